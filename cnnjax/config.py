@@ -1,0 +1,216 @@
+"""What a run is, and which values are allowed. Imports no JAX.
+
+`Config` describes one run completely: a field's name is its flag and its JSON key. A field is
+*structure* (it changes the compiled program) or a *number* (it enters the program as a traced
+value, so runs that differ only in numbers train together in one program).
+"""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+
+class ConfigError(ValueError):
+    """A run that cannot be. Its message is one line for the person who asked for it."""
+
+
+def structure(default: Any, help: str, **rules: Any) -> Any:
+    """A field that changes the compiled program. `rules` are `Knob` attributes."""
+    return dataclasses.field(default=default, metadata={"help": help, "traced": False, **rules})
+
+
+def number(default: Any, help: str, **rules: Any) -> Any:
+    """A field that enters the program as a traced value. `rules` are `Knob` attributes."""
+    return dataclasses.field(default=default, metadata={"help": help, "traced": True, **rules})
+
+
+CNN = {"model": ("cnn",)}
+POOLED = {"model": ("cnn",), "pool": ("max", "avg", "stride")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """One run. Raises ConfigError on a value or a combination that cannot be."""
+
+    # fmt: off
+    dataset: Literal["digits"] = structure("digits", "Data set to learn.")
+    train_examples: int = structure(0, "Training images to use, from the front of the fixed, stratified training split; 0 for all.", low=0)
+    model: Literal["cnn", "mlp"] = structure("cnn", "Network.")
+    widths: tuple[int, ...] = structure((16, 32), "Channels of each convolution, first to last.", low=1, used_with=CNN)
+    kernel_size: int = structure(3, "Height and width of each convolution kernel.", low=1, used_with=CNN)
+    stride: int = structure(1, "Shift of each convolution kernel per step.", low=1, used_with=CNN)
+    padding: Literal["SAME", "VALID"] = structure("SAME", "Border of each convolution: SAME keeps size / stride by zeros (the odd one at the end), VALID adds nothing.", used_with=CNN)
+    pool: Literal["max", "avg", "stride", "none"] = structure("max", "How maps shrink: maximum or mean of windows, a convolution of stride pool_size instead, or not at all.", used_with=CNN)
+    pool_size: int = structure(2, "Window and stride of pooling; borders that fill no window are dropped.", low=1, used_with=POOLED)
+    pool_every: int = structure(2, "Pool after every so many convolutions.", low=1, used_with=POOLED)
+    hidden: tuple[int, ...] = structure((64,), "Units of each dense layer below the logits; empty for none.", low=1)
+    activation: Literal["relu", "tanh"] = structure("relu", "Non-linearity after every convolution and hidden dense layer.")
+    optimizer: Literal["sgd", "momentum", "adam"] = structure("adam", "Update rule.")
+    learning_rate: float = number(3e-3, "Peak learning rate.", above=0.0)
+    momentum: float = number(0.9, "Decay of the momentum average.", low=0.0, below=1.0, used_with={"optimizer": ("momentum",)})
+    weight_decay: float = number(0.0, "Decoupled weight decay of kernels, multiplied by the learning rate.", low=0.0)
+    schedule: Literal["constant", "cosine"] = structure("cosine", "Learning rate over the steps: constant, or a cosine from the peak to zero.")
+    batch_size: int = structure(32, "Images per step.", low=1)
+    steps: int = structure(400, "Optimiser steps.", low=1)
+    eval_every: int = structure(100, "Steps between evaluations on the validation split; 0 for the end only.", low=0)
+    seed: int = number(0, "Draws the initial weights and the order of the batches.", low=0, high=2**32 - 1)
+    # fmt: on
+
+    def __post_init__(self):
+        for knob in KNOBS.values():
+            check_value(knob, getattr(self, knob.name))
+        for knob in KNOBS.values():
+            check_used(self, knob)
+
+
+class Knob(NamedTuple):
+    """One field of Config as data, for flags, listings and checks."""
+
+    name: str
+    type: Any  # bool, int, float, str or tuple (of int)
+    default: Any
+    help: str
+    traced: bool
+    choices: tuple[str, ...] = ()
+    low: float | None = None  # least allowed value
+    high: float | None = None  # greatest allowed value
+    above: float | None = None  # every value must be greater
+    below: float | None = None  # every value must be smaller
+    used_with: Mapping[str, tuple[str, ...]] = types.MappingProxyType({})
+
+
+def _knobs() -> dict[str, Knob]:
+    hints = typing.get_type_hints(Config)
+    knobs = {}
+    for field in dataclasses.fields(Config):
+        hint, choices = hints[field.name], ()
+        if typing.get_origin(hint) is Literal:
+            hint, choices = str, typing.get_args(hint)
+        if typing.get_origin(hint) is tuple:
+            hint = tuple
+        knobs[field.name] = Knob(field.name, hint, field.default, choices=choices, **field.metadata)
+    return knobs
+
+
+KNOBS: dict[str, Knob] = _knobs()
+
+
+def find_knob(name: str) -> Knob:
+    """The knob of that name. Raises ConfigError, with the nearest right name."""
+    if name in KNOBS:
+        return KNOBS[name]
+    nearest = difflib.get_close_matches(name, KNOBS, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"the knobs are {', '.join(KNOBS)}"
+    raise ConfigError(f"unknown knob {name!r}: {hint}")
+
+
+def describe_allowed(knob: Knob) -> str:
+    """The values a knob takes, in words, such as 'an integer >= 1' or 'max|avg'."""
+    if knob.choices:
+        return "|".join(knob.choices)
+    words = {int: "an integer", float: "a number", tuple: "integers such as 16,32"}[knob.type]
+    bounds = ((">=", knob.low), ("<=", knob.high), (">", knob.above), ("<", knob.below))
+    limits = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
+    return f"{words}, each {limits}" if knob.type is tuple else f"{words} {limits}".strip()
+
+
+def check_value(knob: Knob, value: Any) -> None:
+    """Raises ConfigError unless the knob allows this value."""
+    items = value if knob.type is tuple and isinstance(value, tuple) else (value,)
+    item_type = int if knob.type is tuple else knob.type
+    for item in items:
+        typed = isinstance(item, (int, float) if item_type is float else item_type)
+        if not typed or isinstance(item, bool) or not _allows(knob, item):
+            raise ConfigError(
+                f"--{knob.name}={format_value(value)} is not allowed: give {describe_allowed(knob)}"
+            )
+
+
+def _allows(knob: Knob, item: Any) -> bool:
+    if knob.choices:
+        return item in knob.choices
+    return (
+        item == item  # NaN is below and above nothing
+        and abs(item) != float("inf")
+        and (knob.low is None or item >= knob.low)
+        and (knob.high is None or item <= knob.high)
+        and (knob.above is None or item > knob.above)
+        and (knob.below is None or item < knob.below)
+    )
+
+
+def check_used(config: Config, knob: Knob) -> None:
+    """Raises ConfigError where a knob is set that nothing in this run would read."""
+    if getattr(config, knob.name) == knob.default:
+        return
+    for other, values in knob.used_with.items():
+        given = getattr(config, other)
+        if given not in values:
+            raise ConfigError(
+                f"--{knob.name}={format_value(getattr(config, knob.name))} does nothing with"
+                f" --{other}={given}: leave it out, or choose --{other}={'|'.join(values)}"
+            )
+
+
+def format_value(value: Any) -> str:
+    """A value as a flag shows it: a tuple as 16,32."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def parse_value(knob: Knob, text: str) -> Any:
+    """The knob's value from text; a tuple is written 16,32 or 16x32. Raises ConfigError."""
+    try:
+        if knob.type is tuple:
+            value = tuple(int(part) for part in text.replace("x", ",").split(",") if part.strip())
+        else:
+            value = knob.type(text)
+    except ValueError:
+        value = text
+    check_value(knob, value)
+    return value
+
+
+def to_json(config: Config) -> dict[str, Any]:
+    """The config as plain JSON values, one key a field."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in dataclasses.asdict(config).items()
+    }
+
+
+def from_json(values: Mapping[str, Any]) -> Config:
+    """The config of `to_json`. Raises ConfigError on an unknown key or a bad value."""
+    fields = {
+        find_knob(name).name: tuple(value) if isinstance(value, list) else value
+        for name, value in values.items()
+    }
+    return Config(**fields)
+
+
+def structure_of(config: Config) -> Config:
+    """The config with every traced number at its default: equal for runs that share a program."""
+    traced = {name: knob.default for name, knob in KNOBS.items() if knob.traced}
+    # The optimiser's number may be unused in this structure, but a default never is refused.
+    return dataclasses.replace(config, **traced)
+
+
+def numbers_of(config: Config) -> dict[str, float | int]:
+    """The traced numbers of a run, by name."""
+    return {name: getattr(config, name) for name, knob in KNOBS.items() if knob.traced}
+
+
+def expand_grid(base: Config, grid: Mapping[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Every combination of the grid's values as overrides of `base`, the last knob fastest.
+
+    Raises ConfigError where a combination cannot be.
+    """
+    arms: list[dict[str, Any]] = [{}]
+    for name, values in grid.items():
+        knob = find_knob(name)
+        arms = [{**arm, knob.name: value} for arm in arms for value in values]
+    for arm in arms:
+        dataclasses.replace(base, **arm)
+    return arms

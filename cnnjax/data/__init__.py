@@ -1,0 +1,1 @@
+"""Data sets as TFDS builders, prepared once, loaded whole, and ordered by (seed, step)."""

@@ -1,0 +1,115 @@
+"""Data sets as arrays in memory, read through TFDS; prepared first where that was never done."""
+
+import hashlib
+import os
+import pathlib
+import subprocess
+import sys
+from typing import NamedTuple
+
+import filelock
+import numpy as np
+import platformdirs
+
+from cnnjax.config import ConfigError
+
+BUILDERS = {"digits": "CnnjaxDigits"}  # data set -> builder class in the module of that name
+
+
+class Split(NamedTuple):
+    """Examples in a fixed order."""
+
+    images: np.ndarray  # [n, height, width, channels] uint8
+    labels: np.ndarray  # [n] int32
+
+
+class Dataset(NamedTuple):
+    """A data set in memory, with the hash of all its examples and labels."""
+
+    name: str
+    num_classes: int
+    train: Split
+    validation: Split
+    test: Split
+    fingerprint: str
+
+
+class DataError(RuntimeError):
+    """Data that could not be prepared. The message says what was tried."""
+
+
+def default_data_dir() -> pathlib.Path:
+    """Where prepared data sets lie unless --data_dir says otherwise."""
+    return pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "data"
+
+
+def make_builder(name: str, data_dir: pathlib.Path):
+    """The TFDS builder of a data set. TFDS is imported here, since `--help` must not wait."""
+    import importlib
+
+    module = importlib.import_module(f"cnnjax.data.{name}")
+    return getattr(module, BUILDERS[name])(data_dir=os.fspath(data_dir), file_format="array_record")
+
+
+def prepare_dataset(name: str, data_dir: pathlib.Path) -> None:
+    """Writes the data set under `data_dir` in a child process; two at once wait for each other.
+
+    Raises DataError where that fails.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(data_dir / f"{name}.lock"):
+        if make_builder(name, data_dir).is_prepared():
+            return
+        command = [sys.executable, "-m", "cnnjax.data.prepare", name, os.fspath(data_dir)]
+        child = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if child.returncode != 0:
+        reason = (child.stderr.strip().splitlines() or ["no message"])[-1]
+        raise DataError(f"data set {name} could not be prepared in {data_dir}: {reason}")
+
+
+def load_dataset(name: str, data_dir: pathlib.Path) -> Dataset:
+    """Reads a data set, preparing it if need be. Raises DataError where it cannot be prepared."""
+    builder = make_builder(name, data_dir)
+    if not builder.is_prepared():
+        prepare_dataset(name, data_dir)
+        builder = make_builder(name, data_dir)  # TFDS reads what is there at construction only
+    splits = [_read_split(builder, split) for split in ("train", "validation", "test")]
+    digest = hashlib.sha256(f"{name} {builder.version}".encode())
+    for split in splits:
+        digest.update(split.images.tobytes())
+        digest.update(split.labels.tobytes())
+    num_classes = builder.info.features["label"].num_classes
+    return Dataset(name, num_classes, *splits, fingerprint=digest.hexdigest())
+
+
+def _read_split(builder, split: str) -> Split:
+    examples = list(builder.as_data_source(split=split))
+    images = np.stack([example["image"] for example in examples])
+    labels = np.array([example["label"] for example in examples], np.int32)
+    return Split(images, labels)
+
+
+def load_info(name: str, data_dir: pathlib.Path) -> tuple[tuple[int, int, int], int]:
+    """Shape of an image (height, width, channels) and number of classes; prepares nothing."""
+    features = make_builder(name, data_dir).info.features
+    return features["image"].shape, features["label"].num_classes
+
+
+def check_train_examples(dataset: Dataset, num_examples: int) -> None:
+    """Raises ConfigError where the training split holds fewer than `num_examples`."""
+    available = len(dataset.train.labels)
+    if num_examples > available:
+        raise ConfigError(
+            f"--train_examples={num_examples} is more than the {available} training images"
+            f" of {dataset.name}: give at most {available}, or 0 for all"
+        )
+
+
+def take_train(dataset: Dataset, num_examples: int) -> Dataset:
+    """The data set with the first `num_examples` of its training split; 0 keeps all.
+
+    Raises ConfigError where the split holds fewer.
+    """
+    check_train_examples(dataset, num_examples)
+    keep = num_examples or len(dataset.train.labels)
+    return dataset._replace(train=Split(dataset.train.images[:keep], dataset.train.labels[:keep]))

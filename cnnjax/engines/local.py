@@ -1,0 +1,103 @@
+"""Runs lanes on this machine and keeps what they leave."""
+
+import datetime
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from cnnjax import config as config_lib
+from cnnjax import cost, group, store, sweep
+from cnnjax.config import Config
+from cnnjax.data import load
+
+REPOSITORY = pathlib.Path(__file__).parents[2]
+
+
+class Observer(NamedTuple):
+    """What a caller wants to hear while lanes run. Each function may do nothing."""
+
+    on_start: Callable[[int, int], None] = lambda num_lanes, num_examples: None
+    on_examples: Callable[[int], None] = lambda num_examples: None
+    on_record: Callable[[store.Record], None] = lambda record: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+class Outcome(NamedTuple):
+    """Every lane's record, in the order asked for, but for those of groups that failed."""
+
+    records: tuple[store.Record, ...]
+    num_trained: int
+    failures: tuple[sweep.Failure, ...]
+
+
+def describe_origin(dataset: load.Dataset, version: str) -> str:
+    """All that can change a lane's numbers besides its Config, in one line."""
+    backend = f"{jax.default_backend()} {group.LANES_STRATEGY}"
+    return f"{backend} program {version} data {dataset.fingerprint[:16]}"
+
+
+def make_provenance(dataset: load.Dataset, version: str) -> dict[str, Any]:
+    """Where and with what a lane ran, for its record."""
+    return {
+        "origin": describe_origin(dataset, version),
+        "platform": jax.default_backend(),
+        "device": jax.devices()[0].device_kind,
+        "num_devices": jax.local_device_count(),
+        "lanes_strategy": group.LANES_STRATEGY,
+        "data_fingerprint": dataset.fingerprint,
+        "program_version": version,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **store.describe_environment(REPOSITORY),
+    }
+
+
+def describe_cost(measured: cost.Cost, result: sweep.Result) -> dict[str, Any]:
+    """The cost entry of a record."""
+    return {
+        "parameters": measured.parameters,
+        "macs": measured.macs,
+        "receptive_field": measured.receptive_field,
+        "map_shape": list(measured.map_shape),
+        "examples_per_second": result.examples_per_second,
+        "compile_seconds": result.compile_seconds,
+    }
+
+
+def run_missing(
+    configs: Sequence[Config], dataset: load.Dataset, runs: pathlib.Path, observer: Observer
+) -> Outcome:
+    """Trains the lanes that have no record yet, writing each record as its lane is done.
+
+    Raises sweep.Interrupted when the observer asked to stop: what was finished is written.
+    """
+    version = store.program_version()
+    origin = describe_origin(dataset, version)
+    ids = {config: store.record_id(config, origin) for config in configs}
+    records = {config: store.load_record(runs, id) for config, id in ids.items()}
+    missing = [config for config in configs if records[config] is None]
+    failures: list[sweep.Failure] = []
+    if missing:
+        provenance = make_provenance(dataset, version)
+        shape = dataset.train.images.shape[1:]
+        costs = {
+            structure: cost.measure(structure, shape, dataset.num_classes)
+            for structure in {config_lib.structure_of(config) for config in missing}
+        }
+        observer.on_start(len(missing), sum(c.batch_size * c.steps for c in missing))
+        for result in sweep.run_lanes(missing, dataset, observer.on_examples, observer.should_stop):
+            if isinstance(result, sweep.Failure):
+                failures.append(result)
+                continue
+            measured = costs[config_lib.structure_of(result.config)]
+            record = store.Record(
+                ids[result.config], result.config, result.scores, result.metrics,
+                describe_cost(measured, result), provenance,
+            )  # fmt: skip
+            store.write_record(runs, record)
+            records[result.config] = record
+            observer.on_record(record)
+    done = [records[config] for config in configs]
+    kept = tuple(record for record in done if record is not None)
+    return Outcome(kept, len(missing) - sum(len(f.group.lanes) for f in failures), tuple(failures))

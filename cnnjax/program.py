@@ -1,0 +1,115 @@
+"""One run as three pure functions: `init`, `advance` and `evaluate`.
+
+Weights, batch order and every other draw follow from the run's seed and the step number alone.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array, lax
+
+from cnnjax import models, optim
+from cnnjax.config import Config
+from cnnjax.data import batches
+
+INIT, ORDER = range(2)  # what a key derived from the seed is for
+
+
+class DataSpec(NamedTuple):
+    """What a program must know of its data before it sees them."""
+
+    image_shape: tuple[int, int, int]  # height, width, channels
+    num_classes: int
+    num_train: int
+    mean: float  # of the training pixels
+    std: float
+
+
+class State(NamedTuple):
+    """One run between two steps."""
+
+    params: models.Params
+    opt_state: optax.OptState
+    step: Array  # [] int32
+
+
+class TrainData(NamedTuple):
+    """The training split on the device."""
+
+    images: Array  # [n, height, width, channels] uint8
+    labels: Array  # [n] int32
+
+
+class Scores(NamedTuple):
+    """Sums over examples; divide by `count` once, at the end."""
+
+    loss: Array  # [] float32
+    correct: Array  # [] float32
+    count: Array  # [] float32
+
+
+class Program(NamedTuple):
+    """Pure functions of one structure; `Numbers` are the traced fields of the Config."""
+
+    init: Callable[[optim.Numbers], State]
+    advance: Callable[[optim.Numbers, State, TrainData, int], tuple[State, Scores]]
+    evaluate: Callable[[State, batches.Batches], Scores]
+
+
+def make_program(structure: Config, spec: DataSpec) -> Program:
+    """The program of every run that shares `structure`.
+
+    `advance(numbers, state, data, num_steps)` takes that many optimiser steps under one scan.
+    `init` raises ValueError, naming the layer, where the network does not fit the images.
+    """
+    model = models.make_model(structure, spec.image_shape, spec.num_classes)
+
+    def run_key(numbers: optim.Numbers, purpose: int) -> Array:
+        return jax.random.fold_in(jax.random.key(numbers["seed"]), purpose)
+
+    def score(params: models.Params, images: Array, labels: Array, mask: Array) -> Scores:
+        standardised = (images.astype(jnp.float32) - spec.mean) / spec.std
+        logits = model.apply(params, standardised)
+        targets = jax.nn.one_hot(labels, spec.num_classes)
+        losses = optax.losses.softmax_cross_entropy(logits, targets)
+        correct = (logits.argmax(axis=-1) == labels).astype(jnp.float32)
+        return Scores((losses * mask).sum(), (correct * mask).sum(), mask.sum())
+
+    def init(numbers: optim.Numbers) -> State:
+        params = model.init(run_key(numbers, INIT))
+        opt_state = optim.make_optimizer(structure, numbers).init(params)
+        return State(params, opt_state, jnp.zeros((), jnp.int32))
+
+    def advance(
+        numbers: optim.Numbers, state: State, data: TrainData, num_steps: int
+    ) -> tuple[State, Scores]:
+        optimizer = optim.make_optimizer(structure, numbers)
+
+        def mean_loss(params: models.Params, indices: Array) -> tuple[Array, Scores]:
+            mask = jnp.ones(structure.batch_size, jnp.float32)
+            scores = score(params, data.images[indices], data.labels[indices], mask)
+            return scores.loss / scores.count, scores
+
+        def step(state: State, indices: Array) -> tuple[State, Scores]:
+            grads, scores = jax.grad(mean_loss, has_aux=True)(state.params, indices)
+            updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+            params = optax.apply_updates(state.params, updates)
+            return State(params, opt_state, state.step + 1), scores
+
+        order = batches.batch_indices(
+            run_key(numbers, ORDER), state.step, num_steps, structure.batch_size, spec.num_train
+        )
+        state, scores = lax.scan(step, state, order)
+        return state, jax.tree.map(jnp.sum, scores)
+
+    def evaluate(state: State, split: batches.Batches) -> Scores:
+        def add(total: Scores, batch: batches.Batches) -> tuple[Scores, None]:
+            return jax.tree.map(jnp.add, total, score(state.params, *batch)), None
+
+        zero = jnp.zeros((), jnp.float32)
+        return lax.scan(add, Scores(zero, zero, zero), split)[0]
+
+    return Program(init, advance, evaluate)

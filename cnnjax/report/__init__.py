@@ -1,0 +1,1 @@
+"""What a study found, for a terminal, a browser and other programs."""

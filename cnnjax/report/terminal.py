@@ -1,0 +1,72 @@
+"""The verdicts and the arms as tables for a terminal."""
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cnnjax import stats
+from cnnjax.report import text
+from cnnjax.study import Judgement, Plan, Study
+
+STYLES = {"supported": "green", "refuted": "red", "equivalent": "blue", "inconclusive": "yellow"}
+
+
+def print_judgement(judgement: Judgement, console: Console) -> None:
+    """Prints what the report's page says, in short."""
+    table = Table(title=escape(judgement.study.question), box=box.SIMPLE, title_justify="left")
+    for name, justify in (
+        ("claim", "left"), ("a", "left"), ("b", "left"), ("a − b (points)", "right"),
+        ("95% interval", "right"), ("p adj.", "right"), ("verdict", "left"),
+    ):  # fmt: skip
+        table.add_column(name, justify=justify)
+    for row in judgement.verdicts:
+        style = STYLES[row["verdict"]]
+        table.add_row(
+            row["claim"], row["a"], row["b"], text.points(row["difference"]),
+            escape(text.interval(row["interval"])), text.probability(row["p_adjusted"]),
+            f"[{style}]{row['verdict']}[/{style}]",
+        )  # fmt: skip
+    console.print(table)
+    size = judgement.arms[0].records[0].scores["num_test_examples"]
+    table = Table(title=f"Arms (test accuracy on {size:,} images)", box=box.SIMPLE,
+                  title_justify="left")  # fmt: skip
+    for name, justify in (
+        ("arm", "left"), ("accuracy %", "right"), ("95% interval", "right"), ("seeds", "right"),
+        ("diverged", "right"), ("parameters", "right"), ("MACs", "right"), ("field", "right"),
+    ):  # fmt: skip
+        table.add_column(name, justify=justify)
+    for arm in judgement.arms:
+        table.add_row(
+            arm.name, text.percent(arm.mean), escape(text.interval(arm.interval, signed=False)),
+            str(len(arm.records)), str(arm.num_diverged), f"{arm.cost['parameters']:,}",
+            f"{arm.cost['macs']:,}", str(arm.cost["receptive_field"]),
+        )  # fmt: skip
+    console.print(table)
+
+
+def print_plan(study: Study, plan: Plan, num_seeds: int, console: Console) -> None:
+    """Prints what would run: arms with their cost, lanes, memory, time, detectable effect."""
+    table = Table(title=escape(study.question), box=box.SIMPLE, title_justify="left")
+    for name in ("arm", "parameters", "MACs", "receptive field", "last map"):
+        table.add_column(name, justify="left" if name == "arm" else "right")
+    for name, cost in plan.arms.items():
+        table.add_row(
+            name, f"{cost.parameters:,}", f"{cost.macs:,}", str(cost.receptive_field),
+            text.shape(cost.map_shape),
+        )  # fmt: skip
+    console.print(table)
+    seconds = 2 * plan.training_macs / 2e10 + 4 * plan.num_groups
+    console.print(
+        f"{plan.num_groups} groups (compiled programs), {plan.num_lanes} lanes"
+        f" ({len(plan.arms)} arms x {num_seeds} seeds)\n"
+        f"memory: {plan.state_bytes / 2**20:,.1f} MiB of parameters and optimiser state at most\n"
+        f"time: {seconds:,.0f} s of one CPU core, very roughly"
+        " (20 GFLOP/s, 4 s a compilation; nothing reused)"
+    )
+    for claim in study.claims:
+        effect = stats.detectable_effect(num_seeds, len(claim.comparisons))
+        console.print(
+            f"smallest detectable effect, {claim.id}: {effect:.2f} standard deviations of the paired"
+            f" differences (80% power, {len(claim.comparisons)} comparisons)"
+        )

@@ -1,0 +1,148 @@
+"""Many runs as few programs: lanes that share structure compile once and train together.
+
+A lane is one Config with its seed; a group is the lanes of one structure.
+"""
+
+import concurrent.futures
+import os
+import pathlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import platformdirs
+
+from cnnjax import config as config_lib
+from cnnjax import group as group_lib
+from cnnjax import optim
+from cnnjax.config import Config
+from cnnjax.data import load
+
+
+class Interrupted(Exception):
+    """The caller asked to stop; everything yielded so far is complete."""
+
+
+class Group(NamedTuple):
+    """Lanes that share a program."""
+
+    structure: Config
+    lanes: tuple[Config, ...]
+
+
+class Result(NamedTuple):
+    """One finished lane."""
+
+    config: Config
+    scores: dict[str, Any]
+    metrics: list[dict[str, Any]]  # one a evaluation
+    examples_per_second: float  # of the whole group, without compilation
+    compile_seconds: float  # of the whole group
+
+
+class Failure(NamedTuple):
+    """A group that could not be compiled or trained."""
+
+    group: Group
+    error: Exception
+
+
+def configure_jax(cache_dir: pathlib.Path | None = None) -> None:
+    """As many CPU devices as cores, and the compilation cache on disk.
+
+    Call before anything uses JAX. What the environment already configures is left as it is.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    if "--xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        jax.config.update("jax_num_cpu_devices", cores)
+    if jax.config.jax_compilation_cache_dir is None:
+        directory = cache_dir or pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "xla"
+        jax.config.update("jax_compilation_cache_dir", os.fspath(directory))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def group_lanes(configs: Iterable[Config]) -> list[Group]:
+    """The configs grouped by structure, in order of first appearance."""
+    lanes: dict[Config, list[Config]] = {}
+    for config in configs:
+        lanes.setdefault(config_lib.structure_of(config), []).append(config)
+    return [Group(structure, tuple(members)) for structure, members in lanes.items()]
+
+
+class Ready(NamedTuple):
+    """A group that is compiled and waits for the devices."""
+
+    group: Group
+    numbers: optim.Numbers
+    data: group_lib.GroupData
+    executables: group_lib.Executables
+    compile_seconds: float
+
+
+def run_lanes(
+    configs: Sequence[Config],
+    dataset: load.Dataset,
+    on_examples: Callable[[int], None] = lambda count: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Result | Failure]:
+    """Trains every config and yields it when it is done; a group that fails yields a Failure.
+
+    Groups compile concurrently while earlier ones train. `on_examples` hears how many training
+    examples each segment saw. Raises Interrupted soon after `should_stop` turns true.
+    """
+
+    def make_ready(group: Group) -> Ready:
+        begin = time.perf_counter()
+        mesh = group_lib.make_mesh(len(group.lanes))
+        data = group_lib.place_data(group.structure, dataset, mesh)
+        numbers = group_lib.stack_numbers(group.lanes, mesh)
+        lengths = group_lib.segment_lengths(group.structure)
+        executables = group_lib.compile_group(group.structure, numbers, data, mesh, lengths)
+        return Ready(group, numbers, data, executables, time.perf_counter() - begin)
+
+    waiting = group_lanes(configs)[::-1]
+    workers = len(jax.local_devices()) if jax.default_backend() == "cpu" else os.cpu_count() or 1
+    pool = concurrent.futures.ThreadPoolExecutor(workers)
+    pending: dict[concurrent.futures.Future, Group] = {}
+    try:
+        while waiting or pending:
+            while waiting and len(pending) <= workers:  # compiled programs wait in memory: few
+                group = waiting.pop()
+                pending[pool.submit(make_ready, group)] = group
+            done, _ = concurrent.futures.wait(pending, 0.1, concurrent.futures.FIRST_COMPLETED)
+            if should_stop():
+                raise Interrupted
+            for future in done:
+                group = pending.pop(future)
+                try:
+                    yield from _run_group(future.result(), on_examples, should_stop)
+                except Interrupted:
+                    raise
+                except Exception as error:  # one bad group must not end a sweep overnight
+                    yield Failure(group, error)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _run_group(
+    ready: Ready, on_examples: Callable[[int], None], should_stop: Callable[[], bool]
+) -> Iterator[Result]:
+    structure, lanes = ready.group.structure, ready.group.lanes
+    curves: list[list[dict[str, Any]]] = [[] for _ in lanes]
+    seconds, step, states = 0.0, 0, None
+    for segment in group_lib.train_group(ready.executables, structure, ready.numbers, ready.data):
+        for lane, curve in enumerate(curves):
+            curve.append(group_lib.describe_segment(segment, lane))
+        on_examples((segment.step - step) * structure.batch_size * len(lanes))
+        seconds, step, states = seconds + segment.seconds, segment.step, segment.states
+        if should_stop():
+            raise Interrupted
+    test = ready.executables.evaluate_test((states,), (ready.data.test,))
+    rate = step * structure.batch_size * len(lanes) / seconds
+    for lane, config in enumerate(lanes):
+        scores = group_lib.finish_lane(curves[lane][-1], test, lane)
+        yield Result(config, scores, curves[lane], rate, ready.compile_seconds)

@@ -1,0 +1,1 @@
+"""Scripts with flags, and the studies that they run."""

@@ -1,0 +1,95 @@
+"""What every script does around its work: exit statuses, polite stopping, the progress bar."""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 75  # exit statuses
+
+
+class Stop:
+    """Turns Ctrl-C and SIGTERM into a request, where someone promised to listen for one."""
+
+    def __init__(self):
+        self.requested = False
+        self.listening = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, frame: object) -> None:
+        if not self.listening or self.requested:  # nobody listens, or the second request
+            raise KeyboardInterrupt
+        self.requested = True
+
+    @contextlib.contextmanager
+    def listen(self) -> Iterator[Callable[[], bool]]:
+        """Within, a first signal only makes the function given here return True."""
+        self.listening = True
+        try:
+            yield lambda: self.requested
+        finally:
+            self.listening = False
+
+
+def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
+    """Runs `main(argv, stop)` and ends the process with its exit status.
+
+    An interruption ends with status 75 and says how to go on. A wrong request (ConfigError,
+    found only where values meet data or network) ends with one line and status 2.
+    """
+    stop = Stop()
+    try:
+        from cnnjax.config import ConfigError
+
+        try:
+            status = main(sys.argv, stop)
+        except ConfigError as error:
+            print(f"error: {error}", file=sys.stderr)
+            status = WRONG
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    if status == INTERRUPTED:
+        print(f"interrupted: {go_on}; run the same command again to go on", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)  # a compilation in another thread must not keep us waiting
+    sys.exit(status)
+
+
+@contextlib.contextmanager
+def progress_bar(total_lanes: int, total_examples: int) -> Iterator[tuple[Callable, Callable]]:
+    """A bar on stderr, silent unless that is a terminal.
+
+    Gives two functions: one hears of training examples seen, one of each lane that is done.
+    """
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    bar = progress.Progress(
+        progress.TextColumn("training"),
+        progress.BarColumn(),
+        progress.TextColumn("{task.fields[done]}/{task.fields[lanes]} lanes"),
+        progress.TextColumn("{task.fields[rate]} examples/s"),
+        progress.TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+    done = 0
+    task = bar.add_task("", total=total_examples, done=0, lanes=total_lanes, rate="–")
+
+    def on_examples(count: int) -> None:
+        bar.advance(task, count)
+        speed = bar.tasks[task].finished_speed or bar.tasks[task].speed
+        bar.update(task, rate=f"{speed:,.0f}" if speed else "–")
+
+    def on_lane(_: object) -> None:
+        nonlocal done
+        done += 1
+        bar.update(task, done=done)
+
+    with bar:
+        yield on_examples, on_lane

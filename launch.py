@@ -1,0 +1,93 @@
+"""The front door: trains a study's arms over many seeds, judges its claims, writes a report."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+from absl import flags as absl_flags
+
+from cnnjax import flags
+from cnnjax.config import KNOBS, find_knob
+from experiments import conduct, script
+
+DESCRIPTION = """
+python launch.py [STUDY ...] [--name=value ...]
+
+Tries claims about convolutional networks by experiment: trains every arm of a study over many
+seeds, judges the claims by paired statistics, and writes a report. Without STUDY, the default
+study on the embedded digits; with `all`, every study. What is already trained is not trained
+again. `--list` names the studies.
+
+Exit status: 0 done, 1 a run failed, 2 the command line is wrong, 75 interrupted (run the same
+command again to go on).
+"""
+
+
+def main(argv: Sequence[str], stop: script.Stop) -> int:
+    """Conducts the studies named, one after the other; gives the exit status."""
+    values = absl_flags.FlagValues()
+    absl_flags.DEFINE_boolean("list", False, "List claims, data, models and knobs.",
+                              flag_values=values)  # fmt: skip
+    absl_flags.DEFINE_boolean("json", False, "With --list: as JSON.", flag_values=values)
+    conduct.define_flags(values)
+    names = flags.parse(values, argv, DESCRIPTION)
+    given = flags.given_config(values)
+    options = conduct.read_options(values, argv)
+
+    from experiments import claims
+
+    if values.list:
+        print_list(as_json=values.json)
+        return script.DONE
+    if values.json:
+        flags.refuse("--json goes with --list")
+    if names == ["all"]:
+        names = list(claims.STUDIES)
+    for name in names:
+        if name not in claims.STUDIES:
+            flags.refuse(flags.describe_unknown("study", name, [*claims.STUDIES, "all"]))
+    status = script.DONE
+    for name in names or [claims.DEFAULT]:
+        status = max(status, conduct.conduct(claims.STUDIES[name], given, options, stop))
+        if status == script.INTERRUPTED:
+            break
+    return status
+
+
+def print_list(as_json: bool) -> None:
+    """What there is: claims, data sets, models, and the choices of every knob."""
+    from cnnjax.config import describe_allowed
+    from experiments import claims
+
+    found = {}
+    for study in claims.STUDIES.values():
+        for claim in study.claims:
+            found.setdefault(claim.id, (claim.statement, []))[1].append(study.name)
+    listing = {
+        "claims": [
+            {"id": id, "claim": statement, "kind": "experiment", "status": f"in {', '.join(names)}"}
+            for id, (statement, names) in found.items()
+        ],
+        "datasets": list(find_knob("dataset").choices),
+        "models": list(find_knob("model").choices),
+        "knobs": {
+            name: list(knob.choices) or describe_allowed(knob) for name, knob in KNOBS.items()
+        },
+    }
+    if as_json:
+        json.dump(listing, sys.stdout, indent=1)
+        print()
+        return
+    print("Studies (python launch.py STUDY):")
+    for study in claims.STUDIES.values():
+        print(f"  {study.name:18} {study.question}")
+    print("\nClaims:")
+    for claim in listing["claims"]:
+        print(f"  {claim['id']:18} {claim['claim']} ({claim['status']})")
+    print("\nKnobs (--help says what each means):")
+    for name, allowed in listing["knobs"].items():
+        print(f"  {name:18} {'|'.join(allowed) if isinstance(allowed, list) else allowed}")
+
+
+if __name__ == "__main__":
+    script.run(main, "finished lanes are saved")
