@@ -55,7 +55,7 @@ class Config:
     schedule: Literal["constant", "cosine"] = structure("cosine", "Learning rate over the steps: constant, or a cosine from the peak to zero.")
     batch_size: int = structure(32, "Images per step.", low=1)
     steps: int = structure(400, "Optimiser steps.", low=1)
-    eval_every: int = structure(100, "Steps between evaluations on the validation split; 0 for the end only.", low=0)
+    eval_every: int = structure(50, "Steps between evaluations on the validation split; 0 for the end only.", low=0)
     seed: int = number(0, "Draws the initial weights and the order of the batches.", low=0, high=2**32 - 1)
     # fmt: on
 

@@ -15,7 +15,7 @@ ALPHA = 0.05
 RESAMPLES = 9_999
 
 Verdict = Literal["supported", "refuted", "equivalent", "inconclusive"]
-Relation = Literal[">", "="]  # what a claim says of a against b
+Relation = Literal[">", "=", "!="]  # what a claim says of a against b
 
 
 class Paired(NamedTuple):
@@ -102,7 +102,7 @@ def sign_flip_p(differences: Sequence[float], seed: int = 0) -> float:
 
 
 def equivalence_p(differences: Sequence[float], margin: float) -> float:
-    """P of |mean difference| >= margin, the larger of two one-sided t tests (Schuirmann 1987)."""
+    """Tests |mean difference| >= margin: the larger p of two one-sided t (Schuirmann 1987)."""
     differences = np.asarray(differences, np.float64)
     if is_constant(differences):
         return 0.0 if abs(differences.mean()) < margin else 1.0
@@ -139,7 +139,8 @@ def judge(relation: Relation, difference: float, p: float, p_equivalence: float)
         return "equivalent"
     if p >= ALPHA:
         return "inconclusive"
-    return "supported" if relation == ">" and difference > 0 else "refuted"
+    holds = {">": difference > 0, "=": False, "!=": True}
+    return "supported" if holds[relation] else "refuted"
 
 
 def smallest_p(num_seeds: int) -> float:

@@ -100,12 +100,21 @@ def record_path(runs: pathlib.Path, id: str) -> pathlib.Path:
 
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Writes JSON whole or not at all; numbers that JSON lacks (NaN, infinity) become null."""
+    write_text(path, json.dumps(_finite(value), indent=1, allow_nan=False) + "\n")
+
+
+def dump_line(value: Any) -> str:
+    """JSON on one line; numbers that JSON lacks (NaN, infinity) become null."""
+    return json.dumps(_finite(value), allow_nan=False)
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a file whole or not at all, making its folder if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_finite(value), indent=1, allow_nan=False)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
+            file.write(text)
         os.chmod(temporary, 0o644)  # mkstemp's own mode hides the file from colleagues
         os.replace(temporary, path)
     except BaseException:

@@ -20,7 +20,7 @@ class Comparison(NamedTuple):
 
     a: Overrides
     b: Overrides
-    relation: stats.Relation  # what the claim says: a better than b, or a as good as b
+    relation: stats.Relation  # what the claim says: a better than b, as good, or not as good
     predicted: str  # written before any run
 
 
@@ -105,11 +105,11 @@ def make_lanes(study: Study, base: Config, num_seeds: int) -> list[Config]:
 def make_factorial_claims(grid: Mapping[str, tuple[Any, ...]]) -> tuple[Claim, ...]:
     """For a free grid: each level of each knob against the first, averaged over the others."""
     comparisons = tuple(
-        Comparison({knob: values[0]}, {knob: value}, "=", "none")
+        Comparison({knob: values[0]}, {knob: value}, "!=", "none")
         for knob, values in grid.items()
         for value in values[1:]
     )
-    return (Claim("ablation", "The choice does not matter.", comparisons),)
+    return (Claim("ablation", "The choice makes a difference.", comparisons),)
 
 
 def select(arms: Mapping[str, Overrides], side: Overrides) -> list[str]:

@@ -51,6 +51,12 @@ def make_builder(name: str, data_dir: pathlib.Path):
     return getattr(module, BUILDERS[name])(data_dir=os.fspath(data_dir), file_format="array_record")
 
 
+def is_prepared(name: str, data_dir: pathlib.Path) -> bool:
+    """Whether the data set lies ready under `data_dir`."""
+    builder = make_builder(name, data_dir)
+    return builder.data_path.exists() and builder.is_prepared()  # TFDS warns of a missing folder
+
+
 def prepare_dataset(name: str, data_dir: pathlib.Path) -> None:
     """Writes the data set under `data_dir` in a child process; two at once wait for each other.
 
@@ -58,7 +64,7 @@ def prepare_dataset(name: str, data_dir: pathlib.Path) -> None:
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(data_dir / f"{name}.lock"):
-        if make_builder(name, data_dir).is_prepared():
+        if is_prepared(name, data_dir):
             return
         command = [sys.executable, "-m", "cnnjax.data.prepare", name, os.fspath(data_dir)]
         child = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -69,10 +75,9 @@ def prepare_dataset(name: str, data_dir: pathlib.Path) -> None:
 
 def load_dataset(name: str, data_dir: pathlib.Path) -> Dataset:
     """Reads a data set, preparing it if need be. Raises DataError where it cannot be prepared."""
-    builder = make_builder(name, data_dir)
-    if not builder.is_prepared():
+    if not is_prepared(name, data_dir):
         prepare_dataset(name, data_dir)
-        builder = make_builder(name, data_dir)  # TFDS reads what is there at construction only
+    builder = make_builder(name, data_dir)
     splits = [_read_split(builder, split) for split in ("train", "validation", "test")]
     digest = hashlib.sha256(f"{name} {builder.version}".encode())
     for split in splits:

@@ -14,42 +14,46 @@ STYLES = {"supported": "green", "refuted": "red", "equivalent": "blue", "inconcl
 
 def print_judgement(judgement: Judgement, console: Console) -> None:
     """Prints what the report's page says, in short."""
-    table = Table(title=escape(judgement.study.question), box=box.SIMPLE, title_justify="left")
-    for name, justify in (
-        ("claim", "left"), ("a", "left"), ("b", "left"), ("a − b (points)", "right"),
-        ("95% interval", "right"), ("p adj.", "right"), ("verdict", "left"),
-    ):  # fmt: skip
-        table.add_column(name, justify=justify)
-    for row in judgement.verdicts:
-        style = STYLES[row["verdict"]]
-        table.add_row(
-            row["claim"], row["a"], row["b"], text.points(row["difference"]),
-            escape(text.interval(row["interval"])), text.probability(row["p_adjusted"]),
-            f"[{style}]{row['verdict']}[/{style}]",
-        )  # fmt: skip
+    table = _start_table(judgement.study.question, "comparison: a − b")
+    for name in ("points", "95% interval", "p adj."):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for claim in judgement.study.claims:
+        table.add_row(f"[bold]{claim.id}[/bold]")
+        for row in judgement.verdicts:
+            if row["claim"] != claim.id:
+                continue
+            style = STYLES[row["verdict"]]
+            table.add_row(
+                f"{row['a']} − {row['b']}", text.points(row["difference"]),
+                escape(text.interval(row["interval"])), text.probability(row["p_adjusted"]),
+                f"[{style}]{row['verdict']}[/{style}]",
+            )  # fmt: skip
     console.print(table)
     size = judgement.arms[0].records[0].scores["num_test_examples"]
-    table = Table(title=f"Arms (test accuracy on {size:,} images)", box=box.SIMPLE,
-                  title_justify="left")  # fmt: skip
-    for name, justify in (
-        ("arm", "left"), ("accuracy %", "right"), ("95% interval", "right"), ("seeds", "right"),
-        ("diverged", "right"), ("parameters", "right"), ("MACs", "right"), ("field", "right"),
-    ):  # fmt: skip
-        table.add_column(name, justify=justify)
+    seeds = len(judgement.arms[0].records)
+    table = _start_table(f"Test accuracy on {size:,} images, {seeds} seeds an arm", "arm")
+    for name in ("accuracy %", "95% interval", "diverged", "parameters", "MACs"):
+        table.add_column(name, justify="right", no_wrap=True)
     for arm in judgement.arms:
         table.add_row(
             arm.name, text.percent(arm.mean), escape(text.interval(arm.interval, signed=False)),
-            str(len(arm.records)), str(arm.num_diverged), f"{arm.cost['parameters']:,}",
-            f"{arm.cost['macs']:,}", str(arm.cost["receptive_field"]),
+            str(arm.num_diverged), f"{arm.cost['parameters']:,}", f"{arm.cost['macs']:,}",
         )  # fmt: skip
     console.print(table)
+
+
+def _start_table(title: str, first_column: str) -> Table:
+    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first_column, overflow="fold")
+    return table
 
 
 def print_plan(study: Study, plan: Plan, num_seeds: int, console: Console) -> None:
     """Prints what would run: arms with their cost, lanes, memory, time, detectable effect."""
-    table = Table(title=escape(study.question), box=box.SIMPLE, title_justify="left")
-    for name in ("arm", "parameters", "MACs", "receptive field", "last map"):
-        table.add_column(name, justify="left" if name == "arm" else "right")
+    table = _start_table(study.question, "arm")
+    for name in ("parameters", "MACs", "receptive field", "last map"):
+        table.add_column(name, justify="right")
     for name, cost in plan.arms.items():
         table.add_row(
             name, f"{cost.parameters:,}", f"{cost.macs:,}", str(cost.receptive_field),
@@ -67,6 +71,6 @@ def print_plan(study: Study, plan: Plan, num_seeds: int, console: Console) -> No
     for claim in study.claims:
         effect = stats.detectable_effect(num_seeds, len(claim.comparisons))
         console.print(
-            f"smallest detectable effect, {claim.id}: {effect:.2f} standard deviations of the paired"
-            f" differences (80% power, {len(claim.comparisons)} comparisons)"
+            f"smallest detectable effect, {claim.id}: {effect:.2f} standard deviations of the"
+            f" paired differences (80% power, {len(claim.comparisons)} comparisons)"
         )

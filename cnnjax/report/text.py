@@ -48,8 +48,8 @@ def describe_verdict(row: dict[str, Any]) -> str:
 
 
 MEANING = {
-    "supported": "the difference is there, in the direction the article says",
-    "refuted": "the difference is there, and it contradicts the article",
+    "supported": "the difference is there, as the statement says",
+    "refuted": "there is a difference that contradicts the statement",
     "equivalent": "any difference is shown to be smaller than the margin that would matter",
     "inconclusive": "the data can neither show a difference nor rule one out",
 }

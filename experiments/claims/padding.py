@@ -1,4 +1,4 @@
-"""Does it matter whether a convolution pads the border of its input?
+"""The claim that a convolution may pad the border of its input or not.
 
     python launch.py padding
 
@@ -9,7 +9,7 @@ from cnnjax.study import Claim, Comparison, Study
 
 PADDING = Claim(
     id="padding",
-    statement="Padding is VALID or SAME: a choice of convenience, not of accuracy.",
+    statement="Padding is VALID, SAME, or zero (tried as: which of them makes no difference).",
     comparisons=(
         Comparison({"padding": "SAME"}, {"padding": "VALID"}, "=", "equivalent on blank borders"),
     ),

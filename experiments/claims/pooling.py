@@ -1,4 +1,4 @@
-"""Does max pooling do a lot better than average pooling?
+"""The claim that max pooling does a lot better than average pooling.
 
     python launch.py pooling
 

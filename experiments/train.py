@@ -1,0 +1,173 @@
+"""One run, checkpointed and resumed to the same bits."""
+
+import json
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from absl import flags as absl_flags
+
+from cnnjax import config as config_lib
+from cnnjax import flags
+from cnnjax.config import Config, ConfigError
+from experiments import script
+
+DESCRIPTION = """
+python -m experiments.train [--name=value ...] --workdir=FOLDER
+
+Trains one network and scores it on the test split. FOLDER gets config.json, provenance.json,
+metrics.jsonl (one JSON object an evaluation), checkpoints/ and result.json. The same command
+goes on where an interrupted run stopped, to the same bits; a finished run is only reported.
+
+Exit status: 0 done, 1 the run failed, 2 the command line is wrong, 75 interrupted (run the same
+command again to go on).
+"""
+
+
+def main(argv: Sequence[str], stop: script.Stop) -> int:
+    """Trains from flags; gives the exit status."""
+    values = absl_flags.FlagValues()
+    absl_flags.DEFINE_string("workdir", None, "Folder of this run; required.", flag_values=values)
+    absl_flags.DEFINE_integer(
+        "checkpoint_every", 0, "Steps between checkpoints; 0 for at every evaluation.",
+        lower_bound=0, flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_string(
+        "data_dir", None, "Folder of prepared data sets; none for the user's cache.",
+        flag_values=values,
+    )  # fmt: skip
+    flags.define_config(values, Config())
+    positional = flags.parse(values, argv, DESCRIPTION)
+    if positional:
+        flags.refuse(f"unexpected {positional[0]!r}: every choice is a flag, such as --pool=avg")
+    if not values.workdir:
+        flags.refuse(
+            "--workdir is missing: name the folder of this run, such as --workdir=runs/one"
+        )
+    config = Config(**flags.given_config(values))
+    data_dir = pathlib.Path(values.data_dir) if values.data_dir else None
+    return train(config, pathlib.Path(values.workdir), data_dir, values.checkpoint_every, stop)
+
+
+def train(
+    config: Config,
+    workdir: pathlib.Path,
+    data_dir: pathlib.Path | None,
+    checkpoint_every: int,
+    stop: script.Stop,
+) -> int:
+    """Trains or goes on training in `workdir`; gives the exit status.
+
+    Raises ConfigError where the run cannot be, or the folder holds another.
+    """
+    import time
+
+    from cnnjax import checkpoint, cost, group, store, sweep
+    from cnnjax.data import load
+    from cnnjax.engines import local
+
+    sweep.configure_jax()
+    data_dir = data_dir or load.default_data_dir()
+    measured = cost.measure(config, *load.load_info(config.dataset, data_dir))
+    dataset = load.load_dataset(config.dataset, data_dir)
+    load.check_train_examples(dataset, config.train_examples)
+    provenance = local.make_provenance(dataset, store.program_version())
+    claim_workdir(workdir, config, provenance)
+    if (workdir / "result.json").exists():
+        print_result(workdir)
+        return script.DONE
+
+    begin = time.perf_counter()
+    structure = config_lib.structure_of(config)
+    mesh = group.make_mesh(1)
+    data = group.place_data(structure, dataset, mesh)
+    numbers = group.stack_numbers([config], mesh)
+    every = checkpoint_every or config.eval_every
+    lengths = group.segment_lengths(structure, checkpoint_every=every)
+    executables = group.compile_group(structure, numbers, data, mesh, lengths)
+    compile_seconds = time.perf_counter() - begin
+
+    states = executables.init((numbers,), ())
+    manager = checkpoint.open_manager(workdir)
+    restored = checkpoint.restore(manager, states)
+    start, states = restored or (0, states)
+    metrics = checkpoint.load_metrics(workdir / "metrics.jsonl", start)
+    checkpoint.write_metrics(workdir / "metrics.jsonl", metrics)
+    step, seconds, stopped = start, 0.0, False
+    with (
+        script.progress_bar(1, (config.steps - start) * config.batch_size) as (on_examples, _),
+        stop.listen() as should_stop,
+    ):
+        for segment in group.train_group(executables, structure, numbers, data, states, every):
+            if segment.validation is not None:
+                metrics.append(group.describe_segment(segment, lane=0))
+                checkpoint.write_metrics(workdir / "metrics.jsonl", metrics)
+            states, seconds = segment.states, seconds + segment.seconds
+            stopped = should_stop() and segment.step < config.steps
+            if stopped or segment.step == config.steps or (every and segment.step % every == 0):
+                checkpoint.save(manager, segment.step, states)
+            on_examples((segment.step - step) * config.batch_size)
+            step = segment.step
+            if stopped:
+                break
+    manager.close()
+    if stopped:
+        return script.INTERRUPTED
+    test = executables.evaluate_test((states,), (data.test,))
+    scores = group.finish_lane(metrics[-1], test, lane=0)
+    trained = (config.steps - start) * config.batch_size
+    store.write_json(
+        workdir / "result.json",
+        {
+            **scores,
+            "num_parameters": measured.parameters,
+            "macs": measured.macs,
+            "steps": config.steps,
+            "examples_per_second": trained / seconds if trained else None,
+            "compile_seconds": compile_seconds,
+            "provenance": provenance,
+        },
+    )
+    print_result(workdir)
+    return script.DONE
+
+
+def claim_workdir(workdir: pathlib.Path, config: Config, provenance: dict[str, Any]) -> None:
+    """Writes config.json and provenance.json, or checks that they are this run's.
+
+    Raises ConfigError where the folder holds a run of another config, data set or program.
+    """
+    from cnnjax import store
+
+    if not (workdir / "config.json").exists():
+        store.write_json(workdir / "provenance.json", provenance)
+        store.write_json(workdir / "config.json", config_lib.to_json(config))
+        return
+    there = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
+    here = config_lib.to_json(config)
+    for name, value in here.items():
+        if there.get(name) != value:
+            raise ConfigError(
+                f"{workdir} holds a run with --{name}={there.get(name)}, not {value}: give another"
+                " --workdir, or the flags of that run"
+            )
+    origin = json.loads((workdir / "provenance.json").read_text(encoding="utf-8"))["origin"]
+    if origin != provenance["origin"]:
+        raise ConfigError(
+            f"{workdir} holds a run of another program or data ({origin}, now"
+            f" {provenance['origin']}), and going on would not give its bits: give another --workdir"
+        )
+
+
+def print_result(workdir: pathlib.Path) -> None:
+    """What a finished run reached, in two lines."""
+    result = json.loads((workdir / "result.json").read_text(encoding="utf-8"))
+    print(
+        f"test accuracy {100 * result['test_accuracy']:.2f}% on"
+        f" {result['num_test_examples']:,} images, {result['num_parameters']:,} parameters"
+    )
+    print(f"result: {workdir / 'result.json'}")
+
+
+if __name__ == "__main__":
+    script.run(main, "the run is saved up to its last checkpoint")
