@@ -113,14 +113,15 @@ def describe_allowed(knob: Knob) -> str:
         return "|".join(knob.choices)
     words = {int: "an integer", float: "a number", tuple: "integers such as 16,32"}[knob.type]
     bounds = ((">=", knob.low), ("<=", knob.high), (">", knob.above), ("<", knob.below))
-    limits = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
+    limits = " and ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)
     return f"{words}, each {limits}" if knob.type is tuple else f"{words} {limits}".strip()
 
 
 def check_value(knob: Knob, value: Any) -> None:
     """Raises ConfigError unless the knob allows this value."""
-    items = value if knob.type is tuple and isinstance(value, tuple) else (value,)
-    item_type = int if knob.type is tuple else knob.type
+    items, item_type = (value,), knob.type
+    if knob.type is tuple and isinstance(value, tuple):
+        items, item_type = value, int
     for item in items:
         typed = isinstance(item, (int, float) if item_type is float else item_type)
         if not typed or isinstance(item, bool) or not _allows(knob, item):

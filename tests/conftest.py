@@ -1,0 +1,48 @@
+"""Every test runs with two CPU devices and JAX's strict rules for ranks and dtypes.
+
+Optax mixes integers and floats, so a module that calls it says so by `OPTAX = True` and keeps to
+the strict rule for ranks.
+"""
+
+import pathlib
+
+import jax
+import pytest
+
+from cnnjax.config import Config
+from cnnjax.data import load
+
+jax.config.update("jax_num_cpu_devices", 2)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(autouse=True)
+def strict_dtypes(request):
+    rule = "standard" if getattr(request.module, "OPTAX", False) else "strict"
+    with jax.numpy_dtype_promotion(rule):
+        yield
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory) -> pathlib.Path:
+    """A folder in which the digits are prepared once for all tests."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def digits(data_dir) -> load.Dataset:
+    return load.load_dataset("digits", data_dir)
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory) -> pathlib.Path:
+    """A cache of the user's own that the scripts under test share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def tiny() -> Config:
+    """A run of a second or less."""
+    return Config(
+        widths=(4, 4), hidden=(8,), train_examples=48, batch_size=16, steps=6, eval_every=3
+    )

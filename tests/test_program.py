@@ -1,0 +1,185 @@
+"""A run is a pure function of its Config: trained alone or in company, at once or in pieces."""
+
+import dataclasses
+import math
+
+import jax
+import numpy as np
+import pytest
+
+from cnnjax import config as config_lib
+from cnnjax import group, program, sweep
+from cnnjax.config import Config
+from cnnjax.data import load
+
+
+OPTAX = True  # see conftest.py
+
+
+def make_functions(config: Config, digits: load.Dataset):
+    data = group.place_data(config, digits, group.make_mesh(1))
+    functions = program.make_program(config_lib.structure_of(config), data.spec)
+    return functions, data, {
+        name: group.DTYPES[config_lib.KNOBS[name].type](value)
+        for name, value in config_lib.numbers_of(config).items()
+    }  # fmt: skip
+
+
+def train(configs, digits, num_devices=2) -> program.State:
+    """The final states of the lanes, on the first `num_devices` devices."""
+    structure = config_lib.structure_of(configs[0])
+    mesh = group.make_mesh(num_devices)
+    data = group.place_data(structure, digits, mesh)
+    numbers = group.stack_numbers(configs, mesh)
+    lengths = group.segment_lengths(structure)
+    executables = group.compile_group(structure, numbers, data, mesh, lengths)
+    *_, last = group.train_group(executables, structure, numbers, data)
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(configs)], last.states)
+
+
+def lane_of(states, lane):
+    return jax.tree.map(lambda leaf: leaf[lane], states)
+
+
+def assert_same_bits(one, other):
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+@pytest.mark.parametrize("model", ["cnn", "mlp"])
+def test_a_lane_has_the_same_bits_alone_among_others_and_on_any_devices(tiny, digits, model):
+    if model == "mlp":
+        tiny = Config(model="mlp", train_examples=48, batch_size=16, steps=6, eval_every=3)
+    lanes = [
+        dataclasses.replace(tiny, seed=seed, learning_rate=1e-3 * (1 + seed)) for seed in range(5)
+    ]
+    together = train(lanes, digits, num_devices=2)
+    assert_same_bits(train(lanes, digits, num_devices=1), together)
+    for lane in (0, 3):
+        alone = train([lanes[lane]], digits, num_devices=1)
+        assert_same_bits(lane_of(alone, 0), lane_of(together, lane))
+
+
+def test_a_run_in_pieces_has_the_bits_of_a_run_in_one(tiny, digits):
+    whole = dataclasses.replace(tiny, eval_every=0)
+    pieces = dataclasses.replace(tiny, eval_every=2)
+    assert_same_bits(train([whole], digits), train([pieces], digits))
+
+
+# Another value for each number and each knob of training, beside those in test_models.py.
+OTHER_VALUES = {
+    "train_examples": 32, "optimizer": "sgd", "learning_rate": 1e-2, "weight_decay": 1.0,
+    "schedule": "constant", "batch_size": 8, "steps": 5, "seed": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHER_VALUES)
+def test_each_value_changes_the_trained_weights(tiny, digits, name):
+    changed = dataclasses.replace(tiny, **{name: OTHER_VALUES[name]})
+    base, other = (train([config], digits).params for config in (tiny, changed))
+    assert not np.allclose(base["conv_1"]["kernel"], other["conv_1"]["kernel"], atol=1e-7)
+
+
+def test_momentum_changes_the_trained_weights(tiny, digits):
+    low, high = (
+        train([dataclasses.replace(tiny, optimizer="momentum", momentum=value)], digits).params
+        for value in (0.0, 0.9)
+    )
+    assert not np.allclose(low["conv_1"]["kernel"], high["conv_1"]["kernel"], atol=1e-7)
+
+
+def test_loss_before_training_is_about_that_of_a_uniform_guess(digits):
+    functions, data, numbers = make_functions(Config(), digits)
+    scores = functions.evaluate(functions.init(numbers), data.test)
+    assert float(scores.loss / scores.count) == pytest.approx(math.log(10), rel=0.35)
+
+
+def test_evaluation_counts_every_example_once_and_means_what_it_says(tiny, digits):
+    functions, data, numbers = make_functions(tiny, digits)
+    state = functions.init(numbers)
+    scores = functions.evaluate(state, data.validation)
+    images, labels = digits.validation
+    from cnnjax import models
+
+    model = models.make_model(tiny, data.spec.image_shape, 10)
+    standardised = (images.astype(np.float32) - data.spec.mean) / data.spec.std
+    logits = np.asarray(model.apply(state.params, standardised), np.float64)
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    losses = -np.log(chances[np.arange(len(labels)), labels])
+    assert float(scores.count) == len(labels)
+    assert float(scores.correct) == (logits.argmax(axis=1) == labels).sum()
+    assert float(scores.loss) == pytest.approx(losses.sum(), rel=1e-4)
+
+
+def test_one_step_follows_the_gradient_of_the_mean_loss(tiny, digits):
+    config = dataclasses.replace(tiny, optimizer="sgd", schedule="constant", learning_rate=1e-3)
+    functions, data, numbers = make_functions(config, digits)
+    state = functions.init(numbers)
+    after, scores = functions.advance(numbers, state, data.train, 1)
+    assert int(after.step) == 1 and float(scores.count) == config.batch_size
+    # The update is downhill on the batch it saw: the first-order change of the loss is negative.
+    repeated, again = functions.advance(numbers, after._replace(step=state.step), data.train, 1)
+    assert float(again.loss) < float(scores.loss)
+
+
+def test_training_learns(digits):
+    config = Config(train_examples=300, steps=100, widths=(8, 8), eval_every=0)
+    state = lane_of(train([config], digits), 0)
+    functions, data, _ = make_functions(config, digits)
+    scores = functions.evaluate(state, data.validation)
+    assert float(scores.correct / scores.count) > 0.85
+
+
+def test_segments_are_cut_where_something_is_due(tiny):
+    config = dataclasses.replace(tiny, steps=10, eval_every=4)
+    assert group.segment_lengths(config) == [4, 4, 2]
+    assert group.segment_lengths(config, start=4) == [4, 2]
+    assert group.segment_lengths(config, checkpoint_every=5) == [4, 1, 3, 2]
+    assert group.segment_lengths(dataclasses.replace(config, eval_every=0)) == [10]
+    assert group.segment_lengths(config, start=10) == []
+
+
+def test_lanes_are_grouped_by_structure(tiny):
+    configs = [
+        dataclasses.replace(tiny, pool=pool, seed=seed)
+        for seed in (0, 1)
+        for pool in ("max", "avg")
+    ]
+    groups = sweep.group_lanes(configs)
+    assert [[lane.seed for lane in each.lanes] for each in groups] == [[0, 1], [0, 1]]
+    assert [each.structure.pool for each in groups] == ["max", "avg"]
+
+
+def test_a_sweep_yields_every_lane_and_counts_every_example(tiny, digits):
+    configs = [
+        dataclasses.replace(tiny, pool=pool, seed=seed)
+        for pool in ("max", "avg")
+        for seed in range(3)
+    ]
+    seen = []
+    results = list(sweep.run_lanes(configs, digits, on_examples=seen.append))
+    assert {result.config for result in results} == set(configs)
+    assert sum(seen) == len(configs) * tiny.steps * tiny.batch_size
+    for result in results:
+        assert [line["step"] for line in result.metrics] == [3, 6]
+        assert result.scores["num_test_examples"] == 1000
+
+
+def test_a_group_that_fails_does_not_end_the_sweep(tiny, digits):
+    good, bad = tiny, dataclasses.replace(tiny, kernel_size=9, padding="VALID")
+    results = list(sweep.run_lanes([bad, good], digits))
+    failures = [result for result in results if isinstance(result, sweep.Failure)]
+    assert [failure.group.structure for failure in failures] == [config_lib.structure_of(bad)]
+    assert "does not fit" in str(failures[0].error)
+    assert [result.config for result in results if isinstance(result, sweep.Result)] == [good]
+
+
+def test_a_run_that_diverges_is_an_outcome(tiny, digits):
+    wild = dataclasses.replace(tiny, optimizer="sgd", learning_rate=1e30)
+    (result,) = sweep.run_lanes([wild], digits)
+    assert isinstance(result, sweep.Result) and result.scores["diverged"]
+    assert 0 <= result.scores["test_accuracy"] <= 0.2
+
+
+def test_a_sweep_stops_when_asked(tiny, digits):
+    with pytest.raises(sweep.Interrupted):
+        list(sweep.run_lanes([tiny], digits, should_stop=lambda: True))
