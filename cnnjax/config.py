@@ -146,7 +146,7 @@ def _allows(knob: Knob, item: Any) -> bool:
 def check_used(config: Config, knob: Knob) -> None:
     """Raises ConfigError where a knob is set that nothing in this run would read."""
     if getattr(config, knob.name) == knob.default:
-        return
+        return  # as it stands when nobody gave it
     for other, values in knob.used_with.items():
         given = getattr(config, other)
         if given not in values:
@@ -203,6 +203,21 @@ def numbers_of(config: Config) -> dict[str, float | int]:
     return {name: getattr(config, name) for name, knob in KNOBS.items() if knob.traced}
 
 
+def override(base: Config, overrides: Mapping[str, Any]) -> Config:
+    """The config of an arm: `base` with `overrides`.
+
+    A knob of `base` that the arm no longer reads (pool_size where the arm has no pooling) goes
+    back to its default, so that arms can be compared on a base that suits most of them. Raises
+    ConfigError where the arm cannot be, or would not read its own overrides.
+    """
+    values = {name: getattr(base, name) for name in KNOBS} | dict(overrides)
+    for knob in KNOBS.values():
+        read = all(values[other] in allowed for other, allowed in knob.used_with.items())
+        if knob.name not in overrides and not read:
+            values[knob.name] = knob.default
+    return Config(**values)
+
+
 def expand_grid(base: Config, grid: Mapping[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
     """Every combination of the grid's values as overrides of `base`, the last knob fastest.
 
@@ -213,5 +228,5 @@ def expand_grid(base: Config, grid: Mapping[str, tuple[Any, ...]]) -> list[dict[
         knob = find_knob(name)
         arms = [{**arm, knob.name: value} for arm in arms for value in values]
     for arm in arms:
-        dataclasses.replace(base, **arm)
+        override(base, arm)
     return arms

@@ -88,11 +88,12 @@ def render_help(values: flags.FlagValues, description: str) -> str:
     lines = [description.strip(), "", "Flags (--name=value):", ""]
     for flag in values._flags().values():  # absl's public listings sort by name
         kind = "|".join(getattr(flag.parser, "enum_values", ())) or flag.parser.syntactic_help
+        help = flag.help.removeprefix(f"<{kind}>: ")  # absl repeats the choices there
         if flag.boolean:
             kind = "true|false"
         default = "none" if flag.default is None else flag.default_as_str.strip("'")
         lines.append(f"  --{flag.name}  ({kind or 'text'}; default: {default})")
-        lines += textwrap.wrap(flag.help, 94, initial_indent="      ", subsequent_indent="      ")
-    for name, help in BUILT_IN.items():
-        lines += [f"  --{name}  (text; default: none)", f"      {help}"]
+        lines += textwrap.wrap(help, 94, initial_indent="      ", subsequent_indent="      ")
+    for name, meaning in BUILT_IN.items():
+        lines += [f"  --{name}  (text; default: none)", f"      {meaning}"]
     return "\n".join(lines)

@@ -1,16 +1,11 @@
-"""A study as data: its arms, what is claimed of them, what would run, and the verdicts."""
+"""A study as data: what is claimed, and the arms and lanes that try it. Imports no JAX."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-
 from cnnjax import config as config_lib
-from cnnjax import cost, stats
 from cnnjax.config import Config, ConfigError
-from cnnjax.store import Record
 
 Overrides = Mapping[str, Any]  # Config fields of an arm, by name
 
@@ -20,7 +15,9 @@ class Comparison(NamedTuple):
 
     a: Overrides
     b: Overrides
-    relation: stats.Relation  # what the claim says: a better than b, as good, or not as good
+    relation: Literal[
+        ">", "=", "!="
+    ]  # what the claim says: a better than b, as good, or not as good
     predicted: str  # written before any run
 
 
@@ -43,32 +40,6 @@ class Study(NamedTuple):
     margin: float = 0.005  # differences of accuracy below this do not matter
     metric: str = "test_accuracy"
     adjustment: Literal["holm", "benjamini-hochberg"] = "holm"  # of p values, within a claim
-
-
-class Arm(NamedTuple):
-    """One combination of a study's choices, with its runs and their cost."""
-
-    name: str
-    overrides: Overrides
-    records: tuple[Record, ...]  # one a seed, in order of seed
-    mean: float
-    interval: tuple[float, float]  # 95%, BCa bootstrap over seeds
-    test_error: float  # standard error of the mean accuracy from the size of the test set alone
-    num_diverged: int
-
-    @property
-    def cost(self) -> dict[str, Any]:
-        """Parameters, MACs and sizes: the same for every seed."""
-        return self.records[0].cost
-
-
-class Judgement(NamedTuple):
-    """All that a report needs."""
-
-    study: Study
-    config: Config  # the base of every arm
-    arms: tuple[Arm, ...]
-    verdicts: tuple[dict[str, Any], ...]  # the objects of verdicts.json
 
 
 def name_arm(overrides: Overrides) -> str:
@@ -96,7 +67,7 @@ def make_arms(study: Study, base: Config) -> dict[str, Overrides]:
 def make_lanes(study: Study, base: Config, num_seeds: int) -> list[Config]:
     """Every arm with every seed from 0 up."""
     return [
-        replace(base, **overrides, seed=seed)
+        replace(config_lib.override(base, overrides), seed=seed)
         for overrides in make_arms(study, base).values()
         for seed in range(num_seeds)
     ]
@@ -115,165 +86,3 @@ def make_factorial_claims(grid: Mapping[str, tuple[Any, ...]]) -> tuple[Claim, .
 def select(arms: Mapping[str, Overrides], side: Overrides) -> list[str]:
     """The names of the arms that a comparison's side covers."""
     return [name for name, arm in arms.items() if side.items() <= arm.items()]
-
-
-def judge(study: Study, base: Config, records: Sequence[Record]) -> Judgement:
-    """Summarises the arms and judges the claims. Reads records only, wherever they were made.
-
-    Raises ValueError where the arms do not all have the same two or more seeds, or where runs
-    of different platforms, libraries or programs would be compared.
-    """
-    overrides = make_arms(study, base)
-    arms = {name: _summarise(study, base, name, arm, records) for name, arm in overrides.items()}
-    seeds = {tuple(record.config.seed for record in arm.records) for arm in arms.values()}
-    if len(seeds) != 1:
-        raise ValueError(f"study {study.name}: the arms do not have the same seeds")
-    origins = {record.provenance["origin"] for arm in arms.values() for record in arm.records}
-    if len(origins) != 1:
-        raise ValueError(
-            f"study {study.name}: runs of different origin: {', '.join(sorted(origins))}"
-        )
-    verdicts = [row for claim in study.claims for row in _judge_claim(study, base, claim, arms)]
-    return Judgement(study, base, tuple(arms.values()), tuple(verdicts))
-
-
-def _summarise(
-    study: Study, base: Config, name: str, overrides: Overrides, records: Sequence[Record]
-) -> Arm:
-    wanted = replace(base, **overrides)
-    own = sorted(
-        (record for record in records if replace(record.config, seed=wanted.seed) == wanted),
-        key=lambda record: record.config.seed,
-    )
-    if len(own) < 2:
-        raise ValueError(f"study {study.name}: {len(own)} records of arm {name}, needs at least 2")
-    scores = [record.scores[study.metric] for record in own]
-    mean, size = float(np.mean(scores)), own[0].scores["num_test_examples"]
-    return Arm(
-        name=name,
-        overrides=overrides,
-        records=tuple(own),
-        mean=mean,
-        interval=stats.bca_interval(scores),
-        test_error=math.sqrt(mean * (1 - mean) / size),
-        num_diverged=sum(record.scores["diverged"] for record in own),
-    )
-
-
-def _judge_claim(
-    study: Study, base: Config, claim: Claim, arms: Mapping[str, Arm]
-) -> list[dict[str, Any]]:
-    overrides = {name: arm.overrides for name, arm in arms.items()}
-    sides = [
-        tuple([arms[name] for name in select(overrides, side)] for side in (pair.a, pair.b))
-        for pair in claim.comparisons
-    ]
-    paired = [stats.compare(_scores(study, a), _scores(study, b), study.margin) for a, b in sides]
-    adjust = stats.ADJUSTMENTS[study.adjustment]
-    p_adjusted = adjust([result.p for result in paired])
-    p_equivalence = adjust([result.p_equivalence for result in paired])
-    return [
-        {
-            "claim": claim.id,
-            "dataset": base.dataset,
-            "metric": study.metric,
-            "a": name_arm(pair.a),
-            "b": name_arm(pair.b),
-            **result._asdict(),
-            "interval": list(result.interval),
-            "p_adjusted": p,
-            "p_equivalence": p_same,
-            "adjustment": study.adjustment,
-            "margin": study.margin,
-            "relation": pair.relation,
-            "verdict": stats.judge(pair.relation, result.difference, p, p_same),
-            "predicted": pair.predicted,
-            "warnings": find_confounds(a, b) + _find_limits(result, len(paired)),
-        }
-        for pair, (a, b), result, p, p_same in zip(
-            claim.comparisons, sides, paired, p_adjusted, p_equivalence, strict=True
-        )
-    ]
-
-
-def _scores(study: Study, arms: Sequence[Arm]) -> np.ndarray:
-    """The metric by seed, averaged over the arms of a side."""
-    return np.mean([[r.scores[study.metric] for r in arm.records] for arm in arms], axis=0)
-
-
-COSTS = {
-    "parameters": "parameters",
-    "macs": "MACs",
-    "receptive_field": "receptive field",
-    "map_shape": "last map",
-}
-
-
-def find_confounds(a: Sequence[Arm], b: Sequence[Arm]) -> list[str]:
-    """What differs between two sides besides the choice, and the runs of either that diverged."""
-    found = []
-    for key, words in COSTS.items():
-        left, right = (_describe_cost([arm.cost[key] for arm in side]) for side in (a, b))
-        if left != right:
-            found.append(f"{words} differ: {left} against {right}")
-    diverged = [sum(arm.num_diverged for arm in side) for side in (a, b)]
-    if any(diverged):
-        found.append(f"runs that diverged: {diverged[0]} against {diverged[1]}")
-    return found
-
-
-def _describe_cost(values: Sequence[Any]) -> str:
-    words = ["x".join(map(str, v)) if isinstance(v, list) else f"{v:,}" for v in values]
-    return " / ".join(dict.fromkeys(words))
-
-
-def _find_limits(result: stats.Paired, comparisons: int) -> list[str]:
-    least = stats.smallest_p(result.num_seeds) * comparisons
-    if least < stats.ALPHA:
-        return []
-    return [f"{result.num_seeds} seeds can reach an adjusted p of {min(least, 1):.3g} at best"]
-
-
-def warn_of_seeds(study: Study, num_seeds: int) -> list[str]:
-    """One line a claim that so few seeds can never decide."""
-    return [
-        f"claim {claim.id}: {num_seeds} seeds can reach p = {stats.smallest_p(num_seeds):.3g} at"
-        f" best, and {len(claim.comparisons)} comparisons need"
-        f" {stats.ALPHA / len(claim.comparisons):.3g}: nothing can be supported or refuted"
-        for claim in study.claims
-        if stats.smallest_p(num_seeds) >= stats.ALPHA / len(claim.comparisons)
-    ]
-
-
-class Plan(NamedTuple):
-    """What a study would run."""
-
-    num_groups: int
-    num_lanes: int
-    arms: dict[str, cost.Cost]
-    training_macs: float  # of all lanes: forward and backward, three times the forward pass
-    state_bytes: int  # parameters and optimiser state of all lanes of the largest group
-
-
-def make_plan(
-    study: Study, base: Config, num_seeds: int, image_shape: tuple[int, int, int], num_classes: int
-) -> Plan:
-    """What would run, from shapes alone. Raises ConfigError where an arm's network cannot be."""
-    configs = {name: replace(base, **arm) for name, arm in make_arms(study, base).items()}
-    costs = {
-        name: cost.measure(config, image_shape, num_classes) for name, config in configs.items()
-    }
-    copies = {"sgd": 2, "momentum": 3, "adam": 4}  # parameters, gradients, averages
-    return Plan(
-        num_groups=len({config_lib.structure_of(config) for config in configs.values()}),
-        num_lanes=len(configs) * num_seeds,
-        arms=costs,
-        training_macs=sum(
-            3.0 * costs[name].macs * config.batch_size * config.steps * num_seeds
-            for name, config in configs.items()
-        ),
-        state_bytes=max(
-            4 * costs[name].parameters * copies[config.optimizer] * num_seeds
-            for name, config in configs.items()
-        ),
-    )

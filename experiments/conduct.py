@@ -60,8 +60,9 @@ def conduct(study: Any, given: dict[str, Any], options: Options, stop: script.St
     # JAX is imported from here on, so that --help and a wrong flag are answered at once.
     from rich.console import Console
 
+    from cnnjax import judge, sweep
+    from cnnjax import plan as plan_lib
     from cnnjax import study as study_lib
-    from cnnjax import sweep
     from cnnjax.data import load
 
     console = Console()
@@ -70,8 +71,8 @@ def conduct(study: Any, given: dict[str, Any], options: Options, stop: script.St
     data_dir = options.data_dir or load.default_data_dir()
     sweep.configure_jax()
     info = load.load_info(base.dataset, data_dir)
-    plan = study_lib.make_plan(study, base, options.num_seeds, *info)
-    for warning in study_lib.warn_of_seeds(study, options.num_seeds):
+    plan = plan_lib.make_plan(study, base, options.num_seeds, *info)
+    for warning in plan_lib.warn_of_seeds(study, options.num_seeds):
         print(f"warning: {warning}", file=sys.stderr)
     if options.plan_only:
         from cnnjax.report import terminal
@@ -92,7 +93,7 @@ def conduct(study: Any, given: dict[str, Any], options: Options, stop: script.St
 
     from cnnjax.report import page, terminal
 
-    judgement = study_lib.judge(study, base, outcome.records)
+    judgement = judge.judge(study, base, outcome.records)
     path = page.write_report(judgement, options.runs, options.command)
     terminal.print_judgement(judgement, console)
     reused = len(lanes) - outcome.num_trained

@@ -154,8 +154,8 @@ def claim_workdir(workdir: pathlib.Path, config: Config, provenance: dict[str, A
     origin = json.loads((workdir / "provenance.json").read_text(encoding="utf-8"))["origin"]
     if origin != provenance["origin"]:
         raise ConfigError(
-            f"{workdir} holds a run of other code or data ({origin}; now {provenance['origin']}), and"
-            " going on would not give its bits: give another --workdir"
+            f"{workdir} holds a run of other code or data ({origin}, now {provenance['origin']}):"
+            " going on would not give its bits, so give another --workdir"
         )
 
 

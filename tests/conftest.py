@@ -16,6 +16,13 @@ jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compilation_cache(tmp_path_factory):
+    """What one test compiled, the next one need not."""
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
 @pytest.fixture(autouse=True)
 def strict_dtypes(request):
     rule = "standard" if getattr(request.module, "OPTAX", False) else "strict"
@@ -32,12 +39,6 @@ def data_dir(tmp_path_factory) -> pathlib.Path:
 @pytest.fixture(scope="session")
 def digits(data_dir) -> load.Dataset:
     return load.load_dataset("digits", data_dir)
-
-
-@pytest.fixture(scope="session")
-def cache_dir(tmp_path_factory) -> pathlib.Path:
-    """A cache of the user's own that the scripts under test share."""
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture

@@ -80,6 +80,13 @@ def test_grid_expands_to_every_combination():
     ]
 
 
+def test_an_arm_that_no_longer_reads_a_knob_of_the_base_forgets_it():
+    base = Config(pool_every=1, kernel_size=5)
+    assert config_lib.override(base, {"pool": "none"}) == Config(pool="none", kernel_size=5)
+    assert config_lib.override(base, {"model": "mlp"}) == Config(model="mlp")
+    assert config_lib.override(base, {"pool": "avg"}).pool_every == 1
+
+
 def test_grid_refuses_an_arm_that_would_not_read_its_knob():
     with pytest.raises(ConfigError, match="does nothing"):
-        config_lib.expand_grid(Config(model="mlp"), {"pool": ("max", "avg")})
+        config_lib.expand_grid(Config(), {"pool": ("max", "none"), "pool_size": (2, 3)})

@@ -12,7 +12,6 @@ from cnnjax import group, program, sweep
 from cnnjax.config import Config
 from cnnjax.data import load
 
-
 OPTAX = True  # see conftest.py
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib import figure, ticker
 from scipy import stats
 
+from cnnjax.judge import Arm, Judgement
 from cnnjax.report import text
-from cnnjax.study import Arm, Judgement
 
 INK = "#010203"  # stands for the page's own text colour, put in its place at the end
 VERDICT_COLORS = {

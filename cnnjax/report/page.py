@@ -10,8 +10,8 @@ import jinja2
 
 from cnnjax import config as config_lib
 from cnnjax import store
+from cnnjax.judge import Arm, Judgement
 from cnnjax.report import figures, text
-from cnnjax.study import Arm, Judgement
 
 
 def write_report(judgement: Judgement, runs: pathlib.Path, command: str) -> pathlib.Path:

@@ -6,8 +6,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from cnnjax import stats
+from cnnjax.judge import Judgement
+from cnnjax.plan import Plan
 from cnnjax.report import text
-from cnnjax.study import Judgement, Plan, Study
+from cnnjax.study import Study
 
 STYLES = {"supported": "green", "refuted": "red", "equivalent": "blue", "inconclusive": "yellow"}
 

@@ -1,0 +1,83 @@
+"""Records are found by all that can change their numbers, and are written whole or not at all."""
+
+import dataclasses
+import json
+
+import pytest
+
+from cnnjax import store
+from cnnjax.config import KNOBS, Config
+
+CONFIG = Config(seed=3, widths=(8,))
+RECORD = store.Record(
+    store.record_id(CONFIG, "cpu"), CONFIG, {"test_accuracy": 0.5}, [{"step": 1}], {"macs": 1}, {}
+)
+
+
+def test_round_trip(tmp_path):
+    store.write_record(tmp_path, RECORD)
+    assert store.load_record(tmp_path, RECORD.id) == RECORD
+    fields = json.loads((tmp_path / "records" / RECORD.id / "record.json").read_text())
+    assert set(fields) >= {"schema", "config", "seed", "scores", "metrics", "cost", "provenance"}
+    assert fields["seed"] == 3
+
+
+def test_absent_is_none(tmp_path):
+    assert store.load_record(tmp_path, "nothing") is None
+
+
+def test_another_schema_is_refused_by_name(tmp_path):
+    store.write_record(tmp_path, RECORD)
+    path = store.record_path(tmp_path, RECORD.id)
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
+    with pytest.raises(ValueError, match="record.json is not a record of schema 1"):
+        store.load_record(tmp_path, RECORD.id)
+
+
+OTHER_VALUES = {
+    "train_examples": 5, "model": "mlp", "widths": (1,), "kernel_size": 1, "stride": 2,
+    "padding": "VALID", "pool": "avg", "pool_size": 3, "pool_every": 1, "hidden": (),
+    "activation": "tanh", "optimizer": "momentum", "learning_rate": 1.0, "momentum": 0.5,
+    "weight_decay": 1.0, "schedule": "constant", "batch_size": 1, "steps": 1, "eval_every": 1,
+    "seed": 1,
+}  # fmt: skip
+
+
+def test_every_field_is_tried_here():  # there is one data set so far
+    assert {*OTHER_VALUES, "dataset"} == set(KNOBS)
+
+
+@pytest.mark.parametrize("field", OTHER_VALUES)
+def test_every_field_is_part_of_the_address(field):
+    base = Config(optimizer="momentum") if field == "momentum" else Config()
+    changed = dataclasses.replace(base, **{field: OTHER_VALUES[field]})
+    assert store.record_id(changed, "cpu") != store.record_id(base, "cpu")
+
+
+def test_origin_is_part_of_the_address():
+    assert store.record_id(CONFIG, "cpu map") != store.record_id(CONFIG, "gpu vmap")
+
+
+def test_comments_and_docstrings_do_not_change_the_program_version():
+    code = 'def f(x):\n    """Gives x."""\n    return x  # as it is\n'
+    other = 'def f(x):\n    """Gives x, always."""\n\n    return x\n'
+    assert store._code_only(code) == store._code_only(other)
+    assert store._code_only(code) != store._code_only(code.replace("return x", "return -x"))
+
+
+def test_every_program_file_exists():
+    for pattern in store.PROGRAM_FILES:
+        assert list(store.ROOT.glob(pattern)), pattern
+
+
+def test_numbers_that_json_lacks_become_null(tmp_path):
+    store.write_json(tmp_path / "a.json", {"x": [float("nan"), float("inf"), 1.0]})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"x": [None, None, 1.0]}
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
+    store.write_json(tmp_path / "a.json", 1)
+    with pytest.raises(TypeError):
+        store.write_json(tmp_path / "a.json", object())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    assert json.loads((tmp_path / "a.json").read_text()) == 1
