@@ -31,7 +31,8 @@ def restore(manager: ocp.CheckpointManager, states: State) -> tuple[int, State] 
     if step is None:
         return None
     like = jax.tree.map(ocp.utils.to_shape_dtype_struct, states)
-    return step, manager.restore(step, args=ocp.args.StandardRestore(like))
+    restored: Any = manager.restore(step, args=ocp.args.StandardRestore(like))
+    return step, restored
 
 
 def load_metrics(path: pathlib.Path, last_step: int) -> list[dict[str, Any]]:

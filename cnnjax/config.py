@@ -184,7 +184,7 @@ def to_json(config: Config) -> dict[str, Any]:
 
 def from_json(values: Mapping[str, Any]) -> Config:
     """The config of `to_json`. Raises ConfigError on an unknown key or a bad value."""
-    fields = {
+    fields: dict[str, Any] = {
         find_knob(name).name: tuple(value) if isinstance(value, list) else value
         for name, value in values.items()
     }

@@ -61,7 +61,7 @@ def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int)
             return output
         if len(shape) == 3:
             map_shape = shape
-        layers.append(Layer(module.name, shape, *counts, field))
+        layers.append(Layer(str(module.name), shape, *counts, field))
         return output
 
     try:

@@ -50,6 +50,14 @@ def define_config(values: flags.FlagValues, defaults: Config, without: Iterable[
             )
 
 
+def define_data_dir(values: flags.FlagValues) -> None:
+    """Defines --data_dir."""
+    flags.DEFINE_string(
+        "data_dir", None, "Folder of prepared data sets; none for the user's cache.",
+        flag_values=values,
+    )  # fmt: skip
+
+
 def given_config(values: flags.FlagValues) -> dict[str, Any]:
     """The Config fields that were set on the command line."""
     return {name: values[name].value for name in KNOBS if name in values and values[name].present}
@@ -91,7 +99,7 @@ def render_help(values: flags.FlagValues, description: str) -> str:
         help = flag.help.removeprefix(f"<{kind}>: ")  # absl repeats the choices there
         if flag.boolean:
             kind = "true|false"
-        default = "none" if flag.default is None else flag.default_as_str.strip("'")
+        default = "none" if flag.default is None else str(flag.default_as_str).strip("'")
         lines.append(f"  --{flag.name}  ({kind or 'text'}; default: {default})")
         lines += textwrap.wrap(help, 94, initial_indent="      ", subsequent_indent="      ")
     for name, meaning in BUILT_IN.items():

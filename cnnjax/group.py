@@ -155,11 +155,10 @@ def compile_group(
 
 def train_group(
     executables: Executables, structure: Config, numbers: optim.Numbers, data: GroupData,
-    states: program.State | None = None, checkpoint_every: int = 0,
+    start: program.State | None = None, checkpoint_every: int = 0,
 ) -> Iterator[Segment]:  # fmt: skip
-    """Trains all lanes from `states` (from the start where None), segment by segment."""
-    if states is None:
-        states = executables.init((numbers,), ())
+    """Trains all lanes from the state `start` (from their seeds where None), by segments."""
+    states: Any = executables.init((numbers,), ()) if start is None else start
     step = int(np.asarray(states.step)[0])
     for length in segment_lengths(structure, step, checkpoint_every):
         begin = time.perf_counter()

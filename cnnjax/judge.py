@@ -138,7 +138,7 @@ def find_confounds(a: Sequence[Arm], b: Sequence[Arm]) -> list[str]:
     for key, words in COSTS.items():
         left, right = (_describe_cost([arm.cost[key] for arm in side]) for side in (a, b))
         if left != right:
-            found.append(f"{words} differ: {left} against {right}")
+            found.append(f"differ in {words}: {left} against {right}")
     diverged = [sum(arm.num_diverged for arm in side) for side in (a, b)]
     if any(diverged):
         found.append(f"runs that diverged: {diverged[0]} against {diverged[1]}")

@@ -1,7 +1,7 @@
 """Networks as Flax Linen modules made of `cnnjax.ops`, used as a pair of pure functions."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -28,7 +28,7 @@ class Conv(nn.Module):
     features: int
     kernel_size: int
     stride: int
-    padding: str
+    padding: Literal["SAME", "VALID"]
 
     @nn.compact
     def __call__(self, maps: Array) -> Array:
@@ -78,7 +78,7 @@ class CNN(nn.Module):
     widths: tuple[int, ...]
     kernel_size: int
     stride: int
-    padding: str
+    padding: Literal["SAME", "VALID"]
     pool: str
     pool_size: int
     pool_every: int

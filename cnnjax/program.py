@@ -4,7 +4,7 @@ Weights, batch order and every other draw follow from the run's seed and the ste
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -39,8 +39,8 @@ class State(NamedTuple):
 class TrainData(NamedTuple):
     """The training split on the device."""
 
-    images: Array  # [n, height, width, channels] uint8
-    labels: Array  # [n] int32
+    images: Any  # [n, height, width, channels] uint8
+    labels: Any  # [n] int32
 
 
 class Scores(NamedTuple):
@@ -55,7 +55,7 @@ class Program(NamedTuple):
     """Pure functions of one structure; `Numbers` are the traced fields of the Config."""
 
     init: Callable[[optim.Numbers], State]
-    advance: Callable[[optim.Numbers, State, TrainData, int], tuple[State, Scores]]
+    advance: Callable[..., tuple[State, Scores]]  # numbers, state, train data, num_steps
     evaluate: Callable[[State, batches.Batches], Scores]
 
 

@@ -27,6 +27,7 @@ class Claim(NamedTuple):
     id: str
     statement: str
     comparisons: tuple[Comparison, ...]
+    tried_as: str = ""  # what is tried, where the statement itself cannot be
 
 
 class Study(NamedTuple):

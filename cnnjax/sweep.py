@@ -59,7 +59,7 @@ def configure_jax(cache_dir: pathlib.Path | None = None) -> None:
         cores = os.cpu_count() or 1
     if "--xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", cores)
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
         directory = cache_dir or pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "xla"
         jax.config.update("jax_compilation_cache_dir", os.fspath(directory))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

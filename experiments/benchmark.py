@@ -30,10 +30,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     absl_flags.DEFINE_list("lanes", ["1", "2", "8"], "Runs trained at once.", flag_values=values)
     absl_flags.DEFINE_integer("rounds", 7, "Rounds.", lower_bound=1, flag_values=values)
     absl_flags.DEFINE_string("json", None, "Write the ratios to this file.", flag_values=values)
-    absl_flags.DEFINE_string(
-        "data_dir", None, "Folder of prepared data sets; none for the user's cache.",
-        flag_values=values,
-    )  # fmt: skip
+    flags.define_data_dir(values)
     flags.define_config(values, Config())
     positional = flags.parse(values, argv, DESCRIPTION)
     if positional:

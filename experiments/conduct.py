@@ -32,10 +32,7 @@ def define_flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_boolean("quick", False, "10 seeds an arm.", flag_values=values)
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
     absl_flags.DEFINE_string("runs", "runs", "Folder for records and reports.", flag_values=values)
-    absl_flags.DEFINE_string(
-        "data_dir", None, "Folder of prepared data sets; none for the user's cache.",
-        flag_values=values,
-    )  # fmt: skip
+    flags.define_data_dir(values)
     flags.define_config(values, Config(), without=["seed"])
 
 

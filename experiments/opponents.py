@@ -43,7 +43,7 @@ def make_pytorch(config: Config, dataset: Dataset, threads: int) -> Callable[[in
     images = images.contiguous(memory_format=torch.channels_last)
     labels = torch.from_numpy(dataset.train.labels.astype(np.int64))
     network(images[:1])  # gives the lazy layers their shapes
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
 
     def train(num_steps: int) -> None:

@@ -5,23 +5,39 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import NoReturn
 
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 75  # exit statuses
+from cnnjax import flags
+from cnnjax.config import ConfigError
+
+DONE, FAILED, INTERRUPTED = 0, 1, 75  # exit statuses; 2 is for a wrong command line
 
 
 class Stop:
-    """Turns Ctrl-C and SIGTERM into a request, where someone promised to listen for one."""
+    """Turns Ctrl-C and SIGTERM into a request where someone promised to listen for one.
 
-    def __init__(self):
+    Elsewhere, and at the second request, the process ends at once with status 75: every file is
+    written whole or not at all, so there is nothing to tidy up.
+    """
+
+    def __init__(self, go_on: str):
+        self.go_on = go_on
         self.requested = False
         self.listening = False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: object) -> None:
-        if not self.listening or self.requested:  # nobody listens, or the second request
-            raise KeyboardInterrupt
+        if not self.listening or self.requested:
+            self.end()
         self.requested = True
+
+    def end(self) -> NoReturn:
+        """Ends the process with status 75, saying how to go on."""
+        message = f"interrupted: {self.go_on}; run the same command again to go on"
+        print(message, file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)  # a compilation in another thread must not keep us waiting
 
     @contextlib.contextmanager
     def listen(self) -> Iterator[Callable[[], bool]]:
@@ -39,22 +55,13 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     An interruption ends with status 75 and says how to go on. A wrong request (ConfigError,
     found only where values meet data or network) ends with one line and status 2.
     """
-    stop = Stop()
+    stop = Stop(go_on)
     try:
-        from cnnjax.config import ConfigError
-
-        try:
-            status = main(sys.argv, stop)
-        except ConfigError as error:
-            print(f"error: {error}", file=sys.stderr)
-            status = WRONG
-    except KeyboardInterrupt:
-        status = INTERRUPTED
+        status = main(sys.argv, stop)
+    except ConfigError as error:
+        flags.refuse(str(error))
     if status == INTERRUPTED:
-        print(f"interrupted: {go_on}; run the same command again to go on", file=sys.stderr)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(INTERRUPTED)  # a compilation in another thread must not keep us waiting
+        stop.end()
     sys.exit(status)
 
 

@@ -32,10 +32,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         "checkpoint_every", 0, "Steps between checkpoints; 0 for at every evaluation.",
         lower_bound=0, flag_values=values,
     )  # fmt: skip
-    absl_flags.DEFINE_string(
-        "data_dir", None, "Folder of prepared data sets; none for the user's cache.",
-        flag_values=values,
-    )  # fmt: skip
+    flags.define_data_dir(values)
     flags.define_config(values, Config())
     positional = flags.parse(values, argv, DESCRIPTION)
     if positional:

@@ -87,7 +87,7 @@ def test_the_order_of_records_does_not_matter():
 
 def test_confounds_are_flagged_beside_the_verdict():
     pooling, padding = judge(make_records()).verdicts
-    assert padding["warnings"] == ["parameters differ: 100 against 80"]
+    assert padding["warnings"] == ["differ in parameters: 100 against 80"]
     assert pooling["warnings"] == []
 
 
@@ -165,7 +165,7 @@ def test_page_holds_everything_and_fetches_nothing(written):
     command = "python launch.py made &amp; by &lt;hand&gt;"
     for word in (
         command, "Supported", "equivalent", "planted", "1,000 test images", "20 seeds",
-        "parameters differ", "jax 0.10.2",
+        "differ in parameters", "jax 0.10.2",
     ):  # fmt: skip
         assert word in html, word
     assert html.count("<svg") == 2 and 'role="img" aria-label="' in html

@@ -1,7 +1,7 @@
 """The order of training batches as a pure function of (seed, step), and batches to evaluate."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,9 @@ EVALUATION_BATCH = 256  # images at once at most; bounds the memory of an evalua
 class Batches(NamedTuple):
     """A split in batches of one size. `mask` is 0 on the padding, so that it counts for nothing."""
 
-    images: np.ndarray | Array  # [batches, size, height, width, channels] uint8
-    labels: np.ndarray | Array  # [batches, size] int32
-    mask: np.ndarray | Array  # [batches, size] float32
+    images: Any  # [batches, size, height, width, channels] uint8
+    labels: Any  # [batches, size] int32
+    mask: Any  # [batches, size] float32
 
 
 def batch_indices(

@@ -56,7 +56,7 @@ class CnnjaxDigits(tfds.core.GeneratorBasedBuilder):
         # Imported here: reading prepared examples needs no scikit-learn.
         from sklearn import datasets
 
-        digits = datasets.load_digits()
-        images = digits.images.astype(np.uint8)[..., np.newaxis]
+        pixels, labels = datasets.load_digits(return_X_y=True)
+        images = np.asarray(pixels).reshape(-1, 8, 8, 1).astype(np.uint8)
         for position, index in enumerate(indices):
-            yield position, {"image": images[index], "label": int(digits.target[index])}
+            yield position, {"image": images[index], "label": int(labels[index])}

@@ -20,7 +20,7 @@ VERDICT_COLORS = {
     "inconclusive": "#8a8f98",
 }
 LINE_COLORS = ("#3b7dd8", "#e08a2c", "#2e9e6b", "#b65fc9", "#d1495b", "#8a8f98")
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "cnnjax",  # the same data give the same file
     "text.color": INK,

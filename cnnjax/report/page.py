@@ -17,17 +17,16 @@ from cnnjax.report import figures, text
 def write_report(judgement: Judgement, runs: pathlib.Path, command: str) -> pathlib.Path:
     """Writes everything under `runs/<study>/` and gives the path of the page."""
     directory = runs / judgement.study.name
-    (directory / "figures").mkdir(parents=True, exist_ok=True)
     drawings = {
         "differences": figures.draw_differences(judgement.verdicts),
         "curves": figures.draw_curves(judgement),
     }
     for name, svg in drawings.items():
-        (directory / "figures" / f"{name}.svg").write_text(svg, encoding="utf-8")
+        store.write_text(directory / "figures" / f"{name}.svg", svg)
     store.write_json(directory / "verdicts.json", list(judgement.verdicts))
-    (directory / "records.csv").write_text(render_records(judgement), encoding="utf-8")
+    store.write_text(directory / "records.csv", render_records(judgement))
     page = directory / "report.html"
-    page.write_text(render_page(judgement, drawings, command), encoding="utf-8")
+    store.write_text(page, render_page(judgement, drawings, command))
     return page
 
 
@@ -65,6 +64,7 @@ def render_page(judgement: Judgement, drawings: dict[str, str], command: str) ->
         "probability": text.probability,
         "optional": text.optional,
         "shape": text.shape,
+        "brief": text.brief,
         "describe": text.describe_verdict,
         "value": config_lib.format_value,
     }
@@ -72,6 +72,7 @@ def render_page(judgement: Judgement, drawings: dict[str, str], command: str) ->
         {
             "id": claim.id,
             "statement": claim.statement,
+            "tried_as": claim.tried_as,
             "verdicts": [row for row in judgement.verdicts if row["claim"] == claim.id],
         }
         for claim in judgement.study.claims

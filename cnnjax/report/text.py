@@ -47,6 +47,14 @@ def describe_verdict(row: dict[str, Any]) -> str:
     )
 
 
+def brief(warnings: Sequence[str]) -> str:
+    """Warnings without their figures: 'differ in parameters, MACs'."""
+    names = [warning.partition(":")[0] for warning in warnings]
+    costs = [name.removeprefix("differ in ") for name in names if name.startswith("differ in ")]
+    others = [name for name in names if not name.startswith("differ in ")]
+    return "; ".join([*(["differ in " + ", ".join(costs)] if costs else []), *others])
+
+
 MEANING = {
     "supported": "the difference is there, as the statement says",
     "refuted": "there is a difference that contradicts the statement",

@@ -9,10 +9,11 @@ from cnnjax.study import Claim, Comparison, Study
 
 PADDING = Claim(
     id="padding",
-    statement="Padding is VALID, SAME, or zero (tried as: which of them makes no difference).",
+    statement="Padding is VALID, SAME, or zero.",
     comparisons=(
         Comparison({"padding": "SAME"}, {"padding": "VALID"}, "=", "equivalent on blank borders"),
     ),
+    tried_as="The choice of padding makes no difference to the accuracy.",
 )
 
 STUDY = Study(
