@@ -17,6 +17,10 @@ class ConfigError(ValueError):
     """A run that cannot be. Its message is one line for the person who asked for it."""
 
 
+class RunError(RuntimeError):
+    """A failure outside our code and the command line. Its message is one line, and enough."""
+
+
 def structure(default: Any, help: str, **rules: Any) -> Any:
     """A field that changes the compiled program. `rules` are `Knob` attributes."""
     return dataclasses.field(default=default, metadata={"help": help, "traced": False, **rules})

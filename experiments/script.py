@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 from cnnjax import flags
-from cnnjax.config import ConfigError
+from cnnjax.config import ConfigError, RunError
 
 DONE, FAILED, INTERRUPTED = 0, 1, 75  # exit statuses; 2 is for a wrong command line
 
@@ -53,13 +53,18 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     """Runs `main(argv, stop)` and ends the process with its exit status.
 
     An interruption ends with status 75 and says how to go on. A wrong request (ConfigError,
-    found only where values meet data or network) ends with one line and status 2.
+    found only where values meet data or network) ends with one line and status 2; what the
+    system refused (RunError, OSError: a full disk, a folder that is a file) with one line and
+    status 1.
     """
     stop = Stop(go_on)
     try:
         status = main(sys.argv, stop)
     except ConfigError as error:
         flags.refuse(str(error))
+    except (RunError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = FAILED
     if status == INTERRUPTED:
         stop.end()
     sys.exit(status)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import datasets
 
-from cnnjax.config import KNOBS, ConfigError
+from cnnjax.config import KNOBS, ConfigError, RunError
 from cnnjax.data import batches, load
 from cnnjax.data.digits import SPLITS, load_order
 
@@ -70,7 +70,7 @@ def test_two_processes_prepare_at_once(tmp_path, digits):
 
 def test_a_folder_that_cannot_be_written_says_so(tmp_path):
     (tmp_path / "cnnjax_digits").write_text("in the way")
-    with pytest.raises(load.DataError, match="data set digits could not be prepared"):
+    with pytest.raises(RunError, match="data set digits could not be prepared"):
         load.load_dataset("digits", tmp_path)
 
 

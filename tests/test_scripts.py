@@ -150,6 +150,21 @@ def test_ablate_crosses_a_grid(call, tmp_path):
     ]  # fmt: skip
 
 
+def test_a_group_that_fails_is_status_1_and_spoils_no_other(call, tmp_path):
+    run = call(*ABLATE, "--grid=batch_size=16,500000000", *TINY[:3], "--steps=2", "--seeds=2",
+               f"--runs={tmp_path}")  # fmt: skip
+    assert run.returncode == 1
+    assert "failed: 2 lanes of" in run.stderr and "--batch_size=500000000" in run.stderr
+    assert len(list(tmp_path.glob("records/*/record.json"))) == 2
+
+
+@pytest.mark.parametrize("flag", ["--runs", "--data_dir"])
+def test_a_folder_that_cannot_be_is_status_1_in_one_line(call, flag):
+    run = call(*LAUNCH, "padding", "--seeds=20", f"{flag}=/dev/null/x")
+    assert run.returncode == 1
+    assert "Not a directory: '/dev/null/x" in run.stderr and run.stderr.count("\n") == 1
+
+
 RESULT_KEYS = """test_accuracy test_loss num_test_examples num_parameters macs steps
 examples_per_second compile_seconds provenance""".split()
 

@@ -11,7 +11,7 @@ import filelock
 import numpy as np
 import platformdirs
 
-from cnnjax.config import ConfigError
+from cnnjax.config import ConfigError, RunError
 
 BUILDERS = {"digits": "CnnjaxDigits"}  # data set -> builder class in the module of that name
 
@@ -32,10 +32,6 @@ class Dataset(NamedTuple):
     validation: Split
     test: Split
     fingerprint: str
-
-
-class DataError(RuntimeError):
-    """Data that could not be prepared. The message says what was tried."""
 
 
 def default_data_dir() -> pathlib.Path:
@@ -60,7 +56,7 @@ def is_prepared(name: str, data_dir: pathlib.Path) -> bool:
 def prepare_dataset(name: str, data_dir: pathlib.Path) -> None:
     """Writes the data set under `data_dir` in a child process; two at once wait for each other.
 
-    Raises DataError where that fails.
+    Raises RunError where that fails.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(data_dir / f"{name}.lock"):
@@ -70,11 +66,11 @@ def prepare_dataset(name: str, data_dir: pathlib.Path) -> None:
         child = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if child.returncode != 0:
         reason = (child.stderr.strip().splitlines() or ["no message"])[-1]
-        raise DataError(f"data set {name} could not be prepared in {data_dir}: {reason}")
+        raise RunError(f"data set {name} could not be prepared in {data_dir}: {reason}")
 
 
 def load_dataset(name: str, data_dir: pathlib.Path) -> Dataset:
-    """Reads a data set, preparing it if need be. Raises DataError where it cannot be prepared."""
+    """Reads a data set, preparing it if need be. Raises RunError where it cannot be prepared."""
     if not is_prepared(name, data_dir):
         prepare_dataset(name, data_dir)
     builder = make_builder(name, data_dir)
