@@ -32,7 +32,10 @@ def number(default: Any, help: str, **rules: Any) -> Any:
 
 
 CNN = {"model": ("cnn",)}
-POOLED = {"model": ("cnn",), "pool": ("max", "avg", "stride")}
+STANDARD = {"model": ("cnn",), "conv": ("standard",)}
+WINDOWS = ("max", "avg", "l2", "mixed", "stochastic", "blur")
+WINDOWED = {"model": ("cnn",), "pool": WINDOWS}
+POOLED = {"model": ("cnn",), "pool": (*WINDOWS, "stride")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,14 +47,28 @@ class Config:
     train_examples: int = structure(0, "Training images to use, from the front of the fixed, stratified training split; 0 for all.", low=0)
     model: Literal["cnn", "mlp"] = structure("cnn", "Network.")
     widths: tuple[int, ...] = structure((16, 32), "Channels of each convolution, first to last.", low=1, used_with=CNN)
-    kernel_size: int = structure(3, "Height and width of each convolution kernel.", low=1, used_with=CNN)
-    stride: int = structure(1, "Shift of each convolution kernel per step.", low=1, used_with=CNN)
-    padding: Literal["SAME", "VALID"] = structure("SAME", "Border of each convolution: SAME keeps size / stride by zeros (the odd one at the end), VALID adds nothing.", used_with=CNN)
-    pool: Literal["max", "avg", "stride", "none"] = structure("max", "How maps shrink: maximum or mean of windows, a convolution of stride pool_size instead, or not at all.", used_with=CNN)
-    pool_size: int = structure(2, "Window and stride of pooling; borders that fill no window are dropped.", low=1, used_with=POOLED)
+    conv: Literal["standard", "separable", "unshared"] = structure("standard", "Convolution: standard, depthwise then pointwise (separable), or a kernel of its own at every position (unshared, locally connected).", used_with=CNN)
+    kernel_size: tuple[int, ...] = structure((3,), "Size of each kernel: 3 for 3x3, 3x5 for height 3 and width 5.", low=1, pair=True, used_with=CNN)
+    stride: int = structure(1, "Shift of each kernel per step.", low=1, used_with=CNN)
+    dilation: int = structure(1, "Distance of the cells that a kernel sees.", low=1, used_with=CNN)
+    groups: int = structure(1, "Groups of channels that do not see each other, from the second convolution on.", low=1, used_with=STANDARD)
+    connectivity: Literal["all", "lenet5", "random"] = structure("all", "Input channels each kernel sees, where there are 6 or more: all, those of LeNet-5's C3 table, or as many at random.", used_with=STANDARD)
+    bias: bool = structure(True, "Whether convolutions and dense layers add a bias.")
+    padding: Literal["SAME", "VALID", "FULL", "explicit"] = structure("SAME", "Border of each convolution: SAME keeps size / stride (an odd cell at the end), VALID adds nothing, FULL lets every window that touches the map count, explicit adds --pad.", used_with=CNN)
+    pad: tuple[int, ...] = structure((1,), "Cells on each side with --padding=explicit: 1, or 0x1 for height 0 and width 1.", low=0, pair=True, used_with={"model": ("cnn",), "padding": ("explicit",)})
+    fill: Literal["zero", "edge", "reflect", "circular", "partial"] = structure("zero", "What the border holds; partial is zero with each output rescaled by the share of its window on the map.", used_with={"model": ("cnn",), "padding": ("SAME", "FULL", "explicit")})
+    pool: Literal["max", "avg", "l2", "mixed", "stochastic", "blur", "stride", "none"] = structure("max", "How maps shrink: maximum, mean, root of squares, learned blend of maximum and mean, random by activation, maximum then blur, a convolution of that stride instead, or not at all.", used_with=CNN)
+    pool_size: int = structure(2, "Window of pooling.", low=1, used_with=WINDOWED)
+    pool_stride: int = structure(0, "Shift of the window of pooling; 0 for its size, so that windows do not overlap.", low=0, used_with=POOLED)
+    pool_padding: Literal["VALID", "SAME"] = structure("VALID", "Border of pooling: VALID drops cells that fill no window.", used_with=WINDOWED)
+    count_padding: bool = structure(False, "Whether the mean of a window counts the zeros beyond the border.", used_with={"model": ("cnn",), "pool": ("avg",), "pool_padding": ("SAME",)})
     pool_every: int = structure(2, "Pool after every so many convolutions.", low=1, used_with=POOLED)
+    norm: Literal["none", "batch", "layer", "group"] = structure("none", "Normalisation before every activation; group has 8 groups, or fewer that divide the channels.")
+    activation: Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "scaled_tanh", "sigmoid", "softplus", "hard_swish", "maxout", "identity"] = structure("relu", "Non-linearity after every convolution and hidden dense layer.")
+    head: Literal["flatten", "global_avg", "global_max"] = structure("flatten", "What the dense layers see of the last map: all of it, or its mean or maximum by channel.", used_with=CNN)
     hidden: tuple[int, ...] = structure((64,), "Units of each dense layer below the logits; empty for none.", low=1)
-    activation: Literal["relu", "tanh"] = structure("relu", "Non-linearity after every convolution and hidden dense layer.")
+    dropout: float = structure(0.0, "Share of the units dropped before every dense layer in training.", low=0.0, below=1.0)
+    init: Literal["he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "pytorch"] = structure("he_normal", "Initial kernels; He's gain is for layers below an activation, the logits then have LeCun's.")
     optimizer: Literal["sgd", "momentum", "adam"] = structure("adam", "Update rule.")
     learning_rate: float = number(3e-3, "Peak learning rate.", above=0.0)
     momentum: float = number(0.9, "Decay of the momentum average.", low=0.0, below=1.0, used_with={"optimizer": ("momentum",)})
@@ -83,6 +100,7 @@ class Knob(NamedTuple):
     high: float | None = None  # greatest allowed value
     above: float | None = None  # every value must be greater
     below: float | None = None  # every value must be smaller
+    pair: bool = False  # a tuple of one or two: height and width
     used_with: Mapping[str, tuple[str, ...]] = types.MappingProxyType({})
 
 
@@ -115,7 +133,11 @@ def describe_allowed(knob: Knob) -> str:
     """The values a knob takes, in words, such as 'an integer >= 1' or 'max|avg'."""
     if knob.choices:
         return "|".join(knob.choices)
+    if knob.type is bool:
+        return "true|false"
     words = {int: "an integer", float: "a number", tuple: "integers such as 16,32"}[knob.type]
+    if knob.pair:
+        words = "one integer, or two that differ such as 3x5"
     bounds = ((">=", knob.low), ("<=", knob.high), (">", knob.above), ("<", knob.below))
     limits = " and ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)
     return f"{words}, each {limits}" if knob.type is tuple else f"{words} {limits}".strip()
@@ -126,9 +148,11 @@ def check_value(knob: Knob, value: Any) -> None:
     items, item_type = (value,), knob.type
     if knob.type is tuple and isinstance(value, tuple):
         items, item_type = value, int
-    for item in items:
+    odd = knob.pair and not (len(items) == 1 or (len(items) == 2 and items[0] != items[1]))
+    for item in (None,) if odd else items:
         typed = isinstance(item, (int, float) if item_type is float else item_type)
-        if not typed or isinstance(item, bool) or not _allows(knob, item):
+        typed = typed and isinstance(item, bool) == (item_type is bool)
+        if not typed or not _allows(knob, item):
             raise ConfigError(
                 f"--{knob.name}={format_value(value)} is not allowed: give {describe_allowed(knob)}"
             )
@@ -161,7 +185,9 @@ def check_used(config: Config, knob: Knob) -> None:
 
 
 def format_value(value: Any) -> str:
-    """A value as a flag shows it: a tuple as 16,32."""
+    """A value as a flag shows it: a tuple as 16,32, a boolean as true."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
@@ -170,9 +196,13 @@ def parse_value(knob: Knob, text: str) -> Any:
     try:
         if knob.type is tuple:
             value = tuple(int(part) for part in text.replace("x", ",").split(",") if part.strip())
+            if knob.pair and len(value) == 2 and value[0] == value[1]:
+                value = value[:1]
+        elif knob.type is bool:
+            value = {"true": True, "false": False}[text.lower()]
         else:
             value = knob.type(text)
-    except ValueError:
+    except (ValueError, KeyError):
         value = text
     check_value(knob, value)
     return value

@@ -42,7 +42,9 @@ def define_config(values: flags.FlagValues, defaults: Config, without: Iterable[
         if knob.name in without:
             continue
         default = getattr(defaults, knob.name)
-        if knob.choices:
+        if knob.type is bool:
+            flags.DEFINE_boolean(knob.name, default, knob.help, flag_values=values)
+        elif knob.choices:
             flags.DEFINE_enum(knob.name, default, knob.choices, knob.help, flag_values=values)
         else:
             flags.DEFINE(
@@ -100,7 +102,8 @@ def render_help(values: flags.FlagValues, description: str) -> str:
         if flag.boolean:
             kind = "true|false"
         default = "none" if flag.default is None else str(flag.default_as_str).strip("'")
-        lines.append(f"  --{flag.name}  ({kind or 'text'}; default: {default})")
+        head = f"  --{flag.name}  ({(kind or 'text').replace('|', ' | ')}; default: {default})"
+        lines += textwrap.wrap(head, 98, subsequent_indent="      ")
         lines += textwrap.wrap(help, 94, initial_indent="      ", subsequent_indent="      ")
     for name, meaning in BUILT_IN.items():
         lines += [f"  --{name}  (text; default: none)", f"      {meaning}"]

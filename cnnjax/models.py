@@ -1,118 +1,75 @@
-"""Networks as Flax Linen modules made of `cnnjax.ops`, used as a pair of pure functions."""
+"""Networks as Flax Linen modules made of `cnnjax.layers`, used as a pair of pure functions."""
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
+from cnnjax import layers
 from cnnjax.config import Config
-from cnnjax.ops import activation, conv, pool
 
 Params = Any  # a tree of float32 arrays, one branch a layer
-
-HE_NORMAL = nn.initializers.he_normal()  # He et al. 2015, "Delving deep into rectifiers"
+Stats = Any  # running statistics of batch normalisation, by layer; empty where there is none
 
 
 class Model(NamedTuple):
-    """A network without state of its own."""
+    """A network as pure functions. Images are [N, H, W, C], logits [N, classes].
 
-    init: Callable[[Array], Params]  # key -> params
-    apply: Callable[[Params, Array], Array]  # params, images [N, H, W, C] -> logits [N, classes]
+    `apply(params, stats, images, key)` gives logits and new statistics. With a key it trains
+    (dropout, batch statistics, random pooling); with None it evaluates, and changes nothing.
+    """
 
-
-class Conv(nn.Module):
-    """A convolution with bias; [N, H, W, C] -> [N, H', W', features]."""
-
-    features: int
-    kernel_size: int
-    stride: int
-    padding: Literal["SAME", "VALID"]
-
-    @nn.compact
-    def __call__(self, maps: Array) -> Array:
-        shape = (self.kernel_size, self.kernel_size, maps.shape[-1], self.features)
-        kernel = self.param("kernel", HE_NORMAL, shape)
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        try:
-            maps = conv.conv2d(maps, kernel, self.stride, self.padding)
-        except ValueError as error:
-            raise ValueError(f"{self.name}: {error}") from None
-        return maps + bias.reshape(1, 1, 1, -1)
-
-
-class Pool(nn.Module):
-    """A pooling, as a module so that `cnnjax.cost` sees it among the layers."""
-
-    pool: Callable[[Array, int], Array]
-    size: int
-
-    @nn.compact
-    def __call__(self, maps: Array) -> Array:
-        try:
-            return self.pool(maps, self.size)
-        except ValueError as error:
-            raise ValueError(f"{self.name}: {error}") from None
+    init: Callable[[Array], tuple[Params, Stats]]
+    apply: Callable[[Params, Stats, Array, Array | None], tuple[Array, Stats]]
 
 
 class Dense(nn.Module):
     """Dense hidden layers and the linear layer of the logits, on flattened input."""
 
-    hidden: tuple[int, ...]
+    config: Config
     num_classes: int
-    activation: Callable[[Array], Array]
 
     @nn.compact
-    def __call__(self, maps: Array) -> Array:
-        units = maps.reshape(maps.shape[0], -1)
-        for index, features in enumerate(self.hidden, start=1):
-            layer = nn.Dense(features, kernel_init=HE_NORMAL, name=f"dense_{index}")
-            units = self.activation(layer(units))
-        return nn.Dense(self.num_classes, name="logits")(units)
+    def __call__(self, maps: Array, train: bool) -> Array:
+        config, units = self.config, maps.reshape(maps.shape[0], -1)
+        for index, features in enumerate(config.hidden, start=1):
+            units = nn.Dropout(config.dropout, deterministic=not train)(units)
+            units = layers.make_dense(config, features, f"dense_{index}")(units)
+            units = layers.normalise(config, units, train, f"norm_dense_{index}")
+            units = layers.activate(config, units)
+        units = nn.Dropout(config.dropout, deterministic=not train)(units)
+        return layers.make_dense(config, self.num_classes, "logits", activated=False)(units)
 
 
 class CNN(nn.Module):
     """Convolutions with a pooling after every `pool_every` of them, then a dense head."""
 
-    widths: tuple[int, ...]
-    kernel_size: int
-    stride: int
-    padding: Literal["SAME", "VALID"]
-    pool: str
-    pool_size: int
-    pool_every: int
-    activation: Callable[[Array], Array]
-    head: nn.Module
+    config: Config
+    num_classes: int
 
     @nn.compact
-    def __call__(self, maps: Array) -> Array:
-        for index, features in enumerate(self.widths, start=1):
-            pooled = index % self.pool_every == 0
-            stride = self.stride * (self.pool_size if pooled and self.pool == "stride" else 1)
-            layer = Conv(features, self.kernel_size, stride, self.padding, name=f"conv_{index}")
-            maps = self.activation(layer(maps))
-            if pooled and self.pool in ("max", "avg"):
-                maps = Pool(pool.POOLS[self.pool], self.pool_size, name=f"pool_{index}")(maps)
-        return self.head(maps)
+    def __call__(self, maps: Array, train: bool) -> Array:
+        config = self.config
+        for index, features in enumerate(config.widths, start=1):
+            pooled = config.pool != "none" and index % config.pool_every == 0
+            shrink = (config.pool_stride or config.pool_size) if pooled else 1
+            stride = config.stride * (shrink if config.pool == "stride" else 1)
+            maps = layers.make_conv(config, features, stride, index)(maps)
+            maps = layers.normalise(config, maps, train, f"norm_{index}")
+            maps = layers.activate(config, maps)
+            if pooled and config.pool != "stride":
+                maps = layers.make_pool(config, shrink, f"pool_{index}")(maps, train)
+        if config.head == "global_avg":
+            maps = maps.mean(axis=(1, 2))
+        elif config.head == "global_max":
+            maps = maps.max(axis=(1, 2))
+        return Dense(config, self.num_classes, name="head")(maps, train)
 
 
-def make_module(config: Config, num_classes: int) -> nn.Module:
-    """The Flax module of a run."""
-    function = activation.ACTIVATIONS[config.activation]
-    if config.model == "mlp":
-        return Dense(config.hidden, num_classes, function)
-    return CNN(
-        widths=config.widths,
-        kernel_size=config.kernel_size,
-        stride=config.stride,
-        padding=config.padding,
-        pool=config.pool,
-        pool_size=config.pool_size,
-        pool_every=config.pool_every,
-        activation=function,
-        head=Dense(config.hidden, num_classes, function, name="head"),
-    )
+MODELS: dict[str, Callable[[Config, int], nn.Module]] = {"cnn": CNN, "mlp": Dense}
 
 
 def make_model(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> Model:
@@ -120,13 +77,24 @@ def make_model(config: Config, image_shape: tuple[int, int, int], num_classes: i
 
     `init` raises ValueError, naming the layer, where a kernel or a pooling does not fit its map.
     """
-    module = make_module(config, num_classes)
+    module = MODELS[config.model](config, num_classes)
     blank = jnp.zeros((1, *image_shape), jnp.float32)
 
-    def init(key: Array) -> Params:
-        return module.init(key, blank)["params"]
+    def init(key: Array) -> tuple[Params, Stats]:
+        variables = module.init(key, blank, train=False)
+        return variables["params"], variables.get("batch_stats", {})
 
-    def apply(params: Params, images: Array) -> Array:
-        return jnp.asarray(module.apply({"params": params}, images))
+    def apply(
+        params: Params, stats: Stats, images: Array, key: Array | None = None
+    ) -> tuple[Array, Stats]:
+        variables = {"params": params, "batch_stats": stats}
+        if key is None:
+            return jnp.asarray(module.apply(variables, images, train=False)), stats
+        dropout, pool = jax.random.split(key)
+        logits, updated = module.apply(
+            variables, images, train=True, rngs={"dropout": dropout, "pool": pool},
+            mutable=["batch_stats"],
+        )  # fmt: skip
+        return jnp.asarray(logits), updated.get("batch_stats", {})
 
     return Model(init, apply)

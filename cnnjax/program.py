@@ -15,7 +15,7 @@ from cnnjax import models, optim
 from cnnjax.config import Config
 from cnnjax.data import batches
 
-INIT, ORDER = range(2)  # what a key derived from the seed is for
+INIT, ORDER, TRAIN = range(3)  # what a key derived from the seed is for
 
 
 class DataSpec(NamedTuple):
@@ -32,6 +32,7 @@ class State(NamedTuple):
     """One run between two steps."""
 
     params: models.Params
+    batch_stats: models.Stats  # running statistics of batch normalisation
     opt_state: optax.OptState
     step: Array  # [] int32
 
@@ -70,34 +71,42 @@ def make_program(structure: Config, spec: DataSpec) -> Program:
     def run_key(numbers: optim.Numbers, purpose: int) -> Array:
         return jax.random.fold_in(jax.random.key(numbers["seed"]), purpose)
 
-    def score(params: models.Params, images: Array, labels: Array, mask: Array) -> Scores:
-        standardised = (images.astype(jnp.float32) - spec.mean) / spec.std
-        logits = model.apply(params, standardised)
+    def standardise(images: Array) -> Array:
+        return (images.astype(jnp.float32) - spec.mean) / spec.std
+
+    def score(logits: Array, labels: Array, mask: Array) -> Scores:
         targets = jax.nn.one_hot(labels, spec.num_classes)
         losses = optax.losses.softmax_cross_entropy(logits, targets)
         correct = (logits.argmax(axis=-1) == labels).astype(jnp.float32)
         return Scores((losses * mask).sum(), (correct * mask).sum(), mask.sum())
 
     def init(numbers: optim.Numbers) -> State:
-        params = model.init(run_key(numbers, INIT))
+        params, batch_stats = model.init(run_key(numbers, INIT))
         opt_state = optim.make_optimizer(structure, numbers).init(params)
-        return State(params, opt_state, jnp.zeros((), jnp.int32))
+        return State(params, batch_stats, opt_state, jnp.zeros((), jnp.int32))
 
     def advance(
         numbers: optim.Numbers, state: State, data: TrainData, num_steps: int
     ) -> tuple[State, Scores]:
         optimizer = optim.make_optimizer(structure, numbers)
 
-        def mean_loss(params: models.Params, indices: Array) -> tuple[Array, Scores]:
+        def mean_loss(
+            params: models.Params, state: State, indices: Array
+        ) -> tuple[Array, tuple[models.Stats, Scores]]:
+            key = jax.random.fold_in(run_key(numbers, TRAIN), state.step)
+            images = standardise(data.images[indices])
+            logits, batch_stats = model.apply(params, state.batch_stats, images, key)
             mask = jnp.ones(structure.batch_size, jnp.float32)
-            scores = score(params, data.images[indices], data.labels[indices], mask)
-            return scores.loss / scores.count, scores
+            scores = score(logits, data.labels[indices], mask)
+            return scores.loss / scores.count, (batch_stats, scores)
 
         def step(state: State, indices: Array) -> tuple[State, Scores]:
-            grads, scores = jax.grad(mean_loss, has_aux=True)(state.params, indices)
+            grads, (batch_stats, scores) = jax.grad(mean_loss, has_aux=True)(
+                state.params, state, indices
+            )
             updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
             params = optax.apply_updates(state.params, updates)
-            return State(params, opt_state, state.step + 1), scores
+            return State(params, batch_stats, opt_state, state.step + 1), scores
 
         order = batches.batch_indices(
             run_key(numbers, ORDER), state.step, num_steps, structure.batch_size, spec.num_train
@@ -107,7 +116,9 @@ def make_program(structure: Config, spec: DataSpec) -> Program:
 
     def evaluate(state: State, split: batches.Batches) -> Scores:
         def add(total: Scores, batch: batches.Batches) -> tuple[Scores, None]:
-            return jax.tree.map(jnp.add, total, score(state.params, *batch)), None
+            images = standardise(batch.images)
+            logits, _ = model.apply(state.params, state.batch_stats, images, None)
+            return jax.tree.map(jnp.add, total, score(logits, batch.labels, batch.mask)), None
 
         zero = jnp.zeros((), jnp.float32)
         return lax.scan(add, Scores(zero, zero, zero), split)[0]

@@ -19,7 +19,15 @@ from cnnjax.config import Config
 SCHEMA = 1
 ROOT = pathlib.Path(__file__).parent
 # The files whose code decides a lane's numbers. Comments and docstrings do not count.
-PROGRAM_FILES = ("ops/*.py", "models.py", "optim.py", "program.py", "data/batches.py", "group.py")
+PROGRAM_FILES = (
+    "ops/*.py",
+    "layers.py",
+    "models.py",
+    "optim.py",
+    "program.py",
+    "data/batches.py",
+    "group.py",
+)
 NUMERIC_PACKAGES = ("jax", "jaxlib", "flax", "optax")
 
 

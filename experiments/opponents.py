@@ -4,22 +4,28 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cnnjax.config import Config
+from cnnjax.config import KNOBS, Config, ConfigError
 from cnnjax.data.load import Dataset
+
+OPPONENT_KNOBS = (
+    "dataset train_examples widths kernel_size padding pool pool_size pool_every hidden"
+    " activation learning_rate batch_size steps eval_every seed"
+).split()
 
 
 def make_pytorch(config: Config, dataset: Dataset, threads: int) -> Callable[[int], None]:
     """A plain PyTorch loop over the same network, batches and optimiser.
 
     Gives a function that takes so many training steps. Data lie in memory as float32, as the
-    loop likes them best. Raises ValueError for choices that this opponent does not have.
+    loop likes them best. Raises ConfigError for choices that this opponent does not have.
     """
     import torch
     from torch import nn
     from torch.nn import functional
 
-    if (config.model, config.optimizer, config.stride) != ("cnn", "adam", 1):
-        raise ValueError("the PyTorch opponent has the CNN with Adam and stride 1 only")
+    shared = {name: getattr(config, name) for name in KNOBS if name not in OPPONENT_KNOBS}
+    if shared != {name: KNOBS[name].default for name in shared}:
+        raise ConfigError(f"the PyTorch opponent knows {', '.join(OPPONENT_KNOBS)} only")
     torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
     pools = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
@@ -28,7 +34,8 @@ def make_pytorch(config: Config, dataset: Dataset, threads: int) -> Callable[[in
     layers: list[nn.Module] = []
     channels = dataset.train.images.shape[-1]
     for index, width in enumerate(config.widths, start=1):
-        convolution = nn.Conv2d(channels, width, config.kernel_size, padding=config.padding.lower())
+        window = (config.kernel_size[0], config.kernel_size[-1])
+        convolution = nn.Conv2d(channels, width, window, padding=config.padding.lower())
         layers += [convolution, activations[config.activation]()]
         if index % config.pool_every == 0:
             layers.append(pools[config.pool](config.pool_size))

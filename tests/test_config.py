@@ -12,7 +12,7 @@ from cnnjax.config import KNOBS, Config, ConfigError
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"pool": "median"}, "--pool=median is not allowed: give max|avg|stride|none"),
+        ({"pool": "median"}, "--pool=median is not allowed: give max|avg|"),
         ({"steps": 0}, "--steps=0 is not allowed: give an integer >= 1"),
         ({"steps": 2.5}, "give an integer"),
         ({"steps": True}, "give an integer"),
@@ -26,6 +26,13 @@ from cnnjax.config import KNOBS, Config, ConfigError
         ({"model": "mlp", "pool": "avg"}, "--pool=avg does nothing with --model=mlp"),
         ({"momentum": 0.5}, "--momentum=0.5 does nothing with --optimizer=adam"),
         ({"pool": "none", "pool_size": 3}, "--pool_size=3 does nothing with --pool=none"),
+        ({"pad": (2,)}, "--pad=2 does nothing with --padding=SAME"),
+        ({"padding": "VALID", "fill": "edge"}, "--fill=edge does nothing with --padding=VALID"),
+        ({"conv": "unshared", "groups": 2}, "--groups=2 does nothing with --conv=unshared"),
+        ({"kernel_size": (3, 3)}, "give one integer, or two that differ such as 3x5"),
+        ({"kernel_size": 3}, "give one integer, or two that differ"),
+        ({"kernel_size": ()}, "give one integer, or two that differ"),
+        ({"bias": 1}, "--bias=1 is not allowed: give true|false"),
     ],
 )
 def test_refuses_in_one_line(fields, message):
@@ -52,7 +59,9 @@ def test_unknown_knob_names_the_nearest():
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [("widths", "16x32", (16, 32)), ("widths", "16,32", (16, 32)), ("hidden", "", ()),
-     ("learning_rate", "1e-3", 1e-3), ("pool", "avg", "avg"), ("steps", "12", 12)],
+     ("kernel_size", "3x5", (3, 5)), ("kernel_size", "3x3", (3,)), ("kernel_size", "3", (3,)),
+     ("bias", "false", False), ("learning_rate", "1e-3", 1e-3), ("pool", "avg", "avg"),
+     ("steps", "12", 12)],
 )  # fmt: skip
 def test_parse_value(name, text, value):
     assert config_lib.parse_value(KNOBS[name], text) == value
@@ -81,8 +90,8 @@ def test_grid_expands_to_every_combination():
 
 
 def test_an_arm_that_no_longer_reads_a_knob_of_the_base_forgets_it():
-    base = Config(pool_every=1, kernel_size=5)
-    assert config_lib.override(base, {"pool": "none"}) == Config(pool="none", kernel_size=5)
+    base = Config(pool_every=1, kernel_size=(5,))
+    assert config_lib.override(base, {"pool": "none"}) == Config(pool="none", kernel_size=(5,))
     assert config_lib.override(base, {"model": "mlp"}) == Config(model="mlp")
     assert config_lib.override(base, {"pool": "avg"}).pool_every == 1
 

@@ -1,116 +1,230 @@
-"""Convolution against its definition, written in NumPy, and both forms against each other."""
+"""Convolution of every kind against its definition, and both of our forms against each other."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jax import lax
+from jax.sharding import AxisType, PartitionSpec
 from jax.test_util import check_grads
 
 from cnnjax.config import KNOBS
-from cnnjax.ops import conv
+from cnnjax.ops import connectivity, conv, padding
+from tests import reference
 
-CASES = [  # size, kernel_size, stride, padding
-    ((8, 8), 3, 1, "SAME"), ((8, 8), 3, 1, "VALID"), ((7, 9), 3, 2, "SAME"),
-    ((7, 9), 3, 2, "VALID"), ((8, 8), 2, 1, "SAME"), ((8, 8), 2, 2, "SAME"),
-    ((5, 6), 5, 1, "VALID"), ((5, 5), 1, 3, "SAME"), ((6, 6), 4, 3, "SAME"),
-    ((3, 3), 5, 1, "SAME"),
-]  # fmt: skip
+CASES = {  # size, window, and the arguments of conv2d
+    "plain": ((8, 8), (3, 3), {}),
+    "valid": ((8, 8), (3, 3), {"padding": "VALID"}),
+    "full": ((5, 6), (3, 3), {"padding": "FULL"}),
+    "explicit": ((5, 6), (3, 3), {"padding": "explicit", "explicit": (0, 1), "stride": 2}),
+    "strided": ((7, 9), (3, 3), {"stride": 2}),
+    "strided valid": ((7, 9), (3, 3), {"stride": 2, "padding": "VALID"}),
+    "even kernel": ((8, 8), (2, 2), {"stride": 2}),
+    "gaps": ((5, 5), (1, 1), {"stride": 3}),
+    "rectangular": ((6, 8), (1, 5), {"padding": "VALID"}),
+    "rectangular same": ((6, 8), (5, 2), {"stride": 2}),
+    "dilated": ((8, 8), (3, 3), {"dilation": 2}),
+    "dilated valid": ((9, 8), (3, 2), {"dilation": 3, "padding": "VALID", "stride": 2}),
+    "larger than the map": ((3, 3), (5, 5), {}),
+    "grouped": ((6, 6), (3, 3), {"groups": 2}),
+    "depthwise": ((6, 6), (3, 3), {"groups": 4, "stride": 2}),
+    "edge": ((6, 6), (3, 3), {"fill": "edge"}),
+    "reflect": ((6, 6), (5, 5), {"fill": "reflect", "padding": "FULL"}),
+    "circular": ((6, 6), (3, 3), {"fill": "circular"}),
+    "partial": ((6, 6), (3, 3), {"fill": "partial", "stride": 2}),
+    "partial dilated": ((6, 6), (3, 3), {"fill": "partial", "dilation": 2}),
+}
 
 
-def draw(size, kernel_size, seed=0):
-    rng = np.random.default_rng(seed)
-    images = rng.normal(size=(2, *size, 3)).astype(np.float32)
-    kernel = rng.normal(size=(kernel_size, kernel_size, 3, 4)).astype(np.float32)
+def draw(size, window, groups=1, channels=4, features=4):
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(2, *size, channels)).astype(np.float32)
+    kernel = rng.normal(size=(*window, channels // groups, features)).astype(np.float32)
     return images, kernel
 
 
-def convolve_by_definition(images, kernel, stride, padding):
-    """Output cell (i, j) is the sum over the window that starts at (i, j) times the stride."""
-    window = kernel.shape[0]
-    pads = [(0, 0)] * 4
-    if padding == "SAME":
-        for axis in (1, 2):
-            outputs = -(-images.shape[axis] // stride)
-            total = max((outputs - 1) * stride + window - images.shape[axis], 0)
-            pads[axis] = (total // 2, total - total // 2)
-    images = np.pad(images.astype(np.float64), pads)
-    rows, columns = ((size - window) // stride + 1 for size in images.shape[1:3])
-    output = np.zeros((len(images), rows, columns, kernel.shape[-1]))
-    for i in range(rows):
-        for j in range(columns):
-            cells = images[:, i * stride : i * stride + window, j * stride : j * stride + window]
-            output[:, i, j] = np.einsum("nhwc,hwcf->nf", cells, kernel.astype(np.float64))
-    return output
+def both(case):
+    size, window, arguments = CASES[case]
+    images, kernel = draw(size, window, arguments.get("groups", 1))
+    return images, kernel, {"stride": 1, "padding": "SAME", **arguments}
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", CASES)
 def test_equals_its_definition(case):
-    size, kernel_size, stride, padding = case
-    images, kernel = draw(size, kernel_size)
-    expected = convolve_by_definition(images, kernel, stride, padding)
-    np.testing.assert_allclose(conv.conv2d(images, kernel, stride, padding), expected, atol=2e-5)
+    images, kernel, arguments = both(case)
+    expected = reference.conv2d(images, kernel, **arguments)
+    np.testing.assert_allclose(conv.conv2d(images, kernel, **arguments), expected, atol=3e-5)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_both_forms_and_their_gradients_agree(case):
-    size, kernel_size, stride, padding = case
-    images, kernel = draw(size, kernel_size)
-    pads = [conv.PADDINGS[padding](axis, kernel_size, stride) for axis in size]
-
-    def loss(form, images, kernel):
-        return jnp.sin(form(images, kernel, stride, pads)).sum()
-
-    for form_value, native_value in zip(
-        jax.value_and_grad(loss, argnums=(1, 2))(conv.patches_times_matrix, images, kernel),
-        jax.value_and_grad(loss, argnums=(1, 2))(conv.native, images, kernel),
-        strict=True,
-    ):
-        jax.tree.map(
-            lambda ours, native: np.testing.assert_allclose(ours, native, atol=2e-4),
-            form_value,
-            native_value,
+@pytest.mark.parametrize("case", CASES)
+def test_gradients_by_finite_differences_in_float64(case):
+    with jax.enable_x64(True):
+        images, kernel, arguments = both(case)
+        images, kernel = (jnp.asarray(array[:1], jnp.float64) for array in (images, kernel))
+        if kernel.shape[0] < CASES[case][1][0]:
+            kernel = jnp.asarray(both(case)[1], jnp.float64)
+        check_grads(
+            lambda x, k: conv.conv2d(x, k, **arguments), (images, kernel), order=1, modes=["rev"]
         )
 
 
-def test_gradients_by_finite_differences_in_float64():
-    with jax.enable_x64(True):
-        images, kernel = (jnp.asarray(array, jnp.float64) for array in draw((5, 5), 3))
-        check_grads(lambda x, k: conv.conv2d(x, k, 2, "SAME"), (images, kernel), order=1)
+@pytest.mark.parametrize("case", CASES)
+def test_our_form_and_the_native_one_agree_with_their_gradients(case):
+    images, kernel, arguments = both(case)
+    window, stride = kernel.shape[:2], arguments["stride"]
+    dilation, groups = arguments.get("dilation", 1), arguments.get("groups", 1)
+    pads = conv.find_pads(
+        images.shape, window, stride, arguments["padding"], arguments.get("explicit", (0, 0)),
+        dilation,
+    )  # fmt: skip
+
+    def loss(form, images, kernel):
+        return jnp.sin(form(images, kernel, stride, pads, dilation, groups)).sum()
+
+    ours, native = (
+        jax.value_and_grad(loss, argnums=(1, 2))(form, images, kernel)
+        for form in (conv.patches_times_matrix, conv.native)
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=3e-4), ours, native)
 
 
-def test_same_in_scan_map_and_vmap():
-    images, kernel = draw((8, 8), 3)
+@pytest.mark.parametrize("padding_name", ["SAME", "VALID"])
+def test_unshared_equals_its_definition(padding_name):
+    images, _ = draw((5, 6), (3, 2))
+    rows, columns = (3, 3) if padding_name == "SAME" else (2, 3)
+    kernel = np.random.default_rng(1).normal(size=(rows, columns, 24, 5)).astype(np.float32)
+    found = conv.local2d(images, kernel, (3, 2), 2, padding_name)
+    expected = reference.local2d(images, kernel, (3, 2), 2, padding_name)
+    np.testing.assert_allclose(found, expected, atol=3e-5)
+
+
+@pytest.mark.parametrize("fill", padding.FILLS)
+def test_unshared_with_one_kernel_everywhere_is_a_convolution(fill):
+    images, kernel = draw((5, 6), (3, 3))
+    everywhere = jnp.broadcast_to(kernel.reshape(36, 4), (5, 6, 36, 4))
+    np.testing.assert_allclose(
+        conv.local2d(images, everywhere, (3, 3), fill=fill),
+        conv.conv2d(images, kernel, fill=fill),
+        atol=2e-5,
+    )
+
+
+@pytest.mark.parametrize("case", ["plain", "strided", "grouped", "depthwise", "partial"])
+def test_same_under_jit_scan_map_vmap_and_shard_map(case):
+    images, kernel, arguments = both(case)
+
+    def once(x):
+        return conv.conv2d(x, kernel, **arguments)
+
     stack = jnp.stack([images, 2 * images])
-    direct = jnp.stack([conv.conv2d(each, kernel) for each in stack])
-    scanned = lax.scan(lambda carry, x: (carry, conv.conv2d(x, kernel)), 0, stack)[1]
-    mapped = lax.map(lambda x: conv.conv2d(x, kernel), stack)
-    batched = jax.vmap(lambda x: conv.conv2d(x, kernel))(stack)
-    for other in (scanned, mapped, batched):
-        np.testing.assert_allclose(other, direct, atol=1e-5)
+    direct = jnp.stack([once(each) for each in stack])
+    mesh = jax.make_mesh((2,), ("run",), axis_types=(AxisType.Auto,))
+    spec = PartitionSpec("run")
+    others = {
+        "jit": jax.jit(jax.vmap(once))(stack),
+        "scan": lax.scan(lambda carry, x: (carry, once(x)), 0, stack)[1],
+        "map": lax.map(once, stack),
+        "vmap": jax.vmap(once)(stack),
+        "shard_map": jax.jit(
+            jax.shard_map(
+                lambda x: lax.map(once, x), mesh=mesh, in_specs=spec, out_specs=spec,
+                check_vma=False,
+            )
+        )(stack),
+    }  # fmt: skip
+    for name, other in others.items():
+        np.testing.assert_allclose(other, direct, atol=2e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bfloat16_is_close(case):
+    images, kernel, arguments = both(case)
+    half = conv.conv2d(
+        jnp.asarray(images, jnp.bfloat16), jnp.asarray(kernel, jnp.bfloat16), **arguments
+    )
+    assert half.dtype == jnp.bfloat16
+    full = np.asarray(conv.conv2d(images, kernel, **arguments))
+    error = np.linalg.norm(np.asarray(half, np.float32) - full) / np.linalg.norm(full)
+    assert error < 0.02  # 8 bits of mantissa: each rounding is off by up to 1/256
 
 
 def test_the_cpu_program_holds_no_native_convolution_and_the_gpu_program_holds_one():
-    images, kernel = draw((8, 8), 3)
-    traced = jax.jit(conv.conv2d, static_argnums=(2, 3)).trace(images, kernel, 1, "SAME")
+    images, kernel = draw((8, 8), (3, 3))
+    traced = jax.jit(conv.conv2d).trace(images, kernel)
     assert "convolution" not in traced.lower(lowering_platforms=("cpu",)).as_text()
     assert "convolution" in traced.lower(lowering_platforms=("cuda",)).as_text()
 
 
-def test_refuses_a_kernel_that_does_not_fit():
-    images, kernel = draw((4, 4), 5)
-    with pytest.raises(ValueError, match="5x5 kernel does not fit on a map of 4x4"):
-        conv.conv2d(images, kernel, padding="VALID")
+@given(
+    size=st.integers(1, 12), kernel=st.integers(1, 5), stride=st.integers(1, 4),
+    dilation=st.integers(1, 3), name=st.sampled_from(["SAME", "VALID", "FULL", "explicit"]),
+    amount=st.integers(0, 3),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_output_size_follows_the_formula(size, kernel, stride, dilation, name, amount):
+    """Claim `output-size`: floor((m + p - d(n - 1) - 1) / s) + 1; m - n + 1 at its plainest."""
+    span = dilation * (kernel - 1) + 1
+    border = sum(reference.border(size, span, stride, name, amount))
+    expected = (size + border - dilation * (kernel - 1) - 1) // stride + 1
+    images = jax.ShapeDtypeStruct((1, size, size, 1), jnp.float32)
+    weights = jax.ShapeDtypeStruct((kernel, kernel, 1, 1), jnp.float32)
+
+    def run(images, weights):
+        return conv.conv2d(
+            images, weights, stride, name, explicit=(amount, amount), dilation=dilation
+        )
+
+    if size + border < span or (name == "explicit" and amount >= span):
+        with pytest.raises(ValueError):
+            jax.eval_shape(run, images, weights)
+        return
+    assert jax.eval_shape(run, images, weights).shape == (1, expected, expected, 1)
+    if name == "SAME":
+        assert expected == -(-size // stride)
+    if (name, stride, dilation) == ("VALID", 1, 1):
+        assert expected == size - kernel + 1
 
 
-@pytest.mark.parametrize("kernel_size", range(1, 6))
+@pytest.mark.parametrize("span", range(1, 6))
 @pytest.mark.parametrize("stride", range(1, 4))
-def test_same_divides_an_odd_amount_with_the_extra_cell_after(kernel_size, stride):
+def test_same_divides_an_odd_amount_with_the_extra_cell_after(span, stride):
     for size in range(1, 12):
-        before, after = conv.same_pads(size, kernel_size, stride)
+        before, after = padding.same_pads(size, span, stride)
         assert after - before in (0, 1)
-        assert conv.output_size(size, kernel_size, stride, before + after) == -(-size // stride)
 
 
-def test_table_has_the_choices_of_the_knob():
-    assert set(conv.PADDINGS) == set(KNOBS["padding"].choices)
+@pytest.mark.parametrize(
+    ("size", "window", "arguments", "message"),
+    [
+        (4, 5, {"padding": "VALID"}, "5x5 kernel does not fit on a map of 4x4 with VALID"),
+        (4, 3, {"padding": "VALID", "dilation": 2}, "5x5 kernel does not fit"),
+        (4, 3, {"padding": "explicit", "explicit": (3, 0)}, "3 cells leaves a kernel of 3 nothing"),
+        (2, 5, {"fill": "reflect"}, "reflect cannot fill a border of 2 cells from a map of 2x2"),
+    ],
+)
+def test_refuses_what_does_not_fit(size, window, arguments, message):
+    images, kernel = draw((size, size), (window, window))
+    with pytest.raises(ValueError, match=message):
+        conv.conv2d(images, kernel, **arguments)
+
+
+def test_lenet5_table_has_its_published_connections():
+    table = connectivity.lenet5_table(6, 16)
+    assert table.sum() == 60
+    assert table.sum(axis=0).tolist() == [3] * 6 + [4] * 9 + [6]
+    assert table.sum(axis=1).tolist() == [10] * 6  # each map is seen by ten kernels
+
+
+def test_random_table_has_the_same_density_and_is_fixed():
+    table = connectivity.random_table(6, 16)
+    assert table.sum() == 60 and set(table.sum(axis=0)) <= {3, 4}
+    np.testing.assert_array_equal(table, connectivity.random_table(6, 16))
+    assert (table != connectivity.lenet5_table(6, 16)).any()
+
+
+def test_tables_have_the_choices_of_the_knobs():
+    assert {*padding.PADDINGS, "explicit"} == set(KNOBS["padding"].choices)
+    assert set(padding.FILLS) == set(KNOBS["fill"].choices)
+    assert set(connectivity.CONNECTIVITIES) == set(KNOBS["connectivity"].choices)

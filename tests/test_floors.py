@@ -12,7 +12,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 # Each floor may import from those above it in this list; a folder is one room.
 FLOORS = (
     ("cnnjax.config", "cnnjax.ops", "cnnjax.stats"),
-    ("cnnjax.flags", "cnnjax.study", "cnnjax.models", "cnnjax.optim", "cnnjax.data"),
+    ("cnnjax.flags", "cnnjax.study", "cnnjax.layers", "cnnjax.optim", "cnnjax.data"),
+    ("cnnjax.models",),
     ("cnnjax.cost", "cnnjax.program"),
     ("cnnjax.group", "cnnjax.store"),
     ("cnnjax.checkpoint", "cnnjax.sweep", "cnnjax.judge", "cnnjax.plan"),

@@ -4,16 +4,18 @@ import jax
 import numpy as np
 import pytest
 
-from cnnjax import cost, models
-from cnnjax.config import KNOBS, Config, ConfigError
+from cnnjax import cost, layers, models
+from cnnjax.config import KNOBS, WINDOWS, Config, ConfigError
 
 SHAPE, CLASSES = (8, 8, 1), 10
 
 
-def logits_of(config: Config) -> np.ndarray:
+def logits_of(config: Config, train: bool = False) -> np.ndarray:
     model = models.make_model(config, SHAPE, CLASSES)
     images = np.random.default_rng(0).normal(size=(3, *SHAPE)).astype(np.float32)
-    return np.asarray(model.apply(model.init(jax.random.key(0)), images))
+    key = jax.random.key(1) if train else None
+    params, stats = model.init(jax.random.key(0))
+    return np.asarray(model.apply(params, stats, images, key)[0])
 
 
 @pytest.mark.parametrize("model", KNOBS["model"].choices)
@@ -21,42 +23,151 @@ def test_gives_a_logit_a_class(model):
     assert logits_of(Config(model=model)).shape == (3, CLASSES)
 
 
-# Each value of each knob that shapes a network, beside the default.
+# Each value of each knob that shapes a network, beside the default, with what it needs to matter.
+WIDE = {"widths": (6, 16)}
+BORDER = {"padding": "FULL"}
 OTHER_VALUES = {
-    "model": ["mlp"],
-    "widths": [(8, 32), (16,)],
-    "kernel_size": [1, 5],
-    "stride": [2],
-    "padding": ["VALID"],
-    "pool": ["avg", "stride", "none"],
-    "pool_size": [1, 3],
-    "pool_every": [1, 3],
-    "hidden": [(), (32,), (64, 64)],
-    "activation": ["tanh"],
+    "model": [("mlp", {})],
+    "widths": [((8, 32), {}), ((16,), {})],
+    "conv": [("separable", {}), ("unshared", {})],
+    "kernel_size": [((1,), {}), ((5,), {}), ((3, 5), {})],
+    "stride": [(2, {})],
+    "dilation": [(2, {})],
+    "groups": [(2, {}), (16, {})],
+    "connectivity": [("lenet5", WIDE), ("random", WIDE)],
+    "bias": [(False, {"init": "pytorch"})],
+    "padding": [("VALID", {}), ("FULL", {}), ("explicit", {"stride": 2})],
+    "pad": [((2,), {"padding": "explicit"}), ((0, 1), {"padding": "explicit"})],
+    "fill": [(fill, BORDER) for fill in ("edge", "reflect", "circular", "partial")],
+    "pool": [(pool, {}) for pool in (*WINDOWS, "stride", "none") if pool not in ("max",)],
+    "pool_size": [(1, {}), (3, {})],
+    "pool_stride": [(1, {}), (3, {})],
+    "pool_padding": [("SAME", {"pool_size": 3})],
+    "count_padding": [(True, {"pool": "avg", "pool_size": 3, "pool_padding": "SAME"})],
+    "pool_every": [(1, {}), (3, {})],
+    "norm": [("batch", {}), ("layer", {}), ("group", {})],
+    "activation": [(name, {}) for name in KNOBS["activation"].choices if name != "relu"],
+    "head": [("global_avg", {}), ("global_max", {})],
+    "hidden": [((), {}), ((32,), {}), ((64, 64), {})],
+    "init": [(name, {}) for name in KNOBS["init"].choices if name != "he_normal"],
 }
+TRAINING_ONLY = {"dropout": [(0.5, {})]}
+VALUES = [
+    (name, value, needs)
+    for name, values in {**OTHER_VALUES, **TRAINING_ONLY}.items()
+    for value, needs in values
+]
 
 
 def test_every_choice_of_every_knob_is_tried_here():
     for name, values in OTHER_VALUES.items():
         if KNOBS[name].choices:
-            assert {KNOBS[name].default, *values} == set(KNOBS[name].choices)
+            assert {KNOBS[name].default, *(value for value, _ in values)} == set(
+                KNOBS[name].choices
+            )
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [(name, value) for name in OTHER_VALUES for value in OTHER_VALUES[name]]
-)
-def test_each_value_changes_the_output(name, value):
-    assert not np.allclose(logits_of(Config()), logits_of(Config(**{name: value})))
+@pytest.mark.parametrize(("name", "value", "needs"), VALUES)
+def test_each_value_changes_the_output(name, value, needs):
+    train = name in TRAINING_ONLY
+    base, changed = Config(**needs), Config(**{**needs, name: value})
+    one, other = logits_of(base, train), logits_of(changed, train)
+    assert one.shape == other.shape and np.isfinite(other).all()
+    assert not np.allclose(one, other, atol=1e-6)
+
+
+def test_values_of_a_knob_differ_from_each_other():
+    for name, values in OTHER_VALUES.items():
+        for needs in {frozenset(needs.items()) for _, needs in values}:
+            outputs = [logits_of(Config(**dict(needs)))] + [
+                logits_of(Config(**{**dict(needs), name: value}))
+                for value, own in values
+                if frozenset(own.items()) == needs
+            ]
+            for index, one in enumerate(outputs):
+                for other in outputs[index + 1 :]:
+                    assert not np.allclose(one, other, atol=1e-6), name
+
+
+@pytest.mark.parametrize("pool", ["stochastic"])
+def test_random_pooling_is_random_in_training_only(pool):
+    config = Config(pool=pool)
+    assert not np.allclose(logits_of(config, train=True), logits_of(config))
+    np.testing.assert_array_equal(logits_of(config), logits_of(config))
+
+
+def test_batch_norm_keeps_running_statistics_and_evaluates_by_them():
+    model = models.make_model(Config(norm="batch"), SHAPE, CLASSES)
+    images = np.random.default_rng(0).normal(2.0, 3.0, size=(50, *SHAPE)).astype(np.float32)
+    params, stats = model.init(jax.random.key(0))
+    before = model.apply(params, stats, images, None)
+    assert jax.tree.all(jax.tree.map(np.array_equal, before[1], stats))
+    trained = stats
+    for step in range(100):
+        _, trained = model.apply(params, trained, images, jax.random.key(step))
+    batch = np.asarray(model.apply(params, trained, images, jax.random.key(0))[0])
+    running = np.asarray(model.apply(params, trained, images, None)[0])
+    np.testing.assert_allclose(running, batch, atol=0.05)  # 0.9 ** 100 of the start is left
+    assert not np.allclose(before[0], running, atol=0.1)
+
+
+def test_dropout_keeps_the_mean():
+    config = Config(model="mlp", hidden=(), dropout=0.5)
+    model = models.make_model(config, SHAPE, CLASSES)
+    images = np.ones((1, *SHAPE), np.float32)
+    params, stats = model.init(jax.random.key(0))
+    drawn = [model.apply(params, stats, images, jax.random.key(n))[0] for n in range(400)]
+    clean = np.asarray(model.apply(params, stats, images, None)[0])
+    np.testing.assert_allclose(np.mean(drawn, axis=0), clean, atol=0.25)
+
+
+@pytest.mark.parametrize("name", layers.INITS)
+def test_initial_kernels_have_the_stated_variance(name):
+    fan_in, fan_out = 400, 600
+    hidden, linear = (
+        np.asarray(init(jax.random.key(0), (fan_in, fan_out), np.float32))
+        for init in layers.INITS[name]
+    )
+    glorot, lecun = 2 / (fan_in + fan_out), 1 / fan_in
+    expected = {
+        "he": (2 * lecun, lecun),
+        "glorot": (glorot, glorot),
+        "lecun": (lecun, lecun),
+        "orthogonal": (1 / fan_out, 1 / fan_out),
+        "pytorch": (lecun / 3, lecun / 3),
+    }
+    for kernel, variance in zip((hidden, linear), expected[name.split("_")[0]], strict=True):
+        assert kernel.mean() == pytest.approx(0, abs=4 * np.sqrt(variance / kernel.size))
+        assert kernel.var() == pytest.approx(variance, rel=0.02)
+    if name == "orthogonal":
+        np.testing.assert_allclose(hidden @ hidden.T, np.eye(fan_in), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["lenet5", "random"])
+def test_partial_connectivity_keeps_the_scale_of_the_outputs_and_cuts_connections(kind):
+    def maps_of(connectivity):
+        layer = layers.Conv(Config(connectivity=connectivity, bias=False), 16, 1, 1)
+        images = np.random.default_rng(0).normal(size=(64, 8, 8, 6)).astype(np.float32)
+        variables = layer.init(jax.random.key(0), images)
+        return variables, layer, np.asarray(layer.apply(variables, images))
+
+    _, _, dense = maps_of("all")
+    variables, layer, sparse = maps_of(kind)
+    assert sparse.var() == pytest.approx(dense.var(), rel=0.15)
+    gradient = jax.grad(lambda v: layer.apply(v, np.ones((1, 8, 8, 6), np.float32)).sum())(
+        variables
+    )
+    reached = np.asarray(gradient["params"]["kernel"]) != 0
+    assert reached.any(axis=(0, 1)).sum() == 60
 
 
 def test_activation_reaches_every_layer():
-    # With tanh after every layer the last hidden units, and so the logits, are bounded.
-    config = Config(activation="tanh", hidden=(4,))
-    model = models.make_model(config, SHAPE, CLASSES)
-    params = jax.tree.map(lambda leaf: 100 * leaf, model.init(jax.random.key(0)))
-    images = np.full((1, *SHAPE), 1e3, np.float32)
-    head = params["head"]["logits"]["kernel"]
-    assert np.abs(model.apply(params, images)).max() <= np.abs(head).sum(axis=0).max() + 1e-3
+    # Identity everywhere, with mean pooling: the network is affine in its input.
+    model = models.make_model(Config(activation="identity", pool="avg"), SHAPE, CLASSES)
+    params, stats = model.init(jax.random.key(0))
+    one, other = np.random.default_rng(0).normal(size=(2, 1, *SHAPE)).astype(np.float32)
+    logits = [np.asarray(model.apply(params, stats, x, None)[0]) for x in (one, other, one + other)]
+    np.testing.assert_allclose(logits[0] + logits[1], logits[2], atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -77,34 +188,85 @@ def test_cost_by_hand(config, parameters, macs, field, map_shape):
     measured = cost.measure(config, SHAPE, CLASSES)
     assert (measured.parameters, measured.macs) == (parameters, macs)
     assert (measured.receptive_field, measured.map_shape) == (field, map_shape)
-    params = models.make_model(config, SHAPE, CLASSES).init(jax.random.key(0))
+    params, _ = models.make_model(config, SHAPE, CLASSES).init(jax.random.key(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == parameters
 
 
-def test_receptive_field_is_what_a_gradient_sees():
-    config = Config(hidden=(), pool="avg")
-    module = models.make_module(config, CLASSES)
-    params = models.make_model(config, SHAPE, CLASSES).init(jax.random.key(0))
+@pytest.mark.parametrize(
+    ("fields", "parameters", "macs"),
+    [
+        ({"conv": "separable"}, (9 + 16 + 16) + (9 * 16 + 16 * 32 + 32),
+         64 * (9 + 16) + 64 * (9 * 16 + 16 * 32)),
+        ({"conv": "unshared"}, 64 * 9 * 16 + 16 + 64 * 144 * 32 + 32, 64 * 9 * 16 + 64 * 144 * 32),
+        ({"groups": 4}, 160 + 9 * 4 * 32 + 32, 64 * 144 + 64 * 9 * 4 * 32),
+        ({"bias": False}, 144 + 4608, 64 * 144 + 64 * 4608),
+        ({"connectivity": "lenet5", "widths": (6, 16)}, 60 + 9 * 60 + 16, 64 * 54 + 64 * 9 * 60),
+        ({"kernel_size": (3, 5)}, 15 * 16 + 16 + 15 * 16 * 32 + 32, 64 * 240 + 64 * 15 * 512),
+        ({"norm": "batch"}, 160 + 4640, 9216 + 294912),
+        ({"activation": "maxout"}, 320 + 9 * 16 * 64 + 64, 64 * 288 + 64 * 9 * 16 * 64),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_cost_of_convolutions_by_hand(fields, parameters, macs):
+    layers_of = cost.measure(Config(**fields), SHAPE, CLASSES).layers
+    found = [layer for layer in layers_of if layer.name.startswith("conv")]
+    assert sum(layer.parameters for layer in found) == parameters
+    assert sum(layer.macs for layer in found) == macs
+
+
+def test_sharing_cuts_parameters_and_not_computation():
+    """Claims `local-connectivity` and `parameter-sharing`: the second half is false as stated."""
+    dense, local, shared = (
+        cost.measure(Config(**fields, hidden=()), SHAPE, CLASSES).layers[0]
+        for fields in ({"kernel_size": (15,), "conv": "unshared"}, {"conv": "unshared"}, {})
+    )
+    assert shared.parameters == 3 * 3 * 16 + 16
+    assert local.parameters == 64 * 3 * 3 * 16 + 16
+    assert local.macs == shared.macs
+    assert dense.parameters > 20 * local.parameters  # every cell sees the whole image
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"pool": "avg"}, {"pool": "avg", "dilation": 2}, {"pool": "stride", "kernel_size": (5,)},
+     {"pool": "avg", "pool_every": 1, "pool_size": 3, "pool_stride": 1}, {"pool": "blur"}],
+    ids=str,
+)  # fmt: skip
+def test_receptive_field_is_what_a_gradient_sees(fields):
+    config = Config(hidden=(), activation="identity", **fields)
+    shape = (32, 32, 1)
+    module = models.MODELS["cnn"](config, CLASSES)
+    params, _ = models.make_model(config, shape, CLASSES).init(jax.random.key(0))
     ones = jax.tree.map(lambda leaf: abs(leaf) + 0.1, params)  # so that nothing cancels
+    last = "conv_2" if config.pool == "stride" else "pool_2"
 
     def one_cell(image):
-        _, state = module.apply({"params": ones}, image, capture_intermediates=True)
-        return state["intermediates"]["pool_2"]["__call__"][0][0, 1, 1].sum()
+        _, state = module.apply({"params": ones}, image, train=False, capture_intermediates=True)
+        maps = state["intermediates"][last]["__call__"][0]
+        return maps[0, maps.shape[1] // 2, maps.shape[2] // 2].sum()
 
-    seen = np.argwhere(np.asarray(jax.grad(one_cell)(np.ones((1, *SHAPE), np.float32)))[0, ..., 0])
+    rng = np.random.default_rng(0)  # a maximum sees one cell at a time: look many times
+    images = rng.normal(size=(60, 1, *shape)).astype(np.float32)
+    seen = np.argwhere(np.abs(jax.vmap(jax.grad(one_cell))(images)).sum(axis=(0, 1, 4)))
     extent = seen.max(axis=0) - seen.min(axis=0) + 1
-    assert extent.tolist() == [cost.measure(config, SHAPE, CLASSES).receptive_field] * 2
+    assert extent.tolist() == [cost.measure(config, shape, CLASSES).receptive_field] * 2
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         (
-            {"kernel_size": 9, "padding": "VALID"},
+            {"kernel_size": (9,), "padding": "VALID"},
             "conv_1: a 9x9 kernel does not fit on a map of 8x8",
         ),
         ({"pool_size": 9}, "pool_2: a 9x9 pooling leaves nothing of a map of 8x8"),
         ({"padding": "VALID", "pool_every": 1, "widths": (4, 4, 4)}, "pool_2: a 2x2 pooling"),
+        ({"groups": 3}, "conv_2: 3 groups do not divide 16 channels into 32"),
+        ({"groups": 2, "connectivity": "random"}, "--groups=2 excludes --connectivity=random"),
+        (
+            {"fill": "reflect", "kernel_size": (9,), "padding": "FULL"},
+            "conv_1: reflect cannot fill",
+        ),
     ],
 )
 def test_refuses_what_does_not_fit_naming_the_layer(fields, message):

@@ -1,4 +1,4 @@
-"""Pooling and activations against their definitions."""
+"""Every pooling against its definition, for windows that overlap and borders that are padded."""
 
 import jax
 import jax.numpy as jnp
@@ -6,63 +6,141 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from cnnjax.config import KNOBS
-from cnnjax.ops import activation, pool
+from cnnjax.config import KNOBS, WINDOWS
+from cnnjax.ops import pool
+from tests import reference
 
-REDUCE = {"max": np.max, "avg": np.mean}
+SHAPES = {  # map, window, stride, padding
+    "halves": ((8, 8), 2, 2, "VALID"),
+    "drops the rest": ((7, 5), 2, 2, "VALID"),
+    "overlapping": ((7, 8), 3, 2, "VALID"),
+    "overlapping, padded": ((7, 8), 3, 2, "SAME"),
+    "dense": ((4, 5), 2, 1, "SAME"),
+    "with gaps": ((7, 7), 1, 3, "VALID"),
+}
+
+
+def l2(cells):
+    return np.sqrt((cells**2).sum(axis=1))
+
+
+def expected_stochastic(cells):
+    cells = np.maximum(cells, 0)
+    total = cells.sum(axis=1)
+    return np.where(total > 0, (cells**2).sum(axis=1) / np.where(total > 0, total, 1), 0)
+
+
+REDUCE = {
+    "max": lambda cells: cells.max(axis=1),
+    "avg": lambda cells: cells.mean(axis=1),
+    "l2": l2,
+    "mixed": lambda cells: 0.3 * cells.max(axis=1) + 0.7 * cells.mean(axis=1),
+    "stochastic": expected_stochastic,
+}
+EXTRA = {"mixed": (0.3,), "stochastic": (None,)}
 
 
 def draw(shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    return np.random.default_rng(seed).normal(size=(2, *shape, 3)).astype(np.float32)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", REDUCE)
-@pytest.mark.parametrize(
-    ("size", "shape"), [(2, (2, 8, 8, 3)), (2, (1, 7, 5, 2)), (3, (2, 9, 8, 1))]
-)
-def test_reduces_each_window(name, size, shape):
-    maps = draw(shape)
-    pooled = np.asarray(pool.POOLS[name](maps, size))
-    assert pooled.shape == (shape[0], shape[1] // size, shape[2] // size, shape[3])
-    for i in range(pooled.shape[1]):
-        for j in range(pooled.shape[2]):
-            window = maps[:, i * size : (i + 1) * size, j * size : (j + 1) * size]
-            np.testing.assert_allclose(
-                pooled[:, i, j], REDUCE[name](window, axis=(1, 2)), rtol=1e-6
-            )
+def test_reduces_the_cells_of_each_window_that_lie_on_the_map(name, shape):
+    size, window, stride, padding = SHAPES[shape]
+    maps = draw(size)
+    found = pool.POOLS[name](maps, window, stride, padding, *EXTRA.get(name, ()))
+    expected = reference.pool(maps, window, stride, padding, REDUCE[name])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", REDUCE)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_average_that_counts_the_padding(shape):
+    size, window, stride, padding = SHAPES[shape]
+    maps = draw(size)
+    found = pool.avg_pool(maps, window, stride, padding, count_padding=True)
+    expected = reference.pool(
+        maps, window, stride, padding, lambda cells: cells.sum(axis=1) / window**2
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_blur_is_a_maximum_and_then_a_reflected_blur(stride):
+    maps = draw((6, 7))
+    dense = reference.pool(maps, 2, 1, "VALID", REDUCE["max"])
+    weights = np.outer([1, 2, 1], [1, 2, 1]) / 16
+    kernel = np.zeros((3, 3, 3, 3))
+    for channel in range(3):
+        kernel[:, :, channel, channel] = weights
+    expected = reference.conv2d(dense, kernel, stride, "explicit", (1, 1), "reflect")
+    np.testing.assert_allclose(pool.blur_pool(maps, 2, stride), expected, atol=1e-5)
+
+
+def test_blur_keeps_a_constant_map_even_of_one_cell():
+    for size in (2, 5):
+        np.testing.assert_allclose(pool.blur_pool(jnp.ones((1, size, size, 2)), 2, 2), 1.0)
+
+
+def test_stochastic_draws_each_cell_in_proportion_to_its_activation():
+    maps = jnp.asarray([[1.0, 3.0], [0.0, -5.0]]).reshape(1, 2, 2, 1)
+    many = jnp.broadcast_to(maps, (4000, 2, 2, 1))
+    drawn = np.asarray(pool.stochastic_pool(many, 2, 2, "VALID", jax.random.key(0))).ravel()
+    assert set(drawn) == {1.0, 3.0}
+    assert (drawn == 3.0).mean() == pytest.approx(0.75, abs=0.03)
+    assert pool.stochastic_pool(-jnp.abs(maps), 2, 2, "VALID", jax.random.key(0)).item() == 0.0
+
+
+def call(name, key=None):
+    extra = {"mixed": (0.3,), "stochastic": (key,)}.get(name, ())
+    return lambda x: pool.POOLS[name](x, 3, 2, "SAME", *extra)
+
+
+@pytest.mark.parametrize("name", WINDOWS)
 def test_gradients_by_finite_differences_in_float64(name):
     with jax.enable_x64(True):
-        maps = jnp.asarray(draw((1, 5, 4, 2)), jnp.float64)
-        check_grads(lambda x: pool.POOLS[name](x, 2), (maps,), order=1)
+        maps = jnp.asarray(draw((5, 4)), jnp.float64)
+        check_grads(call(name), (maps,), order=1, modes=["rev"])
 
 
-@pytest.mark.parametrize("name", REDUCE)
+@pytest.mark.parametrize("name", WINDOWS)
+def test_gradients_are_finite_on_a_map_of_zeros(name):
+    gradient = jax.grad(lambda x: call(name)(x).sum())(jnp.zeros((1, 4, 4, 1)))
+    assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_same_under_jit_and_vmap_and_close_in_bfloat16(name):
+    maps = draw((6, 6))
+    direct = call(name)(maps)
+    np.testing.assert_allclose(jax.jit(call(name))(maps), direct, atol=1e-6)
+    stacked = jax.vmap(call(name))(jnp.stack([maps, maps]))
+    np.testing.assert_allclose(stacked[1], direct, atol=1e-6)
+    half = call(name)(jnp.asarray(maps, jnp.bfloat16))
+    assert half.dtype == jnp.bfloat16
+    np.testing.assert_allclose(np.asarray(half, np.float32), direct, atol=0.05)
+
+
+@pytest.mark.parametrize("name", WINDOWS)
 def test_refuses_to_leave_nothing(name):
     with pytest.raises(ValueError, match="3x3 pooling leaves nothing of a map of 2x2"):
-        pool.POOLS[name](draw((1, 2, 2, 1)), 3)
+        pool.POOLS[name](draw((2, 2)), 3, 3, "VALID", *EXTRA.get(name, ()))
 
 
-@pytest.mark.parametrize("name", ["none", "stride"])
-def test_keeps_the_map_where_pooling_is_elsewhere(name):
-    maps = draw((1, 4, 4, 1))
-    np.testing.assert_array_equal(pool.POOLS[name](maps, 2), maps)
+def test_pooling_shrinks_the_map():
+    """Claim `pool-shrinks`: a quarter of the cells remain."""
+    assert pool.max_pool(draw((8, 8)), 2, 2).shape == (2, 4, 4, 3)
 
 
-def test_relu_is_max_of_0_and_x():
-    x = np.linspace(-3, 3, 13, dtype=np.float32)
-    np.testing.assert_array_equal(activation.relu(x), np.maximum(0, x))
-    np.testing.assert_array_equal(jax.vmap(jax.grad(activation.relu))(x), (x > 0).astype(x.dtype))
+def test_the_maximum_of_four_noisy_values_is_not_less_noisy_than_their_mean():
+    """Claim `max-suppresses-noise`: mean 1.03, variance 0.49; the mean has 0 and 1/4."""
+    noise = np.random.default_rng(0).normal(size=(1, 1000, 1000, 1)).astype(np.float32)
+    largest, mean = (np.asarray(f(noise, 2, 2)) for f in (pool.max_pool, pool.avg_pool))
+    assert largest.mean() == pytest.approx(1.03, abs=0.01)
+    assert largest.var() == pytest.approx(0.49, abs=0.01)
+    assert mean.var() == pytest.approx(0.25, abs=0.01)
 
 
-def test_tanh():
-    x = np.linspace(-3, 3, 13, dtype=np.float32)
-    expected = (np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x))
-    np.testing.assert_allclose(activation.tanh(x), expected, rtol=1e-5)
-
-
-def test_tables_have_the_choices_of_the_knobs():
-    assert set(pool.POOLS) == set(KNOBS["pool"].choices)
-    assert set(activation.ACTIVATIONS) == set(KNOBS["activation"].choices)
+def test_table_has_the_choices_of_the_knob():
+    assert {*pool.POOLS, "stride", "none"} == set(KNOBS["pool"].choices)
+    assert tuple(pool.POOLS) == WINDOWS

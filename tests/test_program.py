@@ -101,7 +101,8 @@ def test_evaluation_counts_every_example_once_and_means_what_it_says(tiny, digit
 
     model = models.make_model(tiny, data.spec.image_shape, 10)
     standardised = (images.astype(np.float32) - data.spec.mean) / data.spec.std
-    logits = np.asarray(model.apply(state.params, standardised), np.float64)
+    logits = model.apply(state.params, state.batch_stats, standardised, None)[0]
+    logits = np.asarray(logits, np.float64)
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     losses = -np.log(chances[np.arange(len(labels)), labels])
     assert float(scores.count) == len(labels)
@@ -164,7 +165,7 @@ def test_a_sweep_yields_every_lane_and_counts_every_example(tiny, digits):
 
 
 def test_a_group_that_fails_does_not_end_the_sweep(tiny, digits):
-    good, bad = tiny, dataclasses.replace(tiny, kernel_size=9, padding="VALID")
+    good, bad = tiny, dataclasses.replace(tiny, kernel_size=(9,), padding="VALID")
     results = list(sweep.run_lanes([bad, good], digits))
     failures = [result for result in results if isinstance(result, sweep.Failure)]
     assert [failure.group.structure for failure in failures] == [config_lib.structure_of(bad)]

@@ -43,7 +43,10 @@ def call(environment):
 def test_help_names_every_flag_with_type_default_and_meaning(call, script):
     run = call(*script, "--help")
     assert run.returncode == 0 and run.stderr == ""
-    assert "--pool  (max|avg|stride|none; default: max)\n      How maps shrink:" in run.stdout
+    assert (
+        "--padding  (SAME | VALID | FULL | explicit; default: SAME)\n      Border of each convolution:"
+        in run.stdout
+    )
     assert "--learning_rate  (a number > 0.0; default: 0.003)" in run.stdout
     assert "--widths  (integers such as 16,32, each >= 1; default: 16,32)" in run.stdout
     assert "--flagfile" in run.stdout and "python " in run.stdout
@@ -54,7 +57,7 @@ def test_help_names_every_flag_with_type_default_and_meaning(call, script):
     ("arguments", "message"),
     [
         ([*LAUNCH, "--pool_size=x"], "flag --pool_size=x: give an integer >= 1"),
-        ([*LAUNCH, "--activation=rely"], "value should be one of <relu|tanh>"),
+        ([*LAUNCH, "--activation=rely"], "value should be one of <relu|leaky_relu|"),
         ([*LAUNCH, "--learning_rate=-1"], "give a number > 0.0"),
         ([*LAUNCH, "--seeds=1"], "flag --seeds=1"),
         ([*LAUNCH, "--leaning_rate=1"], "Did you mean: learning_rate"),
@@ -75,7 +78,7 @@ def test_help_names_every_flag_with_type_default_and_meaning(call, script):
         ([*ABLATE, "--grid=pol=max,avg"], "unknown knob 'pol': did you mean pool?"),
         ([*ABLATE, "--grid=pool=max"], "at least two values"),
         ([*ABLATE, "--grid=pool=max,max"], "all different"),
-        ([*ABLATE, "--grid=pool=max,men"], "--pool=men is not allowed: give max|avg|stride|none"),
+        ([*ABLATE, "--grid=pool=max,men"], "--pool=men is not allowed: give max|avg|"),
         ([*ABLATE, "--grid=pool"], "write --grid=pool=VALUE,VALUE"),
         ([*ABLATE, "--grid=seed=1,2"], "use --seeds=N"),
         ([*BENCHMARK, "--lanes=two"], "--lanes=two is not allowed"),
@@ -94,7 +97,7 @@ def test_list_as_json_keeps_its_contract(call):
     listing = json.loads(call(*LAUNCH, "--list", "--json").stdout)
     assert {"id", "claim", "kind", "status"} <= set(listing["claims"][0])
     assert listing["datasets"] == ["digits"] and listing["models"] == ["cnn", "mlp"]
-    assert listing["knobs"]["pool"] == ["max", "avg", "stride", "none"]
+    assert listing["knobs"]["padding"] == ["SAME", "VALID", "FULL", "explicit"]
     assert "Studies" in call(*LAUNCH, "--list").stdout
 
 

@@ -35,12 +35,17 @@ def test_another_schema_is_refused_by_name(tmp_path):
 
 
 OTHER_VALUES = {
-    "train_examples": 5, "model": "mlp", "widths": (1,), "kernel_size": 1, "stride": 2,
-    "padding": "VALID", "pool": "avg", "pool_size": 3, "pool_every": 1, "hidden": (),
-    "activation": "tanh", "optimizer": "momentum", "learning_rate": 1.0, "momentum": 0.5,
+    "train_examples": 5, "model": "mlp", "widths": (1,), "conv": "unshared", "kernel_size": (1,),
+    "stride": 2, "dilation": 2, "groups": 2, "connectivity": "random", "bias": False,
+    "padding": "VALID", "pad": (2,), "fill": "edge", "pool": "avg", "pool_size": 3,
+    "pool_stride": 1, "pool_padding": "SAME", "count_padding": True, "pool_every": 1,
+    "norm": "batch", "activation": "tanh", "head": "global_avg", "hidden": (), "dropout": 0.5,
+    "init": "orthogonal", "optimizer": "momentum", "learning_rate": 1.0, "momentum": 0.5,
     "weight_decay": 1.0, "schedule": "constant", "batch_size": 1, "steps": 1, "eval_every": 1,
     "seed": 1,
 }  # fmt: skip
+BASES = {"momentum": Config(optimizer="momentum"), "pad": Config(padding="explicit"),
+         "count_padding": Config(pool="avg", pool_padding="SAME")}  # fmt: skip
 
 
 def test_every_field_is_tried_here():  # there is one data set so far
@@ -49,7 +54,7 @@ def test_every_field_is_tried_here():  # there is one data set so far
 
 @pytest.mark.parametrize("field", OTHER_VALUES)
 def test_every_field_is_part_of_the_address(field):
-    base = Config(optimizer="momentum") if field == "momentum" else Config()
+    base = BASES.get(field, Config())
     changed = dataclasses.replace(base, **{field: OTHER_VALUES[field]})
     assert store.record_id(changed, "cpu") != store.record_id(base, "cpu")
 

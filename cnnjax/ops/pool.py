@@ -1,55 +1,125 @@
-"""Pooling of NHWC maps in non-overlapping windows.
+"""Pooling of NHWC maps: windows of any size and stride, overlapping or not.
 
-A pooling is a maximum or a mean of strided slices rather than `lax.reduce_window`, whose
-gradient (select-and-scatter) is very slow on a CPU. Rows and columns at the end that fill no
-window are dropped, as VALID pooling does.
+Every pooling is made of strided slices, one a cell of the window, rather than of
+`lax.reduce_window`, whose gradient (select-and-scatter) is very slow on a CPU. A pooling takes
+the cells stacked as [cells, N, H', W', C] with the number of cells on the map, since a window at
+a padded border has fewer.
 """
 
-import functools
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
+from cnnjax.ops import conv
+from cnnjax.ops import padding as padding_lib
 
-def _window_cells(maps: Array, size: int) -> list[Array]:
-    rows, columns = maps.shape[1] // size, maps.shape[2] // size
-    if rows == 0 or columns == 0:
-        raise ValueError(
-            f"a {size}x{size} pooling leaves nothing of a map of {maps.shape[1]}x{maps.shape[2]}"
-        )
-    return [
-        maps[:, i : rows * size : size, j : columns * size : size]
-        for i in range(size)
-        for j in range(size)
+
+def gather_windows(
+    maps: Array, size: int, stride: int, padding: str, beyond: float
+) -> tuple[list[Array], np.ndarray]:
+    """The cells of every window, and how many of them lie on the map [1, H', W', 1].
+
+    `beyond` fills the border. Raises ValueError where no window is left.
+    """
+    shape, window = maps.shape[1:3], (size, size)
+    pads = [padding_lib.PADDINGS[padding](cells, size, stride) for cells in shape]
+    left = [
+        padding_lib.output_size(cells, size, stride, sum(pad))
+        for cells, pad in zip(shape, pads, strict=True)
     ]
+    if 0 in left:
+        raise ValueError(
+            f"a {size}x{size} pooling leaves nothing of a map of {shape[0]}x{shape[1]}"
+        )
+    counts = padding_lib.coverage(shape, window, stride, pads)
+    if np.any(pads):
+        maps = jnp.pad(maps, ((0, 0), *pads, (0, 0)), constant_values=beyond)
+    return conv.window_cells(maps, window, stride), counts[None, :, :, None]
 
 
-def max_pool(maps: Array, size: int) -> Array:
-    """The maximum of each size x size window; [N, H, W, C] -> [N, H // size, W // size, C].
+def _fold(operation: Callable[[Array, Array], Array], cells: list[Array]) -> Array:
+    total = cells[0]
+    for cell in cells[1:]:
+        total = operation(total, cell)
+    return total
 
-    Where cells of a window tie, they share the gradient. Raises ValueError if nothing is left.
+
+def max_pool(maps: Array, size: int, stride: int, padding: str = "VALID") -> Array:
+    """The maximum of each window; [N, H, W, C] -> [N, H', W', C].
+
+    Where cells of a window tie, they share the gradient.
     """
-    return functools.reduce(jnp.maximum, _window_cells(maps, size))
+    return _fold(jnp.maximum, gather_windows(maps, size, stride, padding, -jnp.inf)[0])
 
 
-def avg_pool(maps: Array, size: int) -> Array:
-    """The mean of each size x size window; [N, H, W, C] -> [N, H // size, W // size, C].
+def avg_pool(
+    maps: Array, size: int, stride: int, padding: str = "VALID", count_padding: bool = False
+) -> Array:
+    """The mean of the cells of each window that lie on the map; [N, H', W', C].
 
-    Raises ValueError if nothing is left.
+    With `count_padding`, the zeros beyond the border count as cells.
     """
-    cells = _window_cells(maps, size)
-    return functools.reduce(jnp.add, cells) / len(cells)
+    cells, counts = gather_windows(maps, size, stride, padding, 0.0)
+    total = _fold(jnp.add, cells)
+    return total / len(cells) if count_padding else total / counts.astype(maps.dtype)
 
 
-def no_pool(maps: Array, size: int) -> Array:
-    """The maps as they are: for no pooling, and for a strided convolution in its place."""
-    return maps
+def l2_pool(maps: Array, size: int, stride: int, padding: str = "VALID") -> Array:
+    """The root of the sum of squares of each window; [N, H', W', C]. Its gradient at 0 is 0."""
+    cells, _ = gather_windows(maps, size, stride, padding, 0.0)
+    squares = _fold(jnp.add, [cell * cell for cell in cells])
+    some = squares > 0  # the root has no gradient at 0, and `where` needs both sides finite
+    return jnp.where(some, jnp.sqrt(jnp.where(some, squares, 1)), 0)
 
 
-POOLS: dict[str, Callable[[Array, int], Array]] = {
+def mixed_pool(maps: Array, size: int, stride: int, padding: str, blend: Array) -> Array:
+    """A blend * maximum + (1 - blend) * mean, `blend` a learned scalar (Lee et al. 2016)."""
+    largest, mean = (pool(maps, size, stride, padding) for pool in (max_pool, avg_pool))
+    return blend * largest + (1 - blend) * mean
+
+
+def stochastic_pool(maps: Array, size: int, stride: int, padding: str, key: Array | None) -> Array:
+    """A cell drawn with probability in proportion to its activation (Zeiler and Fergus 2013).
+
+    With `key` None, as in evaluation, the mean of the cells weighted by those probabilities.
+    Activations below 0 count as 0; a window without any gives 0.
+    """
+    cells, _ = gather_windows(maps, size, stride, padding, 0.0)
+    stacked = jnp.maximum(jnp.stack(cells), 0)  # [cells, N, H', W', C]
+    total = stacked.sum(axis=0)
+    if key is None:
+        some = total > 0
+        return jnp.where(some, (stacked**2).sum(axis=0) / jnp.where(some, total, 1), 0)
+    draw = jax.random.uniform(key, total.shape, maps.dtype) * total
+    below = jnp.cumsum(stacked, axis=0) <= draw[None]  # the cells before the drawn one
+    chosen = jnp.minimum(below.sum(axis=0), len(cells) - 1)
+    return jnp.take_along_axis(stacked, chosen[None], axis=0)[0]
+
+
+def blur_pool(maps: Array, size: int, stride: int, padding: str = "VALID") -> Array:
+    """Maximum at stride 1, then a [1, 2, 1] blur at `stride` (Zhang 2019, MaxBlurPool).
+
+    The blur keeps the border by reflection, or by its edge where a map of one cell has none.
+    """
+    dense = max_pool(maps, size, 1, padding)
+    weights = np.outer([1, 2, 1], [1, 2, 1]) / 16
+    kernel = jnp.broadcast_to(
+        jnp.asarray(weights, maps.dtype)[:, :, None, None], (3, 3, 1, maps.shape[-1])
+    )
+    fill = "reflect" if min(dense.shape[1:3]) > 1 else "edge"
+    return conv.conv2d(
+        dense, kernel, stride, "explicit", explicit=(1, 1), fill=fill, groups=maps.shape[-1]
+    )
+
+
+POOLS: dict[str, Callable] = {
     "max": max_pool,
     "avg": avg_pool,
-    "stride": no_pool,
-    "none": no_pool,
-}
+    "l2": l2_pool,
+    "mixed": mixed_pool,
+    "stochastic": stochastic_pool,
+    "blur": blur_pool,
+}  # besides: stride, a strided convolution in the place of pooling, and none

@@ -1,0 +1,248 @@
+"""The layers that every network is made of: ops with their parameters, as Flax modules."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from jax import Array
+
+from cnnjax.config import Config
+from cnnjax.ops import activation, connectivity, conv, pool
+from cnnjax.ops.padding import output_size
+
+Initializer = Callable[..., Array]
+
+
+def pytorch_kernel(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """Uniform within 1 / sqrt(fan in), as PyTorch's convolutions and linear layers begin."""
+    bound = 1 / math.sqrt(math.prod(shape[:-1]))
+    return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+
+# Below an activation, and below the logits. He's gain makes up for what ReLU cuts off, so that
+# the layer of the logits has LeCun's, without it (He et al. 2015).
+_HE_NORMAL, _HE_UNIFORM = nn.initializers.he_normal(), nn.initializers.he_uniform()
+_LECUN_NORMAL, _LECUN_UNIFORM = nn.initializers.lecun_normal(), nn.initializers.lecun_uniform()
+_GLOROT_NORMAL, _GLOROT_UNIFORM = nn.initializers.glorot_normal(), nn.initializers.glorot_uniform()
+_ORTHOGONAL = nn.initializers.orthogonal()
+INITS: dict[str, tuple[Initializer, Initializer]] = {
+    "he_normal": (_HE_NORMAL, _LECUN_NORMAL),
+    "he_uniform": (_HE_UNIFORM, _LECUN_UNIFORM),
+    "glorot_normal": (_GLOROT_NORMAL, _GLOROT_NORMAL),
+    "glorot_uniform": (_GLOROT_UNIFORM, _GLOROT_UNIFORM),
+    "lecun_normal": (_LECUN_NORMAL, _LECUN_NORMAL),
+    "lecun_uniform": (_LECUN_UNIFORM, _LECUN_UNIFORM),
+    "orthogonal": (_ORTHOGONAL, _ORTHOGONAL),
+    "pytorch": (pytorch_kernel, pytorch_kernel),
+}
+
+
+def init_bias(init: str, fan_in: int) -> Initializer:
+    """Zeros, but for PyTorch's way: uniform within 1 / sqrt(fan in)."""
+    if init != "pytorch":
+        return nn.initializers.zeros
+    bound = 1 / math.sqrt(fan_in)
+    return lambda key, shape, dtype=jnp.float32: jax.random.uniform(
+        key, shape, dtype, -bound, bound
+    )
+
+
+def as_pair(values: tuple[int, ...]) -> tuple[int, int]:
+    """(3,) as (3, 3), and (3, 5) as it is."""
+    return values[0], values[-1]
+
+
+class Conv(nn.Module):
+    """A convolution of the kind `Config.conv` names; [N, H, W, C] -> [N, H', W', features]."""
+
+    config: Config
+    features: int
+    stride: int
+    groups: int
+
+    @nn.compact
+    def __call__(self, maps: Array) -> Array:
+        kinds = {"standard": self.standard, "separable": self.separable, "unshared": self.unshared}
+        try:
+            maps, fan_in = kinds[self.config.conv](maps)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+        if not self.config.bias:
+            return maps
+        bias = self.param("bias", init_bias(self.config.init, fan_in), (self.features,))
+        return maps + bias.reshape(1, 1, 1, -1)
+
+    def standard(self, maps: Array) -> tuple[Array, int]:
+        """One kernel a feature at every position; each sees its group's or its table's channels."""
+        window, channels = as_pair(self.config.kernel_size), maps.shape[-1]
+        if channels % self.groups or self.features % self.groups:
+            raise ValueError(
+                f"{self.groups} groups do not divide {channels} channels into {self.features}"
+            )
+        table = self.table(channels)
+        seen = channels // self.groups if table is None else table.sum(axis=0).max()
+        kernel = self.param(
+            "kernel", INITS[self.config.init][0], (*window, channels // self.groups, self.features)
+        )
+        if table is not None:  # dense initialisers count every channel: make up for the absent
+            kernel = kernel * (table * np.sqrt(channels / table.sum(axis=0)))[None, None]
+        return self.slide(maps, kernel, self.groups), math.prod(window) * int(seen)
+
+    def separable(self, maps: Array) -> tuple[Array, int]:
+        """A kernel a channel, then a 1x1 convolution over the channels."""
+        window, channels = as_pair(self.config.kernel_size), maps.shape[-1]
+        init = INITS[self.config.init][0]
+        depthwise = self.param("depthwise", init, (*window, 1, channels))
+        pointwise = self.param("kernel", init, (1, 1, channels, self.features))
+        return conv.conv2d(self.slide(maps, depthwise, channels), pointwise), channels
+
+    def unshared(self, maps: Array) -> tuple[Array, int]:
+        """A kernel a feature and position: the same receptive fields, nothing shared."""
+        config, window = self.config, as_pair(self.config.kernel_size)
+        explicit, fan_in = as_pair(config.pad), math.prod(window) * maps.shape[-1]
+        pads = conv.find_pads(
+            maps.shape, window, self.stride, config.padding, explicit, config.dilation
+        )
+        rows, columns = (
+            output_size(size, cells, self.stride, sum(pad), config.dilation)
+            for size, cells, pad in zip(maps.shape[1:3], window, pads, strict=True)
+        )
+
+        def init(key: Array, shape: tuple[int, ...]) -> Array:
+            keys = jax.random.split(key, rows * columns)  # each position on its own
+            kernels = jax.vmap(lambda key: INITS[config.init][0](key, shape[2:]))(keys)
+            return kernels.reshape(shape)
+
+        kernel = self.param("kernel", init, (rows, columns, fan_in, self.features))
+        maps = conv.local2d(
+            maps, kernel, window, self.stride, config.padding,
+            explicit=explicit, fill=config.fill, dilation=config.dilation,
+        )  # fmt: skip
+        return maps, fan_in
+
+    def table(self, channels: int) -> np.ndarray | None:
+        """Ones where a kernel sees a channel [channels, features]; None where each sees all."""
+        if self.config.connectivity == "all":
+            return None
+        if self.groups > 1:
+            raise ValueError(
+                f"--groups={self.groups} excludes --connectivity={self.config.connectivity}"
+            )
+        return connectivity.CONNECTIVITIES[self.config.connectivity](channels, self.features)
+
+    def slide(self, maps: Array, kernel: Array, groups: int) -> Array:
+        """`conv.conv2d` with this layer's stride and border."""
+        config = self.config
+        return conv.conv2d(
+            maps, kernel, self.stride, config.padding, explicit=as_pair(config.pad),
+            fill=config.fill, dilation=config.dilation, groups=groups,
+        )  # fmt: skip
+
+    def absent(self, channels: int) -> int:
+        """Kernel entries that a connectivity table holds at zero: no parameters."""
+        table = self.table(channels) if self.config.conv == "standard" else None
+        return (
+            0
+            if table is None
+            else math.prod(as_pair(self.config.kernel_size)) * int((1 - table).sum())
+        )
+
+    def macs_per_cell(self, channels: int) -> int:
+        """Multiplications for one cell of the output, all features."""
+        window, config = math.prod(as_pair(self.config.kernel_size)), self.config
+        if config.conv == "separable":
+            return window * channels + channels * self.features
+        table = self.table(channels) if config.conv == "standard" else None
+        if table is not None:
+            return window * int(table.sum())
+        return window * channels // self.groups * self.features
+
+
+class Pool(nn.Module):
+    """A pooling in windows; [N, H, W, C] -> [N, H', W', C]."""
+
+    config: Config
+    stride: int
+
+    @nn.compact
+    def __call__(self, maps: Array, train: bool) -> Array:
+        name, extra = self.config.pool, ()
+        if name == "mixed":
+            extra = (nn.sigmoid(self.param("blend", nn.initializers.zeros, ())),)
+        elif name == "avg":
+            extra = (self.config.count_padding,)
+        elif name == "stochastic":
+            extra = (self.make_rng("pool") if train else None,)
+        try:
+            return pool.POOLS[name](
+                maps, self.config.pool_size, self.stride, self.config.pool_padding, *extra
+            )
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+
+
+class Dense(nn.Module):
+    """A dense layer; [N, C] -> [N, features]."""
+
+    features: int
+    use_bias: bool
+    kernel_init: Initializer
+    pytorch_bias: bool
+
+    @nn.compact
+    def __call__(self, units: Array) -> Array:
+        inputs = units.shape[-1]
+        output = units @ self.param("kernel", self.kernel_init, (inputs, self.features))
+        if not self.use_bias:
+            return output
+        init = init_bias("pytorch" if self.pytorch_bias else "", inputs)
+        return output + self.param("bias", init, (self.features,)).reshape(1, -1)
+
+
+def make_pool(config: Config, stride: int, name: str) -> Pool:
+    """A pooling with windows `stride` cells apart."""
+    return Pool(config, stride, name=name)
+
+
+def make_conv(config: Config, features: int, stride: int, index: int) -> Conv:
+    """Convolution number `index`, from 1 up; the first sees all channels of the image."""
+    width = features * activation.FAN_OUT.get(config.activation, 1)
+    return Conv(config, width, stride, config.groups if index > 1 else 1, name=f"conv_{index}")
+
+
+def make_dense(config: Config, features: int, name: str, activated: bool = True) -> nn.Module:
+    """A dense layer, for an activation above it or (the logits) for none."""
+    hidden, linear = INITS[config.init]
+    return Dense(
+        features * (activation.FAN_OUT.get(config.activation, 1) if activated else 1),
+        use_bias=config.bias,
+        kernel_init=hidden if activated else linear,
+        pytorch_bias=config.init == "pytorch",
+        name=name,
+    )
+
+
+def activate(config: Config, units: Array) -> Array:
+    """The run's non-linearity."""
+    return activation.ACTIVATIONS[config.activation](units)
+
+
+def normalise(config: Config, units: Array, train: bool, name: str) -> Array:
+    """The run's normalisation over the channels, which lie last.
+
+    Batch (Ioffe and Szegedy 2015) with running statistics of momentum 0.9, layer (Ba et al.
+    2016), group (Wu and He 2018).
+    """
+    if config.norm == "batch":
+        layer = nn.BatchNorm(use_running_average=not train, momentum=0.9, name=name)
+    elif config.norm == "layer":
+        layer = nn.LayerNorm(name=name)
+    elif config.norm == "group":
+        layer = nn.GroupNorm(num_groups=math.gcd(units.shape[-1], 8), name=name)
+    else:
+        return units
+    return layer(units)
