@@ -43,10 +43,8 @@ def call(environment):
 def test_help_names_every_flag_with_type_default_and_meaning(call, script):
     run = call(*script, "--help")
     assert run.returncode == 0 and run.stderr == ""
-    assert (
-        "--padding  (SAME | VALID | FULL | explicit; default: SAME)\n      Border of each convolution:"
-        in run.stdout
-    )
+    choices = "--padding  (SAME | VALID | FULL | explicit; default: SAME)"
+    assert f"{choices}\n      Border of each convolution:" in run.stdout
     assert "--learning_rate  (a number > 0.0; default: 0.003)" in run.stdout
     assert "--widths  (integers such as 16,32, each >= 1; default: 16,32)" in run.stdout
     assert "--flagfile" in run.stdout and "python " in run.stdout
