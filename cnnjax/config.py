@@ -33,6 +33,7 @@ def number(default: Any, help: str, **rules: Any) -> Any:
 
 CNN = {"model": ("cnn",)}
 STANDARD = {"model": ("cnn",), "conv": ("standard",)}
+DECAYING = {"optimizer": ("sgd", "momentum", "nesterov", "adamw", "lion", "lamb", "muon")}
 WINDOWS = ("max", "avg", "l2", "mixed", "stochastic", "blur")
 WINDOWED = {"model": ("cnn",), "pool": WINDOWS}
 POOLED = {"model": ("cnn",), "pool": (*WINDOWS, "stride")}
@@ -69,11 +70,16 @@ class Config:
     hidden: tuple[int, ...] = structure((64,), "Units of each dense layer below the logits; empty for none.", low=1)
     dropout: float = structure(0.0, "Share of the units dropped before every dense layer in training.", low=0.0, below=1.0)
     init: Literal["he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "pytorch"] = structure("he_normal", "Initial kernels; He's gain is for layers below an activation, the logits then have LeCun's.")
-    optimizer: Literal["sgd", "momentum", "adam"] = structure("adam", "Update rule.")
+    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "lion", "lamb", "muon"] = structure("adam", "Update rule; adamw is adam with weight decay, muon orthogonalises kernels and takes nadam for the rest.")
     learning_rate: float = number(3e-3, "Peak learning rate.", above=0.0)
-    momentum: float = number(0.9, "Decay of the momentum average.", low=0.0, below=1.0, used_with={"optimizer": ("momentum",)})
-    weight_decay: float = number(0.0, "Decoupled weight decay of kernels, multiplied by the learning rate.", low=0.0)
-    schedule: Literal["constant", "cosine"] = structure("cosine", "Learning rate over the steps: constant, or a cosine from the peak to zero.")
+    momentum: float = number(0.9, "Decay of the momentum average.", low=0.0, below=1.0, used_with={"optimizer": ("momentum", "nesterov")})
+    weight_decay: float = number(0.0, "Decoupled weight decay of kernels, multiplied by the learning rate.", low=0.0, used_with=DECAYING)
+    schedule: Literal["constant", "cosine", "step", "one_cycle"] = structure("cosine", "Learning rate over the steps: constant, a cosine to zero, a tenth at a half and at three quarters, or up over 30% and down to zero.")
+    warmup_steps: int = structure(0, "Steps over which the learning rate rises to its peak, before the schedule.", low=0)
+    clip_norm: float = structure(0.0, "Greatest norm of the whole gradient; 0 for any.", low=0.0)
+    label_smoothing: float = number(0.0, "Share of each label spread over all classes in training.", low=0.0, below=1.0)
+    ema_decay: float = structure(0.0, "Decay of the average of the weights that is evaluated in their place; 0 for none.", low=0.0, below=1.0)
+    dtype: Literal["float32", "bfloat16"] = structure("float32", "Precision of the network's arithmetic; parameters and loss are float32. On a CPU, bfloat16 is the slower.")
     batch_size: int = structure(32, "Images per step.", low=1)
     steps: int = structure(400, "Optimiser steps.", low=1)
     eval_every: int = structure(50, "Steps between evaluations on the validation split; 0 for the end only.", low=0)
@@ -85,6 +91,10 @@ class Config:
             check_value(knob, getattr(self, knob.name))
         for knob in KNOBS.values():
             check_used(self, knob)
+        if self.warmup_steps >= self.steps:
+            raise ConfigError(
+                f"--warmup_steps={self.warmup_steps} leaves nothing of --steps={self.steps}: give less"
+            )
 
 
 class Knob(NamedTuple):

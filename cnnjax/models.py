@@ -87,14 +87,16 @@ def make_model(config: Config, image_shape: tuple[int, int, int], num_classes: i
     def apply(
         params: Params, stats: Stats, images: Array, key: Array | None = None
     ) -> tuple[Array, Stats]:
+        dtype = jnp.dtype(config.dtype)
+        params, images = jax.tree.map(lambda leaf: leaf.astype(dtype), (params, images))
         variables = {"params": params, "batch_stats": stats}
         if key is None:
-            return jnp.asarray(module.apply(variables, images, train=False)), stats
+            return jnp.asarray(module.apply(variables, images, train=False), jnp.float32), stats
         dropout, pool = jax.random.split(key)
         logits, updated = module.apply(
             variables, images, train=True, rngs={"dropout": dropout, "pool": pool},
             mutable=["batch_stats"],
         )  # fmt: skip
-        return jnp.asarray(logits), updated.get("batch_stats", {})
+        return jnp.asarray(logits, jnp.float32), updated.get("batch_stats", {})
 
     return Model(init, apply)

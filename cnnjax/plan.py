@@ -37,7 +37,6 @@ def make_plan(
     costs = {
         name: cost.measure(config, image_shape, num_classes) for name, config in configs.items()
     }
-    copies = {"sgd": 2, "momentum": 3, "adam": 4}  # parameters, gradients, averages
     return Plan(
         num_groups=len({config_lib.structure_of(config) for config in configs.values()}),
         num_lanes=len(configs) * num_seeds,
@@ -47,7 +46,13 @@ def make_plan(
             for name, config in configs.items()
         ),
         state_bytes=max(
-            4 * costs[name].parameters * copies[config.optimizer] * num_seeds
+            4 * costs[name].parameters * count_copies(config) * num_seeds
             for name, config in configs.items()
         ),
     )
+
+
+def count_copies(config: Config) -> int:
+    """Arrays of the size of the parameters: themselves, gradients and averages."""
+    averages = {"sgd": 0, "adam": 2, "adamw": 2, "lamb": 2}.get(config.optimizer, 1)
+    return 2 + averages + (config.ema_decay > 0)

@@ -33,6 +33,7 @@ class State(NamedTuple):
 
     params: models.Params
     batch_stats: models.Stats  # running statistics of batch normalisation
+    ema: models.Params  # average of the parameters; None without ema_decay
     opt_state: optax.OptState
     step: Array  # [] int32
 
@@ -74,8 +75,9 @@ def make_program(structure: Config, spec: DataSpec) -> Program:
     def standardise(images: Array) -> Array:
         return (images.astype(jnp.float32) - spec.mean) / spec.std
 
-    def score(logits: Array, labels: Array, mask: Array) -> Scores:
+    def score(logits: Array, labels: Array, mask: Array, smoothing: Array | float = 0.0) -> Scores:
         targets = jax.nn.one_hot(labels, spec.num_classes)
+        targets = targets * (1 - smoothing) + smoothing / spec.num_classes  # Szegedy et al. 2016
         losses = optax.losses.softmax_cross_entropy(logits, targets)
         correct = (logits.argmax(axis=-1) == labels).astype(jnp.float32)
         return Scores((losses * mask).sum(), (correct * mask).sum(), mask.sum())
@@ -83,7 +85,8 @@ def make_program(structure: Config, spec: DataSpec) -> Program:
     def init(numbers: optim.Numbers) -> State:
         params, batch_stats = model.init(run_key(numbers, INIT))
         opt_state = optim.make_optimizer(structure, numbers).init(params)
-        return State(params, batch_stats, opt_state, jnp.zeros((), jnp.int32))
+        ema = params if structure.ema_decay else None
+        return State(params, batch_stats, ema, opt_state, jnp.zeros((), jnp.int32))
 
     def advance(
         numbers: optim.Numbers, state: State, data: TrainData, num_steps: int
@@ -97,7 +100,7 @@ def make_program(structure: Config, spec: DataSpec) -> Program:
             images = standardise(data.images[indices])
             logits, batch_stats = model.apply(params, state.batch_stats, images, key)
             mask = jnp.ones(structure.batch_size, jnp.float32)
-            scores = score(logits, data.labels[indices], mask)
+            scores = score(logits, data.labels[indices], mask, numbers["label_smoothing"])
             return scores.loss / scores.count, (batch_stats, scores)
 
         def step(state: State, indices: Array) -> tuple[State, Scores]:
@@ -106,7 +109,10 @@ def make_program(structure: Config, spec: DataSpec) -> Program:
             )
             updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
             params = optax.apply_updates(state.params, updates)
-            return State(params, batch_stats, opt_state, state.step + 1), scores
+            ema = state.ema
+            if ema is not None:
+                ema = optax.incremental_update(params, ema, 1 - structure.ema_decay)
+            return State(params, batch_stats, ema, opt_state, state.step + 1), scores
 
         order = batches.batch_indices(
             run_key(numbers, ORDER), state.step, num_steps, structure.batch_size, spec.num_train
@@ -115,9 +121,11 @@ def make_program(structure: Config, spec: DataSpec) -> Program:
         return state, jax.tree.map(jnp.sum, scores)
 
     def evaluate(state: State, split: batches.Batches) -> Scores:
+        params = state.params if state.ema is None else state.ema
+
         def add(total: Scores, batch: batches.Batches) -> tuple[Scores, None]:
             images = standardise(batch.images)
-            logits, _ = model.apply(state.params, state.batch_stats, images, None)
+            logits, _ = model.apply(params, state.batch_stats, images, None)
             return jax.tree.map(jnp.add, total, score(logits, batch.labels, batch.mask)), None
 
         zero = jnp.zeros((), jnp.float32)

@@ -32,6 +32,8 @@ from cnnjax.config import KNOBS, Config, ConfigError
         ({"kernel_size": (3, 3)}, "give one integer, or two that differ such as 3x5"),
         ({"kernel_size": 3}, "give one integer, or two that differ"),
         ({"kernel_size": ()}, "give one integer, or two that differ"),
+        ({"weight_decay": 0.1}, "--weight_decay=0.1 does nothing with --optimizer=adam"),
+        ({"steps": 5, "warmup_steps": 5}, "--warmup_steps=5 leaves nothing of --steps=5"),
         ({"bias": 1}, "--bias=1 is not allowed: give true|false"),
     ],
 )
@@ -73,10 +75,11 @@ def test_format_and_parse_are_inverse(knob):
 
 
 def test_structure_forgets_the_traced_numbers_and_nothing_else():
-    one, other = Config(seed=1, learning_rate=0.1), Config(seed=2, weight_decay=0.5)
+    one, other = Config(seed=1, learning_rate=0.1), Config(seed=2, label_smoothing=0.5)
     assert config_lib.structure_of(one) == config_lib.structure_of(other)
     assert config_lib.structure_of(one) != config_lib.structure_of(Config(pool="avg"))
-    assert set(config_lib.numbers_of(one)) == {"seed", "learning_rate", "momentum", "weight_decay"}
+    assert set(config_lib.numbers_of(one)) == {"seed", "learning_rate", "momentum", "weight_decay",
+                                              "label_smoothing"}  # fmt: skip
 
 
 def test_grid_expands_to_every_combination():

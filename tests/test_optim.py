@@ -51,10 +51,50 @@ def test_adam():
     np.testing.assert_allclose(run(constant(optimizer="adam")), kernel, rtol=1e-5)
 
 
-def test_weight_decay_is_decoupled():
-    decayed = run(constant(optimizer="adam", weight_decay=0.5), steps=1)
-    plain = run(constant(optimizer="adam"), steps=1)
-    np.testing.assert_allclose(decayed, plain - 0.1 * 0.5 * START, rtol=1e-6)
+def test_nesterov():
+    first = GRADS[0]
+    second = GRADS[1] + 0.5 * GRADS[0]
+    expected = START - 0.1 * (GRADS[0] + 0.5 * first) - 0.1 * (GRADS[1] + 0.5 * second)
+    found = run(constant(optimizer="nesterov", momentum=0.5))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_lion():
+    expected, mean = START.copy(), np.zeros_like(START)
+    for grads in GRADS:
+        expected = expected - 0.1 * np.sign(0.9 * mean + 0.1 * grads)
+        mean = 0.99 * mean + 0.01 * grads
+    np.testing.assert_allclose(run(constant(optimizer="lion")), expected, rtol=1e-6)
+
+
+def test_lamb_steps_as_far_as_the_weights_are_long():
+    step = START - run(constant(optimizer="lamb"), steps=1)
+    assert np.linalg.norm(step) == pytest.approx(0.1 * np.linalg.norm(START), rel=1e-5)
+
+
+def test_muon_steps_along_an_orthogonal_matrix():
+    grads = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    config = constant(optimizer="muon")
+    numbers = {name: jnp.asarray(value) for name, value in numbers_of(config).items()}
+    optimizer = optim.make_optimizer(config, numbers)
+    params = {"kernel": jnp.ones((6, 4)), "bias": jnp.ones(4)}
+    updates, _ = optimizer.update(
+        {"kernel": grads, "bias": grads[0]}, optimizer.init(params), params
+    )
+    values = np.linalg.svd(np.asarray(updates["kernel"]), compute_uv=False)
+    assert values.max() / values.min() < 2  # Newton-Schulz: about equal, not exactly
+    nadam = 0.9 * 0.1 / (1 - 0.9**2) + 1  # the first step of Adam with Nesterov's momentum
+    np.testing.assert_allclose(np.abs(updates["bias"]), 0.1 * nadam, rtol=1e-3)
+
+
+DECAYING = ["sgd", "momentum", "nesterov", "adamw", "lion", "muon"]
+
+
+@pytest.mark.parametrize("name", DECAYING)
+def test_weight_decay_is_decoupled(name):
+    plain = run(constant(optimizer=name), steps=1)
+    found = run(constant(optimizer=name, weight_decay=0.5), steps=1)
+    np.testing.assert_allclose(found, plain - 0.1 * 0.5 * START, rtol=1e-5)
 
 
 def test_weight_decay_spares_biases():
@@ -62,15 +102,55 @@ def test_weight_decay_spares_biases():
     assert optim.kernels_only(tree) == {"kernel": True, "bias": False}
 
 
+def test_clipping_bounds_the_norm_of_the_whole_gradient():
+    step = START - run(constant(optimizer="sgd", clip_norm=0.5), steps=1)
+    np.testing.assert_allclose(step, 0.1 * 0.5 * GRADS[0] / np.linalg.norm(GRADS[0]), rtol=1e-5)
+
+
+def rates_of(config: Config, steps) -> list[float]:
+    numbers = {name: jnp.asarray(value) for name, value in numbers_of(config).items()}
+    schedule = optim.make_schedule(config, numbers)
+    return [float(schedule(jnp.asarray(step))) for step in steps]
+
+
 @pytest.mark.parametrize(
-    ("name", "rates"), [("constant", [0.1, 0.1, 0.1]), ("cosine", [0.1, 0.05, 0.0])]
+    ("name", "steps", "rates"),
+    [
+        ("constant", (0, 50, 100), (0.1, 0.1, 0.1)),
+        ("cosine", (0, 50, 100), (0.1, 0.05, 0.0)),
+        ("step", (0, 49, 51, 74, 76), (0.1, 0.1, 0.01, 0.01, 0.001)),
+        ("one_cycle", (0, 30, 100), (0.004, 0.1, 0.0)),
+    ],
 )
-def test_schedules_at_start_middle_and_end(name, rates):
-    schedule = optim.SCHEDULES[name](jnp.asarray(0.1), 100)
-    found = [float(schedule(jnp.asarray(step))) for step in (0, 50, 100)]
-    np.testing.assert_allclose(found, rates, atol=1e-7)
+def test_schedules(name, steps, rates):
+    config = Config(schedule=name, learning_rate=0.1, steps=100)
+    np.testing.assert_allclose(rates_of(config, steps), rates, atol=1e-6)
+
+
+def test_warm_up_rises_to_the_peak_and_then_the_schedule_begins():
+    config = Config(schedule="cosine", learning_rate=0.1, steps=104, warmup_steps=4)
+    expected = [0.025, 0.05, 0.075, 0.1, 0.1, 0.05, 0.0]
+    np.testing.assert_allclose(rates_of(config, (0, 1, 2, 3, 4, 54, 104)), expected, atol=1e-6)
+
+
+def test_gradient_descent_on_a_quadratic_diverges_just_beyond_its_bound():
+    """Claim `learning-rate`: it converges exactly below 2 / largest eigenvalue."""
+    curvature = np.array([[1.0], [8.0]], np.float32)
+    for rate, converges in ((2 / 8 * 0.99, True), (2 / 8 * 1.01, False)):
+        config = Config(optimizer="sgd", schedule="constant", learning_rate=rate)
+        numbers = {name: jnp.asarray(value) for name, value in numbers_of(config).items()}
+        optimizer = optim.make_optimizer(config, numbers)
+        params = {"kernel": jnp.asarray(START)}
+        state = optimizer.init(params)
+        for _ in range(500):
+            updates, state = optimizer.update(
+                {"kernel": curvature * params["kernel"]}, state, params
+            )
+            params = optax.apply_updates(params, updates)
+        norm = float(jnp.linalg.norm(params["kernel"]))
+        assert norm < 0.1 if converges else norm > 100
 
 
 def test_tables_have_the_choices_of_the_knobs():
-    assert set(optim.DIRECTIONS) == set(KNOBS["optimizer"].choices)
+    assert set(optim.OPTIMIZERS) == set(KNOBS["optimizer"].choices)
     assert set(optim.SCHEDULES) == set(KNOBS["schedule"].choices)

@@ -9,8 +9,8 @@ import pytest
 
 from cnnjax import config as config_lib
 from cnnjax import group, program, sweep
-from cnnjax.config import Config
-from cnnjax.data import load
+from cnnjax.config import KNOBS, Config
+from cnnjax.data import batches, load
 
 OPTAX = True  # see conftest.py
 
@@ -64,26 +64,83 @@ def test_a_run_in_pieces_has_the_bits_of_a_run_in_one(tiny, digits):
     assert_same_bits(train([whole], digits), train([pieces], digits))
 
 
-# Another value for each number and each knob of training, beside those in test_models.py.
-OTHER_VALUES = {
-    "train_examples": 32, "optimizer": "sgd", "learning_rate": 1e-2, "weight_decay": 1.0,
-    "schedule": "constant", "batch_size": 8, "steps": 5, "seed": 1,
-}  # fmt: skip
+# Another value for each knob of training, with what it needs to matter; see also test_models.py.
+OTHER_VALUES = [
+    ("train_examples", 32, {}), ("learning_rate", 1e-2, {}), ("batch_size", 8, {}),
+    ("steps", 5, {}), ("seed", 1, {}), ("momentum", 0.5, {"optimizer": "momentum"}),
+    ("momentum", 0.5, {"optimizer": "nesterov"}), ("weight_decay", 1.0, {"optimizer": "adamw"}),
+    ("weight_decay", 1.0, {"optimizer": "muon"}), ("warmup_steps", 3, {}),
+    ("clip_norm", 1e-3, {"optimizer": "sgd", "learning_rate": 0.1}), ("label_smoothing", 0.3, {}),
+    *[("optimizer", name, {}) for name in KNOBS["optimizer"].choices if name[:4] != "adam"],
+    *[("schedule", name, {}) for name in KNOBS["schedule"].choices if name != "cosine"],
+    ("dtype", "bfloat16", {}), ("dropout", 0.5, {}), ("pool", "stochastic", {}),
+    ("norm", "batch", {}),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", OTHER_VALUES)
-def test_each_value_changes_the_trained_weights(tiny, digits, name):
-    changed = dataclasses.replace(tiny, **{name: OTHER_VALUES[name]})
-    base, other = (train([config], digits).params for config in (tiny, changed))
-    assert not np.allclose(base["conv_1"]["kernel"], other["conv_1"]["kernel"], atol=1e-7)
+@pytest.mark.parametrize(("name", "value", "needs"), OTHER_VALUES)
+def test_each_value_changes_the_trained_weights(tiny, digits, name, value, needs):
+    base = dataclasses.replace(tiny, **needs)
+    changed = dataclasses.replace(base, **{name: value})
+    one, other = (step_once(config, digits).params for config in (base, changed))
+    assert one["conv_1"]["kernel"].dtype == other["conv_1"]["kernel"].dtype == np.float32
+    assert not np.allclose(one["conv_1"]["kernel"], other["conv_1"]["kernel"], atol=1e-7)
 
 
-def test_momentum_changes_the_trained_weights(tiny, digits):
-    low, high = (
-        train([dataclasses.replace(tiny, optimizer="momentum", momentum=value)], digits).params
-        for value in (0.0, 0.9)
+def step_once(config, digits):
+    """The state after all steps of the pure function, jitted for one lane."""
+    functions, data, numbers = make_functions(config, digits)
+    advance = jax.jit(functions.advance, static_argnums=3)
+    return advance(numbers, functions.init(numbers), data.train, config.steps)[0]
+
+
+def test_the_average_of_the_weights_is_what_is_evaluated(tiny, digits):
+    averaged = dataclasses.replace(tiny, ema_decay=0.5, steps=2, eval_every=0)
+    functions, data, numbers = make_functions(averaged, digits)
+    start = functions.init(numbers)
+    first, _ = functions.advance(numbers, start, data.train, 1)
+    second, _ = functions.advance(numbers, first, data.train, 1)
+    expected = jax.tree.map(
+        lambda a, b, c: 0.25 * a + 0.25 * b + 0.5 * c, start.params, first.params, second.params
     )
-    assert not np.allclose(low["conv_1"]["kernel"], high["conv_1"]["kernel"], atol=1e-7)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), second.ema, expected)
+    by_average = functions.evaluate(second, data.validation)
+    plain = functions.evaluate(second._replace(params=second.ema, ema=None), data.validation)
+    assert float(by_average.loss) == float(plain.loss)
+    assert float(by_average.loss) != float(
+        functions.evaluate(second._replace(ema=None), data.validation).loss
+    )
+
+
+@pytest.mark.parametrize("optimizer", KNOBS["optimizer"].choices)
+@pytest.mark.parametrize("model", KNOBS["model"].choices)
+def test_one_batch_is_learned_by_heart(digits, model, optimizer):
+    rates = {"sgd": 0.3, "momentum": 0.03, "nesterov": 0.03, "lion": 5e-3, "lamb": 0.02}
+    config = Config(
+        model=model, optimizer=optimizer, learning_rate=rates.get(optimizer, 0.01),
+        train_examples=16, batch_size=16, steps=250, hidden=(32,),
+        **({"widths": (8, 8)} if model == "cnn" else {}),
+    )  # fmt: skip
+    state = step_once(config, digits)
+    functions, data, _ = make_functions(config, digits)
+    images = batches.pad_batches(*(np.asarray(array) for array in data.train))
+    scores = functions.evaluate(state, images)
+    assert float(scores.loss / scores.count) < 0.02
+    assert float(scores.correct) == 16
+
+
+def test_wrong_sign_of_the_update_raises_the_loss(tiny, digits):
+    """Claim `training-iteration`: the update goes against the gradient."""
+    config = dataclasses.replace(tiny, optimizer="sgd", learning_rate=1e-2, schedule="constant")
+    functions, data, numbers = make_functions(config, digits)
+    start = functions.init(numbers)
+    after, before = functions.advance(numbers, start, data.train, 1)
+    wrong = jax.tree.map(lambda a, b: 2 * a - b, start.params, after.params)
+    again = [
+        functions.advance(numbers, start._replace(params=params), data.train, 1)[1]
+        for params in (after.params, wrong)
+    ]
+    assert float(again[0].loss) < float(before.loss) < float(again[1].loss)
 
 
 def test_loss_before_training_is_about_that_of_a_uniform_guess(digits):

@@ -41,10 +41,12 @@ OTHER_VALUES = {
     "pool_stride": 1, "pool_padding": "SAME", "count_padding": True, "pool_every": 1,
     "norm": "batch", "activation": "tanh", "head": "global_avg", "hidden": (), "dropout": 0.5,
     "init": "orthogonal", "optimizer": "momentum", "learning_rate": 1.0, "momentum": 0.5,
-    "weight_decay": 1.0, "schedule": "constant", "batch_size": 1, "steps": 1, "eval_every": 1,
-    "seed": 1,
+    "weight_decay": 1.0, "schedule": "constant", "warmup_steps": 5, "clip_norm": 1.0,
+    "label_smoothing": 0.1, "ema_decay": 0.9, "dtype": "bfloat16",
+    "batch_size": 1, "steps": 1, "eval_every": 1, "seed": 1,
 }  # fmt: skip
 BASES = {"momentum": Config(optimizer="momentum"), "pad": Config(padding="explicit"),
+         "weight_decay": Config(optimizer="adamw"),
          "count_padding": Config(pool="avg", pool_padding="SAME")}  # fmt: skip
 
 
