@@ -4,7 +4,11 @@ Optax mixes integers and floats, so a module that calls it says so by `OPTAX = T
 the strict rule for ranks.
 """
 
+import os
 import pathlib
+
+# Tests compile far more than they run. (Programs of a sweep ask for a level of their own.)
+os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
 
 import jax
 import pytest

@@ -24,7 +24,9 @@ def environment(tmp_path_factory, data_dir, digits):
     cache = tmp_path_factory.mktemp("cache")
     (cache / "cnnjax").mkdir()
     (cache / "cnnjax" / "data").symlink_to(data_dir)
-    keep = {name: value for name, value in os.environ.items() if not name.startswith("JAX")}
+    keep = {
+        name: value for name, value in os.environ.items() if not name.startswith(("JAX", "XLA"))
+    }
     return {**keep, "XDG_CACHE_HOME": str(cache), "COLUMNS": "100"}
 
 
