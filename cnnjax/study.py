@@ -15,9 +15,7 @@ class Comparison(NamedTuple):
 
     a: Overrides
     b: Overrides
-    relation: Literal[
-        ">", "=", "!="
-    ]  # what the claim says: a better than b, as good, or not as good
+    relation: Literal[">", "=", "!="]  # a is said to be better than b, as good, or not as good
     predicted: str  # written before any run
 
 
