@@ -69,6 +69,14 @@ class CNN(nn.Module):
         return Dense(config, self.num_classes, name="head")(maps, train)
 
 
+def probabilities(logits: Array, temperature: float = 1.0) -> Array:
+    """Softmax of logits [N, classes] over a temperature; each row sums to one.
+
+    A temperature above 1 makes them less certain (Guo et al. 2017, eq. 9).
+    """
+    return jax.nn.softmax(logits / temperature, axis=-1)
+
+
 MODELS: dict[str, Callable[[Config, int], nn.Module]] = {"cnn": CNN, "mlp": Dense}
 
 

@@ -111,6 +111,16 @@ def test_batch_norm_keeps_running_statistics_and_evaluates_by_them():
     assert not np.allclose(before[0], running, atol=0.1)
 
 
+def test_probabilities_sum_to_one_and_cool_down():
+    """Claim `fc-probabilities`, the half that is mathematics."""
+    logits = np.array([[2.0, 0.0, -1.0], [300.0, 0.0, 0.0]], np.float32)
+    sharp, soft = (np.asarray(models.probabilities(logits, t)) for t in (1.0, 4.0))
+    np.testing.assert_allclose(sharp.sum(axis=1), 1, rtol=1e-6)
+    expected = np.exp(logits[0] / 4) / np.exp(logits[0] / 4).sum()
+    np.testing.assert_allclose(soft[0], expected, rtol=1e-6)
+    assert soft[0].max() < sharp[0].max()
+
+
 def test_dropout_keeps_the_mean():
     config = Config(model="mlp", hidden=(), dropout=0.5)
     model = models.make_model(config, SHAPE, CLASSES)
