@@ -58,6 +58,7 @@ def print_list(as_json: bool) -> None:
     """What there is: claims, data sets, models, and the choices of every knob."""
     from cnnjax.config import describe_allowed
     from experiments import claims
+    from experiments.claims.known_answers import KNOWN_ANSWERS
 
     found = {}
     for study in claims.STUDIES.values():
@@ -67,6 +68,15 @@ def print_list(as_json: bool) -> None:
         "claims": [
             {"id": id, "claim": statement, "kind": "experiment", "status": f"in {', '.join(names)}"}
             for id, (statement, names) in found.items()
+        ]
+        + [
+            {
+                "id": known.id,
+                "claim": known.statement,
+                "kind": "known answer",
+                "status": f"{known.outcome} ({known.test})",
+            }
+            for known in KNOWN_ANSWERS
         ],
         "datasets": list(find_knob("dataset").choices),
         "models": list(find_knob("model").choices),
@@ -83,7 +93,7 @@ def print_list(as_json: bool) -> None:
         print(f"  {study.name:18} {study.question}")
     print("\nClaims:")
     for claim in listing["claims"]:
-        print(f"  {claim['id']:18} {claim['claim']} ({claim['status']})")
+        print(f"  {claim['id']:18} {claim['claim']}\n{'':21}{claim['status']}")
     print("\nKnobs (--help says what each means):")
     for name, allowed in listing["knobs"].items():
         print(f"  {name:18} {'|'.join(allowed) if isinstance(allowed, list) else allowed}")

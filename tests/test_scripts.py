@@ -101,6 +101,15 @@ def test_list_as_json_keeps_its_contract(call):
     assert "Studies" in call(*LAUNCH, "--list").stdout
 
 
+def test_each_known_answer_names_a_test_that_exists(call):
+    listing = json.loads(call(*LAUNCH, "--list", "--json").stdout)
+    known = [claim["status"] for claim in listing["claims"] if claim["kind"] == "known answer"]
+    assert len(known) == 9
+    for status in known:
+        path, _, name = status.rpartition("(")[2].rstrip(")").partition("::")
+        assert f"def {name}(" in (ROOT / path).read_text()
+
+
 def test_plan_trains_and_writes_nothing(call, tmp_path):
     run = call(*LAUNCH, "padding", "--plan", "--seeds=3", f"--runs={tmp_path / 'runs'}")
     assert run.returncode == 0
