@@ -144,19 +144,17 @@ class Conv(nn.Module):
 
     def absent(self, channels: int) -> int:
         """Kernel entries that a connectivity table holds at zero: no parameters."""
-        table = self.table(channels) if self.config.conv == "standard" else None
-        return (
-            0
-            if table is None
-            else math.prod(as_pair(self.config.kernel_size)) * int((1 - table).sum())
-        )
+        table = self.table(channels)
+        if table is None:
+            return 0
+        return math.prod(as_pair(self.config.kernel_size)) * int((1 - table).sum())
 
     def macs_per_cell(self, channels: int) -> int:
         """Multiplications for one cell of the output, all features."""
         window, config = math.prod(as_pair(self.config.kernel_size)), self.config
         if config.conv == "separable":
             return window * channels + channels * self.features
-        table = self.table(channels) if config.conv == "standard" else None
+        table = self.table(channels)
         if table is not None:
             return window * int(table.sum())
         return window * channels // self.groups * self.features
@@ -201,11 +199,6 @@ class Dense(nn.Module):
             return output
         init = init_bias("pytorch" if self.pytorch_bias else "", inputs)
         return output + self.param("bias", init, (self.features,)).reshape(1, -1)
-
-
-def make_pool(config: Config, stride: int, name: str) -> Pool:
-    """A pooling with windows `stride` cells apart."""
-    return Pool(config, stride, name=name)
 
 
 def make_conv(config: Config, features: int, stride: int, index: int) -> Conv:

@@ -61,7 +61,7 @@ class CNN(nn.Module):
             maps = layers.normalise(config, maps, train, f"norm_{index}")
             maps = layers.activate(config, maps)
             if pooled and config.pool != "stride":
-                maps = layers.make_pool(config, shrink, f"pool_{index}")(maps, train)
+                maps = layers.Pool(config, shrink, name=f"pool_{index}")(maps, train)
         if config.head == "global_avg":
             maps = maps.mean(axis=(1, 2))
         elif config.head == "global_max":
