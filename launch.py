@@ -56,7 +56,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
 
 def print_list(as_json: bool) -> None:
     """What there is: claims, data sets, models, and the choices of every knob."""
-    from cnnjax.config import describe_allowed
+    from cnnjax.knobs import describe_allowed
     from experiments import claims
     from experiments.claims.known_answers import KNOWN_ANSWERS
 

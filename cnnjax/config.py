@@ -7,36 +7,29 @@ value, so runs that differ only in numbers train together in one program).
 
 import dataclasses
 import difflib
-import types
-import typing
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, get_args
+
+from cnnjax import knobs, presets
+from cnnjax.knobs import ConfigError, Knob, format_value, number, structure
 
 
-class ConfigError(ValueError):
-    """A run that cannot be. Its message is one line for the person who asked for it."""
+def but(*models: str, of: tuple[str, ...] = presets.MODELS) -> dict[str, tuple[str, ...]]:
+    """The rule of a knob that all models read but these."""
+    return {"model": tuple(model for model in of if model not in models)}
 
 
-class RunError(RuntimeError):
-    """A failure outside our code and the command line. Its message is one line, and enough."""
-
-
-def structure(default: Any, help: str, **rules: Any) -> Any:
-    """A field that changes the compiled program. `rules` are `Knob` attributes."""
-    return dataclasses.field(default=default, metadata={"help": help, "traced": False, **rules})
-
-
-def number(default: Any, help: str, **rules: Any) -> Any:
-    """A field that enters the program as a traced value. `rules` are `Knob` attributes."""
-    return dataclasses.field(default=default, metadata={"help": help, "traced": True, **rules})
-
-
-CNN = {"model": ("cnn",)}
-STANDARD = {"model": ("cnn",), "conv": ("standard",)}
+CNN = {"model": presets.CNN_LIKE}
+PUBLISHED = {"model": presets.PUBLISHED}
+CONVOLUTIONAL = {"model": presets.CONVOLUTIONAL}
+RESIDUAL = {"model": presets.RESIDUAL}
+DENSE = but("all_cnn_c")  # all others end in dense layers
 DECAYING = {"optimizer": ("sgd", "momentum", "nesterov", "adamw", "lion", "lamb", "muon")}
-WINDOWS = ("max", "avg", "l2", "mixed", "stochastic", "blur")
-WINDOWED = {"model": ("cnn",), "pool": WINDOWS}
-POOLED = {"model": ("cnn",), "pool": (*WINDOWS, "stride")}
+Pool = Literal["max", "avg", "l2", "mixed", "stochastic", "blur", "subsample", "stride", "none"]
+WINDOWS = tuple(pool for pool in get_args(Pool) if pool not in ("stride", "none"))
+POOLING = {**but("resnet20", of=presets.CONVOLUTIONAL), "stem": ("imagenet",)}
+WINDOWED = {**POOLING, "pool": WINDOWS}
+SHRINKING = {**POOLING, "pool": (*WINDOWS, "stride")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,29 +39,35 @@ class Config:
     # fmt: off
     dataset: Literal["digits"] = structure("digits", "Data set to learn.")
     train_examples: int = structure(0, "Training images to use, from the front of the fixed, stratified training split; 0 for all.", low=0)
-    model: Literal["cnn", "mlp"] = structure("cnn", "Network.")
+    image_size: int = structure(0, "Side to which images are resized (bilinear), for a network made for that size; 0 for as they are.", low=0)
+    model: Literal["cnn", "mlp", "logistic", "mlp_twin", "local_twin", "lenet5", "lenet5_modern", "alexnet", "all_cnn_c", "vgg11", "vgg16", "resnet18", "resnet34", "resnet50", "resnet18_small", "resnet20"] = structure("cnn", "Network. A published one sets the defaults of other knobs (cnnjax/presets.py); a twin is an MLP, or locally connected, of about the size of the CNN that the other knobs describe.")
+    match: Literal["parameters", "macs"] = structure("parameters", "What a twin and its CNN have in common.", used_with={"model": ("mlp_twin", "local_twin")})
     widths: tuple[int, ...] = structure((16, 32), "Channels of each convolution, first to last.", low=1, used_with=CNN)
-    conv: Literal["standard", "separable", "unshared"] = structure("standard", "Convolution: standard, depthwise then pointwise (separable), or a kernel of its own at every position (unshared, locally connected).", used_with=CNN)
+    width_multiplier: float = structure(1.0, "Multiple of the channels of a published network.", above=0.0, used_with=PUBLISHED)
+    conv: Literal["standard", "separable", "unshared"] = structure("standard", "Convolution: standard, depthwise then pointwise (separable), or a kernel of its own at every position (unshared, locally connected).", used_with=but("local_twin", of=presets.CONVOLUTIONAL))
     kernel_size: tuple[int, ...] = structure((3,), "Size of each kernel: 3 for 3x3, 3x5 for height 3 and width 5.", low=1, pair=True, used_with=CNN)
     stride: int = structure(1, "Shift of each kernel per step.", low=1, used_with=CNN)
     dilation: int = structure(1, "Distance of the cells that a kernel sees.", low=1, used_with=CNN)
-    groups: int = structure(1, "Groups of channels that do not see each other, from the second convolution on.", low=1, used_with=STANDARD)
-    connectivity: Literal["all", "lenet5", "random"] = structure("all", "Input channels each kernel sees, where there are 6 or more: all, those of LeNet-5's C3 table, or as many at random.", used_with=STANDARD)
-    bias: bool = structure(True, "Whether convolutions and dense layers add a bias.")
-    padding: Literal["SAME", "VALID", "FULL", "explicit"] = structure("SAME", "Border of each convolution: SAME keeps size / stride (an odd cell at the end), VALID adds nothing, FULL lets every window that touches the map count, explicit adds --pad.", used_with=CNN)
-    pad: tuple[int, ...] = structure((1,), "Cells on each side with --padding=explicit: 1, or 0x1 for height 0 and width 1.", low=0, pair=True, used_with={"model": ("cnn",), "padding": ("explicit",)})
-    fill: Literal["zero", "edge", "reflect", "circular", "partial"] = structure("zero", "What the border holds; partial is zero with each output rescaled by the share of its window on the map.", used_with={"model": ("cnn",), "padding": ("SAME", "FULL", "explicit")})
-    pool: Literal["max", "avg", "l2", "mixed", "stochastic", "blur", "stride", "none"] = structure("max", "How maps shrink: maximum, mean, root of squares, learned blend of maximum and mean, random by activation, maximum then blur, a convolution of that stride instead, or not at all.", used_with=CNN)
+    groups: int = structure(1, "Groups of channels that do not see each other: from the second convolution on, or AlexNet's second, fourth and fifth.", low=1, used_with={"model": (*presets.CNN_LIKE, "alexnet"), "conv": ("standard",)})
+    connectivity: Literal["all", "lenet5", "random"] = structure("all", "Input channels each kernel sees, where there are 6 or more: all, those of LeNet-5's C3 table, or as many at random; in LeNet-5 that of C3 alone.", used_with={"model": (*presets.CNN_LIKE, "lenet5", "lenet5_modern"), "conv": ("standard",)})
+    bias: bool = structure(True, "Whether convolutions and dense layers add a bias; convolutions of a residual network never do below a norm.")
+    padding: Literal["SAME", "VALID", "FULL", "HALF", "CEIL", "explicit", "published"] = structure("SAME", "Border of each convolution: SAME keeps size / stride (an odd cell at the end), VALID adds nothing, FULL lets every window that touches the map count, HALF adds half a kernel on each side, CEIL what the last window lacks, explicit --pad cells, published those of the network's paper.", only_with={"published": {"model": ("alexnet", "all_cnn_c")}}, used_with=CONVOLUTIONAL)
+    pad: tuple[int, ...] = structure((1,), "Cells on each side with --padding=explicit: 1, or 0x1 for height 0 and width 1.", low=0, pair=True, used_with={**CONVOLUTIONAL, "padding": ("explicit",)})
+    fill: Literal["zero", "edge", "reflect", "circular", "partial"] = structure("zero", "What the border holds; partial is zero with each output rescaled by the share of its window on the map.", used_with={**CONVOLUTIONAL, "padding": ("SAME", "FULL", "HALF", "CEIL", "explicit", "published")})
+    stem: Literal["imagenet", "small"] = structure("imagenet", "First layer of a residual network: a 7x7 kernel of stride 2 and a pooling, or for small images a 3x3 kernel alone.", used_with={"model": presets.STEMMED})
+    pool: Pool = structure("max", "How maps shrink: maximum, mean, root of squares, learned blend of maximum and mean, random by activation, maximum then blur, LeNet-5's learned multiple of the sum plus bias then activation, a convolution of that stride instead, or not at all.", used_with=POOLING)
     pool_size: int = structure(2, "Window of pooling.", low=1, used_with=WINDOWED)
-    pool_stride: int = structure(0, "Shift of the window of pooling; 0 for its size, so that windows do not overlap.", low=0, used_with=POOLED)
-    pool_padding: Literal["VALID", "SAME"] = structure("VALID", "Border of pooling: VALID drops cells that fill no window.", used_with=WINDOWED)
-    count_padding: bool = structure(False, "Whether the mean of a window counts the zeros beyond the border.", used_with={"model": ("cnn",), "pool": ("avg",), "pool_padding": ("SAME",)})
-    pool_every: int = structure(2, "Pool after every so many convolutions.", low=1, used_with=POOLED)
-    norm: Literal["none", "batch", "layer", "group"] = structure("none", "Normalisation before every activation; group has 8 groups, or fewer that divide the channels.")
-    activation: Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "scaled_tanh", "sigmoid", "softplus", "hard_swish", "maxout", "identity"] = structure("relu", "Non-linearity after every convolution and hidden dense layer.")
-    head: Literal["flatten", "global_avg", "global_max"] = structure("flatten", "What the dense layers see of the last map: all of it, or its mean or maximum by channel.", used_with=CNN)
-    hidden: tuple[int, ...] = structure((64,), "Units of each dense layer below the logits; empty for none.", low=1)
-    dropout: float = structure(0.0, "Share of the units dropped before every dense layer in training.", low=0.0, below=1.0)
+    pool_stride: int = structure(0, "Shift of the window of pooling; 0 for its size, so that windows do not overlap.", low=0, used_with=SHRINKING)
+    pool_padding: Literal["VALID", "SAME", "HALF"] = structure("VALID", "Border of pooling: VALID drops cells that fill no window, SAME and HALF as --padding.", used_with=WINDOWED)
+    count_padding: bool = structure(False, "Whether the mean of a window counts the zeros beyond the border.", used_with={**POOLING, "pool": ("avg",), "pool_padding": ("SAME", "HALF")})
+    pool_every: int = structure(2, "Pool after every so many convolutions.", low=1, used_with={**CNN, "pool": (*WINDOWS, "stride")})
+    norm: Literal["none", "batch", "layer", "group", "response"] = structure("none", "Normalisation before every activation; group has 8 groups, or fewer that divide the channels. response is AlexNet's, after the activation of convolutions.", only_with={"response": {"model": presets.LAYERED}})
+    activation: Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "scaled_tanh", "sigmoid", "softplus", "hard_swish", "maxout", "identity"] = structure("relu", "Non-linearity after every convolution and hidden dense layer.", only_with={"maxout": but(*presets.RESIDUAL)})
+    head: Literal["flatten", "global_avg", "global_max"] = structure("flatten", "What the dense layers see of the last map: all of it, or its mean or maximum by channel.", used_with=CONVOLUTIONAL)
+    hidden: tuple[int, ...] = structure((64,), "Units of each dense layer below the logits; empty for none.", low=1, used_with=but("logistic", "all_cnn_c"))
+    logits: Literal["linear", "rbf"] = structure("linear", "Last layer: linear, or LeNet-5's minus squared distance of 84 units from a drawing of each digit.", used_with=DENSE)
+    dropout: float = structure(0.0, "Share of the units dropped before every dense layer in training, and after All-CNN-C's poolings.", low=0.0, below=1.0)
+    stochastic_depth: float = structure(0.0, "Share of training images for which the last residual branch is dropped; earlier ones are dropped in proportion to their depth.", low=0.0, below=1.0, used_with=RESIDUAL)
     init: Literal["he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "pytorch"] = structure("he_normal", "Initial kernels; He's gain is for layers below an activation, the logits then have LeCun's.")
     optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "lion", "lamb", "muon"] = structure("adam", "Update rule; adamw is adam with weight decay, muon orthogonalises kernels and takes nadam for the rest.")
     learning_rate: float = number(3e-3, "Peak learning rate.", above=0.0)
@@ -78,6 +77,15 @@ class Config:
     warmup_steps: int = structure(0, "Steps over which the learning rate rises to its peak, before the schedule.", low=0)
     clip_norm: float = structure(0.0, "Greatest norm of the whole gradient; 0 for any.", low=0.0)
     label_smoothing: float = number(0.0, "Share of each label spread over all classes in training.", low=0.0, below=1.0)
+    flip: bool = structure(False, "Whether half of the training images are mirrored, left to right.")
+    shift: int = structure(0, "Cells by which a training image may move along each axis.", low=0)
+    rotation: float = structure(0.0, "Degrees by which a training image may turn, either way.", low=0.0, high=180.0)
+    crop: float = structure(0.0, "Least share of its area that a training image is cut to and enlarged from; 0 for no cropping.", low=0.0, below=1.0)
+    jitter: float = structure(0.0, "Share by which brightness, contrast and saturation of a training image may change.", low=0.0, high=1.0)
+    noise: float = structure(0.0, "Standard deviation of noise on training images, in standard deviations of the pixels.", low=0.0)
+    cutout: int = structure(0, "Side of a square that is wiped out of each training image; 0 for none.", low=0)
+    mixup: float = structure(0.0, "Alpha of the blend of each training image with another one; 0 for none.", low=0.0)
+    cutmix: float = structure(0.0, "Alpha of the share of each training image that another one covers; 0 for none.", low=0.0)
     ema_decay: float = structure(0.0, "Decay of the average of the weights that is evaluated in their place; 0 for none.", low=0.0, below=1.0)
     dtype: Literal["float32", "bfloat16"] = structure("float32", "Precision of the network's arithmetic; parameters and loss are float32. On a CPU, bfloat16 is the slower.")
     batch_size: int = structure(32, "Images per step.", low=1)
@@ -88,46 +96,18 @@ class Config:
 
     def __post_init__(self):
         for knob in KNOBS.values():
-            check_value(knob, getattr(self, knob.name))
+            knobs.check_value(knob, getattr(self, knob.name))
         for knob in KNOBS.values():
             check_used(self, knob)
+        if self.mixup and self.cutmix:
+            raise ConfigError(f"--mixup={self.mixup} excludes --cutmix={self.cutmix}: give one")
         if self.warmup_steps >= self.steps:
             raise ConfigError(
                 f"--warmup_steps={self.warmup_steps} leaves nothing of --steps={self.steps}: give less"
             )
 
 
-class Knob(NamedTuple):
-    """One field of Config as data, for flags, listings and checks."""
-
-    name: str
-    type: Any  # bool, int, float, str or tuple (of int)
-    default: Any
-    help: str
-    traced: bool
-    choices: tuple[str, ...] = ()
-    low: float | None = None  # least allowed value
-    high: float | None = None  # greatest allowed value
-    above: float | None = None  # every value must be greater
-    below: float | None = None  # every value must be smaller
-    pair: bool = False  # a tuple of one or two: height and width
-    used_with: Mapping[str, tuple[str, ...]] = types.MappingProxyType({})
-
-
-def _knobs() -> dict[str, Knob]:
-    hints = typing.get_type_hints(Config)
-    knobs = {}
-    for field in dataclasses.fields(Config):
-        hint, choices = hints[field.name], ()
-        if typing.get_origin(hint) is Literal:
-            hint, choices = str, typing.get_args(hint)
-        if typing.get_origin(hint) is tuple:
-            hint = tuple
-        knobs[field.name] = Knob(field.name, hint, field.default, choices=choices, **field.metadata)
-    return knobs
-
-
-KNOBS: dict[str, Knob] = _knobs()
+KNOBS: dict[str, Knob] = knobs.make_knobs(Config)
 
 
 def find_knob(name: str) -> Knob:
@@ -139,83 +119,25 @@ def find_knob(name: str) -> Knob:
     raise ConfigError(f"unknown knob {name!r}: {hint}")
 
 
-def describe_allowed(knob: Knob) -> str:
-    """The values a knob takes, in words, such as 'an integer >= 1' or 'max|avg'."""
-    if knob.choices:
-        return "|".join(knob.choices)
-    if knob.type is bool:
-        return "true|false"
-    words = {int: "an integer", float: "a number", tuple: "integers such as 16,32"}[knob.type]
-    if knob.pair:
-        words = "one integer, or two that differ such as 3x5"
-    bounds = ((">=", knob.low), ("<=", knob.high), (">", knob.above), ("<", knob.below))
-    limits = " and ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)
-    return f"{words}, each {limits}" if knob.type is tuple else f"{words} {limits}".strip()
-
-
-def check_value(knob: Knob, value: Any) -> None:
-    """Raises ConfigError unless the knob allows this value."""
-    items, item_type = (value,), knob.type
-    if knob.type is tuple and isinstance(value, tuple):
-        items, item_type = value, int
-    odd = knob.pair and not (len(items) == 1 or (len(items) == 2 and items[0] != items[1]))
-    for item in (None,) if odd else items:
-        typed = isinstance(item, (int, float) if item_type is float else item_type)
-        typed = typed and isinstance(item, bool) == (item_type is bool)
-        if not typed or not _allows(knob, item):
-            raise ConfigError(
-                f"--{knob.name}={format_value(value)} is not allowed: give {describe_allowed(knob)}"
-            )
-
-
-def _allows(knob: Knob, item: Any) -> bool:
-    if knob.choices:
-        return item in knob.choices
-    return (
-        item == item  # NaN is below and above nothing
-        and abs(item) != float("inf")
-        and (knob.low is None or item >= knob.low)
-        and (knob.high is None or item <= knob.high)
-        and (knob.above is None or item > knob.above)
-        and (knob.below is None or item < knob.below)
-    )
+def default_of(name: str, model: str) -> Any:
+    """What a knob is with a model when nobody gave it."""
+    return presets.PRESETS.get(model, {}).get(name, KNOBS[name].default)
 
 
 def check_used(config: Config, knob: Knob) -> None:
     """Raises ConfigError where a knob is set that nothing in this run would read."""
-    if getattr(config, knob.name) == knob.default:
+    value = getattr(config, knob.name)
+    if value == default_of(knob.name, config.model):
         return  # as it stands when nobody gave it
-    for other, values in knob.used_with.items():
-        given = getattr(config, other)
-        if given not in values:
-            raise ConfigError(
-                f"--{knob.name}={format_value(getattr(config, knob.name))} does nothing with"
-                f" --{other}={given}: leave it out, or choose --{other}={'|'.join(values)}"
-            )
-
-
-def format_value(value: Any) -> str:
-    """A value as a flag shows it: a tuple as 16,32, a boolean as true."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def parse_value(knob: Knob, text: str) -> Any:
-    """The knob's value from text; a tuple is written 16,32 or 16x32. Raises ConfigError."""
-    try:
-        if knob.type is tuple:
-            value = tuple(int(part) for part in text.replace("x", ",").split(",") if part.strip())
-            if knob.pair and len(value) == 2 and value[0] == value[1]:
-                value = value[:1]
-        elif knob.type is bool:
-            value = {"true": True, "false": False}[text.lower()]
-        else:
-            value = knob.type(text)
-    except (ValueError, KeyError):
-        value = text
-    check_value(knob, value)
-    return value
+    rules = [("does nothing", knob.used_with), ("cannot be", knob.only_with.get(value, {}))]
+    for verb, rule in rules if knob.choices else rules[:1]:
+        for other, values in rule.items():
+            given = getattr(config, other)
+            if given not in values:
+                raise ConfigError(
+                    f"--{knob.name}={format_value(value)} {verb} with --{other}={given}:"
+                    f" leave it out, or choose --{other}={'|'.join(values)}"
+                )
 
 
 def to_json(config: Config) -> dict[str, Any]:
@@ -232,7 +154,7 @@ def from_json(values: Mapping[str, Any]) -> Config:
         find_knob(name).name: tuple(value) if isinstance(value, list) else value
         for name, value in values.items()
     }
-    return Config(**fields)
+    return make_config(fields)
 
 
 def structure_of(config: Config) -> Config:
@@ -247,18 +169,29 @@ def numbers_of(config: Config) -> dict[str, float | int]:
     return {name: getattr(config, name) for name, knob in KNOBS.items() if knob.traced}
 
 
+def make_config(given: Mapping[str, Any]) -> Config:
+    """The config with these values, and for all other knobs the defaults of its model."""
+    return Config(**{**presets.PRESETS.get(given.get("model", "cnn"), {}), **given})
+
+
 def override(base: Config, overrides: Mapping[str, Any]) -> Config:
     """The config of an arm: `base` with `overrides`.
 
-    A knob of `base` that the arm no longer reads (pool_size where the arm has no pooling) goes
-    back to its default, so that arms can be compared on a base that suits most of them. Raises
+    Another model brings its own defaults for the knobs that `base` has at those of its model. A
+    knob of `base` that the arm no longer reads (pool_size where the arm has no pooling) goes back
+    to its default, so that arms can be compared on a base that suits most of them. Raises
     ConfigError where the arm cannot be, or would not read its own overrides.
     """
-    values = {name: getattr(base, name) for name in KNOBS} | dict(overrides)
+    model = overrides.get("model", base.model)
+    values = {name: getattr(base, name) for name in KNOBS}
+    for name, value in values.items():
+        if value == default_of(name, base.model):
+            values[name] = default_of(name, model)
+    values.update(overrides)
     for knob in KNOBS.values():
         read = all(values[other] in allowed for other, allowed in knob.used_with.items())
         if knob.name not in overrides and not read:
-            values[knob.name] = knob.default
+            values[knob.name] = default_of(knob.name, model)
     return Config(**values)
 
 

@@ -4,13 +4,16 @@ import math
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
+from cnnjax import config as config_lib
 from cnnjax import layers as layers_lib
 from cnnjax import models
-from cnnjax.config import Config, ConfigError
+from cnnjax.config import Config
+from cnnjax.knobs import ConfigError
 
-COUNTED = (layers_lib.Conv, layers_lib.Pool, layers_lib.Dense)
+COUNTED = (layers_lib.Conv, layers_lib.Pool, layers_lib.Dense, layers_lib.Rbf)
 
 
 class Layer(NamedTuple):
@@ -20,6 +23,8 @@ class Layer(NamedTuple):
     output_shape: tuple[int, ...]
     parameters: int
     macs: int
+    connections: int  # inputs and biases of all output cells, as LeCun et al. 1998 count them
+    activation_bytes: int  # of the output, in the precision of the run
     receptive_field: int  # cells of the input, along one axis, that one output cell sees
 
 
@@ -29,18 +34,25 @@ class Cost(NamedTuple):
     layers: tuple[Layer, ...]
     parameters: int
     macs: int
+    connections: int
+    activation_bytes: int  # of all layers' outputs, which training keeps for the backward pass
     receptive_field: int  # of the last map below the dense layers
     map_shape: tuple[int, ...]  # of that map: height, width, channels
 
 
 def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> Cost:
-    """The cost of a run's network. Biases, activations and pooling count no MACs.
+    """The cost of a run's network. Biases, activations, norms and pooling count no MACs.
 
-    The receptive field follows Araujo et al. 2019, "Computing receptive fields of CNNs", eq. 2.
+    The receptive field follows Araujo et al. 2019, "Computing receptive fields of CNNs", eq. 2,
+    along the branches with kernels of a residual network.
     Raises ConfigError, naming the layer, where a kernel or a pooling does not fit its map.
     """
-    model = models.make_model(config, image_shape, num_classes)
-    layers: list[tuple[tuple[str, ...], tuple[int, ...], int, int, int]] = []
+    config = find_twin(config, image_shape, num_classes)
+    model, image_shape = (
+        models.make_model(config, image_shape, num_classes),
+        models.input_shape(config, image_shape),
+    )
+    found: list[tuple[tuple[str, ...], Layer]] = []
     fields, jump = [1, 1], 1  # cells seen along height and width; cells between two neighbours
 
     def record(next_function: Any, args: Any, kwargs: Any, context: Any) -> Any:
@@ -50,21 +62,28 @@ def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int)
         if context.method_name != "__call__" or not isinstance(module, COUNTED):
             return output
         shape, channels, macs, absent = tuple(output.shape[1:]), args[0].shape[-1], 0, 0
+        cells, window, dilation = math.prod(shape), None, 1
         if isinstance(module, layers_lib.Conv):
-            window, dilation = layers_lib.as_pair(config.kernel_size), config.dilation
+            window, dilation = module.kernel_size, config.dilation
             macs = math.prod(shape[:2]) * module.macs_per_cell(channels)
             absent = module.absent(channels)
+            connections = macs + cells * module.use_bias
         elif isinstance(module, layers_lib.Pool):
-            window, dilation = (config.pool_size + 2 * (config.pool == "blur"),) * 2, 1
+            window = (config.pool_size + 2 * (config.pool == "blur"),) * 2
+            connections = cells * (math.prod(window) + (config.pool == "subsample"))
         else:
-            window, dilation, macs = None, 1, channels * module.features
+            macs = channels * cells
+            connections = macs + cells * getattr(module, "use_bias", False)
         if window is None:
             fields[:] = image_shape[:2]
-        else:
-            for axis, cells in enumerate(window):
-                fields[axis] += (cells - 1) * dilation * jump
+        elif module.name != "conv_shortcut":  # it sees no more than the branch beside it
+            for axis, size in enumerate(window):
+                fields[axis] += (size - 1) * dilation * jump
             jump *= module.stride
-        layers.append((module.path, shape, macs, absent, max(fields)))
+        memory = cells * jnp.dtype(config.dtype).itemsize
+        name, field = "/".join(module.path), max(fields)
+        layer = Layer(name, shape, -absent, macs, connections, memory, field)
+        found.append((module.path, layer))
         return output
 
     try:
@@ -72,15 +91,17 @@ def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int)
             params, _ = jax.eval_shape(model.init, jax.random.key(0))
     except ValueError as error:
         raise ConfigError(f"the network does not fit the images: {error}") from None
-    measured = [
-        Layer("/".join(path), shape, _count(params, path) - absent, macs, field)
-        for path, shape, macs, absent, field in layers
-    ]
-    maps = [layer for layer in measured if len(layer.output_shape) == 3]
+    layers = tuple(
+        layer._replace(parameters=layer.parameters + _count(params, path)) for path, layer in found
+    )
+    maps = [layer for layer in layers if len(layer.output_shape) == 3]
     return Cost(
-        layers=tuple(measured),
-        parameters=_count(params, ()) - sum(absent for _, _, _, absent, _ in layers),
-        macs=sum(layer.macs for layer in measured),
+        layers=layers,
+        # Norms have parameters and are no layers here; absent entries of kernels are none.
+        parameters=_count(params, ()) + sum(layer.parameters for _, layer in found),
+        macs=sum(layer.macs for layer in layers),
+        connections=sum(layer.connections for layer in layers),
+        activation_bytes=sum(layer.activation_bytes for layer in layers),
         receptive_field=maps[-1].receptive_field if maps else max(image_shape[:2]),
         map_shape=maps[-1].output_shape if maps else tuple(image_shape),
     )
@@ -91,3 +112,36 @@ def _count(params: models.Params, path: tuple[str, ...]) -> int:
     for name in path:
         params = params.get(name, {})
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
+
+
+def find_twin(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> Config:
+    """The plain network that a twin stands for; any other config as it is.
+
+    `mlp_twin` has a dense layer in the place of each convolution, all of one width, and
+    `local_twin` unshared kernels on scaled widths; the width is the one that comes nearest to
+    the CNN of the same knobs in what `match` names.
+    """
+    if config.model not in ("mlp_twin", "local_twin"):
+        return config
+    cnn = config_lib.override(config, {"model": "cnn"})
+    target = getattr(measure(cnn, image_shape, num_classes), config.match)
+
+    def make_candidate(width: int) -> Config:
+        if config.model == "mlp_twin":
+            hidden = (width,) * len(cnn.widths) + cnn.hidden
+            return config_lib.override(cnn, {"model": "mlp", "hidden": hidden})
+        widths = tuple(max(round(own * width / max(cnn.widths)), 1) for own in cnn.widths)
+        return config_lib.override(cnn, {"conv": "unshared", "widths": widths})
+
+    def count(width: int) -> int:
+        return getattr(measure(make_candidate(width), image_shape, num_classes), config.match)
+
+    low, high = 0, 1  # the widest that does not exceed the target lies in [low, high)
+    while count(high) <= target:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(middle) <= target else (low, middle)
+    if low == 0:
+        return make_candidate(high)
+    return make_candidate(min(low, high, key=lambda width: abs(count(width) - target)))

@@ -8,8 +8,9 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from cnnjax.config import KNOBS, Config, ConfigError, Knob, describe_allowed, parse_value
-from cnnjax.config import format_value as format_knob
+from cnnjax.config import KNOBS, Config
+from cnnjax.knobs import ConfigError, Knob, describe_allowed, parse_value
+from cnnjax.knobs import format_value as format_knob
 
 BUILT_IN = {"flagfile": "Read flags from this file, one a line."}
 

@@ -10,8 +10,9 @@ import numpy as np
 from flax import linen as nn
 from jax import Array
 
+from cnnjax import layouts
 from cnnjax.config import Config
-from cnnjax.ops import activation, connectivity, conv, pool
+from cnnjax.ops import activation, connectivity, conv, digit_codes, pool
 from cnnjax.ops.padding import output_size
 
 Initializer = Callable[..., Array]
@@ -61,8 +62,12 @@ class Conv(nn.Module):
 
     config: Config
     features: int
+    kernel_size: tuple[int, int]
     stride: int
+    padding: str
     groups: int
+    connectivity: str
+    use_bias: bool
 
     @nn.compact
     def __call__(self, maps: Array) -> Array:
@@ -71,41 +76,45 @@ class Conv(nn.Module):
             maps, fan_in = kinds[self.config.conv](maps)
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
-        if not self.config.bias:
+        if not self.use_bias:
             return maps
         bias = self.param("bias", init_bias(self.config.init, fan_in), (self.features,))
         return maps + bias.reshape(1, 1, 1, -1)
 
     def standard(self, maps: Array) -> tuple[Array, int]:
         """One kernel a feature at every position; each sees its group's or its table's channels."""
-        window, channels = as_pair(self.config.kernel_size), maps.shape[-1]
+        init, channels = INITS[self.config.init][0], maps.shape[-1]
         if channels % self.groups or self.features % self.groups:
             raise ValueError(
                 f"{self.groups} groups do not divide {channels} channels into {self.features}"
             )
+        shape = (*self.kernel_size, channels // self.groups, self.features)
         table = self.table(channels)
-        seen = channels // self.groups if table is None else table.sum(axis=0).max()
-        kernel = self.param(
-            "kernel", INITS[self.config.init][0], (*window, channels // self.groups, self.features)
-        )
-        if table is not None:  # dense initialisers count every channel: make up for the absent
-            kernel = kernel * (table * np.sqrt(channels / table.sum(axis=0)))[None, None]
-        return self.slide(maps, kernel, self.groups), math.prod(window) * int(seen)
+        if table is None:
+            kernel, seen = self.param("kernel", init, shape), channels // self.groups
+            return self.slide(maps, kernel, self.groups), math.prod(self.kernel_size) * seen
+
+        def init_partial(key: Array, shape: tuple[int, ...]) -> Array:
+            # Dense initialisers count every channel: make up for the absent.
+            return init(key, shape) * np.sqrt(channels / table.sum(axis=0)).reshape(1, 1, 1, -1)
+
+        kernel = self.param("kernel", init_partial, shape) * table[None, None]
+        seen = int(table.sum(axis=0).max())
+        return self.slide(maps, kernel, self.groups), math.prod(self.kernel_size) * seen
 
     def separable(self, maps: Array) -> tuple[Array, int]:
         """A kernel a channel, then a 1x1 convolution over the channels."""
-        window, channels = as_pair(self.config.kernel_size), maps.shape[-1]
-        init = INITS[self.config.init][0]
-        depthwise = self.param("depthwise", init, (*window, 1, channels))
+        init, channels = INITS[self.config.init][0], maps.shape[-1]
+        depthwise = self.param("depthwise", init, (*self.kernel_size, 1, channels))
         pointwise = self.param("kernel", init, (1, 1, channels, self.features))
         return conv.conv2d(self.slide(maps, depthwise, channels), pointwise), channels
 
     def unshared(self, maps: Array) -> tuple[Array, int]:
         """A kernel a feature and position: the same receptive fields, nothing shared."""
-        config, window = self.config, as_pair(self.config.kernel_size)
+        config, window = self.config, self.kernel_size
         explicit, fan_in = as_pair(config.pad), math.prod(window) * maps.shape[-1]
         pads = conv.find_pads(
-            maps.shape, window, self.stride, config.padding, explicit, config.dilation
+            maps.shape, window, self.stride, self.padding, explicit, config.dilation
         )
         rows, columns = (
             output_size(size, cells, self.stride, sum(pad), config.dilation)
@@ -119,26 +128,24 @@ class Conv(nn.Module):
 
         kernel = self.param("kernel", init, (rows, columns, fan_in, self.features))
         maps = conv.local2d(
-            maps, kernel, window, self.stride, config.padding,
+            maps, kernel, window, self.stride, self.padding,
             explicit=explicit, fill=config.fill, dilation=config.dilation,
         )  # fmt: skip
         return maps, fan_in
 
     def table(self, channels: int) -> np.ndarray | None:
         """Ones where a kernel sees a channel [channels, features]; None where each sees all."""
-        if self.config.connectivity == "all":
+        if self.connectivity == "all":
             return None
         if self.groups > 1:
-            raise ValueError(
-                f"--groups={self.groups} excludes --connectivity={self.config.connectivity}"
-            )
-        return connectivity.CONNECTIVITIES[self.config.connectivity](channels, self.features)
+            raise ValueError(f"--groups={self.groups} excludes --connectivity={self.connectivity}")
+        return connectivity.CONNECTIVITIES[self.connectivity](channels, self.features)
 
     def slide(self, maps: Array, kernel: Array, groups: int) -> Array:
         """`conv.conv2d` with this layer's stride and border."""
         config = self.config
         return conv.conv2d(
-            maps, kernel, self.stride, config.padding, explicit=as_pair(config.pad),
+            maps, kernel, self.stride, self.padding, explicit=as_pair(config.pad),
             fill=config.fill, dilation=config.dilation, groups=groups,
         )  # fmt: skip
 
@@ -147,12 +154,12 @@ class Conv(nn.Module):
         table = self.table(channels)
         if table is None:
             return 0
-        return math.prod(as_pair(self.config.kernel_size)) * int((1 - table).sum())
+        return math.prod(self.kernel_size) * int((1 - table).sum())
 
     def macs_per_cell(self, channels: int) -> int:
         """Multiplications for one cell of the output, all features."""
-        window, config = math.prod(as_pair(self.config.kernel_size)), self.config
-        if config.conv == "separable":
+        window = math.prod(self.kernel_size)
+        if self.config.conv == "separable":
             return window * channels + channels * self.features
         table = self.table(channels)
         if table is not None:
@@ -175,12 +182,32 @@ class Pool(nn.Module):
             extra = (self.config.count_padding,)
         elif name == "stochastic":
             extra = (self.make_rng("pool") if train else None,)
+        elif name == "subsample":  # begins as the mean
+            mean, shape = nn.initializers.constant(self.config.pool_size**-2), maps.shape[-1:]
+            bias = self.param("bias", nn.initializers.zeros, shape)
+            extra = (self.param("coefficient", mean, shape), bias)
         try:
             return pool.POOLS[name](
                 maps, self.config.pool_size, self.stride, self.config.pool_padding, *extra
             )
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
+
+
+class Rbf(nn.Module):
+    """Minus the squared distance from a fixed drawing of each digit; [N, 84] -> [N, 10]."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, units: Array) -> Array:
+        if (units.shape[-1], self.num_classes) != digit_codes.CODES.shape[::-1]:
+            raise ValueError(
+                "--logits=rbf compares 84 units with drawings of 10 digits: give --hidden=84, and"
+                f" data of 10 classes (here {units.shape[-1]} units, {self.num_classes} classes)"
+            )
+        codes = jnp.asarray(digit_codes.CODES, units.dtype)
+        return -((units[:, None, :] - codes[None]) ** 2).sum(axis=-1)
 
 
 class Dense(nn.Module):
@@ -201,10 +228,21 @@ class Dense(nn.Module):
         return output + self.param("bias", init, (self.features,)).reshape(1, -1)
 
 
-def make_conv(config: Config, features: int, stride: int, index: int) -> Conv:
-    """Convolution number `index`, from 1 up; the first sees all channels of the image."""
-    width = features * activation.FAN_OUT.get(config.activation, 1)
-    return Conv(config, width, stride, config.groups if index > 1 else 1, name=f"conv_{index}")
+def make_conv(
+    config: Config, spec: layouts.Conv, stride: int, name: str, use_bias: bool = True
+) -> Conv:
+    """A layer of a layout; the run's pooling may add to its stride."""
+    return Conv(
+        config,
+        spec.features * activation.FAN_OUT.get(config.activation, 1),
+        as_pair(spec.kernel_size),
+        stride,
+        spec.padding if config.padding == "published" else config.padding,
+        groups=config.groups if spec.grouped else 1,
+        connectivity=config.connectivity if spec.partial else "all",
+        use_bias=config.bias and use_bias,
+        name=name,
+    )
 
 
 def make_dense(config: Config, features: int, name: str, activated: bool = True) -> nn.Module:
@@ -225,7 +263,7 @@ def activate(config: Config, units: Array) -> Array:
 
 
 def normalise(config: Config, units: Array, train: bool, name: str) -> Array:
-    """The run's normalisation over the channels, which lie last.
+    """The run's normalisation over the channels, which lie last, where it is before activations.
 
     Batch (Ioffe and Szegedy 2015) with running statistics of momentum 0.9, layer (Ba et al.
     2016), group (Wu and He 2018).
@@ -239,3 +277,13 @@ def normalise(config: Config, units: Array, train: bool, name: str) -> Array:
     else:
         return units
     return layer(units)
+
+
+def respond(maps: Array) -> Array:
+    """Each cell over the activity of five neighbouring channels (Krizhevsky et al. 2012, 3.3)."""
+    squares = jnp.pad(maps * maps, ((0, 0),) * 3 + ((2, 2),))
+    channels = maps.shape[-1]
+    total = sum(
+        (squares[..., shift : shift + channels] for shift in range(5)), jnp.zeros_like(maps)
+    )
+    return maps / (2 + 1e-4 * total) ** 0.75

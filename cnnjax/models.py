@@ -1,4 +1,4 @@
-"""Networks as Flax Linen modules made of `cnnjax.layers`, used as a pair of pure functions."""
+"""A run's network as a pair of pure functions."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
-from cnnjax import layers
+from cnnjax import layouts, networks
 from cnnjax.config import Config
 
 Params = Any  # a tree of float32 arrays, one branch a layer
@@ -26,49 +26,6 @@ class Model(NamedTuple):
     apply: Callable[[Params, Stats, Array, Array | None], tuple[Array, Stats]]
 
 
-class Dense(nn.Module):
-    """Dense hidden layers and the linear layer of the logits, on flattened input."""
-
-    config: Config
-    num_classes: int
-
-    @nn.compact
-    def __call__(self, maps: Array, train: bool) -> Array:
-        config, units = self.config, maps.reshape(maps.shape[0], -1)
-        for index, features in enumerate(config.hidden, start=1):
-            units = nn.Dropout(config.dropout, deterministic=not train)(units)
-            units = layers.make_dense(config, features, f"dense_{index}")(units)
-            units = layers.normalise(config, units, train, f"norm_dense_{index}")
-            units = layers.activate(config, units)
-        units = nn.Dropout(config.dropout, deterministic=not train)(units)
-        return layers.make_dense(config, self.num_classes, "logits", activated=False)(units)
-
-
-class CNN(nn.Module):
-    """Convolutions with a pooling after every `pool_every` of them, then a dense head."""
-
-    config: Config
-    num_classes: int
-
-    @nn.compact
-    def __call__(self, maps: Array, train: bool) -> Array:
-        config = self.config
-        for index, features in enumerate(config.widths, start=1):
-            pooled = config.pool != "none" and index % config.pool_every == 0
-            shrink = (config.pool_stride or config.pool_size) if pooled else 1
-            stride = config.stride * (shrink if config.pool == "stride" else 1)
-            maps = layers.make_conv(config, features, stride, index)(maps)
-            maps = layers.normalise(config, maps, train, f"norm_{index}")
-            maps = layers.activate(config, maps)
-            if pooled and config.pool != "stride":
-                maps = layers.Pool(config, shrink, name=f"pool_{index}")(maps, train)
-        if config.head == "global_avg":
-            maps = maps.mean(axis=(1, 2))
-        elif config.head == "global_max":
-            maps = maps.max(axis=(1, 2))
-        return Dense(config, self.num_classes, name="head")(maps, train)
-
-
 def probabilities(logits: Array, temperature: float = 1.0) -> Array:
     """Softmax of logits [N, classes] over a temperature; each row sums to one.
 
@@ -77,7 +34,26 @@ def probabilities(logits: Array, temperature: float = 1.0) -> Array:
     return jax.nn.softmax(logits / temperature, axis=-1)
 
 
-MODELS: dict[str, Callable[[Config, int], nn.Module]] = {"cnn": CNN, "mlp": Dense}
+MODELS: dict[str, Callable[[Config, int], nn.Module]] = {
+    **dict.fromkeys(layouts.LAYOUTS, networks.CNN),
+    **dict.fromkeys(layouts.RESNETS, networks.ResNet),
+    "mlp": networks.Dense,
+    "logistic": networks.Dense,
+}  # besides: the twins, which `cost.find_twin` turns into one of these
+
+
+def input_shape(config: Config, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Height, width and channels of what the network sees of images of that shape."""
+    side = config.image_size
+    return (side, side, image_shape[2]) if side else image_shape
+
+
+def resize(config: Config, images: Array) -> Array:
+    """Images [N, H, W, C] as large as the run wants them, bilinear, blurred where they shrink."""
+    shape = input_shape(config, images.shape[1:])  # pyright: ignore[reportArgumentType]
+    if shape == images.shape[1:]:
+        return images
+    return jax.image.resize(images, (images.shape[0], *shape), "bilinear")
 
 
 def make_model(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> Model:
@@ -86,24 +62,25 @@ def make_model(config: Config, image_shape: tuple[int, int, int], num_classes: i
     `init` raises ValueError, naming the layer, where a kernel or a pooling does not fit its map.
     """
     module = MODELS[config.model](config, num_classes)
-    blank = jnp.zeros((1, *image_shape), jnp.float32)
+    blank = jnp.zeros((1, *input_shape(config, image_shape)), jnp.float32)
 
     def init(key: Array) -> tuple[Params, Stats]:
         variables = module.init(key, blank, train=False)
-        return variables["params"], variables.get("batch_stats", {})
+        return variables.get("params", {}), variables.get("batch_stats", {})
 
     def apply(
         params: Params, stats: Stats, images: Array, key: Array | None = None
     ) -> tuple[Array, Stats]:
         dtype = jnp.dtype(config.dtype)
+        images = resize(config, images)
         params, images = jax.tree.map(lambda leaf: leaf.astype(dtype), (params, images))
         variables = {"params": params, "batch_stats": stats}
         if key is None:
             return jnp.asarray(module.apply(variables, images, train=False), jnp.float32), stats
-        dropout, pool = jax.random.split(key)
+        dropout, pool, depth = jax.random.split(key, 3)
         logits, updated = module.apply(
-            variables, images, train=True, rngs={"dropout": dropout, "pool": pool},
-            mutable=["batch_stats"],
+            variables, images, train=True, mutable=["batch_stats"],
+            rngs={"dropout": dropout, "pool": pool, "depth": depth},
         )  # fmt: skip
         return jnp.asarray(logits, jnp.float32), updated.get("batch_stats", {})
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array, lax
 
-from cnnjax import models, optim
+from cnnjax import augment, cost, models, optim
 from cnnjax.config import Config
 from cnnjax.data import batches
 
@@ -67,7 +67,8 @@ def make_program(structure: Config, spec: DataSpec) -> Program:
     `advance(numbers, state, data, num_steps)` takes that many optimiser steps under one scan.
     `init` raises ValueError, naming the layer, where the network does not fit the images.
     """
-    model = models.make_model(structure, spec.image_shape, spec.num_classes)
+    network = cost.find_twin(structure, spec.image_shape, spec.num_classes)
+    model = models.make_model(network, spec.image_shape, spec.num_classes)
 
     def run_key(numbers: optim.Numbers, purpose: int) -> Array:
         return jax.random.fold_in(jax.random.key(numbers["seed"]), purpose)
@@ -75,9 +76,7 @@ def make_program(structure: Config, spec: DataSpec) -> Program:
     def standardise(images: Array) -> Array:
         return (images.astype(jnp.float32) - spec.mean) / spec.std
 
-    def score(logits: Array, labels: Array, mask: Array, smoothing: Array | float = 0.0) -> Scores:
-        targets = jax.nn.one_hot(labels, spec.num_classes)
-        targets = targets * (1 - smoothing) + smoothing / spec.num_classes  # Szegedy et al. 2016
+    def score(logits: Array, targets: Array, labels: Array, mask: Array) -> Scores:
         losses = optax.losses.softmax_cross_entropy(logits, targets)
         correct = (logits.argmax(axis=-1) == labels).astype(jnp.float32)
         return Scores((losses * mask).sum(), (correct * mask).sum(), mask.sum())
@@ -97,10 +96,15 @@ def make_program(structure: Config, spec: DataSpec) -> Program:
             params: models.Params, state: State, indices: Array
         ) -> tuple[Array, tuple[models.Stats, Scores]]:
             key = jax.random.fold_in(run_key(numbers, TRAIN), state.step)
-            images = standardise(data.images[indices])
-            logits, batch_stats = model.apply(params, state.batch_stats, images, key)
-            mask = jnp.ones(structure.batch_size, jnp.float32)
-            scores = score(logits, data.labels[indices], mask, numbers["label_smoothing"])
+            images, labels = data.images[indices].astype(jnp.float32), data.labels[indices]
+            targets = jax.nn.one_hot(labels, spec.num_classes)
+            images, targets = augment.augment(
+                structure, jax.random.fold_in(key, 0), images, targets, spec.mean, spec.std
+            )
+            smoothing = numbers["label_smoothing"]  # Szegedy et al. 2016, section 7
+            targets = targets * (1 - smoothing) + smoothing / spec.num_classes
+            logits, batch_stats = model.apply(params, state.batch_stats, standardise(images), key)
+            scores = score(logits, targets, labels, jnp.ones(structure.batch_size, jnp.float32))
             return scores.loss / scores.count, (batch_stats, scores)
 
         def step(state: State, indices: Array) -> tuple[State, Scores]:
@@ -126,7 +130,9 @@ def make_program(structure: Config, spec: DataSpec) -> Program:
         def add(total: Scores, batch: batches.Batches) -> tuple[Scores, None]:
             images = standardise(batch.images)
             logits, _ = model.apply(params, state.batch_stats, images, None)
-            return jax.tree.map(jnp.add, total, score(logits, batch.labels, batch.mask)), None
+            targets = jax.nn.one_hot(batch.labels, spec.num_classes)
+            scores = score(logits, targets, batch.labels, batch.mask)
+            return jax.tree.map(jnp.add, total, scores), None
 
         zero = jnp.zeros((), jnp.float32)
         return lax.scan(add, Scores(zero, zero, zero), split)[0]

@@ -21,8 +21,13 @@ ROOT = pathlib.Path(__file__).parent
 # The files whose code decides a lane's numbers. Comments and docstrings do not count.
 PROGRAM_FILES = (
     "ops/*.py",
+    "presets.py",
+    "layouts.py",
     "layers.py",
+    "networks.py",
     "models.py",
+    "cost.py",
+    "augment.py",
     "optim.py",
     "program.py",
     "data/batches.py",

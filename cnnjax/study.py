@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from cnnjax import config as config_lib
-from cnnjax.config import Config, ConfigError
+from cnnjax.config import Config
+from cnnjax.knobs import ConfigError, format_value
 
 Overrides = Mapping[str, Any]  # Config fields of an arm, by name
 
@@ -43,19 +44,19 @@ class Study(NamedTuple):
 
 def name_arm(overrides: Overrides) -> str:
     """Such as 'pool=max padding=SAME'."""
-    return " ".join(f"{key}={config_lib.format_value(value)}" for key, value in overrides.items())
+    return " ".join(f"{key}={format_value(value)}" for key, value in overrides.items())
 
 
 def make_base(study: Study, given: Overrides) -> Config:
     """The base Config under the flags given. Raises ConfigError on a flag that the study varies."""
     for name in given:
         if name in study.grid:
-            values = ", ".join(map(config_lib.format_value, study.grid[name]))
+            values = ", ".join(map(format_value, study.grid[name]))
             raise ConfigError(
                 f"--{name} cannot be set here: study {study.name} varies it over {values};"
                 " for a grid of your own use python -m experiments.ablate"
             )
-    return Config(**{**study.base, **given})
+    return config_lib.make_config({**study.base, **given})
 
 
 def make_arms(study: Study, base: Config) -> dict[str, Overrides]:

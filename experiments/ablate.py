@@ -6,7 +6,8 @@ from typing import Any
 from absl import flags as absl_flags
 
 from cnnjax import flags
-from cnnjax.config import ConfigError, find_knob, parse_value
+from cnnjax.config import find_knob
+from cnnjax.knobs import ConfigError, parse_value
 from experiments import conduct, script
 
 DESCRIPTION = """

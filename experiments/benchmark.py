@@ -11,6 +11,7 @@ from typing import Any
 
 from absl import flags as absl_flags
 
+from cnnjax import config as config_lib
 from cnnjax import flags
 from cnnjax.config import Config
 from experiments import script
@@ -48,7 +49,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     from experiments import opponents
 
     sweep.configure_jax()
-    config = Config(**flags.given_config(values))
+    config = config_lib.make_config(flags.given_config(values))
     data_dir = pathlib.Path(values.data_dir) if values.data_dir else load.default_data_dir()
     dataset = load.take_train(load.load_dataset(config.dataset, data_dir), config.train_examples)
     threads = sorted({1, torch.get_num_threads()})

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cnnjax.config import KNOBS, Config, ConfigError
+from cnnjax.config import KNOBS, Config
 from cnnjax.data.load import Dataset
+from cnnjax.knobs import ConfigError
 
 OPPONENT_KNOBS = (
     "dataset train_examples widths kernel_size padding pool pool_size pool_every hidden"

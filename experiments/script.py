@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 from cnnjax import flags
-from cnnjax.config import ConfigError, RunError
+from cnnjax.knobs import ConfigError, RunError
 
 DONE, FAILED, INTERRUPTED = 0, 1, 75  # exit statuses; 2 is for a wrong command line
 

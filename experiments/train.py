@@ -9,7 +9,8 @@ from absl import flags as absl_flags
 
 from cnnjax import config as config_lib
 from cnnjax import flags
-from cnnjax.config import Config, ConfigError
+from cnnjax.config import Config
+from cnnjax.knobs import ConfigError
 from experiments import script
 
 DESCRIPTION = """
@@ -41,7 +42,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         flags.refuse(
             "--workdir is missing: name the folder of this run, such as --workdir=runs/one"
         )
-    config = Config(**flags.given_config(values))
+    config = config_lib.make_config(flags.given_config(values))
     data_dir = pathlib.Path(values.data_dir) if values.data_dir else None
     return train(config, pathlib.Path(values.workdir), data_dir, values.checkpoint_every, stop)
 

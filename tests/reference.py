@@ -10,9 +10,13 @@ def border(size, span, stride, padding, explicit=0):
     if padding == "SAME":
         total = max((-(-size // stride) - 1) * stride + span - size, 0)
         return total // 2, total - total // 2
-    return {"VALID": (0, 0), "FULL": (span - 1, span - 1), "explicit": (explicit, explicit)}[
-        padding
-    ]
+    if padding == "CEIL":
+        total = next(
+            p for p in range(size + span) if (size + p - span) % stride == 0 and size + p >= span
+        )
+        return total // 2, total - total // 2
+    amount = {"VALID": 0, "HALF": (span - 1) // 2, "FULL": span - 1, "explicit": explicit}[padding]
+    return amount, amount
 
 
 def windows(maps, window, stride, padding, explicit=(0, 0), dilation=1, fill="zero"):

@@ -6,7 +6,9 @@ import json
 import pytest
 
 from cnnjax import config as config_lib
-from cnnjax.config import KNOBS, Config, ConfigError
+from cnnjax import knobs
+from cnnjax.config import KNOBS, Config
+from cnnjax.knobs import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -66,12 +68,12 @@ def test_unknown_knob_names_the_nearest():
      ("steps", "12", 12)],
 )  # fmt: skip
 def test_parse_value(name, text, value):
-    assert config_lib.parse_value(KNOBS[name], text) == value
+    assert knobs.parse_value(KNOBS[name], text) == value
 
 
 @pytest.mark.parametrize("knob", KNOBS.values(), ids=lambda knob: knob.name)
 def test_format_and_parse_are_inverse(knob):
-    assert config_lib.parse_value(knob, config_lib.format_value(knob.default)) == knob.default
+    assert knobs.parse_value(knob, knobs.format_value(knob.default)) == knob.default
 
 
 def test_structure_forgets_the_traced_numbers_and_nothing_else():

@@ -18,6 +18,9 @@ CASES = {  # size, window, and the arguments of conv2d
     "plain": ((8, 8), (3, 3), {}),
     "valid": ((8, 8), (3, 3), {"padding": "VALID"}),
     "full": ((5, 6), (3, 3), {"padding": "FULL"}),
+    "half": ((8, 7), (5, 4), {"padding": "HALF", "stride": 2}),
+    "ceil": ((8, 7), (3, 3), {"padding": "CEIL", "stride": 4}),
+    "ceil of a small map": ((2, 2), (3, 3), {"padding": "CEIL", "stride": 2}),
     "explicit": ((5, 6), (3, 3), {"padding": "explicit", "explicit": (0, 1), "stride": 2}),
     "strided": ((7, 9), (3, 3), {"stride": 2}),
     "strided valid": ((7, 9), (3, 3), {"stride": 2, "padding": "VALID"}),
@@ -225,6 +228,6 @@ def test_random_table_has_the_same_density_and_is_fixed():
 
 
 def test_tables_have_the_choices_of_the_knobs():
-    assert {*padding.PADDINGS, "explicit"} == set(KNOBS["padding"].choices)
+    assert {*padding.PADDINGS, "explicit", "published"} == set(KNOBS["padding"].choices)
     assert set(padding.FILLS) == set(KNOBS["fill"].choices)
     assert set(connectivity.CONNECTIVITIES) == set(KNOBS["connectivity"].choices)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from sklearn import datasets
 
-from cnnjax.config import KNOBS, ConfigError, RunError
+from cnnjax.config import KNOBS
 from cnnjax.data import batches, load
 from cnnjax.data.digits import SPLITS, load_order
+from cnnjax.knobs import ConfigError, RunError
 
 LOAD = """
 import pathlib, sys

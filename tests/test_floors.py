@@ -11,10 +11,21 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Each floor may import from those above it in this list; a folder is one room.
 FLOORS = (
+    ("cnnjax.presets", "cnnjax.knobs"),
     ("cnnjax.config", "cnnjax.ops", "cnnjax.stats"),
-    ("cnnjax.flags", "cnnjax.study", "cnnjax.layers", "cnnjax.optim", "cnnjax.data"),
+    (
+        "cnnjax.flags",
+        "cnnjax.study",
+        "cnnjax.layouts",
+        "cnnjax.augment",
+        "cnnjax.optim",
+        "cnnjax.data",
+    ),
+    ("cnnjax.layers",),
+    ("cnnjax.networks",),
     ("cnnjax.models",),
-    ("cnnjax.cost", "cnnjax.program"),
+    ("cnnjax.cost",),
+    ("cnnjax.program",),
     ("cnnjax.group", "cnnjax.store"),
     ("cnnjax.checkpoint", "cnnjax.sweep", "cnnjax.judge", "cnnjax.plan"),
     ("cnnjax.engines", "cnnjax.report"),

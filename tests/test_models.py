@@ -1,61 +1,86 @@
 """Networks have the sizes that arithmetic gives them, and every knob changes what they do."""
 
+import itertools
+
 import jax
 import numpy as np
 import pytest
 
-from cnnjax import cost, layers, models
-from cnnjax.config import KNOBS, WINDOWS, Config, ConfigError
+from cnnjax import config as config_lib
+from cnnjax import cost, knobs, layers, layouts, models
+from cnnjax.config import KNOBS, Config
+from cnnjax.knobs import ConfigError
+from cnnjax.ops import connectivity, conv
+from tests.small import make_small
 
 SHAPE, CLASSES = (8, 8, 1), 10
 
 
 def logits_of(config: Config, train: bool = False) -> np.ndarray:
-    model = models.make_model(config, SHAPE, CLASSES)
+    model = models.make_model(cost.find_twin(config, SHAPE, CLASSES), SHAPE, CLASSES)
     images = np.random.default_rng(0).normal(size=(3, *SHAPE)).astype(np.float32)
     key = jax.random.key(1) if train else None
-    params, stats = model.init(jax.random.key(0))
-    return np.asarray(model.apply(params, stats, images, key)[0])
+    params, stats = jax.jit(model.init)(jax.random.key(0))
+    return np.asarray(jax.jit(model.apply)(params, stats, images, key)[0])
 
 
 @pytest.mark.parametrize("model", KNOBS["model"].choices)
 def test_gives_a_logit_a_class(model):
-    assert logits_of(Config(model=model)).shape == (3, CLASSES)
+    logits = logits_of(make_small(model))
+    assert logits.shape == (3, CLASSES) and np.isfinite(logits).all()
 
 
 # Each value of each knob that shapes a network, beside the default, with what it needs to matter.
 WIDE = {"widths": (6, 16)}
 BORDER = {"padding": "FULL"}
+ODD = {"widths": (16,), "kernel_size": (5,), "stride": 2, "pool": "none"}
+RESNET = {"model": "resnet20", "width_multiplier": 0.25}
+LARGE = {"model": "resnet18", "width_multiplier": 0.1, "image_size": 24}
+
+
+def others_of(name: str, *without: str) -> list[str]:
+    return [value for value in KNOBS[name].choices if value not in (KNOBS[name].default, *without)]
+
+
 OTHER_VALUES = {
-    "model": [("mlp", {})],
+    "image_size": [(12, {}), (6, {})],
+    "match": [("macs", {"model": "mlp_twin"}), ("macs", {"model": "local_twin"})],
     "widths": [((8, 32), {}), ((16,), {})],
+    "width_multiplier": [(0.5, RESNET)],
     "conv": [("separable", {}), ("unshared", {})],
     "kernel_size": [((1,), {}), ((5,), {}), ((3, 5), {})],
     "stride": [(2, {})],
     "dilation": [(2, {})],
     "groups": [(2, {}), (16, {})],
     "connectivity": [("lenet5", WIDE), ("random", WIDE)],
-    "bias": [(False, {"init": "pytorch"})],
-    "padding": [("VALID", {}), ("FULL", {}), ("explicit", {"stride": 2})],
+    "bias": [(False, {"init": "pytorch"}), (False, {**RESNET, "init": "pytorch"})],
+    "padding": [*[(value, ODD) for value in others_of("padding", "published")],
+                ("published", {"model": "all_cnn_c", "padding": "SAME", "image_size": 16})],
     "pad": [((2,), {"padding": "explicit"}), ((0, 1), {"padding": "explicit"})],
-    "fill": [(fill, BORDER) for fill in ("edge", "reflect", "circular", "partial")],
-    "pool": [(pool, {}) for pool in (*WINDOWS, "stride", "none") if pool not in ("max",)],
+    "fill": [(fill, BORDER) for fill in others_of("fill")],
+    "stem": [("small", LARGE)],
+    "pool": [(pool, {}) for pool in others_of("pool", "subsample")]
+            + [("subsample", {"activation": "tanh"})] + [("avg", LARGE)],
     "pool_size": [(1, {}), (3, {})],
     "pool_stride": [(1, {}), (3, {})],
-    "pool_padding": [("SAME", {"pool_size": 3})],
+    "pool_padding": [("SAME", {"pool_size": 3}), ("HALF", {"pool_size": 3})],
     "count_padding": [(True, {"pool": "avg", "pool_size": 3, "pool_padding": "SAME"})],
     "pool_every": [(1, {}), (3, {})],
-    "norm": [("batch", {}), ("layer", {}), ("group", {})],
-    "activation": [(name, {}) for name in KNOBS["activation"].choices if name != "relu"],
+    "norm": [(norm, {}) for norm in others_of("norm")],
+    "activation": [(name, {}) for name in others_of("activation")] + [("tanh", RESNET)],
     "head": [("global_avg", {}), ("global_max", {})],
     "hidden": [((), {}), ((32,), {}), ((64, 64), {})],
-    "init": [(name, {}) for name in KNOBS["init"].choices if name != "he_normal"],
+    "logits": [("rbf", {"hidden": (84,)})],
+    "init": [(name, {}) for name in others_of("init")],
+}  # fmt: skip
+TRAINING_ONLY = {
+    "dropout": [(0.5, {}), (0.5, {"model": "all_cnn_c", "dropout": 0.0, "image_size": 12})],
+    "stochastic_depth": [(0.5, RESNET)],
 }
-TRAINING_ONLY = {"dropout": [(0.5, {})]}
-VALUES = [
-    (name, value, needs)
+CASES = [
+    (name, dict(needs), [value for value, own in values if tuple(own.items()) == needs])
     for name, values in {**OTHER_VALUES, **TRAINING_ONLY}.items()
-    for value, needs in values
+    for needs in dict.fromkeys(tuple(own.items()) for _, own in values)
 ]
 
 
@@ -67,26 +92,15 @@ def test_every_choice_of_every_knob_is_tried_here():
             )
 
 
-@pytest.mark.parametrize(("name", "value", "needs"), VALUES)
-def test_each_value_changes_the_output(name, value, needs):
-    train = name in TRAINING_ONLY
-    base, changed = Config(**needs), Config(**{**needs, name: value})
-    one, other = logits_of(base, train), logits_of(changed, train)
-    assert one.shape == other.shape and np.isfinite(other).all()
-    assert not np.allclose(one, other, atol=1e-6)
-
-
-def test_values_of_a_knob_differ_from_each_other():
-    for name, values in OTHER_VALUES.items():
-        for needs in {frozenset(needs.items()) for _, needs in values}:
-            outputs = [logits_of(Config(**dict(needs)))] + [
-                logits_of(Config(**{**dict(needs), name: value}))
-                for value, own in values
-                if frozenset(own.items()) == needs
-            ]
-            for index, one in enumerate(outputs):
-                for other in outputs[index + 1 :]:
-                    assert not np.allclose(one, other, atol=1e-6), name
+@pytest.mark.parametrize(("name", "needs", "values"), CASES, ids=str)
+def test_each_value_changes_the_output_in_its_own_way(name, needs, values):
+    base = config_lib.make_config(needs)
+    configs = [base, *(config_lib.make_config({**needs, name: value}) for value in values)]
+    outputs = [logits_of(config, train=name in TRAINING_ONLY) for config in configs]
+    assert all(np.isfinite(output).all() for output in outputs)
+    for one, other in itertools.combinations(range(len(outputs)), 2):
+        pair = [knobs.format_value(getattr(configs[n], name)) for n in (one, other)]
+        assert not np.allclose(outputs[one], outputs[other], atol=1e-6), pair
 
 
 @pytest.mark.parametrize("pool", ["stochastic"])
@@ -153,10 +167,24 @@ def test_initial_kernels_have_the_stated_variance(name):
         np.testing.assert_allclose(hidden @ hidden.T, np.eye(fan_in), atol=1e-4)
 
 
+def test_unseen_channels_stay_unseen_under_decay_and_their_scale_is_in_the_initial_kernel():
+    layer = layers.make_conv(
+        Config(connectivity="lenet5", bias=False), layouts.Conv(16, (3,), partial=True), 1, "conv"
+    )
+    images = np.random.default_rng(0).normal(size=(4, 8, 8, 6)).astype(np.float32)
+    kernel = layer.init(jax.random.key(0), images)["params"]["kernel"]
+    table = connectivity.lenet5_table(6, 16)
+    plain = conv.conv2d(images, kernel * table[None, None])  # masked, not scaled again
+    np.testing.assert_allclose(
+        layer.apply({"params": {"kernel": kernel}}, images), plain, atol=1e-5
+    )
+
+
 @pytest.mark.parametrize("kind", ["lenet5", "random"])
 def test_partial_connectivity_keeps_the_scale_of_the_outputs_and_cuts_connections(kind):
     def maps_of(connectivity):
-        layer = layers.Conv(Config(connectivity=connectivity, bias=False), 16, 1, 1)
+        config = Config(connectivity=connectivity, bias=False)
+        layer = layers.make_conv(config, layouts.Conv(16, (3,), partial=True), 1, "conv")
         images = np.random.default_rng(0).normal(size=(64, 8, 8, 6)).astype(np.float32)
         variables = layer.init(jax.random.key(0), images)
         return variables, layer, np.asarray(layer.apply(variables, images))

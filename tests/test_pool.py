@@ -15,6 +15,7 @@ SHAPES = {  # map, window, stride, padding
     "drops the rest": ((7, 5), 2, 2, "VALID"),
     "overlapping": ((7, 8), 3, 2, "VALID"),
     "overlapping, padded": ((7, 8), 3, 2, "SAME"),
+    "half": ((7, 8), 3, 2, "HALF"),
     "dense": ((4, 5), 2, 1, "SAME"),
     "with gaps": ((7, 7), 1, 3, "VALID"),
 }
@@ -36,8 +37,10 @@ REDUCE = {
     "l2": l2,
     "mixed": lambda cells: 0.3 * cells.max(axis=1) + 0.7 * cells.mean(axis=1),
     "stochastic": expected_stochastic,
+    "subsample": lambda cells: cells.sum(axis=1) * SCALE + BIAS,
 }
-EXTRA = {"mixed": (0.3,), "stochastic": (None,)}
+SCALE, BIAS = np.array([0.5, 1.0, 2.0], np.float32), np.array([0.1, 0.0, -1.0], np.float32)
+EXTRA = {"mixed": (0.3,), "stochastic": (None,), "subsample": (SCALE, BIAS)}
 
 
 def draw(shape, seed=0):
@@ -92,7 +95,7 @@ def test_stochastic_draws_each_cell_in_proportion_to_its_activation():
 
 
 def call(name, key=None):
-    extra = {"mixed": (0.3,), "stochastic": (key,)}.get(name, ())
+    extra = (key,) if name == "stochastic" else EXTRA.get(name, ())
     return lambda x: pool.POOLS[name](x, 3, 2, "SAME", *extra)
 
 

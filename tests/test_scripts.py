@@ -45,8 +45,8 @@ def call(environment):
 def test_help_names_every_flag_with_type_default_and_meaning(call, script):
     run = call(*script, "--help")
     assert run.returncode == 0 and run.stderr == ""
-    choices = "--padding  (SAME | VALID | FULL | explicit; default: SAME)"
-    assert f"{choices}\n      Border of each convolution:" in run.stdout
+    choices = "--dtype  (float32 | bfloat16; default: float32)"
+    assert f"{choices}\n      Precision of the network's arithmetic;" in run.stdout
     assert "--learning_rate  (a number > 0.0; default: 0.003)" in run.stdout
     assert "--widths  (integers such as 16,32, each >= 1; default: 16,32)" in run.stdout
     assert "--flagfile" in run.stdout and "python " in run.stdout
@@ -96,8 +96,9 @@ def test_a_wrong_command_line_is_one_line_and_status_2(call, tmp_path, arguments
 def test_list_as_json_keeps_its_contract(call):
     listing = json.loads(call(*LAUNCH, "--list", "--json").stdout)
     assert {"id", "claim", "kind", "status"} <= set(listing["claims"][0])
-    assert listing["datasets"] == ["digits"] and listing["models"] == ["cnn", "mlp"]
-    assert listing["knobs"]["padding"] == ["SAME", "VALID", "FULL", "explicit"]
+    assert listing["datasets"] == ["digits"] and listing["models"] == listing["knobs"]["model"]
+    assert {"cnn", "mlp", "lenet5", "resnet18"} <= set(listing["models"])
+    assert listing["knobs"]["stem"] == ["imagenet", "small"]
     assert "Studies" in call(*LAUNCH, "--list").stdout
 
 

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from cnnjax import config as config_lib
 from cnnjax import store
 from cnnjax.config import KNOBS, Config
 
@@ -35,7 +36,10 @@ def test_another_schema_is_refused_by_name(tmp_path):
 
 
 OTHER_VALUES = {
-    "train_examples": 5, "model": "mlp", "widths": (1,), "conv": "unshared", "kernel_size": (1,),
+    "train_examples": 5, "image_size": 9, "model": "mlp", "match": "macs", "width_multiplier": 2.0,
+    "stem": "small", "logits": "rbf", "stochastic_depth": 0.5, "flip": True, "shift": 1,
+    "rotation": 5.0, "crop": 0.5, "jitter": 0.1, "noise": 0.1, "cutout": 2, "mixup": 0.2,
+    "cutmix": 1.0, "widths": (1,), "conv": "unshared", "kernel_size": (1,),
     "stride": 2, "dilation": 2, "groups": 2, "connectivity": "random", "bias": False,
     "padding": "VALID", "pad": (2,), "fill": "edge", "pool": "avg", "pool_size": 3,
     "pool_stride": 1, "pool_padding": "SAME", "count_padding": True, "pool_every": 1,
@@ -45,7 +49,10 @@ OTHER_VALUES = {
     "label_smoothing": 0.1, "ema_decay": 0.9, "dtype": "bfloat16",
     "batch_size": 1, "steps": 1, "eval_every": 1, "seed": 1,
 }  # fmt: skip
-BASES = {"momentum": Config(optimizer="momentum"), "pad": Config(padding="explicit"),
+RESNET = config_lib.make_config({"model": "resnet18"})
+BASES = {"match": Config(model="mlp_twin"), "width_multiplier": RESNET, "stem": RESNET,
+         "stochastic_depth": RESNET, "momentum": Config(optimizer="momentum"),
+         "pad": Config(padding="explicit"),
          "weight_decay": Config(optimizer="adamw"),
          "count_padding": Config(pool="avg", pool_padding="SAME")}  # fmt: skip
 

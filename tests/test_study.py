@@ -10,7 +10,7 @@ import pytest
 from cnnjax import judge as judge_lib
 from cnnjax import plan as plan_lib
 from cnnjax import store, study
-from cnnjax.config import ConfigError
+from cnnjax.knobs import ConfigError
 from cnnjax.report import page, terminal
 from cnnjax.study import Claim, Comparison, Study
 

@@ -11,7 +11,7 @@ import filelock
 import numpy as np
 import platformdirs
 
-from cnnjax.config import ConfigError, RunError
+from cnnjax.knobs import ConfigError, RunError
 
 BUILDERS = {"digits": "CnnjaxDigits"}  # data set -> builder class in the module of that name
 

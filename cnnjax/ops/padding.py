@@ -41,7 +41,25 @@ def full_pads(size: int, span: int, stride: int) -> tuple[int, int]:
     return span - 1, span - 1
 
 
-PADDINGS = {"SAME": same_pads, "VALID": valid_pads, "FULL": full_pads}  # and explicit: as given
+def half_pads(size: int, span: int, stride: int) -> tuple[int, int]:
+    """Half a window on both sides whatever the stride, as PyTorch's networks have it."""
+    return (span - 1) // 2, (span - 1) // 2
+
+
+def ceil_pads(size: int, span: int, stride: int) -> tuple[int, int]:
+    """As few cells as let every cell of the map lie in a window; an odd one after."""
+    total = span - size if size < span else -(size - span) % stride
+    return total // 2, total - total // 2
+
+
+# And explicit: as given.
+PADDINGS = {
+    "SAME": same_pads,
+    "VALID": valid_pads,
+    "FULL": full_pads,
+    "HALF": half_pads,
+    "CEIL": ceil_pads,
+}
 
 # How the cells beyond the border are filled: modes of jnp.pad. `partial` fills with zeros and
 # rescales each output by the share of its window that lies on the map.

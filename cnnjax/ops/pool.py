@@ -115,6 +115,17 @@ def blur_pool(maps: Array, size: int, stride: int, padding: str = "VALID") -> Ar
     )
 
 
+def subsample(
+    maps: Array, size: int, stride: int, padding: str, coefficient: Array, bias: Array
+) -> Array:
+    """The sum of each window times a coefficient plus a bias, learned [C] (LeCun et al. 1998)."""
+    cells, _ = gather_windows(maps, size, stride, padding, 0.0)
+    coefficient, bias = (
+        jnp.asarray(vector, maps.dtype).reshape(1, 1, 1, -1) for vector in (coefficient, bias)
+    )
+    return _fold(jnp.add, cells) * coefficient + bias
+
+
 POOLS: dict[str, Callable] = {
     "max": max_pool,
     "avg": avg_pool,
@@ -122,4 +133,5 @@ POOLS: dict[str, Callable] = {
     "mixed": mixed_pool,
     "stochastic": stochastic_pool,
     "blur": blur_pool,
+    "subsample": subsample,
 }  # besides: stride, a strided convolution in the place of pooling, and none

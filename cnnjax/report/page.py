@@ -8,8 +8,7 @@ from typing import Any
 
 import jinja2
 
-from cnnjax import config as config_lib
-from cnnjax import store
+from cnnjax import knobs, store
 from cnnjax.judge import Arm, Judgement
 from cnnjax.report import figures, text
 
@@ -36,7 +35,7 @@ def render_records(judgement: Judgement) -> str:
         {
             "arm": arm.name,
             "seed": record.config.seed,
-            **{knob: config_lib.format_value(value) for knob, value in arm.overrides.items()},
+            **{knob: knobs.format_value(value) for knob, value in arm.overrides.items()},
             **record.scores,
             **{name: arm.cost[name] for name in ("parameters", "macs", "receptive_field")},
             "record": record.id,
@@ -66,7 +65,7 @@ def render_page(judgement: Judgement, drawings: dict[str, str], command: str) ->
         "shape": text.shape,
         "brief": text.brief,
         "describe": text.describe_verdict,
-        "value": config_lib.format_value,
+        "value": knobs.format_value,
     }
     claims = [
         {
@@ -80,7 +79,7 @@ def render_page(judgement: Judgement, drawings: dict[str, str], command: str) ->
     return environment.from_string(source).render(
         study=judgement.study,
         config=judgement.config,
-        knobs=[k for k in config_lib.KNOBS if k not in (*judgement.study.grid, "seed")],
+        knobs=[k for k in KNOBS if k not in (*judgement.study.grid, "seed")],
         claims=claims,
         arms=judgement.arms,
         confounds={arm.name: confounds(arm, judgement.arms[0]) for arm in judgement.arms},

@@ -1,0 +1,123 @@
+"""One choice of a run as data: its type, its allowed values, its text. Imports no JAX."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+
+class ConfigError(ValueError):
+    """A run that cannot be. Its message is one line for the person who asked for it."""
+
+
+class RunError(RuntimeError):
+    """A failure outside our code and the command line. Its message is one line, and enough."""
+
+
+def structure(default: Any, help: str, **rules: Any) -> Any:
+    """A field that changes the compiled program. `rules` are `Knob` attributes."""
+    return dataclasses.field(default=default, metadata={"help": help, "traced": False, **rules})
+
+
+def number(default: Any, help: str, **rules: Any) -> Any:
+    """A field that enters the program as a traced value. `rules` are `Knob` attributes."""
+    return dataclasses.field(default=default, metadata={"help": help, "traced": True, **rules})
+
+
+class Knob(NamedTuple):
+    """One field of Config as data, for flags, listings and checks."""
+
+    name: str
+    type: Any  # bool, int, float, str or tuple (of int)
+    default: Any
+    help: str
+    traced: bool
+    choices: tuple[str, ...] = ()
+    low: float | None = None  # least allowed value
+    high: float | None = None  # greatest allowed value
+    above: float | None = None  # every value must be greater
+    below: float | None = None  # every value must be smaller
+    pair: bool = False  # a tuple of one or two: height and width
+    used_with: Mapping[str, tuple[str, ...]] = types.MappingProxyType({})
+    only_with: Mapping[str, Mapping[str, tuple[str, ...]]] = types.MappingProxyType({})  # by value
+
+
+def make_knobs(config: type) -> dict[str, Knob]:
+    """One knob a field of a dataclass, by name."""
+    hints = typing.get_type_hints(config)
+    knobs = {}
+    for field in dataclasses.fields(config):
+        hint, choices = hints[field.name], ()
+        if typing.get_origin(hint) is Literal:
+            hint, choices = str, typing.get_args(hint)
+        if typing.get_origin(hint) is tuple:
+            hint = tuple
+        knobs[field.name] = Knob(field.name, hint, field.default, choices=choices, **field.metadata)
+    return knobs
+
+
+def describe_allowed(knob: Knob) -> str:
+    """The values a knob takes, in words, such as 'an integer >= 1' or 'max|avg'."""
+    if knob.choices:
+        return "|".join(knob.choices)
+    if knob.type is bool:
+        return "true|false"
+    words = {int: "an integer", float: "a number", tuple: "integers such as 16,32"}[knob.type]
+    if knob.pair:
+        words = "one integer, or two that differ such as 3x5"
+    bounds = ((">=", knob.low), ("<=", knob.high), (">", knob.above), ("<", knob.below))
+    limits = " and ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)
+    return f"{words}, each {limits}" if knob.type is tuple else f"{words} {limits}".strip()
+
+
+def check_value(knob: Knob, value: Any) -> None:
+    """Raises ConfigError unless the knob allows this value."""
+    items, item_type = (value,), knob.type
+    if knob.type is tuple and isinstance(value, tuple):
+        items, item_type = value, int
+    odd = knob.pair and not (len(items) == 1 or (len(items) == 2 and items[0] != items[1]))
+    for item in (None,) if odd else items:
+        typed = isinstance(item, (int, float) if item_type is float else item_type)
+        typed = typed and isinstance(item, bool) == (item_type is bool)
+        if not typed or not _allows(knob, item):
+            raise ConfigError(
+                f"--{knob.name}={format_value(value)} is not allowed: give {describe_allowed(knob)}"
+            )
+
+
+def _allows(knob: Knob, item: Any) -> bool:
+    if knob.choices:
+        return item in knob.choices
+    return (
+        item == item  # NaN is below and above nothing
+        and abs(item) != float("inf")
+        and (knob.low is None or item >= knob.low)
+        and (knob.high is None or item <= knob.high)
+        and (knob.above is None or item > knob.above)
+        and (knob.below is None or item < knob.below)
+    )
+
+
+def format_value(value: Any) -> str:
+    """A value as a flag shows it: a tuple as 16,32, a boolean as true."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def parse_value(knob: Knob, text: str) -> Any:
+    """The knob's value from text; a tuple is written 16,32 or 16x32. Raises ConfigError."""
+    try:
+        if knob.type is tuple:
+            value = tuple(int(part) for part in text.replace("x", ",").split(",") if part.strip())
+            if knob.pair and len(value) == 2 and value[0] == value[1]:
+                value = value[:1]
+        elif knob.type is bool:
+            value = {"true": True, "false": False}[text.lower()]
+        else:
+            value = knob.type(text)
+    except (ValueError, KeyError):
+        value = text
+    check_value(knob, value)
+    return value

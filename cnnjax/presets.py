@@ -1,0 +1,45 @@
+"""What each model takes for a knob that nobody gave. Imports nothing.
+
+A preset makes a network what its paper says, and every knob of it can be given another value.
+"""
+
+CNN_LIKE = ("cnn", "mlp_twin", "local_twin")  # a twin reads the knobs of the CNN it is matched to
+LAYERED = (*CNN_LIKE, "lenet5", "lenet5_modern", "alexnet", "all_cnn_c", "vgg11", "vgg16")
+STEMMED = ("resnet18", "resnet34", "resnet50", "resnet18_small")
+RESIDUAL = (*STEMMED, "resnet20")
+CONVOLUTIONAL = (*LAYERED, *RESIDUAL)
+PUBLISHED = tuple(model for model in CONVOLUTIONAL if model not in CNN_LIKE)
+MODELS = (*CONVOLUTIONAL, "mlp", "logistic")
+
+_VGG = {"image_size": 224, "hidden": (4096, 4096), "dropout": 0.5}
+_RESNET = {"padding": "HALF", "norm": "batch", "head": "global_avg", "hidden": ()}
+_STEM = {**_RESNET, "pool_size": 3, "pool_stride": 2, "pool_padding": "HALF"}
+
+PRESETS = {
+    # LeCun et al. 1998, "Gradient-based learning applied to document recognition".
+    "lenet5": {
+        "image_size": 32, "padding": "VALID", "pool": "subsample", "connectivity": "lenet5",
+        "activation": "scaled_tanh", "init": "lecun_uniform", "hidden": (84,), "logits": "rbf",
+    },
+    "lenet5_modern": {"image_size": 32, "padding": "VALID", "hidden": (84,)},
+    # Krizhevsky et al. 2012, "ImageNet classification with deep convolutional networks".
+    "alexnet": {
+        "image_size": 227, "padding": "published", "groups": 2, "norm": "response",
+        "pool_size": 3, "pool_stride": 2, "hidden": (4096, 4096), "dropout": 0.5,
+    },
+    # Springenberg et al. 2015, "Striving for simplicity: the all convolutional net".
+    "all_cnn_c": {
+        "padding": "published", "pool": "stride", "pool_size": 3, "pool_stride": 2,
+        "head": "global_avg", "hidden": (), "dropout": 0.5,
+    },
+    # Simonyan and Zisserman 2015, configurations A and D.
+    "vgg11": _VGG,
+    "vgg16": _VGG,
+    # He et al. 2016, "Deep residual learning for image recognition".
+    "resnet18": {**_STEM, "image_size": 224},
+    "resnet34": {**_STEM, "image_size": 224},
+    "resnet50": {**_STEM, "image_size": 224},
+    "resnet18_small": {**_STEM, "stem": "small"},
+    "resnet20": _RESNET,
+    "logistic": {"hidden": ()},
+}  # fmt: skip

@@ -1,0 +1,195 @@
+"""Published networks have the sizes that their papers and the libraries of the field give."""
+
+import jax
+import numpy as np
+import pytest
+
+from cnnjax import config as config_lib
+from cnnjax import cost, layers, models
+from cnnjax.config import Config
+from cnnjax.knobs import ConfigError
+from cnnjax.ops import digit_codes
+from tests.small import make_small
+
+DIGITS, CIFAR, IMAGENET = ((32, 32, 1), 10), ((32, 32, 3), 10), ((224, 224, 3), 1000)
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "parameters", "macs", "field"),
+    [
+        # LeCun et al. 1998: 60,000 trainable parameters.
+        ("lenet5", DIGITS, 60_000, None, 32),
+        ("lenet5_modern", DIGITS, 61_706, 416_520, 32),
+        ("alexnet", ((227, 227, 3), 1000), 60_965_224, 724_406_816, 195),
+        ("alexnet", IMAGENET, 60_965_224, 724_406_816, 195),
+        ("all_cnn_c", CIFAR, 1_369_738, None, None),
+        ("vgg11", IMAGENET, 132_863_336, 7_609_090_048, 150),
+        ("vgg16", IMAGENET, 138_357_544, 15_470_264_320, 212),
+        ("resnet18", IMAGENET, 11_689_512, 1_814_073_344, 435),
+        ("resnet34", IMAGENET, 21_797_672, 3_663_761_408, 899),
+        ("resnet50", IMAGENET, 25_557_032, 4_089_184_256, 427),
+        ("resnet18_small", CIFAR, 11_173_962, 555_422_720, None),
+        ("resnet20", CIFAR, 272_474, None, None),
+        ("logistic", ((28, 28, 1), 10), 7_850, 7_840, None),
+    ],
+)
+def test_published_sizes(model, data, parameters, macs, field):
+    size = {"image_size": 224} if (model, data) == ("alexnet", IMAGENET) else {}
+    measured = cost.measure(config_lib.make_config({"model": model, **size}), *data)
+    assert measured.parameters == parameters
+    assert measured.macs == macs or macs is None
+    assert measured.receptive_field == field or field is None
+
+
+def test_lenet5_layer_by_layer():
+    """LeCun et al. 1998, section II-B: trainable parameters and connections of each layer."""
+    measured = cost.measure(config_lib.make_config({"model": "lenet5"}), *DIGITS)
+    assert [(layer.parameters, layer.connections) for layer in measured.layers] == [
+        (156, 122_304), (12, 5_880), (1_516, 151_600), (32, 2_000), (48_120, 48_120),
+        (10_164, 10_164), (0, 840),
+    ]  # fmt: skip
+    assert measured.connections == 340_908
+    shapes = [layer.output_shape for layer in measured.layers]
+    assert shapes[:5] == [(28, 28, 6), (14, 14, 6), (10, 10, 16), (5, 5, 16), (1, 1, 120)]
+
+
+def test_layers_of_alexnet_and_all_cnn_c():
+    def shapes(model, data):
+        layers_of = cost.measure(config_lib.make_config({"model": model}), *data).layers
+        return [layer.output_shape for layer in layers_of]
+
+    alexnet = shapes("alexnet", ((227, 227, 3), 1000))
+    assert [s[0] for s in alexnet if len(s) == 3] == [55, 27, 27, 13, 13, 13, 13, 6]
+    assert shapes("all_cnn_c", CIFAR)[-3:] == [(6, 6, 192), (6, 6, 192), (6, 6, 10)]
+
+
+def test_rbf_logits_are_minus_squared_distances():
+    units = np.random.default_rng(0).normal(size=(2, 84)).astype(np.float32)
+    logits = np.asarray(layers.Rbf(10).apply({}, units))
+    expected = [[-((row - code) ** 2).sum() for code in digit_codes.CODES] for row in units]
+    np.testing.assert_allclose(logits, expected, rtol=1e-5)
+    np.testing.assert_array_equal(
+        np.argmax(layers.Rbf(10).apply({}, digit_codes.CODES), axis=1), np.arange(10)
+    )
+
+
+def test_response_normalisation_from_the_definition():
+    maps = np.random.default_rng(0).normal(size=(2, 3, 3, 7)).astype(np.float32) * 50
+    expected = np.zeros_like(maps)
+    for channel in range(7):
+        near = maps[..., max(channel - 2, 0) : channel + 3]
+        expected[..., channel] = maps[..., channel] / (2 + 1e-4 * (near**2).sum(axis=-1)) ** 0.75
+    np.testing.assert_allclose(layers.respond(maps), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["mlp_twin", "local_twin"])
+@pytest.mark.parametrize("match", ["parameters", "macs"])
+def test_twins_are_as_large_as_their_cnn(model, match):
+    config, data = Config(widths=(8, 16), pool="avg"), ((12, 12, 1), 10)
+    twin = config_lib.override(config, {"model": model, "match": match})
+    found = cost.find_twin(twin, *data)
+    assert found.model == ("mlp" if model == "mlp_twin" else "cnn")
+    assert found.conv == ("standard" if model == "mlp_twin" else "unshared")
+    sizes = [getattr(cost.measure(each, *data), match) for each in (config, twin)]
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.2 if found.conv == "unshared" else 0.02)
+    if (model, match) == ("local_twin", "macs"):  # sharing changes no computation
+        assert found.widths == config.widths
+
+
+@pytest.mark.parametrize(("block", "share"), [(1, 0.8 / 9), (5, 0.8 * 5 / 9), (9, 0.8)])
+def test_stochastic_depth_drops_late_branches_more_and_keeps_the_mean(block, share):
+    config = make_small("resnet20", norm="none", stochastic_depth=0.8, activation="identity")
+    model = models.make_model(config, (8, 8, 1), 10)
+    images = np.random.default_rng(0).normal(size=(512, 8, 8, 1)).astype(np.float32)
+    params, stats = model.init(jax.random.key(0))
+
+    def keep_branches(*numbers):
+        """The parameters with all other residual branches at zero."""
+        return {
+            name: {
+                layer: weights if layer == "conv_shortcut" else jax.tree.map(np.zeros_like, weights)
+                for layer, weights in own.items()
+            }
+            if name.startswith("block") and int(name[6:]) not in numbers
+            else own
+            for name, own in params.items()
+        }
+
+    clean, without = (
+        np.asarray(model.apply(keep_branches(*numbers), stats, images, None)[0])
+        for numbers in ([block], [])
+    )
+    drawn = np.asarray(model.apply(keep_branches(block), stats, images, jax.random.key(1))[0])
+    kept = np.abs(drawn - without).max(axis=1) > 1e-3
+    assert 1 - kept.mean() == pytest.approx(share, abs=0.06)
+    np.testing.assert_allclose(
+        (drawn - without)[kept], (clean - without)[kept] / (1 - share), rtol=0.02, atol=0.02
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"model": "vgg16", "stride": 2}, "--stride=2 does nothing with --model=vgg16"),
+        ({"model": "resnet18", "activation": "maxout"}, "--activation=maxout cannot be with"),
+        ({"model": "resnet20", "pool": "avg"}, "--pool=avg does nothing with --model=resnet20"),
+        ({"model": "resnet18", "norm": "response"}, "--norm=response cannot be with"),
+        ({"padding": "published"}, "--padding=published cannot be with --model=cnn"),
+        ({"model": "all_cnn_c", "hidden": (9,)}, "--hidden=9 does nothing with --model=all_cnn_c"),
+        ({"model": "resnet18", "stem": "small", "pool_size": 5}, "--pool_size=5 does nothing with"),
+        ({"model": "mlp", "stochastic_depth": 0.1}, "--stochastic_depth=0.1 does nothing with"),
+        ({"width_multiplier": 2.0}, "--width_multiplier=2.0 does nothing with --model=cnn"),
+        ({"match": "macs"}, "--match=macs does nothing with --model=cnn"),
+    ],
+)  # fmt: skip
+def test_refuses_a_knob_that_a_model_does_not_have(given, message):
+    with pytest.raises(ConfigError, match=message):
+        config_lib.make_config(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"model": "lenet5", "image_size": 8}, "conv_2: a 5x5 kernel does not fit"),
+        ({"model": "lenet5", "hidden": (80,)}, "--logits=rbf compares 84 units"),
+        ({"model": "lenet5", "activation": "maxout", "pool": "max"}, None),
+        ({"model": "vgg16", "image_size": 16}, "pool_13: a 2x2 pooling leaves nothing"),
+    ],
+)
+def test_refuses_what_does_not_fit_naming_the_layer(given, message):
+    config = config_lib.make_config(given)
+    if message is None:
+        assert cost.measure(config, *DIGITS).parameters > 60_000
+        return
+    with pytest.raises(ConfigError, match=message):
+        cost.measure(config, *DIGITS)
+
+
+def test_another_model_brings_its_own_defaults_and_leaves_what_was_given():
+    base = config_lib.make_config({"activation": "tanh"})
+    resnet = config_lib.override(base, {"model": "resnet18"})
+    assert (resnet.norm, resnet.hidden, resnet.activation) == ("batch", (), "tanh")
+    back = config_lib.override(resnet, {"model": "cnn"})
+    assert back == base
+
+
+@pytest.mark.parametrize("model", ["cnn", "all_cnn_c", "resnet20", "mlp"])
+def test_macs_are_half_of_the_operations_that_xla_counts(model):
+    """Only multiplications and additions of layers count; activations and norms are the rest."""
+    config = make_small(model, **({} if model in ("mlp", "cnn") else {"width_multiplier": 1.0}))
+    config = config_lib.override(config, {"image_size": 16})
+    shape, classes = (16, 16, 3), 10
+    network = models.make_model(config, shape, classes)
+    params, stats = jax.eval_shape(network.init, jax.random.key(0))
+    images = jax.ShapeDtypeStruct((4, *shape), np.float32)
+    forward = jax.jit(lambda p, s, x: network.apply(p, s, x, None)[0])
+    counted = forward.lower(params, stats, images).compile().cost_analysis()["flops"]
+    assert 1.0 <= counted / (2 * 4 * cost.measure(config, shape, classes).macs) < 1.25
+
+
+def test_activation_memory_by_hand():
+    layers_of = cost.measure(Config(), (8, 8, 1), 10)
+    cells = 64 * 16 + 64 * 32 + 16 * 32 + 64 + 10
+    assert layers_of.activation_bytes == 4 * cells
+    half = cost.measure(config_lib.make_config({"dtype": "bfloat16"}), (8, 8, 1), 10)
+    assert half.activation_bytes == 2 * cells
