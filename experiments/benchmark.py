@@ -50,7 +50,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
 
     sweep.configure_jax()
     config = config_lib.make_config(flags.given_config(values))
-    data_dir = pathlib.Path(values.data_dir) if values.data_dir else load.default_data_dir()
+    data_dir = load.find_data_dir(values.data_dir)
     dataset = load.take_train(load.load_dataset(config.dataset, data_dir), config.train_examples)
     threads = sorted({1, torch.get_num_threads()})
     theirs = {

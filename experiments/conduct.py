@@ -18,7 +18,7 @@ class Options(NamedTuple):
     """How to conduct a study, besides its Config."""
 
     runs: pathlib.Path
-    data_dir: pathlib.Path | None
+    data_dir: str | None
     num_seeds: int
     plan_only: bool
     command: str  # that reproduces the report
@@ -42,7 +42,7 @@ def read_options(values: absl_flags.FlagValues, argv: Any) -> Options:
         flags.refuse("--quick means --seeds=10: give one of the two")
     return Options(
         runs=pathlib.Path(values.runs),
-        data_dir=pathlib.Path(values.data_dir) if values.data_dir else None,
+        data_dir=values.data_dir,
         num_seeds=10 if values.quick else values.seeds,
         plan_only=values.plan,
         command=" ".join(["python", *argv]),
@@ -65,7 +65,7 @@ def conduct(study: Any, given: dict[str, Any], options: Options, stop: script.St
     console = Console()
     base = study_lib.make_base(study, given)
     lanes = study_lib.make_lanes(study, base, options.num_seeds)
-    data_dir = options.data_dir or load.default_data_dir()
+    data_dir = load.find_data_dir(options.data_dir)
     sweep.configure_jax()
     info = load.load_info(base.dataset, data_dir)
     plan = plan_lib.make_plan(study, base, options.num_seeds, *info)

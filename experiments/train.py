@@ -28,29 +28,49 @@ command again to go on).
 def main(argv: Sequence[str], stop: script.Stop) -> int:
     """Trains from flags; gives the exit status."""
     values = absl_flags.FlagValues()
-    absl_flags.DEFINE_string("workdir", None, "Folder of this run; required.", flag_values=values)
+    absl_flags.DEFINE_string(
+        "workdir", None, "Folder of this run; required but with --plan.", flag_values=values
+    )
     absl_flags.DEFINE_integer(
         "checkpoint_every", 0, "Steps between checkpoints; 0 for at every evaluation.",
         lower_bound=0, flag_values=values,
     )  # fmt: skip
+    absl_flags.DEFINE_boolean(
+        "plan", False, "Print what the network costs, layer by layer, and stop.", flag_values=values
+    )
     flags.define_data_dir(values)
     flags.define_config(values, Config())
     positional = flags.parse(values, argv, DESCRIPTION)
     if positional:
         flags.refuse(f"unexpected {positional[0]!r}: every choice is a flag, such as --pool=avg")
+    config = config_lib.make_config(flags.given_config(values))
+    if values.plan:
+        return print_cost(config, values.data_dir)
     if not values.workdir:
         flags.refuse(
             "--workdir is missing: name the folder of this run, such as --workdir=runs/one"
         )
-    config = config_lib.make_config(flags.given_config(values))
-    data_dir = pathlib.Path(values.data_dir) if values.data_dir else None
-    return train(config, pathlib.Path(values.workdir), data_dir, values.checkpoint_every, stop)
+    workdir = pathlib.Path(values.workdir)
+    return train(config, workdir, values.data_dir, values.checkpoint_every, stop)
+
+
+def print_cost(config: Config, data_dir: str | None) -> int:
+    """Prints what the network costs, layer by layer; trains nothing."""
+    from rich.console import Console
+
+    from cnnjax import cost
+    from cnnjax.data import load
+    from cnnjax.report import terminal
+
+    info = load.load_info(config.dataset, load.find_data_dir(data_dir))
+    terminal.print_cost(config, cost.measure(config, *info), Console())
+    return script.DONE
 
 
 def train(
     config: Config,
     workdir: pathlib.Path,
-    data_dir: pathlib.Path | None,
+    given_data_dir: str | None,
     checkpoint_every: int,
     stop: script.Stop,
 ) -> int:
@@ -65,7 +85,7 @@ def train(
     from cnnjax.engines import local
 
     sweep.configure_jax()
-    data_dir = data_dir or load.default_data_dir()
+    data_dir = load.find_data_dir(given_data_dir)
     measured = cost.measure(config, *load.load_info(config.dataset, data_dir))
     dataset = load.load_dataset(config.dataset, data_dir)
     load.check_train_examples(dataset, config.train_examples)

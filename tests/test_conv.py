@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jax import lax
-from jax.sharding import AxisType, PartitionSpec
 from jax.test_util import check_grads
 
 from cnnjax.config import KNOBS
@@ -112,45 +110,6 @@ def test_unshared_with_one_kernel_everywhere_is_a_convolution(fill):
         conv.conv2d(images, kernel, fill=fill),
         atol=2e-5,
     )
-
-
-@pytest.mark.parametrize("case", ["plain", "strided", "grouped", "depthwise", "partial"])
-def test_same_under_jit_scan_map_vmap_and_shard_map(case):
-    images, kernel, arguments = both(case)
-
-    def once(x):
-        return conv.conv2d(x, kernel, **arguments)
-
-    stack = jnp.stack([images, 2 * images])
-    direct = jnp.stack([once(each) for each in stack])
-    mesh = jax.make_mesh((2,), ("run",), axis_types=(AxisType.Auto,))
-    spec = PartitionSpec("run")
-    others = {
-        "jit": jax.jit(jax.vmap(once))(stack),
-        "scan": lax.scan(lambda carry, x: (carry, once(x)), 0, stack)[1],
-        "map": lax.map(once, stack),
-        "vmap": jax.vmap(once)(stack),
-        "shard_map": jax.jit(
-            jax.shard_map(
-                lambda x: lax.map(once, x), mesh=mesh, in_specs=spec, out_specs=spec,
-                check_vma=False,
-            )
-        )(stack),
-    }  # fmt: skip
-    for name, other in others.items():
-        np.testing.assert_allclose(other, direct, atol=2e-5, err_msg=name)
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_bfloat16_is_close(case):
-    images, kernel, arguments = both(case)
-    half = conv.conv2d(
-        jnp.asarray(images, jnp.bfloat16), jnp.asarray(kernel, jnp.bfloat16), **arguments
-    )
-    assert half.dtype == jnp.bfloat16
-    full = np.asarray(conv.conv2d(images, kernel, **arguments))
-    error = np.linalg.norm(np.asarray(half, np.float32) - full) / np.linalg.norm(full)
-    assert error < 0.02  # 8 bits of mantissa: each rounding is off by up to 1/256
 
 
 def test_the_cpu_program_holds_no_native_convolution_and_the_gpu_program_holds_one():

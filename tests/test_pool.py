@@ -113,18 +113,6 @@ def test_gradients_are_finite_on_a_map_of_zeros(name):
 
 
 @pytest.mark.parametrize("name", WINDOWS)
-def test_same_under_jit_and_vmap_and_close_in_bfloat16(name):
-    maps = draw((6, 6))
-    direct = call(name)(maps)
-    np.testing.assert_allclose(jax.jit(call(name))(maps), direct, atol=1e-6)
-    stacked = jax.vmap(call(name))(jnp.stack([maps, maps]))
-    np.testing.assert_allclose(stacked[1], direct, atol=1e-6)
-    half = call(name)(jnp.asarray(maps, jnp.bfloat16))
-    assert half.dtype == jnp.bfloat16
-    np.testing.assert_allclose(np.asarray(half, np.float32), direct, atol=0.05)
-
-
-@pytest.mark.parametrize("name", WINDOWS)
 def test_refuses_to_leave_nothing(name):
     with pytest.raises(ValueError, match="3x3 pooling leaves nothing of a map of 2x2"):
         pool.POOLS[name](draw((2, 2)), 3, 3, "VALID", *EXTRA.get(name, ()))

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -266,3 +267,24 @@ def test_an_interruption_while_starting_is_status_75_too(environment, tmp_path, 
     assert child.returncode == 75
     (said,) = [line for line in errors.splitlines() if not line.startswith("import time:")]
     assert "run the same command again to go on" in said
+
+
+def test_a_pooling_added_as_the_readme_says_can_be_trained(tmp_path, data_dir):
+    for folder in ("cnnjax", "experiments"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    readme = (ROOT / "README.md").read_text()
+    code = readme.split("<!-- pooling -->\n```python\n")[1].split("```")[0]
+    assert len(code.strip().splitlines()) <= 10
+    with (tmp_path / "cnnjax/ops/pool.py").open("a") as file:
+        file.write("\n\n" + code)
+    config = tmp_path / "cnnjax/config.py"
+    text = config.read_text()
+    assert text.count('"subsample", "stride"') == 1
+    config.write_text(text.replace('"subsample", "stride"', '"subsample", "median", "stride"'))
+    command = [sys.executable, *TRAIN, *TINY, f"--data_dir={data_dir}", "--workdir=run"]
+    run = subprocess.run(
+        [*command, "--pool=median"], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert json.loads((tmp_path / "run/config.json").read_text())["pool"] == "median"

@@ -34,6 +34,11 @@ class Dataset(NamedTuple):
     fingerprint: str
 
 
+def find_data_dir(given: str | None) -> pathlib.Path:
+    """The folder of prepared data sets that was asked for, or else the user's."""
+    return pathlib.Path(given) if given else default_data_dir()
+
+
 def default_data_dir() -> pathlib.Path:
     """Where prepared data sets lie unless --data_dir says otherwise."""
     return pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "data"

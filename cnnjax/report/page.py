@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 
 from cnnjax import knobs, store
+from cnnjax.config import KNOBS
 from cnnjax.judge import Arm, Judgement
 from cnnjax.report import figures, text
 

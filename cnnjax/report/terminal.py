@@ -6,6 +6,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from cnnjax import stats
+from cnnjax.config import Config
+from cnnjax.cost import Cost
 from cnnjax.judge import Judgement
 from cnnjax.plan import Plan
 from cnnjax.report import text
@@ -51,15 +53,37 @@ def _start_table(title: str, first_column: str) -> Table:
     return table
 
 
+def print_cost(config: Config, cost: Cost, console: Console) -> None:
+    """Prints what a network costs for one image, layer by layer."""
+    title = f"{config.model} on {config.dataset}: {config.batch_size} images a step"
+    table = _start_table(title, "layer")
+    for name in ("output", "parameters", "MACs", "activations", "receptive field"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for layer in cost.layers:
+        table.add_row(
+            layer.name, text.shape(layer.output_shape), f"{layer.parameters:,}",
+            f"{layer.macs:,}", text.size(layer.activation_bytes), str(layer.receptive_field),
+        )  # fmt: skip
+    table.add_section()
+    table.add_row(
+        "in all", "", f"{cost.parameters:,}", f"{cost.macs:,}", text.size(cost.activation_bytes), ""
+    )
+    console.print(table)
+    console.print(
+        f"{text.size(config.batch_size * cost.activation_bytes)} of activations for a batch"
+        f" ({config.dtype}); norms' parameters count in the last line alone"
+    )
+
+
 def print_plan(study: Study, plan: Plan, num_seeds: int, console: Console) -> None:
     """Prints what would run: arms with their cost, lanes, memory, time, detectable effect."""
     table = _start_table(study.question, "arm")
-    for name in ("parameters", "MACs", "receptive field", "last map"):
+    for name in ("parameters", "MACs", "activations", "receptive field", "last map"):
         table.add_column(name, justify="right")
     for name, cost in plan.arms.items():
         table.add_row(
-            name, f"{cost.parameters:,}", f"{cost.macs:,}", str(cost.receptive_field),
-            text.shape(cost.map_shape),
+            name, f"{cost.parameters:,}", f"{cost.macs:,}", text.size(cost.activation_bytes),
+            str(cost.receptive_field), text.shape(cost.map_shape),
         )  # fmt: skip
     console.print(table)
     seconds = 2 * plan.training_macs / 2e10 + 4 * plan.num_groups

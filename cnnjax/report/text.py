@@ -35,6 +35,16 @@ def shape(values: Sequence[int]) -> str:
     return "×".join(map(str, values))
 
 
+def size(count: int) -> str:
+    """Bytes as '14.3 KiB'."""
+    value, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{value:,.0f} {unit}" if unit == "B" else f"{value:,.1f} {unit}"
+
+
 def describe_verdict(row: dict[str, Any]) -> str:
     """One sentence on a row of verdicts.json that stands alone."""
     adjusted = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}[row["adjustment"]]
