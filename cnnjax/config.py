@@ -45,6 +45,7 @@ class Config:
     widths: tuple[int, ...] = structure((16, 32), "Channels of each convolution, first to last.", low=1, used_with=CNN)
     width_multiplier: float = structure(1.0, "Multiple of the channels of a published network.", above=0.0, used_with=PUBLISHED)
     conv: Literal["standard", "separable", "unshared"] = structure("standard", "Convolution: standard, depthwise then pointwise (separable), or a kernel of its own at every position (unshared, locally connected).", used_with=but("local_twin", of=presets.CONVOLUTIONAL))
+    conv_form: Literal["auto", "patches", "winograd2", "winograd4", "native"] = structure("auto", "Arithmetic of convolutions: the platform's best for each shape, patches times a matrix, Winograd's in tiles of 2 or 4 (where the kernel is 3x3 and moves by 1), or the platform's own primitive.", used_with={**CONVOLUTIONAL, "conv": ("standard", "separable")})
     kernel_size: tuple[int, ...] = structure((3,), "Size of each kernel: 3 for 3x3, 3x5 for height 3 and width 5.", low=1, pair=True, used_with=CNN)
     stride: int = structure(1, "Shift of each kernel per step.", low=1, used_with=CNN)
     dilation: int = structure(1, "Distance of the cells that a kernel sees.", low=1, used_with=CNN)

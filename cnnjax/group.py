@@ -16,7 +16,7 @@ from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from cnnjax import config as config_lib
-from cnnjax import optim, program
+from cnnjax import microbatch, optim, program
 from cnnjax.config import Config
 from cnnjax.data import batches, load
 
@@ -54,10 +54,32 @@ class Segment(NamedTuple):
     seconds: float
 
 
-def make_mesh(num_lanes: int) -> jax.sharding.Mesh:
-    """A mesh of the local devices, no more than there are lanes."""
-    devices = jax.local_devices()[:num_lanes]
-    return jax.make_mesh((len(devices),), ("run",), axis_types=(AxisType.Auto,), devices=devices)
+def count_pieces(structure: Config, image_shape: tuple[int, int, int], num_classes: int) -> int:
+    """Pieces in which this platform trains a batch: a GPU or TPU takes it whole."""
+    if jax.default_backend() != "cpu":
+        return 1
+    return microbatch.count_pieces(structure, image_shape, num_classes)
+
+
+def make_mesh(num_lanes: int, num_pieces: int = 1) -> jax.sharding.Mesh:
+    """A mesh of the local devices: lanes along `run`, no more than there are.
+
+    Where devices are left over, the pieces of a batch are shared along `data`.
+    """
+    devices = jax.local_devices()
+    shared = num_pieces > 1 and num_lanes * microbatch.SHARDS <= len(devices)
+    data = microbatch.SHARDS if shared else 1
+    run = min(num_lanes, len(devices) // data)
+    return jax.make_mesh(
+        (run, data), ("run", "data"), axis_types=(AxisType.Auto,) * 2, devices=devices[: run * data]
+    )
+
+
+def make_group_mesh(structure: Config, num_lanes: int, dataset: load.Dataset) -> jax.sharding.Mesh:
+    """The mesh on which so many lanes of a structure train."""
+    height, width, channels = dataset.train.images.shape[1:]
+    num_pieces = count_pieces(structure, (height, width, channels), dataset.num_classes)
+    return make_mesh(num_lanes, num_pieces)
 
 
 def place_data(structure: Config, dataset: load.Dataset, mesh: jax.sharding.Mesh) -> GroupData:
@@ -93,7 +115,7 @@ def stack_numbers(lanes: Sequence[Config], mesh: jax.sharding.Mesh) -> optim.Num
 
     The last lane is repeated until the devices share them evenly.
     """
-    padding = -len(lanes) % mesh.size
+    padding = -len(lanes) % mesh.shape["run"]
     rows = [config_lib.numbers_of(lane) for lane in (*lanes, *[lanes[-1]] * padding)]
     stacked = {
         name: np.array([row[name] for row in rows], DTYPES[config_lib.KNOBS[name].type])
@@ -129,7 +151,9 @@ def compile_group(
     lengths: Iterable[int],
 ) -> Executables:  # fmt: skip
     """Compiles everything the group will run, and runs nothing."""
-    functions = program.make_program(structure, data.spec)
+    num_pieces = count_pieces(structure, data.spec.image_shape, data.spec.num_classes)
+    axis = "data" if mesh.shape["data"] > 1 else None
+    functions = program.make_program(structure, data.spec, num_pieces, axis)
     options = CPU_COMPILER_OPTIONS if mesh.devices.flat[0].platform == "cpu" else {}
 
     def compile_lanes(function: Callable, *arguments: tuple) -> Callable:

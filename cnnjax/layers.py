@@ -146,7 +146,7 @@ class Conv(nn.Module):
         config = self.config
         return conv.conv2d(
             maps, kernel, self.stride, self.padding, explicit=as_pair(config.pad),
-            fill=config.fill, dilation=config.dilation, groups=groups,
+            fill=config.fill, dilation=config.dilation, groups=groups, form=config.conv_form,
         )  # fmt: skip
 
     def absent(self, channels: int) -> int:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array, lax
 
-from cnnjax import augment, cost, models, optim
+from cnnjax import augment, cost, microbatch, models, optim
 from cnnjax.config import Config
 from cnnjax.data import batches
 
@@ -61,10 +61,14 @@ class Program(NamedTuple):
     evaluate: Callable[[State, batches.Batches], Scores]
 
 
-def make_program(structure: Config, spec: DataSpec) -> Program:
+def make_program(
+    structure: Config, spec: DataSpec, num_pieces: int = 1, axis: str | None = None
+) -> Program:
     """The program of every run that shares `structure`.
 
     `advance(numbers, state, data, num_steps)` takes that many optimiser steps under one scan.
+    Its gradients are summed over `num_pieces` pieces of each batch, by the devices of a mesh
+    `axis` if one is named; how many there are changes the last bits of a run, the axis does not.
     `init` raises ValueError, naming the layer, where the network does not fit the images.
     """
     network = cost.find_twin(structure, spec.image_shape, spec.num_classes)
@@ -92,10 +96,7 @@ def make_program(structure: Config, spec: DataSpec) -> Program:
     ) -> tuple[State, Scores]:
         optimizer = optim.make_optimizer(structure, numbers)
 
-        def mean_loss(
-            params: models.Params, state: State, indices: Array
-        ) -> tuple[Array, tuple[models.Stats, Scores]]:
-            key = jax.random.fold_in(run_key(numbers, TRAIN), state.step)
+        def load_batch(key: Array, indices: Array) -> tuple[Array, Array, Array]:
             images, labels = data.images[indices].astype(jnp.float32), data.labels[indices]
             targets = jax.nn.one_hot(labels, spec.num_classes)
             images, targets = augment.augment(
@@ -103,14 +104,42 @@ def make_program(structure: Config, spec: DataSpec) -> Program:
             )
             smoothing = numbers["label_smoothing"]  # Szegedy et al. 2016, section 7
             targets = targets * (1 - smoothing) + smoothing / spec.num_classes
-            logits, batch_stats = model.apply(params, state.batch_stats, standardise(images), key)
-            scores = score(logits, targets, labels, jnp.ones(structure.batch_size, jnp.float32))
-            return scores.loss / scores.count, (batch_stats, scores)
+            return images, targets, labels
+
+        def share_of_loss(
+            params: models.Params, stats: models.Stats, key: Array, batch: tuple
+        ) -> tuple[Array, tuple[models.Stats, Scores]]:
+            """The loss of some of a batch, as a part of the mean over all of it."""
+            images, targets, labels = batch
+            logits, stats = model.apply(params, stats, standardise(images), key)
+            scores = score(logits, targets, labels, jnp.ones(len(labels), jnp.float32))
+            return scores.loss / structure.batch_size, (stats, scores)
+
+        find_grads = jax.grad(share_of_loss, has_aux=True)
+
+        def find_grads_in_pieces(state: State, key: Array, batch: tuple) -> tuple:
+            def one_piece(piece: tuple) -> tuple:
+                own, index = piece
+                grads, (_, scores) = find_grads(
+                    state.params, state.batch_stats, jax.random.fold_in(key, 1 + index), own
+                )
+                return grads, scores
+
+            split = jax.tree.map(lambda leaf: leaf.reshape(num_pieces, -1, *leaf.shape[1:]), batch)
+            grads, scores = microbatch.sum_over_pieces(
+                one_piece, (split, jnp.arange(num_pieces)), axis
+            )
+            return grads, (state.batch_stats, scores)
 
         def step(state: State, indices: Array) -> tuple[State, Scores]:
-            grads, (batch_stats, scores) = jax.grad(mean_loss, has_aux=True)(
-                state.params, state, indices
-            )
+            key = jax.random.fold_in(run_key(numbers, TRAIN), state.step)
+            batch = load_batch(key, indices)
+            if num_pieces > 1:
+                grads, (batch_stats, scores) = find_grads_in_pieces(state, key, batch)
+            else:
+                grads, (batch_stats, scores) = find_grads(
+                    state.params, state.batch_stats, key, batch
+                )
             updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
             params = optax.apply_updates(state.params, updates)
             ema = state.ema
@@ -127,14 +156,14 @@ def make_program(structure: Config, spec: DataSpec) -> Program:
     def evaluate(state: State, split: batches.Batches) -> Scores:
         params = state.params if state.ema is None else state.ema
 
-        def add(total: Scores, batch: batches.Batches) -> tuple[Scores, None]:
+        def judge(batch: batches.Batches) -> Scores:
             images = standardise(batch.images)
             logits, _ = model.apply(params, state.batch_stats, images, None)
             targets = jax.nn.one_hot(batch.labels, spec.num_classes)
-            scores = score(logits, targets, batch.labels, batch.mask)
-            return jax.tree.map(jnp.add, total, scores), None
+            return score(logits, targets, batch.labels, batch.mask)
 
-        zero = jnp.zeros((), jnp.float32)
-        return lax.scan(add, Scores(zero, zero, zero), split)[0]
+        if len(split.labels) % microbatch.SHARDS == 0:
+            return microbatch.sum_over_pieces(judge, split, axis)
+        return jax.tree.map(lambda sums: sums.sum(axis=0), lax.map(judge, split))
 
     return Program(init, advance, evaluate)

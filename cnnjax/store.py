@@ -30,6 +30,7 @@ PROGRAM_FILES = (
     "augment.py",
     "optim.py",
     "program.py",
+    "microbatch.py",
     "data/batches.py",
     "group.py",
 )

@@ -97,7 +97,7 @@ def run_lanes(
 
     def make_ready(group: Group) -> Ready:
         begin = time.perf_counter()
-        mesh = group_lib.make_mesh(len(group.lanes))
+        mesh = group_lib.make_group_mesh(group.structure, len(group.lanes), dataset)
         data = group_lib.place_data(group.structure, dataset, mesh)
         numbers = group_lib.stack_numbers(group.lanes, mesh)
         lengths = group_lib.segment_lengths(group.structure)

@@ -78,7 +78,7 @@ def make_ours(config: Config, lanes: int, dataset: Any) -> Callable[[int], None]
     from cnnjax import group
 
     configs = [dataclasses.replace(config, seed=seed) for seed in range(lanes)]
-    mesh = group.make_mesh(lanes)
+    mesh = group.make_group_mesh(config, lanes, dataset)
     data = group.place_data(config, dataset, mesh)
     numbers = group.stack_numbers(configs, mesh)
     executables = group.compile_group(config, numbers, data, mesh, [config.steps])

@@ -97,7 +97,7 @@ def train(
 
     begin = time.perf_counter()
     structure = config_lib.structure_of(config)
-    mesh = group.make_mesh(1)
+    mesh = group.make_group_mesh(structure, 1, dataset)
     data = group.place_data(structure, dataset, mesh)
     numbers = group.stack_numbers([config], mesh)
     every = checkpoint_every or config.eval_every

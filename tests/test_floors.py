@@ -25,6 +25,7 @@ FLOORS = (
     ("cnnjax.networks",),
     ("cnnjax.models",),
     ("cnnjax.cost",),
+    ("cnnjax.microbatch",),
     ("cnnjax.program",),
     ("cnnjax.group", "cnnjax.store"),
     ("cnnjax.checkpoint", "cnnjax.sweep", "cnnjax.judge", "cnnjax.plan"),

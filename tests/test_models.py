@@ -84,6 +84,13 @@ CASES = [
 ]
 
 
+def test_forms_of_convolution_change_the_last_bits_only():
+    outputs = [logits_of(Config(conv_form=form)) for form in others_of("conv_form")]
+    for output in outputs:
+        np.testing.assert_allclose(output, logits_of(Config()), atol=1e-4)
+    assert len({output.tobytes() for output in outputs}) >= 3
+
+
 def test_every_choice_of_every_knob_is_tried_here():
     for name, values in OTHER_VALUES.items():
         if KNOBS[name].choices:

@@ -24,10 +24,10 @@ def make_functions(config: Config, digits: load.Dataset):
     }  # fmt: skip
 
 
-def train(configs, digits, num_devices=2) -> program.State:
+def train(configs, digits, num_devices=2, mesh=None) -> program.State:
     """The final states of the lanes, on the first `num_devices` devices."""
     structure = config_lib.structure_of(configs[0])
-    mesh = group.make_mesh(num_devices)
+    mesh = mesh or group.make_mesh(num_devices)
     data = group.place_data(structure, digits, mesh)
     numbers = group.stack_numbers(configs, mesh)
     lengths = group.segment_lengths(structure)

@@ -1,0 +1,135 @@
+"""3x3 convolution of stride 1 by Winograd's minimal filtering, for CPUs.
+
+F(t x t, 3 x 3) computes tiles of t x t outputs with (t + 2)^2 products a channel where the plain
+form takes 9 t^2: 2.25 times fewer for t = 2 and 4 times for t = 4 (Lavin and Gray 2016). Both
+gradients are Winograd convolutions too, made of slices, sums and matrix products alone.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from cnnjax.ops.padding import Pads
+
+# (B transposed, G, A transposed) of Y = A' [(G k G') * (B' x B)] A for a tile x and a kernel k.
+TRANSFORMS = {
+    2: (
+        np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]]),
+        np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]]),
+        np.array([[1, 1, 1, 0], [0, 1, -1, -1]]),
+    ),
+    4: (
+        np.array(
+            [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
+             [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]]
+        ),
+        np.array(
+            [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6],
+             [1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]]
+        ),
+        np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0],
+                  [0, 1, -1, 8, -8, 1]]),
+    ),
+}  # fmt: skip
+
+
+def _combine(matrix: np.ndarray, parts: list[Array], axis: int) -> Array:
+    """The sums of `parts` by the rows of `matrix`, stacked along a new axis."""
+    rows = []
+    for row in matrix:
+        terms = [
+            part if weight == 1 else part * jnp.asarray(weight, part.dtype)
+            for weight, part in zip(row, parts, strict=True)
+            if weight
+        ]
+        rows.append(functools.reduce(jnp.add, terms))
+    return jnp.stack(rows, axis=axis)
+
+
+def _cut_tiles(maps: Array, matrix: np.ndarray, tile: int, counts: tuple[int, int]) -> Array:
+    """`matrix` x tile x `matrix`', for overlapping tiles that begin every `tile` cells.
+
+    `maps` [N, H, W, C] must hold `counts` tiles; gives [cells, N * tiles, C], cells row by row.
+    """
+    size, (rows, columns) = matrix.shape[1], counts
+    strips = [maps[:, i : i + (rows - 1) * tile + 1 : tile] for i in range(size)]
+    # Without the barrier XLA fuses both stages, and computes the first anew for every output.
+    vertical = lax.optimization_barrier(_combine(matrix, strips, axis=0))
+    cells = [vertical[:, :, :, j : j + (columns - 1) * tile + 1 : tile] for j in range(size)]
+    return _combine(matrix, cells, axis=1).reshape(matrix.shape[0] ** 2, -1, maps.shape[-1])
+
+
+def _join_tiles(cells: Array, tile: int, count: int, counts: tuple[int, int]) -> Array:
+    """A' x cells x A: [cells, N * tiles, F] to maps [N, rows * tile, columns * tile, F]."""
+    matrix, (rows, columns) = TRANSFORMS[tile][2], counts
+    size = tile + 2
+    cells = cells.reshape(size, size, count, rows, columns, -1)
+    vertical = _combine(matrix, [cells[i] for i in range(size)], axis=3)
+    vertical = lax.optimization_barrier(vertical)  # [size, N, rows, tile, columns, F]
+    maps = _combine(matrix, [vertical[j] for j in range(size)], axis=4)
+    return maps.reshape(count, rows * tile, columns * tile, -1)
+
+
+def _pad_to(maps: Array, before: tuple[int, int], size: tuple[int, int]) -> Array:
+    """`maps` with zeros before, and as many after as make them that large."""
+    after = (size[axis] - before[axis] - maps.shape[1 + axis] for axis in (0, 1))
+    pads = [(0, 0), *zip(before, after, strict=True), (0, 0)]
+    return lax.pad(maps, jnp.zeros((), maps.dtype), [(low, high, 0) for low, high in pads])
+
+
+def _plan(shape: tuple[int, ...], pads: Pads, tile: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The size of the output, and the number of tiles that cover it."""
+    height, width = (cells + sum(pad) - 2 for cells, pad in zip(shape[1:3], pads, strict=True))
+    return (height, width), (-(-height // tile), -(-width // tile))
+
+
+def _transform_input(images: Array, pads: Pads, tile: int) -> Array:
+    _, counts = _plan(images.shape, pads, tile)
+    before = (pads[0][0], pads[1][0])
+    padded = _pad_to(images, before, (counts[0] * tile + 2, counts[1] * tile + 2))
+    return _cut_tiles(padded, TRANSFORMS[tile][0], tile, counts)
+
+
+def _forward(images: Array, kernel: Array, pads: Pads, tile: int) -> Array:
+    (height, width), counts = _plan(images.shape, pads, tile)
+    transform = jnp.asarray(TRANSFORMS[tile][1], kernel.dtype)
+    weights = jnp.einsum("ai,bj,ijcf->abcf", transform, transform, kernel)
+    weights = weights.reshape(-1, *kernel.shape[2:])
+    products = jnp.einsum("apc,acf->apf", _transform_input(images, pads, tile), weights)
+    return _join_tiles(products, tile, images.shape[0], counts)[:, :height, :width]
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def winograd(images: Array, kernel: Array, pads: Pads, tile: int) -> Array:
+    """Convolution of [N, H, W, C] with [3, 3, C, F]; `pads` as pairs, `tile` 2 or 4.
+
+    In float32 the relative error is below 1e-6 for tiles of 2 and 5e-6 for tiles of 4.
+    """
+    return _forward(images, kernel, pads, tile)
+
+
+def _keep(images: Array, kernel: Array, pads: Pads, tile: int) -> tuple[Array, tuple]:
+    return _forward(images, kernel, pads, tile), (images, kernel)
+
+
+def _backward(pads: Pads, tile: int, kept: tuple[Array, Array], grads: Array) -> tuple:
+    images, kernel = kept
+    # With respect to the images: the convolution with the kernel turned by half a turn.
+    turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+    back = tuple((2 - low, 2 - high) for low, high in pads)
+    images_grad = _forward(grads, turned, back, tile)
+    # With respect to the kernel: transposed transforms around a product over all tiles.
+    _, counts = _plan(images.shape, pads, tile)
+    padded = _pad_to(grads, (0, 0), (counts[0] * tile, counts[1] * tile))
+    spread = _cut_tiles(padded, TRANSFORMS[tile][2].T, tile, counts)
+    products = jnp.einsum("apc,apf->acf", _transform_input(images, pads, tile), spread)
+    transform = jnp.asarray(TRANSFORMS[tile][1], kernel.dtype)
+    products = products.reshape(tile + 2, tile + 2, *kernel.shape[2:])
+    kernel_grad = jnp.einsum("ai,bj,abcf->ijcf", transform, transform, products)
+    return images_grad, kernel_grad
+
+
+winograd.defvjp(_keep, _backward)
