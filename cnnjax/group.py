@@ -6,6 +6,7 @@ or many.
 """
 
 import functools
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -110,12 +111,53 @@ def make_spec(dataset: load.Dataset) -> program.DataSpec:
     )
 
 
-def stack_numbers(lanes: Sequence[Config], mesh: jax.sharding.Mesh) -> optim.Numbers:
+def memory_budget() -> int:
+    """Bytes that a program may take of each device: half of a computer's memory, shared by all of
+    its devices, or four fifths of an accelerator's.
+    """  # fmt: skip
+    device = jax.local_devices()[0]
+    if device.platform == "cpu":
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return total // 2 // len(jax.local_devices())
+    return int(0.8 * (device.memory_stats() or {}).get("bytes_limit", 8 * 2**30))
+
+
+def fit_wave(structure: Config, num_lanes: int, spec: program.DataSpec, run_devices: int) -> int:
+    """How many lanes train at once, so that their states fit the memory: all, or fewer.
+
+    A state counts three times: before and after a segment, and while it is updated.
+    """
+    functions = program.make_program(structure, spec)
+    numbers = {
+        name: jax.ShapeDtypeStruct((), DTYPES[config_lib.KNOBS[name].type])
+        for name in config_lib.numbers_of(structure)
+    }
+    leaves = jax.tree.leaves(jax.eval_shape(functions.init, numbers))
+    state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+    each = max(memory_budget() // (3 * state_bytes), 1)
+    return min(num_lanes, each * run_devices)
+
+
+def memory_of(executables: Executables) -> int:
+    """Bytes that the largest segment takes of each device, as its compiler says."""
+    found = [advance.memory_analysis() for advance in executables.advance.values()]  # pyright: ignore[reportFunctionMemberAccess]
+    return max(
+        analysis.argument_size_in_bytes
+        + analysis.output_size_in_bytes
+        + analysis.temp_size_in_bytes
+        for analysis in found
+    )
+
+
+def stack_numbers(
+    lanes: Sequence[Config], mesh: jax.sharding.Mesh, at_least: int = 0
+) -> optim.Numbers:
     """The traced numbers of the lanes, each [lanes], spread over the mesh.
 
-    The last lane is repeated until the devices share them evenly.
+    The last lane is repeated until there are enough, and the devices share them evenly.
     """
-    padding = -len(lanes) % mesh.shape["run"]
+    padding = max(at_least - len(lanes), 0)
+    padding += -(len(lanes) + padding) % mesh.shape["run"]
     rows = [config_lib.numbers_of(lane) for lane in (*lanes, *[lanes[-1]] * padding)]
     stacked = {
         name: np.array([row[name] for row in rows], DTYPES[config_lib.KNOBS[name].type])

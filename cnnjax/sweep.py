@@ -15,7 +15,6 @@ import platformdirs
 
 from cnnjax import config as config_lib
 from cnnjax import group as group_lib
-from cnnjax import optim
 from cnnjax.config import Config
 from cnnjax.data import load
 
@@ -77,7 +76,8 @@ class Ready(NamedTuple):
     """A group that is compiled and waits for the devices."""
 
     group: Group
-    numbers: optim.Numbers
+    wave: int  # lanes that train at once
+    mesh: jax.sharding.Mesh
     data: group_lib.GroupData
     executables: group_lib.Executables
     compile_seconds: float
@@ -91,7 +91,8 @@ def run_lanes(
 ) -> Iterator[Result | Failure]:
     """Trains every config and yields it when it is done; a group that fails yields a Failure.
 
-    Groups compile concurrently while earlier ones train. `on_examples` hears how many training
+    Groups compile concurrently while earlier ones train; a group whose states do not fit the memory
+    goes in waves through one compiled program. `on_examples` hears how many training
     examples each segment saw. Raises Interrupted soon after `should_stop` turns true.
     """
 
@@ -99,10 +100,16 @@ def run_lanes(
         begin = time.perf_counter()
         mesh = group_lib.make_group_mesh(group.structure, len(group.lanes), dataset)
         data = group_lib.place_data(group.structure, dataset, mesh)
-        numbers = group_lib.stack_numbers(group.lanes, mesh)
         lengths = group_lib.segment_lengths(group.structure)
-        executables = group_lib.compile_group(group.structure, numbers, data, mesh, lengths)
-        return Ready(group, numbers, data, executables, time.perf_counter() - begin)
+        devices, budget = mesh.shape["run"], group_lib.memory_budget()
+        wave = group_lib.fit_wave(group.structure, len(group.lanes), data.spec, devices)
+        while True:
+            numbers = group_lib.stack_numbers(group.lanes[:wave], mesh)
+            executables = group_lib.compile_group(group.structure, numbers, data, mesh, lengths)
+            if wave <= devices or group_lib.memory_of(executables) <= budget:
+                break
+            wave = max(wave // 2, devices)
+        return Ready(group, wave, mesh, data, executables, time.perf_counter() - begin)
 
     waiting = group_lanes(configs)[::-1]
     workers = len(jax.local_devices()) if jax.default_backend() == "cpu" else os.cpu_count() or 1
@@ -119,7 +126,10 @@ def run_lanes(
             for future in done:
                 group = pending.pop(future)
                 try:
-                    yield from _run_group(future.result(), on_examples, should_stop)
+                    ready = future.result()
+                    for start in range(0, len(group.lanes), ready.wave):
+                        lanes = group.lanes[start : start + ready.wave]
+                        yield from _run_wave(ready, lanes, on_examples, should_stop)
                 except Interrupted:
                     raise
                 except Exception as error:  # one bad group must not end a sweep overnight
@@ -128,13 +138,17 @@ def run_lanes(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _run_group(
-    ready: Ready, on_examples: Callable[[int], None], should_stop: Callable[[], bool]
+def _run_wave(
+    ready: Ready,
+    lanes: Sequence[Config],
+    on_examples: Callable[[int], None],
+    should_stop: Callable[[], bool],
 ) -> Iterator[Result]:
-    structure, lanes = ready.group.structure, ready.group.lanes
+    structure = ready.group.structure
+    numbers = group_lib.stack_numbers(lanes, ready.mesh, at_least=ready.wave)
     curves: list[list[dict[str, Any]]] = [[] for _ in lanes]
     seconds, step, states = 0.0, 0, None
-    for segment in group_lib.train_group(ready.executables, structure, ready.numbers, ready.data):
+    for segment in group_lib.train_group(ready.executables, structure, numbers, ready.data):
         for lane, curve in enumerate(curves):
             curve.append(group_lib.describe_segment(segment, lane))
         on_examples((segment.step - step) * structure.batch_size * len(lanes))

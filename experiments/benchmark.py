@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import statistics
 import sys
@@ -17,17 +18,40 @@ from cnnjax.config import Config
 from experiments import script
 
 DESCRIPTION = """
-python -m experiments.benchmark [--lanes=1,2,8] [--json=FILE] [--name=value ...]
+python -m experiments.benchmark [--networks=digits,cnn28] [--lanes=1,2,8] [--name=value ...]
 
-Trains the same network with cnnjax and with a plain PyTorch loop (extra `bench`), alternating
-round by round, and prints how many times as many examples per second cnnjax trains: the median,
-least and greatest ratio of the rounds. Compilation and a first round of each are not counted.
+Trains the same network with cnnjax and with each opponent (PyTorch is in the extra `bench`),
+alternating round by round, and prints how many times as many examples per second cnnjax trains:
+the median, least and greatest ratio of the rounds. Compilation and a first round of each are not
+counted. A flag of a run, such as --batch_size, holds for all networks.
 """
+
+# What each network is, and the shape of the random images it gets; None for the digits.
+NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, int, int] | None]] = {
+    "digits": ({"steps": 400, "eval_every": 0}, None),
+    "cnn28": (
+        {"widths": (32, 64), "pool_every": 1, "hidden": (256,), "batch_size": 128, "steps": 10,
+         "eval_every": 0},
+        (28, 28, 1),
+    ),
+    "resnet18": (
+        {"model": "resnet18_small", "batch_size": 128, "steps": 2, "eval_every": 0}, (32, 32, 3)
+    ),
+}  # fmt: skip
+OPPONENTS = ("pytorch", "pytorch_compiled", "pytorch_processes", "flax")
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
     """Measures and prints; gives the exit status."""
     values = absl_flags.FlagValues()
+    absl_flags.DEFINE_multi_enum(
+        "networks", ["digits"], list(NETWORKS), "Network to train; once each.", flag_values=values
+    )
+    absl_flags.DEFINE_multi_enum(
+        "opponents", ["pytorch", "pytorch_processes", "flax"], OPPONENTS,
+        "PyTorch with one thread and with all, compiled, as a process a core; a Flax loop.",
+        flag_values=values,
+    )  # fmt: skip
     absl_flags.DEFINE_list("lanes", ["1", "2", "8"], "Runs trained at once.", flag_values=values)
     absl_flags.DEFINE_integer("rounds", 7, "Rounds.", lower_bound=1, flag_values=values)
     absl_flags.DEFINE_string("json", None, "Write the ratios to this file.", flag_values=values)
@@ -38,37 +62,122 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         flags.refuse(f"unexpected {positional[0]!r}: every choice is a flag, such as --lanes=8")
     if not all(text.isdigit() and int(text) > 0 for text in values.lanes):
         flags.refuse(f"--lanes={','.join(values.lanes)} is not allowed: give integers such as 1,8")
-    try:
-        import torch
-    except ImportError:
-        print("error: PyTorch is missing: pip install 'cnnjax[bench]'", file=sys.stderr)
-        return script.FAILED
+    given = flags.given_config(values)
+    configs = {name: config_lib.make_config({**NETWORKS[name][0], **given})
+               for name in values.networks}  # fmt: skip
+    if any(name.startswith("pytorch") for name in values.opponents):
+        try:
+            import torch  # noqa: F401
+        except ImportError:
+            print("error: PyTorch is missing: pip install 'cnnjax[bench]'", file=sys.stderr)
+            return script.FAILED
 
     from cnnjax import sweep
-    from cnnjax.data import load
-    from experiments import opponents
 
     sweep.configure_jax()
-    config = config_lib.make_config(flags.given_config(values))
-    data_dir = load.find_data_dir(values.data_dir)
-    dataset = load.take_train(load.load_dataset(config.dataset, data_dir), config.train_examples)
-    threads = sorted({1, torch.get_num_threads()})
-    theirs = {
-        f"pytorch, {count} thread{'s'[: count - 1]}": opponents.make_pytorch(config, dataset, count)
-        for count in threads
-    }
-    rows = []
-    for lanes in map(int, values.lanes):
-        rows += compare(config, lanes, make_ours(config, lanes, dataset), theirs, values.rounds)
-    print(f"{'lanes':>5}  {'opponent':20} {'ratio':>6} {'low':>6} {'high':>6}")
-    for row in rows:
-        print(
-            f"{row['lanes']:5}  {row['opponent']:20} {row['ratio']:6.2f} {row['ratio_low']:6.2f}"
-            f" {row['ratio_high']:6.2f}"
-        )
+    peak, rows = measure_peak(), []
+    print(f"a 2048 x 2048 matrix product: {peak / 1e9:,.0f} GFLOP/s")
+    print(
+        f"{'network':10} {'batch':>5} {'lanes':>5}  {'opponent':24} {'ratio':>6} {'low':>6}"
+        f" {'high':>6}  {'ours, images/s':>14} {'of peak':>7}"
+    )
+    for name, config in configs.items():
+        rows += measure_network(name, config, values, peak)
     if values.json:
         pathlib.Path(values.json).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return script.DONE
+
+
+def measure_network(
+    name: str, config: Config, values: absl_flags.FlagValues, peak: float
+) -> list[dict[str, Any]]:
+    """Measures and prints one network against all opponents, for each number of lanes."""
+    from cnnjax import cost, group
+    from cnnjax.data import load
+
+    if (shape := NETWORKS[name][1]) is None:
+        dataset = load.load_dataset(config.dataset, load.find_data_dir(values.data_dir))
+    else:
+        dataset = make_random_dataset(shape)
+    dataset = load.take_train(dataset, config.train_examples)
+    spec = group.make_spec(dataset)
+    flops = 6 * cost.measure(config, spec.image_shape, spec.num_classes).macs
+    theirs, close = make_opponents(config, dataset, values.opponents)
+    rows = []
+    for lanes in map(int, values.lanes):
+        ours = make_ours(config, lanes, dataset)
+        for row in compare(name, config, lanes, ours, theirs, values.rounds):
+            rows.append(row)
+            rate = row["examples_per_second"]
+            print(
+                f"{name:10} {config.batch_size:5} {lanes:5}  {row['opponent']:24}"
+                f" {row['ratio']:6.2f} {row['ratio_low']:6.2f} {row['ratio_high']:6.2f}"
+                f"  {rate:14,.0f} {flops * rate / peak:7.0%}",
+                flush=True,
+            )
+    close()
+    return rows
+
+
+def measure_peak() -> float:
+    """Floating-point operations per second of a large matrix product on all cores."""
+    import jax
+    import jax.numpy as jnp
+
+    matrix = jnp.ones((2048, 2048)) / 2048
+    multiply = jax.jit(lambda a, b: a @ b)
+    jax.block_until_ready(multiply(matrix, matrix))
+    seconds = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        jax.block_until_ready(multiply(matrix, matrix))
+        seconds.append(time.perf_counter() - begin)
+    return 2 * 2048**3 / min(seconds)
+
+
+def make_random_dataset(shape: tuple[int, int, int]) -> Any:
+    """Random images and labels of ten classes: their values do not change how long a step takes."""
+    import numpy as np
+
+    from cnnjax.data import load
+
+    rng = np.random.default_rng(0)
+
+    def split(count: int) -> load.Split:
+        images = rng.integers(0, 256, size=(count, *shape)).astype(np.uint8)
+        return load.Split(images, rng.integers(0, 10, size=count).astype(np.int32))
+
+    return load.Dataset("random", 10, split(2048), split(256), split(256), fingerprint="random")
+
+
+def make_opponents(
+    config: Config, dataset: Any, names: Sequence[str]
+) -> tuple[dict[str, tuple[Callable[[int], None], int]], Callable[[], None]]:
+    """By name: what takes so many steps, and of how many runs at once; and what ends them all."""
+    from experiments import opponents
+
+    cores = os.cpu_count() or 1
+    found: dict[str, tuple[Callable[[int], None], int]] = {}
+    ends = []
+    for name in names:
+        if name == "flax":
+            if config.model == "cnn":
+                found["flax loop"] = opponents.make_flax(config, dataset), 1
+        elif name == "pytorch_processes":
+            train, end = opponents.make_pytorch_processes(config, dataset, cores)
+            found[f"pytorch, {cores} processes"] = train, cores
+            ends.append(end)
+        else:
+            compiled = name == "pytorch_compiled"
+            for threads in sorted({1, cores}):
+                words = f"{name.replace('_', ' ')}, {threads} thread{'s'[: threads - 1]}"
+                found[words] = opponents.make_pytorch(config, dataset, threads, compiled), 1
+
+    def close() -> None:
+        for end in ends:
+            end(0)
+
+    return found, close
 
 
 def make_ours(config: Config, lanes: int, dataset: Any) -> Callable[[int], None]:
@@ -95,10 +204,11 @@ def make_ours(config: Config, lanes: int, dataset: Any) -> Callable[[int], None]
 
 
 def compare(
+    network: str,
     config: Config,
     lanes: int,
     ours: Callable[[int], None],
-    theirs: dict[str, Callable[[int], None]],
+    theirs: dict[str, tuple[Callable[[int], None], int]],
     rounds: int,
 ) -> list[dict[str, Any]]:
     """Ratios of examples per second, ours over each of theirs, taken in turn."""
@@ -109,21 +219,25 @@ def compare(
         return runs * config.steps * config.batch_size / (time.perf_counter() - begin)
 
     ratios: dict[str, list[float]] = {name: [] for name in theirs}
+    rates = []
     for round_number in range(rounds + 1):
         own = measure(ours, lanes)
-        for name, train in theirs.items():
-            ratio = own / measure(train, 1)
+        if round_number > 0:
+            rates.append(own)
+        for name, (train, runs) in theirs.items():
+            ratio = own / measure(train, runs)
             if round_number > 0:
                 ratios[name].append(ratio)
     return [
         {
-            "network": f"{config.dataset} {config.model}",
+            "network": network,
             "batch_size": config.batch_size,
             "lanes": lanes,
             "opponent": name,
             "ratio": statistics.median(found),
             "ratio_low": min(found),
             "ratio_high": max(found),
+            "examples_per_second": statistics.median(rates),
         }
         for name, found in ratios.items()
     ]

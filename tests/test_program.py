@@ -225,3 +225,44 @@ def test_a_run_that_diverges_is_an_outcome(tiny, digits):
 def test_a_sweep_stops_when_asked(tiny, digits):
     with pytest.raises(sweep.Interrupted):
         list(sweep.run_lanes([tiny], digits, should_stop=lambda: True))
+
+
+def test_a_sweep_beyond_its_memory_goes_in_waves_to_the_same_numbers(tiny, digits, monkeypatch):
+    configs = [dataclasses.replace(tiny, seed=seed) for seed in range(5)]
+    whole = {result.config: result for result in sweep.run_lanes(configs, digits)}
+    waves, train_group = [], group.train_group
+    monkeypatch.setattr(group, "memory_budget", lambda: 1)
+    monkeypatch.setattr(
+        group, "train_group", lambda *arguments: waves.append(1) or train_group(*arguments)
+    )
+    seen = []
+    for result in sweep.run_lanes(configs, digits, on_examples=seen.append):
+        assert result.metrics == whole.pop(result.config).metrics
+    assert not whole and len(waves) == 3  # two lanes at a time, a device each
+    assert sum(seen) == 5 * tiny.steps * tiny.batch_size
+
+
+def test_the_memory_of_a_wave_is_bounded_by_what_its_state_takes(tiny, digits, monkeypatch):
+    spec = group.make_spec(digits)
+    functions, _, numbers = make_functions(tiny, digits)
+    state = sum(leaf.nbytes for leaf in jax.tree.leaves(functions.init(numbers)))
+    monkeypatch.setattr(group, "memory_budget", lambda: 30 * state)
+    assert group.fit_wave(tiny, 64, spec, 2) == 20
+    assert group.fit_wave(tiny, 7, spec, 2) == 7
+
+
+def test_nothing_is_compiled_after_the_first_segment(tiny, digits):
+    structure, mesh = config_lib.structure_of(tiny), group.make_mesh(1)
+    data, numbers = group.place_data(structure, digits, mesh), group.stack_numbers([tiny], mesh)
+    lengths = group.segment_lengths(structure)
+    executables = group.compile_group(structure, numbers, data, mesh, lengths)
+    segments = group.train_group(executables, structure, numbers, data)
+    next(segments)
+    compiled = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, seconds, **_: compiled.append(event) if "compile" in event else None
+    )
+    assert list(segments) and not compiled
+    jax.jit(lambda x: x + 3)(1.0)  # the listener would have heard
+    assert compiled
+    jax.monitoring.clear_event_listeners()
