@@ -39,28 +39,33 @@ def window_cells(
     ]
 
 
-# The patches are made anew in the backward pass: kept, they are as large as the images times the
-# cells of the kernel.
-@functools.partial(jax.checkpoint, static_argnums=(2, 3, 4, 5), prevent_cse=False)
 def patches_times_matrix(
     images: Array, kernel: Array, stride: int, pads: Pads, dilation: int = 1, groups: int = 1
 ) -> Array:
-    """Convolution as matrix products over explicit patches. Shapes as `conv2d`."""
-    height, width, channels, features = kernel.shape
-    images = padding_lib.fill_border(images, pads, "zero")
-    cells = window_cells(images, (height, width), stride, dilation)
-    if groups == 1:
-        patches = jnp.concatenate(cells, axis=-1)  # [N, H', W', height * width * channels]
-        return patches @ kernel.reshape(height * width * channels, features)
-    if channels == 1 and features == groups:  # depthwise: a weighted sum of shifted maps
-        weights = kernel.reshape(height * width, 1, 1, 1, features)
-        products = [cell * weight for cell, weight in zip(cells, weights, strict=True)]
-        return functools.reduce(jnp.add, products)
-    split = [cell.reshape(*cell.shape[:3], groups, channels) for cell in cells]
-    patches = jnp.concatenate(split, axis=-1)  # [N, H', W', groups, height * width * channels]
-    weights = kernel.reshape(height * width * channels, groups, features // groups)
-    output = jnp.einsum("nhwgp,pgf->nhwgf", patches, weights)
-    return output.reshape(*output.shape[:3], features)
+    """Convolution as matrix products over explicit patches. Shapes as `conv2d`.
+
+    The patches are made anew in the backward pass: kept, they would be as large as the images
+    times the cells of the kernel.
+    """
+
+    def multiply(images: Array, kernel: Array) -> Array:
+        height, width, channels, features = kernel.shape
+        images = padding_lib.fill_border(images, pads, "zero")
+        cells = window_cells(images, (height, width), stride, dilation)
+        if groups == 1:
+            patches = jnp.concatenate(cells, axis=-1)  # [N, H', W', height * width * channels]
+            return patches @ kernel.reshape(height * width * channels, features)
+        if channels == 1 and features == groups:  # depthwise: a weighted sum of shifted maps
+            weights = kernel.reshape(height * width, 1, 1, 1, features)
+            products = [cell * weight for cell, weight in zip(cells, weights, strict=True)]
+            return functools.reduce(jnp.add, products)
+        split = [cell.reshape(*cell.shape[:3], groups, channels) for cell in cells]
+        patches = jnp.concatenate(split, axis=-1)  # [..., groups, height * width * channels]
+        weights = kernel.reshape(height * width * channels, groups, features // groups)
+        output = jnp.einsum("nhwgp,pgf->nhwgf", patches, weights)
+        return output.reshape(*output.shape[:3], features)
+
+    return jax.checkpoint(multiply, prevent_cse=False)(images, kernel)
 
 
 def native(
