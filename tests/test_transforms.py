@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 from jax.sharding import AxisType, PartitionSpec
+from jax.test_util import check_grads
 
 from cnnjax import augment, layers
 from cnnjax.config import WINDOWS
@@ -71,6 +72,17 @@ def test_bfloat16_is_close(name):
     assert half.dtype == jnp.bfloat16
     error = np.linalg.norm(np.asarray(half, np.float32) - full) / np.linalg.norm(full)
     assert error < 0.02  # 8 bits of mantissa: each rounding is off by up to 1/256
+
+
+def by_form(form):
+    return lambda x: conv.conv2d(x, as_type_of(x, KERNEL), form=form)
+
+
+@pytest.mark.parametrize("name", [*OPS, "winograd2", "winograd4"])
+def test_gradients_by_finite_differences_in_float64(name):
+    once = OPS.get(name) or by_form(name)
+    with jax.enable_x64(True):
+        check_grads(once, (jnp.asarray(draw(1, 6, 6, 4), jnp.float64),), order=1, modes=["rev"])
 
 
 AUGMENTATIONS = {
