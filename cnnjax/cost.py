@@ -1,5 +1,6 @@
 """What a network costs, from shapes alone: nothing is trained, compiled or even allocated."""
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -40,6 +41,7 @@ class Cost(NamedTuple):
     map_shape: tuple[int, ...]  # of that map: height, width, channels
 
 
+@functools.cache  # plan, split of the batch and program all ask; a twin's search asks many times
 def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> Cost:
     """The cost of a run's network. Biases, activations, norms and pooling count no MACs.
 

@@ -38,6 +38,11 @@ def cnn(config: Config, num_classes: int) -> Layout:
     return tuple(layout)
 
 
+def pool_shift(config: Config) -> int:
+    """The shift of the run's pooling, or of the convolution that stands in its place."""
+    return config.pool_stride or config.pool_size
+
+
 def scale_width(config: Config, features: int) -> int:
     """The channels of a published layer times `width_multiplier`, in multiples of `groups`."""
     if config.width_multiplier == 1:

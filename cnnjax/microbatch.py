@@ -15,7 +15,6 @@ SHARDS = 2  # parts of a batch that may lie on different devices; their sum has 
 CACHE_BYTES = 3 * 2**20  # outputs of all layers for one piece; measured on 32 MiB of shared cache
 
 
-@functools.cache
 def count_pieces(structure: Config, image_shape: tuple[int, int, int], num_classes: int) -> int:
     """Pieces of a training batch for a CPU: 1, or a multiple of `SHARDS`.
 
@@ -37,24 +36,23 @@ def sum_over_pieces(function: Callable[[Any], Any], pieces: Any, axis: str | Non
 
     With `axis`, a mesh axis of `SHARDS` devices, each of them takes its share.
     """
-
-    def add_up(function: Callable[[Any], Any], parts: Any) -> Any:
-        first = jax.tree.map(lambda leaf: leaf[0], parts)
-        zero = jax.tree.map(
-            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(function, first)
-        )
-
-        def add(total: Any, part: Any) -> tuple[Any, None]:
-            return jax.tree.map(jnp.add, total, function(part)), None
-
-        return lax.scan(add, zero, parts)[0]
-
-    def add_shard(shard: Any) -> Any:
-        return add_up(function, shard)
-
     # Both ways end in an operation that XLA fuses nothing into: what it fuses, it rounds anew.
+    add_shard = functools.partial(_add_up, function)
     shards = jax.tree.map(lambda leaf: leaf.reshape(SHARDS, -1, *leaf.shape[1:]), pieces)
     if axis is None:
-        return add_up(add_shard, shards)
+        return _add_up(add_shard, shards)
     own = jax.tree.map(lambda leaf: leaf[lax.axis_index(axis)], shards)
     return lax.psum(add_shard(own), axis)
+
+
+def _add_up(function: Callable[[Any], Any], parts: Any) -> Any:
+    """The sum of `function` over a tree of arrays that lead with the parts, one by one."""
+    first = jax.tree.map(lambda leaf: leaf[0], parts)
+    zero = jax.tree.map(
+        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(function, first)
+    )
+
+    def add(total: Any, part: Any) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, function(part)), None
+
+    return lax.scan(add, zero, parts)[0]

@@ -45,8 +45,7 @@ def apply_head(config: Config, num_classes: int, maps: Array, train: bool) -> Ar
 
 def apply_pool(config: Config, maps: Array, train: bool, name: str) -> Array:
     """The run's pooling."""
-    shift = config.pool_stride or config.pool_size
-    maps = layers.Pool(config, shift, name=name)(maps, train)
+    maps = layers.Pool(config, layouts.pool_shift(config), name=name)(maps, train)
     return layers.activate(config, maps) if config.pool == "subsample" else maps
 
 
@@ -65,7 +64,7 @@ class CNN(nn.Module):
             if isinstance(layer, layouts.Conv):
                 number += 1
                 strided = config.pool == "stride" and following == layouts.POOL
-                shift = (config.pool_stride or config.pool_size) if strided else 1
+                shift = layouts.pool_shift(config) if strided else 1
                 stride = layer.stride * shift
                 maps = layers.make_conv(config, layer, stride, f"conv_{number}")(maps)
                 maps = layers.normalise(config, maps, train, f"norm_{number}")
@@ -135,8 +134,8 @@ class ResNet(nn.Module):
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
         config, plan = self.config, layouts.RESNETS[self.config.model]
-        small = config.stem == "small" or config.model == "resnet20"
-        shift = (config.pool_stride or config.pool_size) if config.pool == "stride" else 1
+        small = config.stem == "small"
+        shift = layouts.pool_shift(config) if config.pool == "stride" else 1
         cells, stride = (3, 1) if small else (7, 2 * shift)
         maps = convolve(config, maps, train, plan.features[0], cells, stride, "stem")
         maps = layers.activate(config, maps)

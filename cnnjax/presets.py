@@ -40,6 +40,6 @@ PRESETS = {
     "resnet34": {**_STEM, "image_size": 224},
     "resnet50": {**_STEM, "image_size": 224},
     "resnet18_small": {**_STEM, "stem": "small"},
-    "resnet20": _RESNET,
+    "resnet20": {**_RESNET, "stem": "small"},
     "logistic": {"hidden": ()},
 }  # fmt: skip

@@ -47,17 +47,20 @@ class Failure(NamedTuple):
     error: Exception
 
 
+def count_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def configure_jax(cache_dir: pathlib.Path | None = None) -> None:
     """As many CPU devices as cores, and the compilation cache on disk.
 
     Call before anything uses JAX. What the environment already configures is left as it is.
     """
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
     if "--xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
-        jax.config.update("jax_num_cpu_devices", cores)
+        jax.config.update("jax_num_cpu_devices", count_cores())
     if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
         directory = cache_dir or pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "xla"
         jax.config.update("jax_compilation_cache_dir", os.fspath(directory))

@@ -1,8 +1,8 @@
 """Training throughput beside the alternatives, as ratios from one run."""
 
 import dataclasses
+import functools
 import json
-import os
 import pathlib
 import statistics
 import sys
@@ -18,7 +18,7 @@ from cnnjax.config import Config
 from experiments import script
 
 DESCRIPTION = """
-python -m experiments.benchmark [--networks=digits,cnn28] [--lanes=1,2,8] [--name=value ...]
+python -m experiments.benchmark [--networks=cnn28 ...] [--lanes=1,2,8] [--name=value ...]
 
 Trains the same network with cnnjax and with each opponent (PyTorch is in the extra `bench`),
 alternating round by round, and prints how many times as many examples per second cnnjax trains:
@@ -154,9 +154,10 @@ def make_opponents(
     config: Config, dataset: Any, names: Sequence[str]
 ) -> tuple[dict[str, tuple[Callable[[int], None], int]], Callable[[], None]]:
     """By name: what takes so many steps, and of how many runs at once; and what ends them all."""
+    from cnnjax import sweep
     from experiments import opponents
 
-    cores = os.cpu_count() or 1
+    cores = sweep.count_cores()
     found: dict[str, tuple[Callable[[int], None], int]] = {}
     ends = []
     for name in names:
@@ -164,9 +165,9 @@ def make_opponents(
             if config.model == "cnn":
                 found["flax loop"] = opponents.make_flax(config, dataset), 1
         elif name == "pytorch_processes":
-            train, end = opponents.make_pytorch_processes(config, dataset, cores)
+            train = opponents.make_pytorch_processes(config, dataset, cores)
             found[f"pytorch, {cores} processes"] = train, cores
-            ends.append(end)
+            ends.append(functools.partial(train, 0))
         else:
             compiled = name == "pytorch_compiled"
             for threads in sorted({1, cores}):
@@ -175,7 +176,7 @@ def make_opponents(
 
     def close() -> None:
         for end in ends:
-            end(0)
+            end()
 
     return found, close
 

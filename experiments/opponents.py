@@ -139,8 +139,8 @@ def _work(config: Config, dataset: Dataset, pipe: Any) -> None:
         pipe.send(None)
 
 
-def make_pytorch_processes(config: Config, dataset: Dataset, count: int) -> tuple[Train, Train]:
-    """So many PyTorch processes of one thread, each training its own run; and what ends them."""
+def make_pytorch_processes(config: Config, dataset: Dataset, count: int) -> Train:
+    """So many PyTorch processes of one thread, each training its own run; no steps end them."""
     check_known(config)
     context = multiprocessing.get_context("spawn")
     pipes = []
@@ -156,7 +156,7 @@ def make_pytorch_processes(config: Config, dataset: Dataset, count: int) -> tupl
             for pipe in pipes:
                 pipe.recv()
 
-    return train, lambda _: train(0)
+    return train
 
 
 def make_flax(config: Config, dataset: Dataset) -> Train:

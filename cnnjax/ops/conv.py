@@ -6,6 +6,7 @@ times a matrix, or Winograd's, keeps its speed there; GPUs and TPUs get their na
 """
 
 import functools
+import math
 from collections.abc import Callable
 
 import jax
@@ -96,12 +97,12 @@ def choose_form(
     Winograd pays where there are channels to multiply, many tiles for each transformed kernel,
     and few cells of the tiles beyond the map.
     """
-    plain = kernel[:2] == (3, 3) and (stride, dilation, groups) == (1, 1, 1)
-    if not plain or min(kernel[2:]) < 16 or dtype != jnp.float32:
+    possible = winograd.is_possible(kernel, stride, dilation, groups)
+    if not possible or min(kernel[2:]) < 16 or dtype != jnp.float32:
         return "patches"
-    height, width = (cells + sum(pad) - 2 for cells, pad in zip(shape[1:3], pads, strict=True))
     for tile in (4, 2):
-        tiles = -(-height // tile) * -(-width // tile)
+        (height, width), counts = winograd.plan_tiles(shape, pads, tile)
+        tiles = math.prod(counts)
         if shape[0] * tiles >= 256 and tiles * tile**2 <= 1.25 * height * width:
             return f"winograd{tile}"
     return "patches"
@@ -118,7 +119,7 @@ def slide_on_cpu(
 def by_winograd(tile: int, images: Array, kernel: Array, stride: int, pads: Pads, dilation: int,
                 groups: int) -> Array:  # fmt: skip
     """Convolution by tiles, where it can be, and else by patches. Shapes as `conv2d`."""
-    if kernel.shape[:2] == (3, 3) and (stride, dilation, groups) == (1, 1, 1):
+    if winograd.is_possible(kernel.shape, stride, dilation, groups):
         return winograd.winograd(images, kernel, tuple(pads), tile)
     return patches_times_matrix(images, kernel, stride, pads, dilation, groups)
 

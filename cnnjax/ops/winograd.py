@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from cnnjax.ops.padding import Pads
+from cnnjax.ops.padding import Pads, fill_border
 
 # (B transposed, G, A transposed) of Y = A' [(G k G') * (B' x B)] A for a tile x and a kernel k.
 TRANSFORMS = {
@@ -76,25 +76,31 @@ def _join_tiles(cells: Array, tile: int, count: int, counts: tuple[int, int]) ->
 def _pad_to(maps: Array, before: tuple[int, int], size: tuple[int, int]) -> Array:
     """`maps` with zeros before, and as many after as make them that large."""
     after = (size[axis] - before[axis] - maps.shape[1 + axis] for axis in (0, 1))
-    pads = [(0, 0), *zip(before, after, strict=True), (0, 0)]
-    return lax.pad(maps, jnp.zeros((), maps.dtype), [(low, high, 0) for low, high in pads])
+    return fill_border(maps, list(zip(before, after, strict=True)), "zero")
 
 
-def _plan(shape: tuple[int, ...], pads: Pads, tile: int) -> tuple[tuple[int, int], tuple[int, int]]:
+def is_possible(kernel: tuple[int, ...], stride: int, dilation: int, groups: int) -> bool:
+    """Whether a convolution with a kernel of that shape can go by tiles."""
+    return kernel[:2] == (3, 3) and (stride, dilation, groups) == (1, 1, 1)
+
+
+def plan_tiles(
+    shape: tuple[int, ...], pads: Pads, tile: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
     """The size of the output, and the number of tiles that cover it."""
     height, width = (cells + sum(pad) - 2 for cells, pad in zip(shape[1:3], pads, strict=True))
     return (height, width), (-(-height // tile), -(-width // tile))
 
 
 def _transform_input(images: Array, pads: Pads, tile: int) -> Array:
-    _, counts = _plan(images.shape, pads, tile)
+    _, counts = plan_tiles(images.shape, pads, tile)
     before = (pads[0][0], pads[1][0])
     padded = _pad_to(images, before, (counts[0] * tile + 2, counts[1] * tile + 2))
     return _cut_tiles(padded, TRANSFORMS[tile][0], tile, counts)
 
 
 def _forward(images: Array, kernel: Array, pads: Pads, tile: int) -> Array:
-    (height, width), counts = _plan(images.shape, pads, tile)
+    (height, width), counts = plan_tiles(images.shape, pads, tile)
     transform = jnp.asarray(TRANSFORMS[tile][1], kernel.dtype)
     weights = jnp.einsum("ai,bj,ijcf->abcf", transform, transform, kernel)
     weights = weights.reshape(-1, *kernel.shape[2:])
@@ -122,7 +128,7 @@ def _backward(pads: Pads, tile: int, kept: tuple[Array, Array], grads: Array) ->
     back = tuple((2 - low, 2 - high) for low, high in pads)
     images_grad = _forward(grads, turned, back, tile)
     # With respect to the kernel: transposed transforms around a product over all tiles.
-    _, counts = _plan(images.shape, pads, tile)
+    _, counts = plan_tiles(images.shape, pads, tile)
     padded = _pad_to(grads, (0, 0), (counts[0] * tile, counts[1] * tile))
     spread = _cut_tiles(padded, TRANSFORMS[tile][2].T, tile, counts)
     products = jnp.einsum("apc,apf->acf", _transform_input(images, pads, tile), spread)
