@@ -7,12 +7,13 @@ the strict rule for ranks.
 import os
 import pathlib
 
-# Tests compile far more than they run. (Programs of a sweep ask for a level of their own.)
-os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
+# Tests compile far more than they run: this halves their time. See `compiled_as_for_users`.
+os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 
 import jax
 import pytest
 
+from cnnjax import group
 from cnnjax.config import Config
 from cnnjax.data import load
 
@@ -25,6 +26,13 @@ def compilation_cache(tmp_path_factory):
     """What one test compiled, the next one need not."""
     jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+@pytest.fixture
+def compiled_as_for_users(monkeypatch):
+    """A group's programs are compiled as outside of tests: for those that compare bits."""
+    options = {**group.CPU_COMPILER_OPTIONS, "xla_cpu_use_fusion_emitters": True}
+    monkeypatch.setattr(group, "CPU_COMPILER_OPTIONS", options)
 
 
 @pytest.fixture(autouse=True)

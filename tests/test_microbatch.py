@@ -12,6 +12,7 @@ from cnnjax.config import Config
 from tests.test_program import assert_same_bits, make_functions, train
 
 OPTAX = True  # see conftest.py
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
 
 
 @pytest.fixture

@@ -120,14 +120,15 @@ def test_random_pooling_is_random_in_training_only(pool):
 def test_batch_norm_keeps_running_statistics_and_evaluates_by_them():
     model = models.make_model(Config(norm="batch"), SHAPE, CLASSES)
     images = np.random.default_rng(0).normal(2.0, 3.0, size=(50, *SHAPE)).astype(np.float32)
-    params, stats = model.init(jax.random.key(0))
-    before = model.apply(params, stats, images, None)
+    params, stats = jax.jit(model.init)(jax.random.key(0))
+    apply = jax.jit(model.apply)
+    before = apply(params, stats, images, None)
     assert jax.tree.all(jax.tree.map(np.array_equal, before[1], stats))
     trained = stats
     for step in range(100):
-        _, trained = model.apply(params, trained, images, jax.random.key(step))
-    batch = np.asarray(model.apply(params, trained, images, jax.random.key(0))[0])
-    running = np.asarray(model.apply(params, trained, images, None)[0])
+        _, trained = apply(params, trained, images, jax.random.key(step))
+    batch = np.asarray(apply(params, trained, images, jax.random.key(0))[0])
+    running = np.asarray(apply(params, trained, images, None)[0])
     np.testing.assert_allclose(running, batch, atol=0.05)  # 0.9 ** 100 of the start is left
     assert not np.allclose(before[0], running, atol=0.1)
 

@@ -13,6 +13,7 @@ from cnnjax.config import KNOBS, Config
 from cnnjax.data import load
 
 OPTAX = True  # see conftest.py
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
 
 
 def make_functions(config: Config, digits: load.Dataset):

@@ -67,8 +67,10 @@ def test_a_forced_form_falls_back_where_it_cannot_be():
     ("shape", "kernel", "others", "form"),
     [
         ((128, 16, 16, 128), (3, 3, 128, 128), {}, "winograd4"),
-        ((16, 14, 14, 32), (3, 3, 32, 64), {}, "winograd2"),  # tiles of 4 would waste a quarter
-        ((128, 4, 4, 512), (3, 3, 512, 512), {}, "winograd2"),
+        ((16, 14, 14, 32), (3, 3, 32, 64), {}, "winograd4"),
+        ((64, 6, 6, 64), (3, 3, 64, 64), {}, "winograd2"),  # tiles of 4 would waste nearly half
+        ((16, 8, 8, 32), (3, 3, 32, 32), {}, "winograd4"),  # few tiles, small kernels
+        ((128, 4, 4, 512), (3, 3, 512, 512), {}, "winograd4"),
         ((32, 4, 4, 512), (3, 3, 512, 512), {}, "patches"),  # few tiles, large kernels
         ((128, 28, 28, 1), (3, 3, 1, 32), {}, "patches"),
         ((128, 16, 16, 64), (5, 5, 64, 64), {}, "patches"),

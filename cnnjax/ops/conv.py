@@ -54,8 +54,14 @@ def patches_times_matrix(
         images = padding_lib.fill_border(images, pads, "zero")
         cells = window_cells(images, (height, width), stride, dilation)
         if groups == 1:
-            patches = jnp.concatenate(cells, axis=-1)  # [N, H', W', height * width * channels]
-            return patches @ kernel.reshape(height * width * channels, features)
+            # As matrices: with four axes XLA's gradient of the kernel takes three times as long.
+            weights = kernel.reshape(height * width * channels, features)
+            if channels == 1:  # whole rows are copied: half the time
+                patches = jnp.stack(cells).reshape(height * width, -1)
+                output = jnp.einsum("kp,kf->pf", patches, weights)
+            else:
+                output = jnp.concatenate(cells, axis=-1).reshape(-1, len(weights)) @ weights
+            return output.reshape(*cells[0].shape[:3], features)
         if channels == 1 and features == groups:  # depthwise: a weighted sum of shifted maps
             weights = kernel.reshape(height * width, 1, 1, 1, features)
             products = [cell * weight for cell, weight in zip(cells, weights, strict=True)]
@@ -85,25 +91,29 @@ def choose_form(
 ) -> str:  # fmt: skip
     """The fastest form on a CPU, from static shapes alone.
 
-    Measured forward and backward under scan, in GFLOP/s a core of a two-core AMD EPYC, JAX 0.10.2
+    Measured forward and backward under scan, in GFLOP/s on one core of an AMD EPYC, JAX 0.10.2
     (images, size, channels to features: patches, winograd2, winograd4):
 
-        16 of 28x28,   1 to  32:  13   7  10     8 of 32x32,  64 to  64:  41   87 122
-        16 of 28x28,  16 to  32:  36  61  83   128 of 16x16, 128 to 128:  50   86 111
-        16 of 14x14,  32 to  64:  53  81  59   128 of  8x8,  256 to 256:  56  100 136
-        16 of 15x15,  64 to 256:  61  74 102   128 of  4x4,  512 to 512:  64   91  80
-        16 of  7x7,  256 to 256:  76  62  45    32 of  4x4,  512 to 512:  72   44  26
+        16 of 28x28,  1 to  32:  35   13   15     8 of 32x32,  64 to  64:  50  124  213
+        16 of 28x28, 16 to  32:  50   68  100   128 of 16x16, 128 to 128:  63  124  185
+        16 of 28x28,  6 to  16:  38   31   41   128 of  8x8,  256 to 256:  74  146  213
+        16 of 14x14, 32 to  64:  64  115  141   128 of  7x7,  256 to 256:  76  118  172
+        16 of 10x10, 32 to  32:  59   85   97    16 of  7x7,  256 to 256:  94   79   81
+        64 of  6x6,  64 to  64:  69  129  109   128 of  4x4,  512 to 512:  86  131  126
+        64 of  4x4,  32 to  64:  80  101   80    32 of  4x4,  512 to 512:  92   70   48
 
-    Winograd pays where there are channels to multiply, many tiles for each transformed kernel,
-    and few cells of the tiles beyond the map.
+    Winograd pays where there are channels to multiply, few cells of the tiles beyond the map, and
+    many tiles for each transformed kernel, or one that stays in the cache.
     """
     possible = winograd.is_possible(kernel, stride, dilation, groups)
-    if not possible or min(kernel[2:]) < 16 or dtype != jnp.float32:
+    if not possible or min(kernel[2:]) < 6 or dtype != jnp.float32:
         return "patches"
-    for tile in (4, 2):
+    stays_in_cache = math.prod(kernel[2:]) <= 64 * 64
+    for tile, enough in ((4, 128), (2, 256)):
         (height, width), counts = winograd.plan_tiles(shape, pads, tile)
         tiles = math.prod(counts)
-        if shape[0] * tiles >= 256 and tiles * tile**2 <= 1.25 * height * width:
+        many = shape[0] * tiles >= (enough // 2 if stays_in_cache else enough)
+        if many and tiles * tile**2 <= 1.45 * height * width:
             return f"winograd{tile}"
     return "patches"
 
