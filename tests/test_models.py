@@ -293,7 +293,8 @@ def test_receptive_field_is_what_a_gradient_sees(fields):
 
     rng = np.random.default_rng(0)  # a maximum sees one cell at a time: look many times
     images = rng.normal(size=(60, 1, *shape)).astype(np.float32)
-    seen = np.argwhere(np.abs(jax.vmap(jax.grad(one_cell))(images)).sum(axis=(0, 1, 4)))
+    grads = np.abs(jax.vmap(jax.grad(one_cell))(images)).sum(axis=(0, 1, 4))
+    seen = np.argwhere(grads > 1e-5 * grads.max())  # Winograd rounds where a plain sum has zeros
     extent = seen.max(axis=0) - seen.min(axis=0) + 1
     assert extent.tolist() == [cost.measure(config, shape, CLASSES).receptive_field] * 2
 
