@@ -12,7 +12,7 @@ from jax import Array
 
 from cnnjax import layouts
 from cnnjax.config import Config
-from cnnjax.ops import activation, connectivity, conv, digit_codes, pool
+from cnnjax.ops import activation, connectivity, conv, digit_codes, pool, precision
 from cnnjax.ops.padding import output_size
 
 Initializer = Callable[..., Array]
@@ -76,6 +76,7 @@ class Conv(nn.Module):
             maps, fan_in = kinds[self.config.conv](maps)
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
+        maps = precision.round_to(self.config.dtype, maps)
         if not self.use_bias:
             return maps
         bias = self.param("bias", init_bias(self.config.init, fan_in), (self.features,))
@@ -211,21 +212,23 @@ class Rbf(nn.Module):
 
 
 class Dense(nn.Module):
-    """A dense layer; [N, C] -> [N, features]."""
+    """A dense layer below an activation, or (the logits) below none; [N, C] -> [N, features]."""
 
+    config: Config
     features: int
+    activated: bool
     use_bias: bool
-    kernel_init: Initializer
-    pytorch_bias: bool
 
     @nn.compact
     def __call__(self, units: Array) -> Array:
-        inputs = units.shape[-1]
-        output = units @ self.param("kernel", self.kernel_init, (inputs, self.features))
+        init, inputs = self.config.init, units.shape[-1]
+        hidden, linear = INITS[init]
+        shape = (inputs, self.features)
+        kernel = self.param("kernel", hidden if self.activated else linear, shape)
+        output = precision.round_to(self.config.dtype, units @ kernel)
         if not self.use_bias:
             return output
-        init = init_bias("pytorch" if self.pytorch_bias else "", inputs)
-        return output + self.param("bias", init, (self.features,)).reshape(1, -1)
+        return output + self.param("bias", init_bias(init, inputs), shape[1:]).reshape(1, -1)
 
 
 def make_conv(
@@ -247,14 +250,8 @@ def make_conv(
 
 def make_dense(config: Config, features: int, name: str, activated: bool = True) -> nn.Module:
     """A dense layer, for an activation above it or (the logits) for none."""
-    hidden, linear = INITS[config.init]
-    return Dense(
-        features * (activation.FAN_OUT.get(config.activation, 1) if activated else 1),
-        use_bias=config.bias,
-        kernel_init=hidden if activated else linear,
-        pytorch_bias=config.init == "pytorch",
-        name=name,
-    )
+    scale = activation.FAN_OUT.get(config.activation, 1) if activated else 1
+    return Dense(config, features * scale, activated, config.bias, name=name)
 
 
 def activate(config: Config, units: Array) -> Array:

@@ -10,6 +10,7 @@ from jax import Array
 
 from cnnjax import layouts, networks
 from cnnjax.config import Config
+from cnnjax.ops import precision
 
 Params = Any  # a tree of float32 arrays, one branch a layer
 Stats = Any  # running statistics of batch normalisation, by layer; empty where there is none
@@ -71,9 +72,10 @@ def make_model(config: Config, image_shape: tuple[int, int, int], num_classes: i
     def apply(
         params: Params, stats: Stats, images: Array, key: Array | None = None
     ) -> tuple[Array, Stats]:
-        dtype = jnp.dtype(config.dtype)
         images = resize(config, images)
-        params, images = jax.tree.map(lambda leaf: leaf.astype(dtype), (params, images))
+        params, images = jax.tree.map(
+            lambda leaf: precision.round_to(config.dtype, leaf), (params, images)
+        )
         variables = {"params": params, "batch_stats": stats}
         if key is None:
             return jnp.asarray(module.apply(variables, images, train=False), jnp.float32), stats

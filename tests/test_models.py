@@ -11,6 +11,7 @@ from cnnjax import cost, knobs, layers, layouts, models
 from cnnjax.config import KNOBS, Config
 from cnnjax.knobs import ConfigError
 from cnnjax.ops import connectivity, conv
+from cnnjax.ops.precision import round_to
 from tests.small import make_small
 
 SHAPE, CLASSES = (8, 8, 1), 10
@@ -131,6 +132,19 @@ def test_batch_norm_keeps_running_statistics_and_evaluates_by_them():
     running = np.asarray(apply(params, trained, images, None)[0])
     np.testing.assert_allclose(running, batch, atol=0.05)  # 0.9 ** 100 of the start is left
     assert not np.allclose(before[0], running, atol=0.1)
+
+
+def test_bfloat16_on_a_cpu_has_its_eight_bits_in_float32():
+    values = np.random.default_rng(0).normal(size=100).astype(np.float32)
+    rounded, slopes = jax.jit(jax.vmap(jax.value_and_grad(lambda x: round_to("bfloat16", x) ** 2)))(
+        values
+    )
+    expected = values.astype(jax.numpy.bfloat16).astype(np.float32)
+    np.testing.assert_array_equal(np.sqrt(rounded), abs(expected))
+    np.testing.assert_array_equal(slopes, 2 * expected)
+    half, full = (logits_of(Config(dtype=dtype)) for dtype in ("bfloat16", "float32"))
+    error = np.linalg.norm(half - full) / np.linalg.norm(full)
+    assert 1e-4 < error < 0.03 and half.dtype == np.float32
 
 
 def test_probabilities_sum_to_one_and_cool_down():
