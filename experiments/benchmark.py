@@ -23,7 +23,8 @@ python -m experiments.benchmark [--networks=cnn28 ...] [--lanes=1,2,8] [--name=v
 Trains the same network with cnnjax and with each opponent (PyTorch is in the extra `bench`),
 alternating round by round, and prints how many times as many examples per second cnnjax trains:
 the median, least and greatest ratio of the rounds. Compilation and a first round of each are not
-counted. A flag of a run, such as --batch_size, holds for all networks.
+counted. A flag of a run, such as --pool, holds for all networks. With --profile it times each layer
+of one run's step instead, forward and backward.
 """
 
 # What each network is, and the shape of the random images it gets; None for the digits.
@@ -53,18 +54,38 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         flag_values=values,
     )  # fmt: skip
     absl_flags.DEFINE_list("lanes", ["1", "2", "8"], "Runs trained at once.", flag_values=values)
+    absl_flags.DEFINE_list(
+        "batch_sizes", [], "Images per step, such as 32,128,512; each network's own if none.",
+        flag_values=values,
+    )  # fmt: skip
     absl_flags.DEFINE_integer("rounds", 7, "Rounds.", lower_bound=1, flag_values=values)
     absl_flags.DEFINE_string("json", None, "Write the ratios to this file.", flag_values=values)
+    absl_flags.DEFINE_boolean(
+        "profile", False, "Time each layer of one run's step instead.", flag_values=values
+    )
+    absl_flags.DEFINE_string(
+        "roofline", None, "With --profile: draw the layers under the machine's roof, as SVG.",
+        flag_values=values,
+    )  # fmt: skip
     flags.define_data_dir(values)
     flags.define_config(values, Config())
     positional = flags.parse(values, argv, DESCRIPTION)
     if positional:
         flags.refuse(f"unexpected {positional[0]!r}: every choice is a flag, such as --lanes=8")
-    if not all(text.isdigit() and int(text) > 0 for text in values.lanes):
-        flags.refuse(f"--lanes={','.join(values.lanes)} is not allowed: give integers such as 1,8")
+    lanes = parse_counts("lanes", values.lanes)
     given = flags.given_config(values)
-    configs = {name: config_lib.make_config({**NETWORKS[name][0], **given})
-               for name in values.networks}  # fmt: skip
+    if "batch_size" in given and values.batch_sizes:
+        flags.refuse("--batch_sizes is a list of --batch_size: give one of them")
+    sizes = parse_counts("batch_sizes", values.batch_sizes)
+    configs = [
+        (name, config_lib.make_config({**NETWORKS[name][0], **given, **size}))
+        for name in values.networks
+        for size in ([{"batch_size": size} for size in sizes] or [{}])
+    ]
+    if values.roofline and not values.profile:
+        flags.refuse("--roofline goes with --profile")
+    if values.profile:
+        return profile(configs, values.data_dir, values.roofline)
     if any(name.startswith("pytorch") for name in values.opponents):
         try:
             import torch  # noqa: F401
@@ -75,38 +96,92 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     from cnnjax import sweep
 
     sweep.configure_jax()
-    peak, rows = measure_peak(), []
+    from experiments import profiler
+
+    peak, rows = profiler.measure_peak(), []
     print(f"a 2048 x 2048 matrix product: {peak / 1e9:,.0f} GFLOP/s")
     print(
         f"{'network':10} {'batch':>5} {'lanes':>5}  {'opponent':24} {'ratio':>6} {'low':>6}"
         f" {'high':>6}  {'ours, images/s':>14} {'of peak':>7}"
     )
-    for name, config in configs.items():
-        rows += measure_network(name, config, values, peak)
+    for name, config in configs:
+        dataset = load_data(name, config, values.data_dir)
+        rows += measure_network(name, config, dataset, lanes, values.opponents, values.rounds, peak)
     if values.json:
         pathlib.Path(values.json).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return script.DONE
 
 
-def measure_network(
-    name: str, config: Config, values: absl_flags.FlagValues, peak: float
-) -> list[dict[str, Any]]:
-    """Measures and prints one network against all opponents, for each number of lanes."""
-    from cnnjax import cost, group
+def parse_counts(name: str, texts: Sequence[str]) -> list[int]:
+    """The numbers of a list flag. Ends the program with status 2 where one is no count."""
+    if not all(text.isdigit() and int(text) > 0 for text in texts):
+        flags.refuse(f"--{name}={','.join(texts)} is not allowed: give integers such as 1,8")
+    return [int(text) for text in texts]
+
+
+def profile(
+    configs: Sequence[tuple[str, Config]], data_dir: str | None, roofline: str | None
+) -> int:
+    """Prints where the time of one run's training step goes; gives the exit status."""
+    from rich.console import Console
+
+    from cnnjax import sweep
+
+    sweep.configure_jax()
+    from experiments import profiler
+
+    peak, bandwidth = profiler.measure_peak(), profiler.measure_bandwidth()
+    print(f"peak {peak / 1e9:,.0f} GFLOP/s (matrix product), {bandwidth / 1e9:,.0f} GB/s (copy)")
+    for name, config in configs:
+        dataset = load_data(name, config, data_dir)
+        train = make_ours(config, 1, dataset)
+        step = statistics.median(measure_rounds(train, config.steps, 5)) / config.steps
+        times = profiler.profile(config, dataset)
+        title = f"{name}: {config.batch_size} images a step"
+        profiler.print_profile(title, times, step, peak, Console())
+        if roofline:
+            path = pathlib.Path(roofline)
+            many = path.with_stem(f"{path.stem}-{name}-{config.batch_size}")
+            path = path if len(configs) == 1 else many
+            picture = profiler.draw_roofline(times, peak, bandwidth)
+            path.write_text(picture, encoding="utf-8")
+    return script.DONE
+
+
+def measure_rounds(train: Callable[[int], None], num_steps: int, rounds: int) -> list[float]:
+    """Seconds of each round of so many steps, after a first one that is not counted."""
+    seconds = []
+    for _ in range(rounds + 1):
+        begin = time.perf_counter()
+        train(num_steps)
+        seconds.append(time.perf_counter() - begin)
+    return seconds[1:]
+
+
+def load_data(name: str, config: Config, data_dir: str | None) -> Any:
+    """What a network trains on: the digits, or random images of its shape."""
     from cnnjax.data import load
 
-    if (shape := NETWORKS[name][1]) is None:
-        dataset = load.load_dataset(config.dataset, load.find_data_dir(values.data_dir))
-    else:
-        dataset = make_random_dataset(shape)
-    dataset = load.take_train(dataset, config.train_examples)
+    if (shape := NETWORKS[name][1]) is not None:
+        return make_random_dataset(shape)
+    dataset = load.load_dataset(config.dataset, load.find_data_dir(data_dir))
+    return load.take_train(dataset, config.train_examples)
+
+
+def measure_network(
+    name: str, config: Config, dataset: Any, lane_counts: Sequence[int], opponents: Sequence[str],
+    rounds: int, peak: float,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Measures and prints one network against all opponents, for each number of lanes."""
+    from cnnjax import cost, group
+
     spec = group.make_spec(dataset)
     flops = 6 * cost.measure(config, spec.image_shape, spec.num_classes).macs
-    theirs, close = make_opponents(config, dataset, values.opponents)
+    theirs, close = make_opponents(config, dataset, opponents)
     rows = []
-    for lanes in map(int, values.lanes):
+    for lanes in lane_counts:
         ours = make_ours(config, lanes, dataset)
-        for row in compare(name, config, lanes, ours, theirs, values.rounds):
+        for row in compare(name, config, lanes, ours, theirs, rounds):
             rows.append(row)
             rate = row["examples_per_second"]
             print(
@@ -117,22 +192,6 @@ def measure_network(
             )
     close()
     return rows
-
-
-def measure_peak() -> float:
-    """Floating-point operations per second of a large matrix product on all cores."""
-    import jax
-    import jax.numpy as jnp
-
-    matrix = jnp.ones((2048, 2048)) / 2048
-    multiply = jax.jit(lambda a, b: a @ b)
-    jax.block_until_ready(multiply(matrix, matrix))
-    seconds = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        jax.block_until_ready(multiply(matrix, matrix))
-        seconds.append(time.perf_counter() - begin)
-    return 2 * 2048**3 / min(seconds)
 
 
 def make_random_dataset(shape: tuple[int, int, int]) -> Any:

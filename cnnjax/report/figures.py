@@ -34,7 +34,8 @@ STYLE: Any = {
 }
 
 
-def _render(drawing: figure.Figure, alt: str) -> str:
+def render(drawing: figure.Figure, alt: str) -> str:
+    """The drawing as SVG text for a page; `alt` says what it shows."""
     buffer = io.StringIO()
     drawing.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     svg = buffer.getvalue().replace(INK, "currentColor")
@@ -64,7 +65,7 @@ def draw_differences(verdicts: Sequence[dict[str, Any]]) -> str:
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(f"Difference of test accuracy in points (band: within ±{margin:g})")
         sentences = " ".join(text.describe_verdict(verdict) for verdict in verdicts)
-        return _render(drawing, f"Paired differences with 95% intervals. {sentences}")
+        return render(drawing, f"Paired differences with 95% intervals. {sentences}")
 
 
 def draw_curves(judgement: Judgement) -> str:
@@ -97,7 +98,7 @@ def draw_curves(judgement: Judgement) -> str:
             f"{arm.name} {text.percent(arm.records[0].metrics[-1]['validation_accuracy'])}%"
             for arm in judgement.arms
         )
-        return _render(drawing, f"Learning curves by arm; the first seed ends at: {finals}.")
+        return render(drawing, f"Learning curves by arm; the first seed ends at: {finals}.")
 
 
 def _draw_curve(axes: Any, arm: Arm, color: str, label: str) -> None:
