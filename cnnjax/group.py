@@ -1,8 +1,8 @@
 """One group of lanes: its data on the devices, its compiled program, its training.
 
 Lanes are spread over the devices by `shard_map`; on each device `lax.map` takes them one after
-the other, so that a lane's numbers are the same bits alone or among any others, on one device
-or many.
+the other, or `vmap` in chunks of a size that follows from the structure alone. So a lane's numbers
+are the same bits alone or among any others, and with `map` on one device or many.
 """
 
 import functools
@@ -17,11 +17,13 @@ from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from cnnjax import config as config_lib
-from cnnjax import microbatch, optim, program
+from cnnjax import cost, microbatch, optim, program
 from cnnjax.config import Config
 from cnnjax.data import batches, load
 
-LANES_STRATEGY = "map"  # how the lanes of one device run; part of what makes a record
+# A chunk of lanes is to fill an accelerator and no more: so many multiplications forward, bytes of
+# activations and lanes. From what an H100 does in a tenth of a millisecond; not yet measured.
+CHUNK_MACS, CHUNK_BYTES, CHUNK_LANES = 2**33, 2**30, 32
 DTYPES = {int: np.uint32, float: np.float32}
 # On a CPU, level 1 compiles in two thirds of the time and the result runs no slower.
 CPU_COMPILER_OPTIONS = {"xla_backend_optimization_level": 1}
@@ -62,6 +64,33 @@ def count_pieces(structure: Config, image_shape: tuple[int, int, int], num_class
     return microbatch.count_pieces(structure, image_shape, num_classes)
 
 
+def find_strategy(structure: Config) -> str:
+    """How the lanes of one device run: `map`, one after the other, or `vmap`, in step.
+
+    On two CPU cores `map` is the faster one; many small networks fill an accelerator only together.
+    """
+    if structure.lanes_strategy == "auto":
+        return "map" if jax.default_backend() == "cpu" else "vmap"
+    return structure.lanes_strategy
+
+
+def count_chunk(structure: Config, image_shape: tuple[int, int, int], num_classes: int) -> int:
+    """Lanes that a device trains in step, a power of two: 1 with `map`.
+
+    Fewer lanes are filled up to a chunk, so that a lane's bits do not tell how many they were.
+    """
+    if find_strategy(structure) == "map":
+        return 1
+    measured = cost.measure(structure, image_shape, num_classes)
+    chunk = CHUNK_LANES
+    while chunk > 1 and (
+        chunk * structure.batch_size * measured.macs > CHUNK_MACS
+        or chunk * structure.batch_size * measured.activation_bytes > CHUNK_BYTES
+    ):
+        chunk //= 2
+    return chunk
+
+
 def make_mesh(num_lanes: int, num_pieces: int = 1) -> jax.sharding.Mesh:
     """A mesh of the local devices: lanes along `run`, no more than there are.
 
@@ -79,8 +108,11 @@ def make_mesh(num_lanes: int, num_pieces: int = 1) -> jax.sharding.Mesh:
 def make_group_mesh(structure: Config, num_lanes: int, dataset: load.Dataset) -> jax.sharding.Mesh:
     """The mesh on which so many lanes of a structure train."""
     height, width, channels = dataset.train.images.shape[1:]
+    # Lanes in step always take all devices: XLA compiles batched products anew for their number.
+    in_step = find_strategy(structure) == "vmap"
+    num_places = len(jax.local_devices()) if in_step else num_lanes
     num_pieces = count_pieces(structure, (height, width, channels), dataset.num_classes)
-    return make_mesh(num_lanes, num_pieces)
+    return make_mesh(num_places, num_pieces)
 
 
 def place_data(structure: Config, dataset: load.Dataset, mesh: jax.sharding.Mesh) -> GroupData:
@@ -134,7 +166,8 @@ def fit_wave(structure: Config, num_lanes: int, spec: program.DataSpec, run_devi
     }
     leaves = jax.tree.leaves(jax.eval_shape(functions.init, numbers))
     state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
-    each = max(memory_budget() // (3 * state_bytes), 1)
+    chunk = count_chunk(structure, spec.image_shape, spec.num_classes)
+    each = max(memory_budget() // (3 * state_bytes * chunk), 1) * chunk
     return min(num_lanes, each * run_devices)
 
 
@@ -150,14 +183,15 @@ def memory_of(executables: Executables) -> int:
 
 
 def stack_numbers(
-    lanes: Sequence[Config], mesh: jax.sharding.Mesh, at_least: int = 0
+    lanes: Sequence[Config], mesh: jax.sharding.Mesh, spec: program.DataSpec, at_least: int = 0
 ) -> optim.Numbers:
     """The traced numbers of the lanes, each [lanes], spread over the mesh.
 
-    The last lane is repeated until there are enough, and the devices share them evenly.
+    The last lane is repeated until there are enough, and the devices share whole chunks evenly.
     """
+    chunk = count_chunk(lanes[0], spec.image_shape, spec.num_classes)
     padding = max(at_least - len(lanes), 0)
-    padding += -(len(lanes) + padding) % mesh.shape["run"]
+    padding += -(len(lanes) + padding) % (mesh.shape["run"] * chunk)
     rows = [config_lib.numbers_of(lane) for lane in (*lanes, *[lanes[-1]] * padding)]
     stacked = {
         name: np.array([row[name] for row in rows], DTYPES[config_lib.KNOBS[name].type])
@@ -166,11 +200,12 @@ def stack_numbers(
     return jax.device_put(stacked, NamedSharding(mesh, PartitionSpec("run")))
 
 
-def over_lanes(function: Callable, mesh: jax.sharding.Mesh) -> Callable:
+def over_lanes(function: Callable, mesh: jax.sharding.Mesh, chunk: int) -> Callable:
     """`function(*lane, *shared)` for all lanes: called with a tuple of each, lanes leading."""
 
     def on_device(lanes: tuple, shared: tuple) -> Any:
-        return lax.map(lambda lane: function(*lane, *shared), lanes)
+        in_step = chunk if chunk > 1 else None
+        return lax.map(lambda lane: function(*lane, *shared), lanes, batch_size=in_step)
 
     spread, everywhere = PartitionSpec("run"), PartitionSpec()
     return jax.jit(
@@ -193,15 +228,16 @@ def compile_group(
     lengths: Iterable[int],
 ) -> Executables:  # fmt: skip
     """Compiles everything the group will run, and runs nothing."""
-    num_pieces = count_pieces(structure, data.spec.image_shape, data.spec.num_classes)
+    described = structure, data.spec.image_shape, data.spec.num_classes
+    num_pieces, chunk = count_pieces(*described), count_chunk(*described)
     axis = "data" if mesh.shape["data"] > 1 else None
     functions = program.make_program(structure, data.spec, num_pieces, axis)
     options = CPU_COMPILER_OPTIONS if mesh.devices.flat[0].platform == "cpu" else {}
 
     def compile_lanes(function: Callable, *arguments: tuple) -> Callable:
-        return over_lanes(function, mesh).lower(*arguments).compile(compiler_options=options)
+        return over_lanes(function, mesh, chunk).lower(*arguments).compile(compiler_options=options)
 
-    shapes = jax.eval_shape(over_lanes(functions.init, mesh), (numbers,), ())
+    shapes = jax.eval_shape(over_lanes(functions.init, mesh, chunk), (numbers,), ())
     sharding = NamedSharding(mesh, PartitionSpec("run"))
     states = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes

@@ -104,14 +104,15 @@ def run_lanes(
         mesh = group_lib.make_group_mesh(group.structure, len(group.lanes), dataset)
         data = group_lib.place_data(group.structure, dataset, mesh)
         lengths = group_lib.segment_lengths(group.structure)
-        devices, budget = mesh.shape["run"], group_lib.memory_budget()
-        wave = group_lib.fit_wave(group.structure, len(group.lanes), data.spec, devices)
+        chunk = group_lib.count_chunk(group.structure, data.spec.image_shape, data.spec.num_classes)
+        least, budget = mesh.shape["run"] * chunk, group_lib.memory_budget()
+        wave = group_lib.fit_wave(group.structure, len(group.lanes), data.spec, mesh.shape["run"])
         while True:
-            numbers = group_lib.stack_numbers(group.lanes[:wave], mesh)
+            numbers = group_lib.stack_numbers(group.lanes[:wave], mesh, data.spec)
             executables = group_lib.compile_group(group.structure, numbers, data, mesh, lengths)
-            if wave <= devices or group_lib.memory_of(executables) <= budget:
+            if wave <= least or group_lib.memory_of(executables) <= budget:
                 break
-            wave = max(wave // 2, devices)
+            wave = max(wave // 2 // least, 1) * least
         return Ready(group, wave, mesh, data, executables, time.perf_counter() - begin)
 
     waiting = group_lanes(configs)[::-1]
@@ -148,7 +149,7 @@ def _run_wave(
     should_stop: Callable[[], bool],
 ) -> Iterator[Result]:
     structure = ready.group.structure
-    numbers = group_lib.stack_numbers(lanes, ready.mesh, at_least=ready.wave)
+    numbers = group_lib.stack_numbers(lanes, ready.mesh, ready.data.spec, ready.wave)
     curves: list[list[dict[str, Any]]] = [[] for _ in lanes]
     seconds, step, states = 0.0, 0, None
     for segment in group_lib.train_group(ready.executables, structure, numbers, ready.data):

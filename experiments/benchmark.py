@@ -249,7 +249,7 @@ def make_ours(config: Config, lanes: int, dataset: Any) -> Callable[[int], None]
     configs = [dataclasses.replace(config, seed=seed) for seed in range(lanes)]
     mesh = group.make_group_mesh(config, lanes, dataset)
     data = group.place_data(config, dataset, mesh)
-    numbers = group.stack_numbers(configs, mesh)
+    numbers = group.stack_numbers(configs, mesh, data.spec)
     executables = group.compile_group(config, numbers, data, mesh, [config.steps])
     states = executables.init((numbers,), ())
 

@@ -89,7 +89,7 @@ def train(
     measured = cost.measure(config, *load.load_info(config.dataset, data_dir))
     dataset = load.load_dataset(config.dataset, data_dir)
     load.check_train_examples(dataset, config.train_examples)
-    provenance = local.make_provenance(dataset, store.program_version())
+    provenance = local.make_provenance(config, dataset, store.program_version())
     claim_workdir(workdir, config, provenance)
     if (workdir / "result.json").exists():
         print_result(workdir)
@@ -99,7 +99,7 @@ def train(
     structure = config_lib.structure_of(config)
     mesh = group.make_group_mesh(structure, 1, dataset)
     data = group.place_data(structure, dataset, mesh)
-    numbers = group.stack_numbers([config], mesh)
+    numbers = group.stack_numbers([config], mesh, data.spec)
     every = checkpoint_every or config.eval_every
     lengths = group.segment_lengths(structure, checkpoint_every=every)
     executables = group.compile_group(structure, numbers, data, mesh, lengths)

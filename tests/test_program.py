@@ -1,6 +1,7 @@
 """A run is a pure function of its Config: trained alone or in company, at once or in pieces."""
 
 import dataclasses
+import functools
 import math
 
 import jax
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from cnnjax import config as config_lib
-from cnnjax import group, program, sweep
+from cnnjax import cost, group, program, sweep
 from cnnjax.config import KNOBS, Config
 from cnnjax.data import load
 
@@ -30,7 +31,7 @@ def train(configs, digits, num_devices=2, mesh=None) -> program.State:
     structure = config_lib.structure_of(configs[0])
     mesh = mesh or group.make_mesh(num_devices)
     data = group.place_data(structure, digits, mesh)
-    numbers = group.stack_numbers(configs, mesh)
+    numbers = group.stack_numbers(configs, mesh, data.spec)
     lengths = group.segment_lengths(structure)
     executables = group.compile_group(structure, numbers, data, mesh, lengths)
     *_, last = group.train_group(executables, structure, numbers, data)
@@ -223,6 +224,49 @@ def test_a_run_that_diverges_is_an_outcome(tiny, digits):
     assert 0 <= result.scores["test_accuracy"] <= 0.2
 
 
+def test_lanes_in_step_train_to_the_same_bits_alone_or_among_others(tiny, digits, monkeypatch):
+    monkeypatch.setattr(group, "CHUNK_LANES", 2)
+    config = dataclasses.replace(tiny, lanes_strategy="vmap")
+    lanes = [dataclasses.replace(config, seed=seed) for seed in range(5)]
+    mesh = group.make_group_mesh(config, 1, digits)
+    assert mesh.shape["run"] == 2  # all devices, whatever the number of lanes
+    among, alone = train(lanes, digits, mesh=mesh), train(lanes[3:4], digits, mesh=mesh)
+    assert_same_bits(lane_of(among, 3), lane_of(alone, 0))
+    in_turn = train([dataclasses.replace(lanes[3], lanes_strategy="map")], digits)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), in_turn, alone)
+
+
+def test_a_chunk_of_lanes_follows_from_the_structure_alone(tiny):
+    count = functools.partial(group.count_chunk, image_shape=(8, 8, 1), num_classes=10)
+    assert count(tiny) == count(dataclasses.replace(tiny, lanes_strategy="map")) == 1
+    in_step = dataclasses.replace(tiny, lanes_strategy="vmap")
+    assert count(in_step) == group.CHUNK_LANES == 32
+    measured = cost.measure(in_step, (8, 8, 1), 10)
+    full = min(
+        group.CHUNK_MACS // measured.macs, group.CHUNK_BYTES // measured.activation_bytes
+    )  # images
+    assert count(dataclasses.replace(in_step, batch_size=full // 8)) == 8
+    assert count(dataclasses.replace(in_step, batch_size=2 * full)) == 1
+
+
+@pytest.mark.parametrize(("platform", "strategy"), [("cpu", "map"), ("gpu", "vmap")])
+def test_auto_takes_the_strategy_of_the_platform(tiny, monkeypatch, platform, strategy):
+    monkeypatch.setattr(jax, "default_backend", lambda: platform)
+    assert group.find_strategy(tiny) == strategy
+    other = "vmap" if strategy == "map" else "map"
+    assert group.find_strategy(dataclasses.replace(tiny, lanes_strategy=other)) == other
+
+
+def test_lanes_fill_whole_chunks(tiny, digits, monkeypatch):
+    monkeypatch.setattr(group, "CHUNK_LANES", 4)
+    tiny = dataclasses.replace(tiny, lanes_strategy="vmap")
+    lanes = [dataclasses.replace(tiny, seed=seed) for seed in range(3)]
+    mesh = group.make_group_mesh(tiny, 3, digits)
+    numbers = group.stack_numbers(lanes, mesh, group.make_spec(digits))
+    assert numbers["seed"].tolist() == [0, 1, 2, 2, 2, 2, 2, 2]
+    assert [result.config for result in sweep.run_lanes(lanes, digits)] == lanes
+
+
 def test_a_sweep_stops_when_asked(tiny, digits):
     with pytest.raises(sweep.Interrupted):
         list(sweep.run_lanes([tiny], digits, should_stop=lambda: True))
@@ -254,7 +298,8 @@ def test_the_memory_of_a_wave_is_bounded_by_what_its_state_takes(tiny, digits, m
 
 def test_nothing_is_compiled_after_the_first_segment(tiny, digits):
     structure, mesh = config_lib.structure_of(tiny), group.make_mesh(1)
-    data, numbers = group.place_data(structure, digits, mesh), group.stack_numbers([tiny], mesh)
+    data = group.place_data(structure, digits, mesh)
+    numbers = group.stack_numbers([tiny], mesh, data.spec)
     lengths = group.segment_lengths(structure)
     executables = group.compile_group(structure, numbers, data, mesh, lengths)
     segments = group.train_group(executables, structure, numbers, data)

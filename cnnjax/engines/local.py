@@ -1,6 +1,7 @@
 """Runs lanes on this machine and keeps what they leave."""
 
 import datetime
+import functools
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -34,23 +35,27 @@ class Outcome(NamedTuple):
 
 def describe_origin(dataset: load.Dataset, version: str) -> str:
     """All that can change a lane's numbers besides its Config, in one line."""
-    backend = f"{jax.default_backend()} {group.LANES_STRATEGY}"
-    return f"{backend} program {version} data {dataset.fingerprint[:16]}"
+    return f"{jax.default_backend()} program {version} data {dataset.fingerprint[:16]}"
 
 
-def make_provenance(dataset: load.Dataset, version: str) -> dict[str, Any]:
-    """Where and with what a lane ran, for its record."""
+def make_provenance(config: Config, dataset: load.Dataset, version: str) -> dict[str, Any]:
+    """Where, how and with what a lane ran, for its record."""
     return {
         "origin": describe_origin(dataset, version),
         "platform": jax.default_backend(),
         "device": jax.devices()[0].device_kind,
         "num_devices": jax.local_device_count(),
-        "lanes_strategy": group.LANES_STRATEGY,
+        "lanes_strategy": group.find_strategy(config),
         "data_fingerprint": dataset.fingerprint,
         "program_version": version,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        **store.describe_environment(REPOSITORY),
+        **_describe_environment(),
     }
+
+
+@functools.cache
+def _describe_environment() -> dict[str, Any]:
+    return store.describe_environment(REPOSITORY)
 
 
 def describe_cost(measured: cost.Cost, result: sweep.Result) -> dict[str, Any]:
@@ -79,7 +84,6 @@ def run_missing(
     missing = [config for config in configs if records[config] is None]
     failures: list[sweep.Failure] = []
     if missing:
-        provenance = make_provenance(dataset, version)
         shape = dataset.train.images.shape[1:]
         costs = {
             structure: cost.measure(structure, shape, dataset.num_classes)
@@ -93,7 +97,7 @@ def run_missing(
             measured = costs[config_lib.structure_of(result.config)]
             record = store.Record(
                 ids[result.config], result.config, result.scores, result.metrics,
-                describe_cost(measured, result), provenance,
+                describe_cost(measured, result), make_provenance(result.config, dataset, version),
             )  # fmt: skip
             store.write_record(runs, record)
             records[result.config] = record
