@@ -48,7 +48,10 @@ class Executables(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """The lanes of a group after some of their steps; arrays lead with the lane axis."""
+    """The lanes of a group after some of their steps; arrays lead with the lane axis.
+
+    States lie on the devices, scores in NumPy.
+    """
 
     step: int
     states: program.State
@@ -270,12 +273,12 @@ def train_group(
         step += length
         due = step == structure.steps or (structure.eval_every and step % structure.eval_every == 0)
         validation = executables.evaluate_validation((states,), (data.validation,)) if due else None
-        yield Segment(step, states, train, validation, seconds)
+        yield Segment(step, states, *jax.device_get((train, validation)), seconds)
 
 
 def describe_scores(name: str, scores: program.Scores, lane: int) -> dict[str, float]:
     """Mean loss and accuracy of one lane, as `<name>_loss` and `<name>_accuracy`."""
-    loss, correct, count = (float(np.asarray(total)[lane]) for total in scores)
+    loss, correct, count = (float(total[lane]) for total in scores)
     return {f"{name}_loss": loss / count, f"{name}_accuracy": correct / count}
 
 
@@ -291,6 +294,6 @@ def finish_lane(last: dict[str, Any], test: program.Scores, lane: int) -> dict[s
     """Final scores of a lane. A run that diverged is an outcome, counted and shown."""
     scores = {key: value for key, value in last.items() if key.startswith("validation")}
     scores |= describe_scores("test", test, lane)
-    scores["num_test_examples"] = int(np.asarray(test.count)[lane])
+    scores["num_test_examples"] = int(test.count[lane])
     scores["diverged"] = not np.isfinite([last["train_loss"], scores["test_loss"]]).all()
     return scores

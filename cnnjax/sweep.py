@@ -159,7 +159,7 @@ def _run_wave(
         seconds, step, states = seconds + segment.seconds, segment.step, segment.states
         if should_stop():
             raise Interrupted
-    test = ready.executables.evaluate_test((states,), (ready.data.test,))
+    test = jax.device_get(ready.executables.evaluate_test((states,), (ready.data.test,)))
     rate = step * structure.batch_size * len(lanes) / seconds
     for lane, config in enumerate(lanes):
         scores = group_lib.finish_lane(curves[lane][-1], test, lane)

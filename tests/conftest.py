@@ -7,6 +7,8 @@ the strict rule for ranks.
 import importlib.metadata
 import os
 import pathlib
+import subprocess
+import sys
 
 # Tests compile far more than they run: this halves their time. See `compiled_as_for_users`.
 # XLA ends the process at a flag it does not know, and newer ones do not know the second.
@@ -66,3 +68,26 @@ def tiny() -> Config:
     return Config(
         widths=(4, 4), hidden=(8,), train_examples=48, batch_size=16, steps=6, eval_every=3
     )
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory, data_dir, digits):
+    """The environment of a newcomer whose caches are elsewhere, with the digits prepared."""
+    cache = tmp_path_factory.mktemp("cache")
+    (cache / "cnnjax").mkdir()
+    (cache / "cnnjax" / "data").symlink_to(data_dir)
+    keep = {
+        name: value for name, value in os.environ.items() if not name.startswith(("JAX", "XLA"))
+    }
+    return {**keep, "XDG_CACHE_HOME": str(cache), "COLUMNS": "100"}
+
+
+@pytest.fixture
+def call(environment):
+    def call(*arguments, timeout=120):
+        return subprocess.run(
+            [sys.executable, *map(str, arguments)], cwd=pathlib.Path(__file__).parents[1],
+            env=environment, capture_output=True, text=True, timeout=timeout,
+        )  # fmt: skip
+
+    return call

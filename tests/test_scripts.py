@@ -19,29 +19,6 @@ TINY = ["--widths=4", "--hidden=8", "--train_examples=48", "--batch_size=16", "-
         "--pool_every=1"]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def environment(tmp_path_factory, data_dir, digits):
-    """The environment of a newcomer whose caches are elsewhere, with the digits prepared."""
-    cache = tmp_path_factory.mktemp("cache")
-    (cache / "cnnjax").mkdir()
-    (cache / "cnnjax" / "data").symlink_to(data_dir)
-    keep = {
-        name: value for name, value in os.environ.items() if not name.startswith(("JAX", "XLA"))
-    }
-    return {**keep, "XDG_CACHE_HOME": str(cache), "COLUMNS": "100"}
-
-
-@pytest.fixture
-def call(environment):
-    def call(*arguments, timeout=120):
-        return subprocess.run(
-            [sys.executable, *map(str, arguments)], cwd=ROOT, env=environment,
-            capture_output=True, text=True, timeout=timeout,
-        )  # fmt: skip
-
-    return call
-
-
 @pytest.mark.parametrize("script", [LAUNCH, TRAIN, ABLATE, BENCHMARK], ids=lambda s: s[-1])
 def test_help_names_every_flag_with_type_default_and_meaning(call, script):
     run = call(*script, "--help")
@@ -83,6 +60,8 @@ def test_help_names_every_flag_with_type_default_and_meaning(call, script):
         ([*ABLATE, "--grid=pool"], "write --grid=pool=VALUE,VALUE"),
         ([*ABLATE, "--grid=seed=1,2"], "use --seeds=N"),
         ([*BENCHMARK, "--lanes=two"], "--lanes=two is not allowed"),
+        ([*BENCHMARK, "--batch_sizes=32", "--batch_size=8"], "give one of them"),
+        ([*BENCHMARK, "--roofline=f.svg"], "--roofline goes with --profile"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -205,6 +184,16 @@ def test_train_writes_its_files_and_has_the_numbers_of_a_sweep(call, tmp_path):
     assert again.stdout == run.stdout
     other = call(*TRAIN, *TINY, "--eval_every=4", "--seed=2", f"--workdir={workdir}")
     assert other.returncode == 2 and "holds a run with --seed=1, not 2" in other.stderr
+
+
+def test_the_second_run_of_a_command_compiles_nothing(environment, call, tmp_path):
+    def run(workdir):
+        assert call(*TRAIN, *TINY, f"--workdir={tmp_path / workdir}").returncode == 0
+        cache = pathlib.Path(environment["XDG_CACHE_HOME"]) / "cnnjax" / "xla"
+        return {path.name for path in cache.glob("*-cache")}
+
+    first = run("first")
+    assert first and run("second") == first
 
 
 def start(environment, *arguments):
