@@ -273,7 +273,8 @@ def train_group(
         step += length
         due = step == structure.steps or (structure.eval_every and step % structure.eval_every == 0)
         validation = executables.evaluate_validation((states,), (data.validation,)) if due else None
-        yield Segment(step, states, *jax.device_get((train, validation)), seconds)
+        train, validation = jax.device_get((train, validation))
+        yield Segment(step, states, train, validation, seconds)
 
 
 def describe_scores(name: str, scores: program.Scores, lane: int) -> dict[str, float]:
