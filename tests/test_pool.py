@@ -106,6 +106,24 @@ def test_gradients_by_finite_differences_in_float64(name):
         check_grads(call(name), (maps,), order=1, modes=["rev"])
 
 
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_each_cell_of_a_maximum_gets_the_gradients_of_the_windows_it_is_largest_in(shape):
+    (height, width), size, stride, padding = shape
+    maps = np.random.default_rng(0).normal(size=(2, height, width, 3)).astype(np.float32)
+    maps = np.round(maps, 1)  # so that some cells tie
+    output, pull = jax.vjp(lambda x: pool.max_pool(x, size, stride, padding), maps)
+    grads = np.random.default_rng(1).normal(size=output.shape).astype(np.float32)
+    (top, _), (left, _) = pool.find_pads((height, width), size, stride, padding)
+    expected = np.zeros_like(maps)
+    for image, row, column, channel in np.ndindex(*output.shape):
+        start = row * stride - top, column * stride - left
+        ys, xs = (slice(max(begin, 0), max(begin + size, 0)) for begin in start)
+        own = maps[image, ys, xs, channel]
+        hit = own == own.max()
+        expected[image, ys, xs, channel] += hit / hit.sum() * grads[image, row, column, channel]
+    np.testing.assert_allclose(pull(grads)[0], expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", WINDOWS)
 def test_gradients_are_finite_on_a_map_of_zeros(name):
     gradient = jax.grad(lambda x: call(name)(x).sum())(jnp.zeros((1, 4, 4, 1)))
