@@ -75,7 +75,9 @@ OTHER_VALUES = [
     *[("optimizer", name, {}) for name in KNOBS["optimizer"].choices if name[:4] != "adam"],
     *[("schedule", name, {}) for name in KNOBS["schedule"].choices if name != "cosine"],
     ("dtype", "bfloat16", {}), ("dropout", 0.5, {}), ("pool", "stochastic", {}),
-    ("norm", "batch", {}), ("flip", True, {}), ("shift", 1, {}),
+    ("norm", "batch", {}), ("norm_scale", False, {"norm": "batch"}),
+    ("norm_scale", False, {"norm": "layer"}), ("norm_scale", False, {"norm": "group"}),
+    ("logit_scale", 0.5, {}), ("flip", True, {}), ("shift", 1, {}),
     ("rotation", 20.0, {}), ("crop", 0.5, {}), ("jitter", 0.5, {}), ("noise", 0.5, {}),
     ("cutout", 3, {}), ("mixup", 0.2, {}), ("cutmix", 1.0, {}),
 ]  # fmt: skip
@@ -244,7 +246,7 @@ def test_a_sweep_beyond_its_memory_goes_in_waves_to_the_same_numbers(tiny, digit
 
 
 def test_the_memory_of_a_wave_is_bounded_by_what_its_state_takes(tiny, digits, monkeypatch):
-    spec = group.make_spec(digits)
+    spec = group.make_spec(tiny, digits)
     functions, _, numbers = make_functions(tiny, digits)
     state = sum(leaf.nbytes for leaf in jax.tree.leaves(functions.init(numbers)))
     monkeypatch.setattr(group, "memory_budget", lambda: 30 * state)
