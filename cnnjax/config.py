@@ -28,6 +28,8 @@ DECAYING = {"optimizer": ("sgd", "momentum", "nesterov", "adamw", "lion", "lamb"
 Pool = Literal["max", "avg", "l2", "mixed", "stochastic", "blur", "subsample", "stride", "none"]
 WINDOWS = tuple(pool for pool in get_args(Pool) if pool not in ("stride", "none"))
 POOLING = {**but("resnet20", of=presets.CONVOLUTIONAL), "stem": ("imagenet",)}
+TWINS = ("mlp_twin", "local_twin")
+NORMS = ("batch", "layer", "group")
 WINDOWED = {**POOLING, "pool": WINDOWS}
 SHRINKING = {**POOLING, "pool": (*WINDOWS, "stride")}
 
@@ -40,8 +42,8 @@ class Config:
     dataset: Literal["digits"] = structure("digits", "Data set to learn.")
     train_examples: int = structure(0, "Training images to use, from the front of the fixed, stratified training split; 0 for all.", low=0)
     image_size: int = structure(0, "Side to which images are resized (bilinear), for a network made for that size; 0 for as they are.", low=0)
-    model: Literal["cnn", "mlp", "logistic", "mlp_twin", "local_twin", "lenet5", "lenet5_modern", "alexnet", "all_cnn_c", "vgg11", "vgg16", "resnet18", "resnet34", "resnet50", "resnet18_small", "resnet20"] = structure("cnn", "Network. A published one sets the defaults of other knobs (cnnjax/presets.py); a twin is an MLP, or locally connected, of about the size of the CNN that the other knobs describe.")
-    match: Literal["parameters", "macs"] = structure("parameters", "What a twin and its CNN have in common.", used_with={"model": ("mlp_twin", "local_twin")})
+    model: Literal["cnn", "mlp", "logistic", "mlp_twin", "local_twin", "lenet5", "lenet5_modern", "alexnet", "all_cnn_c", "vgg11", "vgg16", "airbench94", "resnet18", "resnet34", "resnet50", "resnet18_small", "resnet20"] = structure("cnn", "Network. A published one sets the defaults of other knobs (cnnjax/presets.py); a twin is an MLP, or locally connected, of about the size of the CNN that the other knobs describe.")
+    match: Literal["parameters", "macs"] = structure("parameters", "What a twin and its CNN have in common.", used_with={"model": TWINS})
     widths: tuple[int, ...] = structure((16, 32), "Channels of each convolution, first to last.", low=1, used_with=CNN)
     width_multiplier: float = structure(1.0, "Multiple of the channels of a published network.", above=0.0, used_with=PUBLISHED)
     conv: Literal["standard", "separable", "unshared"] = structure("standard", "Convolution: standard, depthwise then pointwise (separable), or a kernel of its own at every position (unshared, locally connected).", used_with=but("local_twin", of=presets.CONVOLUTIONAL))
@@ -51,8 +53,9 @@ class Config:
     dilation: int = structure(1, "Distance of the cells that a kernel sees.", low=1, used_with=CNN)
     groups: int = structure(1, "Groups of channels that do not see each other: from the second convolution on, or AlexNet's second, fourth and fifth.", low=1, used_with={"model": (*presets.CNN_LIKE, "alexnet"), "conv": ("standard",)})
     connectivity: Literal["all", "lenet5", "random"] = structure("all", "Input channels each kernel sees, where there are 6 or more: all, those of LeNet-5's C3 table, or as many at random; in LeNet-5 that of C3 alone.", used_with={"model": (*presets.CNN_LIKE, "lenet5", "lenet5_modern"), "conv": ("standard",)})
-    bias: bool = structure(True, "Whether convolutions and dense layers add a bias; convolutions of a residual network never do below a norm.")
-    padding: Literal["SAME", "VALID", "FULL", "HALF", "CEIL", "explicit", "published"] = structure("SAME", "Border of each convolution: SAME keeps size / stride (an odd cell at the end), VALID adds nothing, FULL lets every window that touches the map count, HALF adds half a kernel on each side, CEIL what the last window lacks, explicit --pad cells, published those of the network's paper.", only_with={"published": {"model": ("alexnet", "all_cnn_c")}}, used_with=CONVOLUTIONAL)
+    first_layer: Literal["learned", "whitened"] = structure("learned", "Kernels of the first convolution: learned, or fixed to those that whiten the patches of the training images, and their negatives.", used_with={**but(*TWINS, of=presets.LAYERED), "conv": ("standard",)})
+    bias: bool = structure(True, "Whether convolutions and dense layers add a bias; convolutions of a residual network never do below a norm, airbench94's first always does.")
+    padding: Literal["SAME", "VALID", "FULL", "HALF", "CEIL", "explicit", "published"] = structure("SAME", "Border of each convolution: SAME keeps size / stride (an odd cell at the end), VALID adds nothing, FULL lets every window that touches the map count, HALF adds half a kernel on each side, CEIL what the last window lacks, explicit --pad cells, published those of the network's paper.", only_with={"published": {"model": ("alexnet", "all_cnn_c", "airbench94")}}, used_with=CONVOLUTIONAL)
     pad: tuple[int, ...] = structure((1,), "Cells on each side with --padding=explicit: 1, or 0x1 for height 0 and width 1.", low=0, pair=True, used_with={**CONVOLUTIONAL, "padding": ("explicit",)})
     fill: Literal["zero", "edge", "reflect", "circular", "partial"] = structure("zero", "What the border holds; partial is zero with each output rescaled by the share of its window on the map.", used_with={**CONVOLUTIONAL, "padding": ("SAME", "FULL", "HALF", "CEIL", "explicit", "published")})
     stem: Literal["imagenet", "small"] = structure("imagenet", "First layer of a residual network: a 7x7 kernel of stride 2 and a pooling, or for small images a 3x3 kernel alone.", used_with={"model": presets.STEMMED})
@@ -63,13 +66,17 @@ class Config:
     count_padding: bool = structure(False, "Whether the mean of a window counts the zeros beyond the border.", used_with={**POOLING, "pool": ("avg",), "pool_padding": ("SAME", "HALF")})
     pool_every: int = structure(2, "Pool after every so many convolutions.", low=1, used_with={**CNN, "pool": (*WINDOWS, "stride")})
     norm: Literal["none", "batch", "layer", "group", "response"] = structure("none", "Normalisation before every activation; group has 8 groups, or fewer that divide the channels. response is AlexNet's, after the activation of convolutions.", only_with={"response": {"model": presets.LAYERED}})
+    norm_scale: bool = structure(True, "Whether a norm multiplies each channel by a learned scale; it always adds a learned bias.", used_with={"norm": NORMS})
+    norm_momentum: float = structure(0.9, "Decay of batch normalisation's running statistics.", low=0.0, below=1.0, used_with={"norm": ("batch",)})
+    norm_epsilon: float = structure(1e-5, "What batch normalisation adds to the variance.", above=0.0, used_with={"norm": ("batch",)})
     activation: Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "scaled_tanh", "sigmoid", "softplus", "hard_swish", "maxout", "identity"] = structure("relu", "Non-linearity after every convolution and hidden dense layer.", only_with={"maxout": but(*presets.RESIDUAL)})
     head: Literal["flatten", "global_avg", "global_max"] = structure("flatten", "What the dense layers see of the last map: all of it, or its mean or maximum by channel.", used_with=CONVOLUTIONAL)
     hidden: tuple[int, ...] = structure((64,), "Units of each dense layer below the logits; empty for none.", low=1, used_with=but("logistic", "all_cnn_c"))
     logits: Literal["linear", "rbf"] = structure("linear", "Last layer: linear, or LeNet-5's minus squared distance of 84 units from a drawing of each digit.", used_with=DENSE)
+    logit_scale: float = structure(1.0, "Multiple of the logits.", above=0.0)
     dropout: float = structure(0.0, "Share of the units dropped before every dense layer in training, and after All-CNN-C's poolings.", low=0.0, below=1.0)
     stochastic_depth: float = structure(0.0, "Share of training images for which the last residual branch is dropped; earlier ones are dropped in proportion to their depth.", low=0.0, below=1.0, used_with=RESIDUAL)
-    init: Literal["he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "pytorch"] = structure("he_normal", "Initial kernels; He's gain is for layers below an activation, the logits then have LeCun's.")
+    init: Literal["he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "pytorch", "dirac"] = structure("he_normal", "Initial kernels; He's gain is for layers below an activation, the logits then have LeCun's. dirac is pytorch, but that a convolution's first outputs copy its inputs.", only_with={"dirac": {**but(*TWINS, of=presets.CONVOLUTIONAL), "conv": ("standard", "separable")}})
     optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "lion", "lamb", "muon"] = structure("adam", "Update rule; adamw is adam with weight decay, muon orthogonalises kernels and takes nadam for the rest.")
     learning_rate: float = number(3e-3, "Peak learning rate.", above=0.0)
     momentum: float = number(0.9, "Decay of the momentum average.", low=0.0, below=1.0, used_with={"optimizer": ("momentum", "nesterov")})
@@ -161,8 +168,8 @@ def from_json(values: Mapping[str, Any]) -> Config:
 
 def structure_of(config: Config) -> Config:
     """The config with every traced number at its default: equal for runs that share a program."""
-    traced = {name: knob.default for name, knob in KNOBS.items() if knob.traced}
     # The optimiser's number may be unused in this structure, but a default never is refused.
+    traced = {name: default_of(name, config.model) for name, knob in KNOBS.items() if knob.traced}
     return dataclasses.replace(config, **traced)
 
 

@@ -17,7 +17,7 @@ from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from cnnjax import config as config_lib
-from cnnjax import cost, microbatch, optim, program
+from cnnjax import cost, microbatch, models, optim, program
 from cnnjax.config import Config
 from cnnjax.data import batches, load
 
@@ -133,17 +133,18 @@ def place_data(structure: Config, dataset: load.Dataset, mesh: jax.sharding.Mesh
         ),
         everywhere,
     )
-    return GroupData(make_spec(dataset), train, validation, test)
+    return GroupData(make_spec(structure, dataset), train, validation, test)
 
 
-def make_spec(dataset: load.Dataset) -> program.DataSpec:
+def make_spec(structure: Config, dataset: load.Dataset) -> program.DataSpec:
     """What a program must know of a data set (already cut to its training examples)."""
     images = dataset.train.images
     height, width, channels = images.shape[1:]
     mean, std = float(images.mean(dtype=np.float64)), float(images.std(dtype=np.float64))
-    return program.DataSpec(
-        (height, width, channels), dataset.num_classes, len(images), mean, std or 1.0
-    )
+    std = std or 1.0
+    filters = models.find_filters(structure, images, mean, std)
+    shape = (height, width, channels)
+    return program.DataSpec(shape, dataset.num_classes, len(images), mean, std, filters)
 
 
 def memory_budget() -> int:

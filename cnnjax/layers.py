@@ -1,8 +1,6 @@
 """The layers that every network is made of: ops with their parameters, as Flax modules."""
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,44 +10,8 @@ from jax import Array
 
 from cnnjax import layouts
 from cnnjax.config import Config
-from cnnjax.ops import activation, connectivity, conv, digit_codes, pool, precision
+from cnnjax.ops import activation, connectivity, conv, digit_codes, initial, pool, precision
 from cnnjax.ops.padding import output_size
-
-Initializer = Callable[..., Array]
-
-
-def pytorch_kernel(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
-    """Uniform within 1 / sqrt(fan in), as PyTorch's convolutions and linear layers begin."""
-    bound = 1 / math.sqrt(math.prod(shape[:-1]))
-    return jax.random.uniform(key, shape, dtype, -bound, bound)
-
-
-# Below an activation, and below the logits. He's gain makes up for what ReLU cuts off, so that
-# the layer of the logits has LeCun's, without it (He et al. 2015).
-_HE_NORMAL, _HE_UNIFORM = nn.initializers.he_normal(), nn.initializers.he_uniform()
-_LECUN_NORMAL, _LECUN_UNIFORM = nn.initializers.lecun_normal(), nn.initializers.lecun_uniform()
-_GLOROT_NORMAL, _GLOROT_UNIFORM = nn.initializers.glorot_normal(), nn.initializers.glorot_uniform()
-_ORTHOGONAL = nn.initializers.orthogonal()
-INITS: dict[str, tuple[Initializer, Initializer]] = {
-    "he_normal": (_HE_NORMAL, _LECUN_NORMAL),
-    "he_uniform": (_HE_UNIFORM, _LECUN_UNIFORM),
-    "glorot_normal": (_GLOROT_NORMAL, _GLOROT_NORMAL),
-    "glorot_uniform": (_GLOROT_UNIFORM, _GLOROT_UNIFORM),
-    "lecun_normal": (_LECUN_NORMAL, _LECUN_NORMAL),
-    "lecun_uniform": (_LECUN_UNIFORM, _LECUN_UNIFORM),
-    "orthogonal": (_ORTHOGONAL, _ORTHOGONAL),
-    "pytorch": (pytorch_kernel, pytorch_kernel),
-}
-
-
-def init_bias(init: str, fan_in: int) -> Initializer:
-    """Zeros, but for PyTorch's way: uniform within 1 / sqrt(fan in)."""
-    if init != "pytorch":
-        return nn.initializers.zeros
-    bound = 1 / math.sqrt(fan_in)
-    return lambda key, shape, dtype=jnp.float32: jax.random.uniform(
-        key, shape, dtype, -bound, bound
-    )
 
 
 def as_pair(values: tuple[int, ...]) -> tuple[int, int]:
@@ -68,23 +30,25 @@ class Conv(nn.Module):
     groups: int
     connectivity: str
     use_bias: bool
+    whitened: bool = False  # whether its kernels are fixed ones that whiten its patches
 
     @nn.compact
     def __call__(self, maps: Array) -> Array:
         kinds = {"standard": self.standard, "separable": self.separable, "unshared": self.unshared}
         try:
-            maps, fan_in = kinds[self.config.conv](maps)
+            form = self.whiten if self.whitened else kinds[self.config.conv]
+            maps, fan_in = form(maps)
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
         maps = precision.round_to(self.config.dtype, maps)
         if not self.use_bias:
             return maps
-        bias = self.param("bias", init_bias(self.config.init, fan_in), (self.features,))
+        bias = self.param("bias", initial.init_bias(self.config.init, fan_in), maps.shape[-1:])
         return maps + bias.reshape(1, 1, 1, -1)
 
     def standard(self, maps: Array) -> tuple[Array, int]:
         """One kernel a feature at every position; each sees its group's or its table's channels."""
-        init, channels = INITS[self.config.init][0], maps.shape[-1]
+        init, channels = initial.INITS[self.config.init][0], maps.shape[-1]
         if channels % self.groups or self.features % self.groups:
             raise ValueError(
                 f"{self.groups} groups do not divide {channels} channels into {self.features}"
@@ -103,9 +67,31 @@ class Conv(nn.Module):
         seen = int(table.sum(axis=0).max())
         return self.slide(maps, kernel, self.groups), math.prod(self.kernel_size) * seen
 
+    def whiten(self, maps: Array) -> tuple[Array, int]:
+        """Kernels that no gradient, decay or average of the weights reaches.
+
+        They begin as those for white noise; `models.set_filters` puts those of images there.
+        """
+        shape = (*self.kernel_size, maps.shape[-1], self.count_features(maps.shape[-1]))
+
+        def init() -> Array:
+            half = -(-shape[-1] // 2)
+            kernel = initial.ORTHOGONAL(self.make_rng("params"), (*shape[:-1], half))
+            return jnp.concatenate([kernel, -kernel], axis=-1)[..., : shape[-1]]
+
+        kernel = self.variable("batch_stats", "kernel", init).value
+        kernel = precision.round_to(self.config.dtype, kernel)
+        return self.slide(maps, kernel, 1), math.prod(shape[:-1])
+
+    def count_features(self, channels: int) -> int:
+        """Outputs for so many input channels: whitening has two a cell of its patch at most."""
+        if not self.whitened:
+            return self.features
+        return min(self.features, 2 * math.prod(self.kernel_size) * channels)
+
     def separable(self, maps: Array) -> tuple[Array, int]:
         """A kernel a channel, then a 1x1 convolution over the channels."""
-        init, channels = INITS[self.config.init][0], maps.shape[-1]
+        init, channels = initial.INITS[self.config.init][0], maps.shape[-1]
         depthwise = self.param("depthwise", init, (*self.kernel_size, 1, channels))
         pointwise = self.param("kernel", init, (1, 1, channels, self.features))
         return conv.conv2d(self.slide(maps, depthwise, channels), pointwise), channels
@@ -124,7 +110,7 @@ class Conv(nn.Module):
 
         def init(key: Array, shape: tuple[int, ...]) -> Array:
             keys = jax.random.split(key, rows * columns)  # each position on its own
-            kernels = jax.vmap(lambda key: INITS[config.init][0](key, shape[2:]))(keys)
+            kernels = jax.vmap(lambda key: initial.INITS[config.init][0](key, shape[2:]))(keys)
             return kernels.reshape(shape)
 
         kernel = self.param("kernel", init, (rows, columns, fan_in, self.features))
@@ -136,7 +122,7 @@ class Conv(nn.Module):
 
     def table(self, channels: int) -> np.ndarray | None:
         """Ones where a kernel sees a channel [channels, features]; None where each sees all."""
-        if self.connectivity == "all":
+        if self.connectivity == "all" or self.whitened:
             return None
         if self.groups > 1:
             raise ValueError(f"--groups={self.groups} excludes --connectivity={self.connectivity}")
@@ -165,7 +151,7 @@ class Conv(nn.Module):
         table = self.table(channels)
         if table is not None:
             return window * int(table.sum())
-        return window * channels // self.groups * self.features
+        return window * channels // self.groups * self.count_features(channels)
 
 
 class Pool(nn.Module):
@@ -222,18 +208,21 @@ class Dense(nn.Module):
     @nn.compact
     def __call__(self, units: Array) -> Array:
         init, inputs = self.config.init, units.shape[-1]
-        hidden, linear = INITS[init]
+        hidden, linear = initial.INITS[init]
         shape = (inputs, self.features)
         kernel = self.param("kernel", hidden if self.activated else linear, shape)
         output = precision.round_to(self.config.dtype, units @ kernel)
         if not self.use_bias:
             return output
-        return output + self.param("bias", init_bias(init, inputs), shape[1:]).reshape(1, -1)
+        return output + self.param("bias", initial.init_bias(init, inputs), shape[1:]).reshape(
+            1, -1
+        )
 
 
 def make_conv(
-    config: Config, spec: layouts.Conv, stride: int, name: str, use_bias: bool = True
-) -> Conv:
+    config: Config, spec: layouts.Conv, stride: int, name: str, use_bias: bool = True,
+    whitened: bool = False,
+) -> Conv:  # fmt: skip
     """A layer of a layout; the run's pooling may add to its stride."""
     return Conv(
         config,
@@ -243,7 +232,8 @@ def make_conv(
         spec.padding if config.padding == "published" else config.padding,
         groups=config.groups if spec.grouped else 1,
         connectivity=config.connectivity if spec.partial else "all",
-        use_bias=config.bias and use_bias,
+        use_bias=(config.bias or spec.biased) and use_bias,
+        whitened=whitened,
         name=name,
     )
 
@@ -262,15 +252,19 @@ def activate(config: Config, units: Array) -> Array:
 def normalise(config: Config, units: Array, train: bool, name: str) -> Array:
     """The run's normalisation over the channels, which lie last, where it is before activations.
 
-    Batch (Ioffe and Szegedy 2015) with running statistics of momentum 0.9, layer (Ba et al.
-    2016), group (Wu and He 2018).
+    Batch (Ioffe and Szegedy 2015), layer (Ba et al. 2016), group (Wu and He 2018).
     """
+    scaled = config.norm_scale
     if config.norm == "batch":
-        layer = nn.BatchNorm(use_running_average=not train, momentum=0.9, name=name)
+        layer = nn.BatchNorm(
+            use_running_average=not train, momentum=config.norm_momentum,
+            epsilon=config.norm_epsilon, use_scale=scaled, name=name,
+        )  # fmt: skip
     elif config.norm == "layer":
-        layer = nn.LayerNorm(name=name)
+        layer = nn.LayerNorm(use_scale=scaled, name=name)
     elif config.norm == "group":
-        layer = nn.GroupNorm(num_groups=math.gcd(units.shape[-1], 8), name=name)
+        groups = math.gcd(units.shape[-1], 8)
+        layer = nn.GroupNorm(num_groups=groups, use_scale=scaled, name=name)
     else:
         return units
     return layer(units)

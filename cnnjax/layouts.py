@@ -20,6 +20,9 @@ class Conv(NamedTuple):
     grouped: bool = False  # whether --groups divides its channels
     partial: bool = False  # whether --connectivity cuts its connections
     responds: bool = True  # whether --norm=response reaches it
+    normed: bool = True  # whether it has a normalisation
+    biased: bool = False  # whether it adds a bias even with --bias=false
+    pooled: bool = False  # whether a pooling lies between it and its normalisation
 
 
 POOL, DROPOUT = "pool", "dropout"
@@ -97,6 +100,15 @@ def vgg(*stages: tuple[int, int]) -> Callable[[Config, int], Layout]:
     return layout
 
 
+def airbench94(config: Config, num_classes: int) -> Layout:
+    """Jordan 2024; 32x32 images. Its first layer has two kernels a cell of a patch in colour."""
+    layers = [Conv(24, (2,), padding="VALID", normed=False, biased=True)]
+    for features in (64, 256, 256):
+        conv = Conv(scale_width(config, features), (3,))
+        layers += [conv._replace(pooled=True), conv]
+    return tuple(layers)
+
+
 LAYOUTS: dict[str, Callable[[Config, int], Layout]] = {
     "cnn": cnn,
     "lenet5": lenet5,
@@ -105,6 +117,7 @@ LAYOUTS: dict[str, Callable[[Config, int], Layout]] = {
     "all_cnn_c": all_cnn_c,
     "vgg11": vgg((1, 64), (1, 128), (2, 256), (2, 512), (2, 512)),
     "vgg16": vgg((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)),
+    "airbench94": airbench94,
 }
 
 

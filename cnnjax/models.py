@@ -1,19 +1,21 @@
 """A run's network as a pair of pure functions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from jax import Array
 
-from cnnjax import layouts, networks
+from cnnjax import layers, layouts, networks
 from cnnjax.config import Config
-from cnnjax.ops import precision
+from cnnjax.ops import precision, whitening
 
 Params = Any  # a tree of float32 arrays, one branch a layer
-Stats = Any  # running statistics of batch normalisation, by layer; empty where there is none
+Stats = Any  # by layer: running statistics of batch normalisation, and kernels that stay fixed
+WHITENED = 5000  # training images whose patches tell enough (Jordan 2024)
 
 
 class Model(NamedTuple):
@@ -57,6 +59,31 @@ def resize(config: Config, images: Array) -> Array:
     return jax.image.resize(images, (images.shape[0], *shape), "bilinear")
 
 
+def find_filters(config: Config, images: np.ndarray, mean: float, std: float) -> np.ndarray | None:
+    """The first layer's whitening kernels for images [N, H, W, C] uint8 of that mean and deviation.
+
+    None where that layer is learned.
+    """
+    if config.first_layer != "whitened":
+        return None
+    spec = layouts.LAYOUTS[config.model](config, 1)[0]
+    assert isinstance(spec, layouts.Conv)
+    layer = layers.make_conv(config, spec, spec.stride, "conv_1", whitened=True)
+
+    def standardised() -> Iterator[np.ndarray]:
+        for start in range(0, min(len(images), WHITENED), 250):
+            some = images[start : min(start + 250, WHITENED)].astype(np.float32)
+            yield from np.asarray(resize(config, jnp.asarray((some - mean) / std)))
+
+    count = layer.count_features(images.shape[-1])
+    return whitening.make_filters(standardised(), layer.kernel_size, config.dilation, count)
+
+
+def set_filters(stats: Stats, filters: np.ndarray | None) -> Stats:
+    """The statistics with these whitening kernels, if any, for those the first layer began with."""
+    return stats if filters is None else {**stats, "conv_1": {"kernel": jnp.asarray(filters)}}
+
+
 def make_model(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> Model:
     """The network of a run for images [H, W, C], as pure functions.
 
@@ -69,6 +96,9 @@ def make_model(config: Config, image_shape: tuple[int, int, int], num_classes: i
         variables = module.init(key, blank, train=False)
         return variables.get("params", {}), variables.get("batch_stats", {})
 
+    def finish(logits: Any) -> Array:
+        return jnp.asarray(logits, jnp.float32) * config.logit_scale
+
     def apply(
         params: Params, stats: Stats, images: Array, key: Array | None = None
     ) -> tuple[Array, Stats]:
@@ -78,12 +108,12 @@ def make_model(config: Config, image_shape: tuple[int, int, int], num_classes: i
         )
         variables = {"params": params, "batch_stats": stats}
         if key is None:
-            return jnp.asarray(module.apply(variables, images, train=False), jnp.float32), stats
+            return finish(module.apply(variables, images, train=False)), stats
         dropout, pool, depth = jax.random.split(key, 3)
         logits, updated = module.apply(
             variables, images, train=True, mutable=["batch_stats"],
             rngs={"dropout": dropout, "pool": pool, "depth": depth},
         )  # fmt: skip
-        return jnp.asarray(logits, jnp.float32), updated.get("batch_stats", {})
+        return finish(logits), updated.get("batch_stats", {})
 
     return Model(init, apply)

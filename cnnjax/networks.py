@@ -63,11 +63,16 @@ class CNN(nn.Module):
         for layer, following in zip(layout, (*layout[1:], None), strict=True):
             if isinstance(layer, layouts.Conv):
                 number += 1
-                strided = config.pool == "stride" and following == layouts.POOL
+                strided = config.pool == "stride" and (layer.pooled or following == layouts.POOL)
                 shift = layouts.pool_shift(config) if strided else 1
                 stride = layer.stride * shift
-                maps = layers.make_conv(config, layer, stride, f"conv_{number}")(maps)
-                maps = layers.normalise(config, maps, train, f"norm_{number}")
+                whitened = number == 1 and config.first_layer == "whitened"
+                name = f"conv_{number}"
+                maps = layers.make_conv(config, layer, stride, name, whitened=whitened)(maps)
+                if layer.pooled and config.pool not in ("stride", "none"):
+                    maps = apply_pool(config, maps, train, f"pool_{number}")
+                if layer.normed:
+                    maps = layers.normalise(config, maps, train, f"norm_{number}")
                 maps = layers.activate(config, maps)
                 if config.norm == "response" and layer.responds:
                     maps = layers.respond(maps)

@@ -4,7 +4,9 @@ A preset makes a network what its paper says, and every knob of it can be given 
 """
 
 CNN_LIKE = ("cnn", "mlp_twin", "local_twin")  # a twin reads the knobs of the CNN it is matched to
-LAYERED = (*CNN_LIKE, "lenet5", "lenet5_modern", "alexnet", "all_cnn_c", "vgg11", "vgg16")
+LAYERED = (
+    *CNN_LIKE, "lenet5", "lenet5_modern", "alexnet", "all_cnn_c", "vgg11", "vgg16", "airbench94"
+)  # fmt: skip
 STEMMED = ("resnet18", "resnet34", "resnet50", "resnet18_small")
 RESIDUAL = (*STEMMED, "resnet20")
 CONVOLUTIONAL = (*LAYERED, *RESIDUAL)
@@ -35,6 +37,16 @@ PRESETS = {
     # Simonyan and Zisserman 2015, configurations A and D.
     "vgg11": _VGG,
     "vgg16": _VGG,
+    # Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", with its Nesterov SGD:
+    # a rate of 1.5 for the mean of 1,024 images, here in proportion for 32, and its coupled decay
+    # of 0.00133 as a decoupled one, 1 / (1 - momentum) times as much.
+    "airbench94": {
+        "first_layer": "whitened", "padding": "published", "bias": False, "norm": "batch",
+        "norm_scale": False, "norm_momentum": 0.6, "norm_epsilon": 1e-12, "activation": "gelu",
+        "head": "global_max", "hidden": (), "logit_scale": 1 / 9, "init": "dirac",
+        "optimizer": "nesterov", "learning_rate": 0.047, "momentum": 0.85, "weight_decay": 0.0089,
+        "label_smoothing": 0.2, "flip": True, "shift": 2,
+    },
     # He et al. 2016, "Deep residual learning for image recognition".
     "resnet18": {**_STEM, "image_size": 224},
     "resnet34": {**_STEM, "image_size": 224},

@@ -26,13 +26,14 @@ class DataSpec(NamedTuple):
     num_train: int
     mean: float  # of the training pixels
     std: float
+    filters: Any = None  # whitening kernels of the first layer, where it has them
 
 
 class State(NamedTuple):
     """One run between two steps."""
 
     params: models.Params
-    batch_stats: models.Stats  # running statistics of batch normalisation
+    batch_stats: models.Stats  # what a network keeps besides its parameters
     ema: models.Params  # average of the parameters; None without ema_decay
     opt_state: optax.OptState
     step: Array  # [] int32
@@ -87,6 +88,7 @@ def make_program(
 
     def init(numbers: optim.Numbers) -> State:
         params, batch_stats = model.init(run_key(numbers, INIT))
+        batch_stats = models.set_filters(batch_stats, spec.filters)
         opt_state = optim.make_optimizer(structure, numbers).init(params)
         ema = params if structure.ema_decay else None
         return State(params, batch_stats, ema, opt_state, jnp.zeros((), jnp.int32))

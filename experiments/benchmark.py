@@ -175,7 +175,7 @@ def measure_network(
     """Measures and prints one network against all opponents, for each number of lanes."""
     from cnnjax import cost, group
 
-    spec = group.make_spec(dataset)
+    spec = group.make_spec(config, dataset)
     flops = 6 * cost.measure(config, spec.image_shape, spec.num_classes).macs
     theirs, close = make_opponents(config, dataset, opponents)
     rows = []

@@ -99,7 +99,7 @@ def find_form(config: Config, call: Call) -> str:
     shape, window = call.maps.shape, layer.kernel_size
     explicit = layers.as_pair(config.pad)
     pads = conv.find_pads(shape, window, layer.stride, layer.padding, explicit, config.dilation)
-    kernel = (*window, shape[-1] // layer.groups, layer.features)
+    kernel = (*window, shape[-1] // layer.groups, layer.count_features(shape[-1]))
     return conv.choose_form(
         shape, kernel, layer.stride, pads, config.dilation, layer.groups, call.maps.dtype
     )

@@ -10,7 +10,7 @@ from cnnjax import config as config_lib
 from cnnjax import cost, knobs, layers, layouts, models
 from cnnjax.config import KNOBS, Config
 from cnnjax.knobs import ConfigError
-from cnnjax.ops import connectivity, conv
+from cnnjax.ops import connectivity, conv, initial
 from cnnjax.ops.precision import round_to
 from tests.small import make_small
 
@@ -54,6 +54,7 @@ OTHER_VALUES = {
     "dilation": [(2, {})],
     "groups": [(2, {}), (16, {})],
     "connectivity": [("lenet5", WIDE), ("random", WIDE)],
+    "first_layer": [("whitened", {})],
     "bias": [(False, {"init": "pytorch"}), (False, {**RESNET, "init": "pytorch"})],
     "padding": [*[(value, ODD) for value in others_of("padding", "published")],
                 ("published", {"model": "all_cnn_c", "padding": "SAME", "image_size": 16})],
@@ -68,6 +69,8 @@ OTHER_VALUES = {
     "count_padding": [(True, {"pool": "avg", "pool_size": 3, "pool_padding": "SAME"})],
     "pool_every": [(1, {}), (3, {})],
     "norm": [(norm, {}) for norm in others_of("norm")],
+    "norm_epsilon": [(0.1, {"norm": "batch"})],
+    "logit_scale": [(0.5, {}), (0.5, {"model": "all_cnn_c", "image_size": 12})],
     "activation": [(name, {}) for name in others_of("activation")] + [("tanh", RESNET)],
     "head": [("global_avg", {}), ("global_max", {})],
     "hidden": [((), {}), ((32,), {}), ((64, 64), {})],
@@ -134,6 +137,35 @@ def test_batch_norm_keeps_running_statistics_and_evaluates_by_them():
     assert not np.allclose(before[0], running, atol=0.1)
 
 
+@pytest.mark.parametrize("model", ["cnn", "resnet20"])
+def test_norm_momentum_is_the_decay_of_the_running_statistics(model):
+    def first_mean(momentum):
+        config = make_small(model, norm="batch", norm_momentum=momentum)
+        network = models.make_model(config, SHAPE, CLASSES)
+        images = np.random.default_rng(0).normal(1.0, size=(9, *SHAPE)).astype(np.float32)
+        params, stats = jax.jit(network.init)(jax.random.key(0))
+        _, stats = jax.jit(network.apply)(params, stats, images, jax.random.key(1))
+        return np.asarray(stats["norm_1" if model == "cnn" else "norm_stem"]["mean"])
+
+    np.testing.assert_allclose(first_mean(0.9) / 0.1, first_mean(0.6) / 0.4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer", "group"])
+def test_without_norm_scale_a_norm_has_a_bias_alone(norm):
+    config = config_lib.make_config({**RESNET, "norm": norm, "norm_scale": False})
+    params, _ = jax.eval_shape(models.make_model(config, SHAPE, CLASSES).init, jax.random.key(0))
+    norms = [own for path, own in jax.tree.flatten_with_path(params)[0] if "norm" in str(path)]
+    assert {leaf.ndim for leaf in norms} == {1} and len(norms) == 21
+
+
+def test_dirac_convolutions_copy_their_inputs():
+    kernel = np.asarray(initial.INITS["dirac"][0](jax.random.key(0), (3, 3, 4, 6)))
+    maps = np.random.default_rng(0).normal(size=(2, 5, 5, 4)).astype(np.float32)
+    output = np.asarray(conv.conv2d(maps, kernel))
+    np.testing.assert_allclose(output[..., :4], maps, atol=1e-6)
+    assert (kernel[..., 4:] != 0).all() and abs(kernel[..., 4:]).max() <= 1 / 6
+
+
 def test_bfloat16_on_a_cpu_has_its_eight_bits_in_float32():
     values = np.random.default_rng(0).normal(size=100).astype(np.float32)
     rounded, slopes = jax.jit(jax.vmap(jax.value_and_grad(lambda x: round_to("bfloat16", x) ** 2)))(
@@ -167,12 +199,12 @@ def test_dropout_keeps_the_mean():
     np.testing.assert_allclose(np.mean(drawn, axis=0), clean, atol=0.25)
 
 
-@pytest.mark.parametrize("name", layers.INITS)
+@pytest.mark.parametrize("name", initial.INITS)
 def test_initial_kernels_have_the_stated_variance(name):
     fan_in, fan_out = 400, 600
     hidden, linear = (
         np.asarray(init(jax.random.key(0), (fan_in, fan_out), np.float32))
-        for init in layers.INITS[name]
+        for init in initial.INITS[name]
     )
     glorot, lecun = 2 / (fan_in + fan_out), 1 / fan_in
     expected = {
@@ -181,6 +213,7 @@ def test_initial_kernels_have_the_stated_variance(name):
         "lecun": (lecun, lecun),
         "orthogonal": (1 / fan_out, 1 / fan_out),
         "pytorch": (lecun / 3, lecun / 3),
+        "dirac": (lecun / 3, lecun / 3),  # dense ones
     }
     for kernel, variance in zip((hidden, linear), expected[name.split("_")[0]], strict=True):
         assert kernel.mean() == pytest.approx(0, abs=4 * np.sqrt(variance / kernel.size))

@@ -25,6 +25,10 @@ DIGITS, CIFAR, IMAGENET = ((32, 32, 1), 10), ((32, 32, 3), 10), ((224, 224, 3), 
         ("all_cnn_c", CIFAR, 1_369_738, None, None),
         ("vgg11", IMAGENET, 132_863_336, 7_609_090_048, 150),
         ("vgg16", IMAGENET, 138_357_544, 15_470_264_320, 212),
+        # 24 biases; 3 groups of two 3x3 convolutions with a bias each; 2,560 weights of the logits.
+        ("airbench94", CIFAR, 24 + 50_816 + 737_792 + 1_180_160 + 2_560,
+         31**2 * 24 * 12 + 9 * (31**2 * 24 * 64 + 15**2 * (64 * 64 + 64 * 256)
+                                + 7**2 * 2 * 256 * 256 + 3**2 * 256 * 256) + 2_560, None),
         ("resnet18", IMAGENET, 11_689_512, 1_814_073_344, 435),
         ("resnet34", IMAGENET, 21_797_672, 3_663_761_408, 899),
         ("resnet50", IMAGENET, 25_557_032, 4_089_184_256, 427),
@@ -32,7 +36,7 @@ DIGITS, CIFAR, IMAGENET = ((32, 32, 1), 10), ((32, 32, 3), 10), ((224, 224, 3), 
         ("resnet20", CIFAR, 272_474, None, None),
         ("logistic", ((28, 28, 1), 10), 7_850, 7_840, None),
     ],
-)
+)  # fmt: skip
 def test_published_sizes(model, data, parameters, macs, field):
     size = {"image_size": 224} if (model, data) == ("alexnet", IMAGENET) else {}
     measured = cost.measure(config_lib.make_config({"model": model, **size}), *data)
@@ -61,6 +65,17 @@ def test_layers_of_alexnet_and_all_cnn_c():
     alexnet = shapes("alexnet", ((227, 227, 3), 1000))
     assert [s[0] for s in alexnet if len(s) == 3] == [55, 27, 27, 13, 13, 13, 13, 6]
     assert shapes("all_cnn_c", CIFAR)[-3:] == [(6, 6, 192), (6, 6, 192), (6, 6, 10)]
+
+
+def test_shapes_of_airbench94():
+    for channels, features in ((3, 24), (1, 8)):
+        config = config_lib.make_config({"model": "airbench94"})
+        measured = cost.measure(config, (32, 32, channels), 10)
+        shapes = [layer.output_shape for layer in measured.layers]
+        assert shapes == [
+            (31, 31, features), (31, 31, 64), (15, 15, 64), (15, 15, 64), (15, 15, 256),
+            (7, 7, 256), (7, 7, 256), (7, 7, 256), (3, 3, 256), (3, 3, 256), (10,),
+        ]  # fmt: skip
 
 
 def test_rbf_logits_are_minus_squared_distances():
@@ -139,6 +154,10 @@ def test_stochastic_depth_drops_late_branches_more_and_keeps_the_mean(block, sha
         ({"model": "resnet18", "stem": "small", "pool_size": 5}, "--pool_size=5 does nothing with"),
         ({"model": "mlp", "stochastic_depth": 0.1}, "--stochastic_depth=0.1 does nothing with"),
         ({"width_multiplier": 2.0}, "--width_multiplier=2.0 does nothing with --model=cnn"),
+        ({"model": "resnet20", "first_layer": "whitened"}, "--first_layer=whitened does nothing"),
+        ({"conv": "unshared", "init": "dirac"}, "--init=dirac cannot be with --conv=unshared"),
+        ({"norm_scale": False}, "--norm_scale=false does nothing with --norm=none"),
+        ({"norm": "layer", "norm_momentum": 0.5}, "--norm_momentum=0.5 does nothing with"),
         ({"match": "macs"}, "--match=macs does nothing with --model=cnn"),
     ],
 )  # fmt: skip

@@ -76,7 +76,9 @@ OTHER_VALUES = [
     *[("optimizer", name, {}) for name in KNOBS["optimizer"].choices if name[:4] != "adam"],
     *[("schedule", name, {}) for name in KNOBS["schedule"].choices if name != "cosine"],
     ("dtype", "bfloat16", {}), ("dropout", 0.5, {}), ("pool", "stochastic", {}),
-    ("norm", "batch", {}), ("flip", True, {}), ("shift", 1, {}),
+    ("norm", "batch", {}), ("norm_scale", False, {"norm": "batch"}),
+    ("norm_scale", False, {"norm": "layer"}), ("norm_scale", False, {"norm": "group"}),
+    ("logit_scale", 0.5, {}), ("flip", True, {}), ("shift", 1, {}),
     ("rotation", 20.0, {}), ("crop", 0.5, {}), ("jitter", 0.5, {}), ("noise", 0.5, {}),
     ("cutout", 3, {}), ("mixup", 0.2, {}), ("cutmix", 1.0, {}),
 ]  # fmt: skip
@@ -262,7 +264,7 @@ def test_lanes_fill_whole_chunks(tiny, digits, monkeypatch):
     tiny = dataclasses.replace(tiny, lanes_strategy="vmap")
     lanes = [dataclasses.replace(tiny, seed=seed) for seed in range(3)]
     mesh = group.make_group_mesh(tiny, 3, digits)
-    numbers = group.stack_numbers(lanes, mesh, group.make_spec(digits))
+    numbers = group.stack_numbers(lanes, mesh, group.make_spec(tiny, digits))
     assert numbers["seed"].tolist() == [0, 1, 2, 2, 2, 2, 2, 2]
     assert [result.config for result in sweep.run_lanes(lanes, digits)] == lanes
 
@@ -288,7 +290,7 @@ def test_a_sweep_beyond_its_memory_goes_in_waves_to_the_same_numbers(tiny, digit
 
 
 def test_the_memory_of_a_wave_is_bounded_by_what_its_state_takes(tiny, digits, monkeypatch):
-    spec = group.make_spec(digits)
+    spec = group.make_spec(tiny, digits)
     functions, _, numbers = make_functions(tiny, digits)
     state = sum(leaf.nbytes for leaf in jax.tree.leaves(functions.init(numbers)))
     monkeypatch.setattr(group, "memory_budget", lambda: 30 * state)

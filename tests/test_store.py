@@ -39,7 +39,8 @@ OTHER_VALUES = {
     "train_examples": 5, "image_size": 9, "model": "mlp", "match": "macs", "width_multiplier": 2.0,
     "stem": "small", "logits": "rbf", "stochastic_depth": 0.5, "flip": True, "shift": 1,
     "rotation": 5.0, "crop": 0.5, "jitter": 0.1, "noise": 0.1, "cutout": 2, "mixup": 0.2,
-    "cutmix": 1.0, "widths": (1,), "conv": "unshared", "conv_form": "winograd2",
+    "first_layer": "whitened", "norm_scale": False, "norm_momentum": 0.6, "norm_epsilon": 1e-12,
+    "logit_scale": 0.5, "cutmix": 1.0, "widths": (1,), "conv": "unshared", "conv_form": "winograd2",
     "kernel_size": (1,),
     "stride": 2, "dilation": 2, "groups": 2, "connectivity": "random", "bias": False,
     "padding": "VALID", "pad": (2,), "fill": "edge", "pool": "avg", "pool_size": 3,
@@ -55,6 +56,7 @@ BASES = {"match": Config(model="mlp_twin"), "width_multiplier": RESNET, "stem": 
          "stochastic_depth": RESNET, "momentum": Config(optimizer="momentum"),
          "pad": Config(padding="explicit"),
          "weight_decay": Config(optimizer="adamw"),
+         **dict.fromkeys(("norm_scale", "norm_momentum", "norm_epsilon"), Config(norm="batch")),
          "count_padding": Config(pool="avg", pool_padding="SAME")}  # fmt: skip
 
 
