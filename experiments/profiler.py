@@ -16,7 +16,7 @@ from cnnjax.config import Config
 from cnnjax.data.load import Dataset
 from cnnjax.ops import conv
 
-NORMS = (nn.BatchNorm, nn.LayerNorm, nn.GroupNorm)
+NORMS = (layers.BatchNorm, nn.LayerNorm, nn.GroupNorm)
 SECONDS = 0.05  # of each measurement, at least
 
 

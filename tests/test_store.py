@@ -41,7 +41,7 @@ OTHER_VALUES = {
     "rotation": 5.0, "crop": 0.5, "jitter": 0.1, "noise": 0.1, "cutout": 2, "mixup": 0.2,
     "first_layer": "whitened", "norm_scale": False, "norm_momentum": 0.6, "norm_epsilon": 1e-12,
     "logit_scale": 0.5, "cutmix": 1.0, "widths": (1,), "conv": "unshared", "conv_form": "winograd2",
-    "kernel_size": (1,),
+    "kernel_size": (1,), "lanes_strategy": "vmap",
     "stride": 2, "dilation": 2, "groups": 2, "connectivity": "random", "bias": False,
     "padding": "VALID", "pad": (2,), "fill": "edge", "pool": "avg", "pool_size": 3,
     "pool_stride": 1, "pool_padding": "SAME", "count_padding": True, "pool_every": 1,
