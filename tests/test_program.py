@@ -76,7 +76,7 @@ OTHER_VALUES = [
     *[("schedule", name, {}) for name in KNOBS["schedule"].choices if name != "cosine"],
     ("dtype", "bfloat16", {}), ("dropout", 0.5, {}), ("pool", "stochastic", {}),
     ("norm", "batch", {}), ("norm_scale", False, {"norm": "batch"}),
-    ("norm_scale", False, {"norm": "layer"}), ("norm_scale", False, {"norm": "group"}),
+    ("norm_scale", False, {"norm": "layer"}), ("norm_scale", False, {"norm": "group", "hidden": (12,)}),
     ("logit_scale", 0.5, {}), ("flip", True, {}), ("shift", 1, {}),
     ("rotation", 20.0, {}), ("crop", 0.5, {}), ("jitter", 0.5, {}), ("noise", 0.5, {}),
     ("cutout", 3, {}), ("mixup", 0.2, {}), ("cutmix", 1.0, {}),
