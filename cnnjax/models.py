@@ -15,7 +15,6 @@ from cnnjax.ops import precision, whitening
 
 Params = Any  # a tree of float32 arrays, one branch a layer
 Stats = Any  # by layer: running statistics of batch normalisation, and kernels that stay fixed
-WHITENED = 5000  # training images whose patches tell enough (Jordan 2024)
 
 
 class Model(NamedTuple):
@@ -71,8 +70,8 @@ def find_filters(config: Config, images: np.ndarray, mean: float, std: float) ->
     layer = layers.make_conv(config, spec, spec.stride, "conv_1", whitened=True)
 
     def standardised() -> Iterator[np.ndarray]:
-        for start in range(0, min(len(images), WHITENED), 250):
-            some = images[start : min(start + 250, WHITENED)].astype(np.float32)
+        for start in range(0, min(len(images), whitening.ENOUGH), 250):
+            some = images[start : min(start + 250, whitening.ENOUGH)].astype(np.float32)
             yield from np.asarray(resize(config, jnp.asarray((some - mean) / std)))
 
     count = layer.count_features(images.shape[-1])

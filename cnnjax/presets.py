@@ -41,11 +41,11 @@ PRESETS = {
     # a rate of 1.5 for the mean of 1,024 images, here in proportion for 32, and its coupled decay
     # of 0.00133 as a decoupled one, 1 / (1 - momentum) times as much.
     "airbench94": {
-        "first_layer": "whitened", "padding": "published", "bias": False, "norm": "batch",
-        "norm_scale": False, "norm_momentum": 0.6, "norm_epsilon": 1e-12, "activation": "gelu",
-        "head": "global_max", "hidden": (), "logit_scale": 1 / 9, "init": "dirac",
-        "optimizer": "nesterov", "learning_rate": 0.047, "momentum": 0.85, "weight_decay": 0.0089,
-        "label_smoothing": 0.2, "flip": True, "shift": 2,
+        "image_size": 32, "first_layer": "whitened", "padding": "published", "bias": False,
+        "norm": "batch", "norm_scale": False, "norm_momentum": 0.6, "norm_epsilon": 1e-12,
+        "activation": "gelu", "head": "global_max", "hidden": (), "logit_scale": 1 / 9,
+        "init": "dirac", "optimizer": "nesterov", "learning_rate": 0.047, "momentum": 0.85,
+        "weight_decay": 0.0089, "label_smoothing": 0.2, "flip": True, "shift": 2,
     },
     # He et al. 2016, "Deep residual learning for image recognition".
     "resnet18": {**_STEM, "image_size": 224},

@@ -38,6 +38,11 @@ NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, int, int] | None]] = {
     "resnet18": (
         {"model": "resnet18_small", "batch_size": 128, "steps": 2, "eval_every": 0}, (32, 32, 3)
     ),
+    "airbench94": (  # its network, trained as plainly as the others
+        {"model": "airbench94", "optimizer": "adam", "label_smoothing": 0.0, "flip": False,
+         "shift": 0, "batch_size": 128, "steps": 4, "eval_every": 0},
+        (32, 32, 3),
+    ),
 }  # fmt: skip
 OPPONENTS = ("pytorch", "pytorch_compiled", "pytorch_processes", "flax")
 
@@ -214,24 +219,23 @@ def make_opponents(
 ) -> tuple[dict[str, tuple[Callable[[int], None], int]], Callable[[], None]]:
     """By name: what takes so many steps, and of how many runs at once; and what ends them all."""
     from cnnjax import sweep
-    from experiments import opponents
+    from experiments import opponents_flax, opponents_pytorch
 
     cores = sweep.count_cores()
     found: dict[str, tuple[Callable[[int], None], int]] = {}
     ends = []
     for name in names:
         if name == "flax":
-            if config.model == "cnn":
-                found["flax loop"] = opponents.make_flax(config, dataset), 1
+            found["flax loop"] = opponents_flax.make_flax(config, dataset), 1
         elif name == "pytorch_processes":
-            train = opponents.make_pytorch_processes(config, dataset, cores)
+            train = opponents_pytorch.make_pytorch_processes(config, dataset, cores)
             found[f"pytorch, {cores} processes"] = train, cores
             ends.append(functools.partial(train, 0))
         else:
             compiled = name == "pytorch_compiled"
             for threads in sorted({1, cores}):
                 words = f"{name.replace('_', ' ')}, {threads} thread{'s'[: threads - 1]}"
-                found[words] = opponents.make_pytorch(config, dataset, threads, compiled), 1
+                found[words] = opponents_pytorch.make_pytorch(config, dataset, threads, compiled), 1
 
     def close() -> None:
         for end in ends:

@@ -6,9 +6,10 @@ import numpy as np
 import optax
 import pytest
 
-from cnnjax import layers, optim
-from cnnjax.config import Config, numbers_of
+from cnnjax import cost, layers, models, optim
+from cnnjax.config import Config, make_config, numbers_of
 from cnnjax.ops import activation, conv, pool
+from experiments import opponents_flax, opponents_pytorch
 
 OPTAX = True  # see conftest.py
 torch = pytest.importorskip("torch")
@@ -135,6 +136,59 @@ def test_norms():
     assert_same(
         layers.respond, lambda x: functional.local_response_norm(x, 5, 5e-4, 0.75, 2.0), maps
     )
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_airbench94(train):
+    """The whole network with the same weights: logits, and the running statistics of training."""
+    config, images = make_config({"model": "airbench94"}), draw(4, 32, 32, 3)
+    network = models.make_model(config, (32, 32, 3), 10)
+    params, stats = jax.jit(network.init)(jax.random.key(0))
+    biases = draw(24, seed=1)
+    params = {**params, "conv_1": {"bias": biases}}
+    theirs = opponents_pytorch.make_pytorch_airbench(np.asarray(stats["conv_1"]["kernel"]), 10)
+    modules = [module for module in theirs if hasattr(module, "weight")]
+    names = ["conv_1"]
+    names += [f"{kind}_{number}" for number in range(2, 8) for kind in ("conv", "norm")]
+    with torch.no_grad():
+        modules[0].bias.copy_(torch.from_numpy(biases))
+        for name, module in zip(names[1:], modules[1:-1], strict=True):
+            if name.startswith("conv"):
+                kernel = np.asarray(params[name]["kernel"])
+                module.weight.copy_(torch.tensor(kernel.transpose(3, 2, 0, 1)))
+            else:
+                own = draw(len(module.bias), seed=2)
+                params[name] = {"bias": own}
+                module.bias.copy_(torch.from_numpy(own))
+        logits = np.asarray(params["head"]["logits"]["kernel"])
+        modules[-1].weight.copy_(torch.tensor(logits.T))
+        expected = theirs.train(train)(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()))
+    key = jax.random.key(1) if train else None
+    found, stats = jax.jit(network.apply)(params, stats, images, key)
+    np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-4)
+    for name, module in zip(names, modules, strict=False):
+        if name.startswith("norm"):
+            np.testing.assert_allclose(
+                stats[name]["mean"], module.running_mean, rtol=1e-3, atol=1e-4
+            )
+            own = np.asarray(stats[name]["var"])
+            if train:  # PyTorch's takes the sample's variance, n / (n - 1) times the batch's
+                count = 4 * (15, 7, 3)[int(name[5:]) // 2 - 1] ** 2
+                own = 0.6 + (own - 0.6) * count / (count - 1)
+            np.testing.assert_allclose(own, module.running_var, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("model", ["resnet18_small", "airbench94"])
+def test_opponents_have_our_parameters_and_our_operations(model):
+    images = draw(8, 32, 32, 3)
+    measured = cost.measure(make_config({"model": model}), (32, 32, 3), 10)
+    network = opponents_flax.make_network(make_config({"model": model}), images, 10)
+    forward = jax.jit(lambda v, x: network.apply(v, x, train=False))
+    shapes: dict = jax.eval_shape(lambda: network.init(jax.random.key(0), images, train=False))
+    sizes = [leaf.size for leaf in jax.tree.leaves(shapes["params"])]
+    assert sum(sizes) == measured.parameters
+    counted = forward.lower(shapes, images).compile().cost_analysis()["flops"]
+    assert counted / (2 * 8 * measured.macs) == pytest.approx(1, rel=0.25)
 
 
 class _Norm(layers.nn.Module):

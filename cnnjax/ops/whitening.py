@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 EPSILON = 5e-4  # added to each variance, so that no direction without any is blown up
+ENOUGH = 5000  # images: no need to look at more (Jordan 2024)
 
 
 def make_filters(
