@@ -21,7 +21,9 @@ def in_pieces(monkeypatch):
     monkeypatch.setattr(group, "count_pieces", lambda *arguments: 4)
 
 
-def test_the_same_bits_on_one_device_and_on_two(tiny, digits, in_pieces):
+@pytest.mark.parametrize("fields", [{}, {"pool": "avg"}, {"pool_every": 1}], ids=str)
+def test_the_same_bits_on_one_device_and_on_two(tiny, digits, in_pieces, fields):
+    tiny = dataclasses.replace(tiny, **fields)
     mesh = group.make_mesh(1, num_pieces=4)
     assert dict(mesh.shape) == {"run": 1, "data": 2}
     together, alone = (

@@ -105,7 +105,9 @@ def _largest_backward(
         hit = (blocks == best) & inside[None, None, :, None, :, None]
         total += jnp.where(hit, part, 0)
     flat = total.reshape(num, rows * stride, columns * stride, channels)
-    return (lax.pad(flat, jnp.zeros((), maps.dtype), _edges(-more[0], -more[1])),)
+    flat = lax.pad(flat, jnp.zeros((), maps.dtype), _edges(-more[0], -more[1]))
+    # Fused into the sum below it (a bias's gradient), it would be rounded anew in each program.
+    return (lax.optimization_barrier(flat),)
 
 
 def _edges(below: int, right: int) -> list[tuple[int, int, int]]:
