@@ -28,7 +28,6 @@ DECAYING = {"optimizer": ("sgd", "momentum", "nesterov", "adamw", "lion", "lamb"
 Pool = Literal["max", "avg", "l2", "mixed", "stochastic", "blur", "subsample", "stride", "none"]
 WINDOWS = tuple(pool for pool in get_args(Pool) if pool not in ("stride", "none"))
 POOLING = {**but("resnet20", of=presets.CONVOLUTIONAL), "stem": ("imagenet",)}
-TWINS = ("mlp_twin", "local_twin")
 NORMS = ("batch", "layer", "group")
 WINDOWED = {**POOLING, "pool": WINDOWS}
 SHRINKING = {**POOLING, "pool": (*WINDOWS, "stride")}
@@ -43,7 +42,7 @@ class Config:
     train_examples: int = structure(0, "Training images to use, from the front of the fixed, stratified training split; 0 for all.", low=0)
     image_size: int = structure(0, "Side to which images are resized (bilinear), for a network made for that size; 0 for as they are.", low=0)
     model: Literal["cnn", "mlp", "logistic", "mlp_twin", "local_twin", "lenet5", "lenet5_modern", "alexnet", "all_cnn_c", "vgg11", "vgg16", "airbench94", "resnet18", "resnet34", "resnet50", "resnet18_small", "resnet20"] = structure("cnn", "Network. A published one sets the defaults of other knobs (cnnjax/presets.py); a twin is an MLP, or locally connected, of about the size of the CNN that the other knobs describe.")
-    match: Literal["parameters", "macs"] = structure("parameters", "What a twin and its CNN have in common.", used_with={"model": TWINS})
+    match: Literal["parameters", "macs"] = structure("parameters", "What a twin and its CNN have in common.", used_with={"model": presets.TWINS})
     widths: tuple[int, ...] = structure((16, 32), "Channels of each convolution, first to last.", low=1, used_with=CNN)
     width_multiplier: float = structure(1.0, "Multiple of the channels of a published network.", above=0.0, used_with=PUBLISHED)
     conv: Literal["standard", "separable", "unshared"] = structure("standard", "Convolution: standard, depthwise then pointwise (separable), or a kernel of its own at every position (unshared, locally connected).", used_with=but("local_twin", of=presets.CONVOLUTIONAL))
@@ -53,7 +52,7 @@ class Config:
     dilation: int = structure(1, "Distance of the cells that a kernel sees.", low=1, used_with=CNN)
     groups: int = structure(1, "Groups of channels that do not see each other: from the second convolution on, or AlexNet's second, fourth and fifth.", low=1, used_with={"model": (*presets.CNN_LIKE, "alexnet"), "conv": ("standard",)})
     connectivity: Literal["all", "lenet5", "random"] = structure("all", "Input channels each kernel sees, where there are 6 or more: all, those of LeNet-5's C3 table, or as many at random; in LeNet-5 that of C3 alone.", used_with={"model": (*presets.CNN_LIKE, "lenet5", "lenet5_modern"), "conv": ("standard",)})
-    first_layer: Literal["learned", "whitened"] = structure("learned", "Kernels of the first convolution: learned, or fixed to those that whiten the patches of the training images, and their negatives.", used_with={**but(*TWINS, of=presets.LAYERED), "conv": ("standard",)})
+    first_layer: Literal["learned", "whitened"] = structure("learned", "Kernels of the first convolution: learned, or fixed to those that whiten the patches of the training images, and their negatives.", used_with={**but(*presets.TWINS, of=presets.LAYERED), "conv": ("standard",)})
     bias: bool = structure(True, "Whether convolutions and dense layers add a bias; convolutions of a residual network never do below a norm, airbench94's first always does.")
     padding: Literal["SAME", "VALID", "FULL", "HALF", "CEIL", "explicit", "published"] = structure("SAME", "Border of each convolution: SAME keeps size / stride (an odd cell at the end), VALID adds nothing, FULL lets every window that touches the map count, HALF adds half a kernel on each side, CEIL what the last window lacks, explicit --pad cells, published those of the network's paper.", only_with={"published": {"model": ("alexnet", "all_cnn_c", "airbench94")}}, used_with=CONVOLUTIONAL)
     pad: tuple[int, ...] = structure((1,), "Cells on each side with --padding=explicit: 1, or 0x1 for height 0 and width 1.", low=0, pair=True, used_with={**CONVOLUTIONAL, "padding": ("explicit",)})
@@ -76,7 +75,7 @@ class Config:
     logit_scale: float = structure(1.0, "Multiple of the logits.", above=0.0)
     dropout: float = structure(0.0, "Share of the units dropped before every dense layer in training, and after All-CNN-C's poolings.", low=0.0, below=1.0)
     stochastic_depth: float = structure(0.0, "Share of training images for which the last residual branch is dropped; earlier ones are dropped in proportion to their depth.", low=0.0, below=1.0, used_with=RESIDUAL)
-    init: Literal["he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "pytorch", "dirac"] = structure("he_normal", "Initial kernels; He's gain is for layers below an activation, the logits then have LeCun's. dirac is pytorch, but that a convolution's first outputs copy its inputs.", only_with={"dirac": {**but(*TWINS, of=presets.CONVOLUTIONAL), "conv": ("standard", "separable")}})
+    init: Literal["he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "pytorch", "dirac"] = structure("he_normal", "Initial kernels; He's gain is for layers below an activation, the logits then have LeCun's. dirac is pytorch, but that a convolution's first outputs copy its inputs.", only_with={"dirac": {**but(*presets.TWINS, of=presets.CONVOLUTIONAL), "conv": ("standard", "separable")}})
     optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "lion", "lamb", "muon"] = structure("adam", "Update rule; adamw is adam with weight decay, muon orthogonalises kernels and takes nadam for the rest.")
     learning_rate: float = number(3e-3, "Peak learning rate.", above=0.0)
     momentum: float = number(0.9, "Decay of the momentum average.", low=0.0, below=1.0, used_with={"optimizer": ("momentum", "nesterov")})

@@ -10,7 +10,7 @@ from flax import linen as nn
 
 from cnnjax import config as config_lib
 from cnnjax import layers as layers_lib
-from cnnjax import models
+from cnnjax import models, presets
 from cnnjax.config import Config
 from cnnjax.knobs import ConfigError
 
@@ -123,7 +123,7 @@ def find_twin(config: Config, image_shape: tuple[int, int, int], num_classes: in
     `local_twin` unshared kernels on scaled widths; the width is the one that comes nearest to
     the CNN of the same knobs in what `match` names.
     """
-    if config.model not in ("mlp_twin", "local_twin"):
+    if config.model not in presets.TWINS:
         return config
     cnn = config_lib.override(config, {"model": "cnn"})
     target = getattr(measure(cnn, image_shape, num_classes), config.match)

@@ -77,14 +77,14 @@ def find_strategy(structure: Config) -> str:
     return structure.lanes_strategy
 
 
-def count_chunk(structure: Config, image_shape: tuple[int, int, int], num_classes: int) -> int:
+def count_chunk(structure: Config, spec: program.DataSpec) -> int:
     """Lanes that a device trains in step, a power of two: 1 with `map`.
 
     Fewer lanes are filled up to a chunk, so that a lane's bits do not tell how many they were.
     """
     if find_strategy(structure) == "map":
         return 1
-    measured = cost.measure(structure, image_shape, num_classes)
+    measured = cost.measure(structure, spec.image_shape, spec.num_classes)
     chunk = CHUNK_LANES
     while chunk > 1 and (
         chunk * structure.batch_size * measured.macs > CHUNK_MACS
@@ -170,7 +170,7 @@ def fit_wave(structure: Config, num_lanes: int, spec: program.DataSpec, run_devi
     }
     leaves = jax.tree.leaves(jax.eval_shape(functions.init, numbers))
     state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
-    chunk = count_chunk(structure, spec.image_shape, spec.num_classes)
+    chunk = count_chunk(structure, spec)
     each = max(memory_budget() // (3 * state_bytes * chunk), 1) * chunk
     return min(num_lanes, each * run_devices)
 
@@ -193,7 +193,7 @@ def stack_numbers(
 
     The last lane is repeated until there are enough, and the devices share whole chunks evenly.
     """
-    chunk = count_chunk(lanes[0], spec.image_shape, spec.num_classes)
+    chunk = count_chunk(lanes[0], spec)
     padding = max(at_least - len(lanes), 0)
     padding += -(len(lanes) + padding) % (mesh.shape["run"] * chunk)
     rows = [config_lib.numbers_of(lane) for lane in (*lanes, *[lanes[-1]] * padding)]
@@ -232,8 +232,8 @@ def compile_group(
     lengths: Iterable[int],
 ) -> Executables:  # fmt: skip
     """Compiles everything the group will run, and runs nothing."""
-    described = structure, data.spec.image_shape, data.spec.num_classes
-    num_pieces, chunk = count_pieces(*described), count_chunk(*described)
+    num_pieces = count_pieces(structure, data.spec.image_shape, data.spec.num_classes)
+    chunk = count_chunk(structure, data.spec)
     axis = "data" if mesh.shape["data"] > 1 else None
     functions = program.make_program(structure, data.spec, num_pieces, axis)
     options = CPU_COMPILER_OPTIONS if mesh.devices.flat[0].platform == "cpu" else {}
@@ -276,6 +276,13 @@ def train_group(
         validation = executables.evaluate_validation((states,), (data.validation,)) if due else None
         train, validation = jax.device_get((train, validation))
         yield Segment(step, states, train, validation, seconds)
+
+
+def evaluate_test(
+    executables: Executables, states: program.State, data: GroupData
+) -> program.Scores:
+    """The lanes' sums over the test split, in NumPy."""
+    return jax.device_get(executables.evaluate_test((states,), (data.test,)))
 
 
 def describe_scores(name: str, scores: program.Scores, lane: int) -> dict[str, float]:

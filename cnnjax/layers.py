@@ -214,9 +214,8 @@ class Dense(nn.Module):
         output = precision.round_to(self.config.dtype, units @ kernel)
         if not self.use_bias:
             return output
-        return output + self.param("bias", initial.init_bias(init, inputs), shape[1:]).reshape(
-            1, -1
-        )
+        bias = self.param("bias", initial.init_bias(init, inputs), shape[1:])
+        return output + bias.reshape(1, -1)
 
 
 def make_conv(
@@ -256,7 +255,7 @@ class BatchNorm(nn.Module):
         scale = self.param("scale", ones, shape) if self.use_scale else jnp.ones(shape)
         bias = self.param("bias", zeros, shape)
         if not train:
-            return norm.normalize(units, mean.value, var.value, scale, bias, self.epsilon)
+            return norm.normalise(units, mean.value, var.value, scale, bias, self.epsilon)
         found: tuple[Array, Array, Array] = norm.batch_norm(units, scale, bias, self.epsilon)
         if not self.is_initializing():
             for running, own in zip((mean, var), found[1:], strict=True):
@@ -283,7 +282,7 @@ def normalise(config: Config, units: Array, train: bool, name: str) -> Array:
     scaled = config.norm_scale
     if config.norm == "batch":
         return BatchNorm(config.norm_momentum, config.norm_epsilon, scaled, name=name)(units, train)
-    elif config.norm == "layer":
+    if config.norm == "layer":
         layer = nn.LayerNorm(use_scale=scaled, name=name)
     elif config.norm == "group":
         groups = math.gcd(units.shape[-1], 8)

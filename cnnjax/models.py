@@ -70,8 +70,9 @@ def find_filters(config: Config, images: np.ndarray, mean: float, std: float) ->
     layer = layers.make_conv(config, spec, spec.stride, "conv_1", whitened=True)
 
     def standardised() -> Iterator[np.ndarray]:
-        for start in range(0, min(len(images), whitening.ENOUGH), 250):
-            some = images[start : min(start + 250, whitening.ENOUGH)].astype(np.float32)
+        enough = images[: whitening.ENOUGH]
+        for start in range(0, len(enough), 250):
+            some = enough[start : start + 250].astype(np.float32)
             yield from np.asarray(resize(config, jnp.asarray((some - mean) / std)))
 
     count = layer.count_features(images.shape[-1])

@@ -3,7 +3,8 @@
 A preset makes a network what its paper says, and every knob of it can be given another value.
 """
 
-CNN_LIKE = ("cnn", "mlp_twin", "local_twin")  # a twin reads the knobs of the CNN it is matched to
+TWINS = ("mlp_twin", "local_twin")
+CNN_LIKE = ("cnn", *TWINS)  # a twin reads the knobs of the CNN it is matched to
 LAYERED = (
     *CNN_LIKE, "lenet5", "lenet5_modern", "alexnet", "all_cnn_c", "vgg11", "vgg16", "airbench94"
 )  # fmt: skip

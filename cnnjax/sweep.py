@@ -104,7 +104,7 @@ def run_lanes(
         mesh = group_lib.make_group_mesh(group.structure, len(group.lanes), dataset)
         data = group_lib.place_data(group.structure, dataset, mesh)
         lengths = group_lib.segment_lengths(group.structure)
-        chunk = group_lib.count_chunk(group.structure, data.spec.image_shape, data.spec.num_classes)
+        chunk = group_lib.count_chunk(group.structure, data.spec)
         least, budget = mesh.shape["run"] * chunk, group_lib.memory_budget()
         wave = group_lib.fit_wave(group.structure, len(group.lanes), data.spec, mesh.shape["run"])
         while True:
@@ -151,7 +151,8 @@ def _run_wave(
     structure = ready.group.structure
     numbers = group_lib.stack_numbers(lanes, ready.mesh, ready.data.spec, ready.wave)
     curves: list[list[dict[str, Any]]] = [[] for _ in lanes]
-    seconds, step, states = 0.0, 0, None
+    seconds, step = 0.0, 0
+    states: Any = None
     for segment in group_lib.train_group(ready.executables, structure, numbers, ready.data):
         for lane, curve in enumerate(curves):
             curve.append(group_lib.describe_segment(segment, lane))
@@ -159,7 +160,7 @@ def _run_wave(
         seconds, step, states = seconds + segment.seconds, segment.step, segment.states
         if should_stop():
             raise Interrupted
-    test = jax.device_get(ready.executables.evaluate_test((states,), (ready.data.test,)))
+    test = group_lib.evaluate_test(ready.executables, states, ready.data)
     rate = step * structure.batch_size * len(lanes) / seconds
     for lane, config in enumerate(lanes):
         scores = group_lib.finish_lane(curves[lane][-1], test, lane)

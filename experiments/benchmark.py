@@ -6,7 +6,6 @@ import json
 import pathlib
 import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -140,7 +139,8 @@ def profile(
     for name, config in configs:
         dataset = load_data(name, config, data_dir)
         train = make_ours(config, 1, dataset)
-        step = statistics.median(measure_rounds(train, config.steps, 5)) / config.steps
+        seconds = [profiler.time_call(train, config.steps) for _ in range(6)][1:]
+        step = statistics.median(seconds) / config.steps
         times = profiler.profile(config, dataset)
         title = f"{name}: {config.batch_size} images a step"
         profiler.print_profile(title, times, step, peak, Console())
@@ -151,16 +151,6 @@ def profile(
             picture = profiler.draw_roofline(times, peak, bandwidth)
             path.write_text(picture, encoding="utf-8")
     return script.DONE
-
-
-def measure_rounds(train: Callable[[int], None], num_steps: int, rounds: int) -> list[float]:
-    """Seconds of each round of so many steps, after a first one that is not counted."""
-    seconds = []
-    for _ in range(rounds + 1):
-        begin = time.perf_counter()
-        train(num_steps)
-        seconds.append(time.perf_counter() - begin)
-    return seconds[1:]
 
 
 def load_data(name: str, config: Config, data_dir: str | None) -> Any:
@@ -178,10 +168,10 @@ def measure_network(
     rounds: int, peak: float,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Measures and prints one network against all opponents, for each number of lanes."""
-    from cnnjax import cost, group
+    from cnnjax import cost
 
-    spec = group.make_spec(config, dataset)
-    flops = 6 * cost.measure(config, spec.image_shape, spec.num_classes).macs
+    shape = dataset.train.images.shape[1:]
+    flops = 6 * cost.measure(config, shape, dataset.num_classes).macs
     theirs, close = make_opponents(config, dataset, opponents)
     rows = []
     for lanes in lane_counts:
@@ -276,11 +266,10 @@ def compare(
     rounds: int,
 ) -> list[dict[str, Any]]:
     """Ratios of examples per second, ours over each of theirs, taken in turn."""
+    from experiments import profiler
 
     def measure(train: Callable[[int], None], runs: int) -> float:
-        begin = time.perf_counter()
-        train(config.steps)
-        return runs * config.steps * config.batch_size / (time.perf_counter() - begin)
+        return runs * config.steps * config.batch_size / profiler.time_call(train, config.steps)
 
     ratios: dict[str, list[float]] = {name: [] for name in theirs}
     rates = []

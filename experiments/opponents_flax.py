@@ -71,12 +71,9 @@ class Airbench94(nn.Module):
             return nn.gelu(norm(x), approximate=False)
 
         x = jax.lax.conv_general_dilated(
-            x,
-            jnp.asarray(self.filters),
-            (1, 1),
-            "VALID",
+            x, jnp.asarray(self.filters), (1, 1), "VALID",
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
+        )  # fmt: skip
         bias = self.param("bias", nn.initializers.zeros, self.filters.shape[-1:])
         x = nn.gelu(x + bias.reshape(1, 1, 1, -1), approximate=False)
         for features in (64, 256, 256):

@@ -16,6 +16,7 @@ from cnnjax.config import Config
 from cnnjax.data.load import Dataset
 from cnnjax.ops import conv
 
+RNGS = ("params", "dropout", "pool", "depth")
 NORMS = (layers.BatchNorm, nn.LayerNorm, nn.GroupNorm)
 SECONDS = 0.05  # of each measurement, at least
 
@@ -58,7 +59,7 @@ def find_calls(config: Config, dataset: Dataset, images: int) -> list[Call]:
 
     with nn.intercept_methods(record):
         blank = jax.ShapeDtypeStruct((images, *shape), jnp.float32)
-        keys = {name: jax.random.key(0) for name in ("params", "dropout", "pool", "depth")}
+        keys = {name: jax.random.key(0) for name in RNGS}
         jax.eval_shape(lambda x: module.init(keys, x, train=True), blank)
     return found
 
@@ -110,7 +111,7 @@ def time_layer(call: Call, mesh: jax.sharding.Mesh, first: bool) -> tuple[float,
 
     The first layer's images want no gradient. Elements are those of input, output and parameters.
     """
-    keys = {name: jax.random.key(0) for name in ("params", "dropout", "pool", "depth")}
+    keys = {name: jax.random.key(0) for name in RNGS}
     maps = jax.random.normal(keys["params"], call.maps.shape, call.maps.dtype)
     variables = jax.jit(lambda x: call.layer.init(keys, x, *call.others))(maps)
     params, stats = variables.get("params", {}), variables.get("batch_stats", {})
@@ -161,7 +162,7 @@ def time_loop(function: Callable, inputs: tuple, mesh: jax.sharding.Mesh) -> flo
     )
 
     def measure(repeats: int) -> float:
-        return _time(run, jnp.int32(repeats), inputs) / repeats
+        return time_call(run, jnp.int32(repeats), inputs) / repeats
 
     measure(1)
     repeats = max(math.ceil(SECONDS / measure(1)), 2)
@@ -173,7 +174,7 @@ def measure_peak() -> float:
     matrix = jnp.ones((2048, 2048)) / 2048
     multiply = jax.jit(lambda a, b: a @ b)
     jax.block_until_ready(multiply(matrix, matrix))
-    return 2 * 2048**3 / min(_time(multiply, matrix, matrix) for _ in range(5))
+    return 2 * 2048**3 / min(time_call(multiply, matrix, matrix) for _ in range(5))
 
 
 def measure_bandwidth() -> float:
@@ -181,10 +182,11 @@ def measure_bandwidth() -> float:
     values, repeats = jnp.ones(2**25), 8
     add = jax.jit(lambda x: lax.fori_loop(0, repeats, lambda _, x: x + 1, x))
     jax.block_until_ready(add(values))
-    return 2 * repeats * values.nbytes / min(_time(add, values) for _ in range(5))
+    return 2 * repeats * values.nbytes / min(time_call(add, values) for _ in range(5))
 
 
-def _time(function: Callable, *inputs: Any) -> float:
+def time_call(function: Callable, *inputs: Any) -> float:
+    """Seconds until `function(*inputs)` and all arrays that it gives are done."""
     begin = time.perf_counter()
     jax.block_until_ready(function(*inputs))
     return time.perf_counter() - begin

@@ -80,8 +80,6 @@ def train(
     """
     import time
 
-    import jax
-
     from cnnjax import checkpoint, cost, group, store, sweep
     from cnnjax.data import load
     from cnnjax.engines import local
@@ -133,7 +131,7 @@ def train(
     manager.close()
     if stopped:
         return script.INTERRUPTED
-    test = jax.device_get(executables.evaluate_test((states,), (data.test,)))
+    test = group.evaluate_test(executables, states, data)
     scores = group.finish_lane(metrics[-1], test, lane=0)
     trained = (config.steps - start) * config.batch_size
     store.write_json(

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 
-def normalize(
+def normalise(
     maps: Array, mean: Array, var: Array, scale: Array, bias: Array, epsilon: float
 ) -> Array:
     """(maps - mean) / deviation * scale + bias; maps [..., C] of any precision, the others [C]."""
@@ -28,7 +28,7 @@ def batch_norm(
     axes, wide = tuple(range(maps.ndim - 1)), _widen(maps)
     mean = wide.mean(axes)
     var = jnp.maximum((wide * wide).mean(axes) - mean * mean, 0)
-    return normalize(maps, mean, var, scale, bias, epsilon), mean, var
+    return normalise(maps, mean, var, scale, bias, epsilon), mean, var
 
 
 def _forward(

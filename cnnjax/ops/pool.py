@@ -44,9 +44,12 @@ def gather_windows(
     shape, window = maps.shape[1:3], (size, size)
     pads = find_pads(shape, size, stride, padding)
     counts = padding_lib.coverage(shape, window, stride, pads)
-    if np.any(pads):
-        maps = jnp.pad(maps, ((0, 0), *pads, (0, 0)), constant_values=beyond)
-    return conv.window_cells(maps, window, stride), counts[None, :, :, None]
+    cells = conv.window_cells(_extend(maps, pads, beyond), window, stride)
+    return cells, counts[None, :, :, None]
+
+
+def _extend(maps: Array, pads: list[tuple[int, int]], beyond: float) -> Array:
+    return jnp.pad(maps, ((0, 0), *pads, (0, 0)), constant_values=beyond) if np.any(pads) else maps
 
 
 def _fold(operation: Callable[[Array, Array], Array], cells: list[Array]) -> Array:
@@ -62,9 +65,7 @@ def max_pool(maps: Array, size: int, stride: int, padding: str = "VALID") -> Arr
     Where cells of a window tie, they share its gradient evenly.
     """
     pads = find_pads(maps.shape[1:3], size, stride, padding)
-    if np.any(pads):
-        maps = jnp.pad(maps, ((0, 0), *pads, (0, 0)), constant_values=-jnp.inf)
-    return _largest(maps, size, stride)
+    return _largest(_extend(maps, pads, -jnp.inf), size, stride)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))

@@ -23,13 +23,13 @@ KNOWN_ANSWERS = (
         "local-connectivity",
         "A neuron connected to a patch needs fewer parameters than one connected to the image.",
         "true",
-        "tests/test_models.py::test_sharing_cuts_parameters_and_not_computation",
+        "tests/test_cost.py::test_sharing_cuts_parameters_and_not_computation",
     ),
     KnownAnswer(
         "parameter-sharing",
         "Sharing a kernel over all positions cuts parameters and computation.",
         "true of parameters, false of computation: the MACs are equal",
-        "tests/test_models.py::test_sharing_cuts_parameters_and_not_computation",
+        "tests/test_cost.py::test_sharing_cuts_parameters_and_not_computation",
     ),
     KnownAnswer(
         "relu-formula", "ReLU is max(0, x).", "true", "tests/test_activation.py::test_formula"
