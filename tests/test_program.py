@@ -240,7 +240,7 @@ def test_lanes_in_step_train_to_the_same_bits_alone_or_among_others(tiny, digits
 
 
 def test_a_chunk_of_lanes_follows_from_the_structure_alone(tiny):
-    count = functools.partial(group.count_chunk, image_shape=(8, 8, 1), num_classes=10)
+    count = functools.partial(group.count_chunk, spec=program.DataSpec((8, 8, 1), 10, 48, 0.0, 1.0))
     assert count(tiny) == count(dataclasses.replace(tiny, lanes_strategy="map")) == 1
     in_step = dataclasses.replace(tiny, lanes_strategy="vmap")
     assert count(in_step) == group.CHUNK_LANES == 32
