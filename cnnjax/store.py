@@ -32,6 +32,7 @@ PROGRAM_FILES = (
     "program.py",
     "microbatch.py",
     "data/batches.py",
+    "spread.py",
     "group.py",
 )
 NUMERIC_PACKAGES = ("jax", "jaxlib", "flax", "optax")

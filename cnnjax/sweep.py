@@ -15,6 +15,7 @@ import platformdirs
 
 from cnnjax import config as config_lib
 from cnnjax import group as group_lib
+from cnnjax import spread
 from cnnjax.config import Config
 from cnnjax.data import load
 
@@ -101,14 +102,14 @@ def run_lanes(
 
     def make_ready(group: Group) -> Ready:
         begin = time.perf_counter()
-        mesh = group_lib.make_group_mesh(group.structure, len(group.lanes), dataset)
+        mesh = spread.make_group_mesh(group.structure, len(group.lanes), dataset)
         data = group_lib.place_data(group.structure, dataset, mesh)
         lengths = group_lib.segment_lengths(group.structure)
-        chunk = group_lib.count_chunk(group.structure, data.spec)
-        least, budget = mesh.shape["run"] * chunk, group_lib.memory_budget()
-        wave = group_lib.fit_wave(group.structure, len(group.lanes), data.spec, mesh.shape["run"])
+        chunk = spread.count_chunk(group.structure, data.spec)
+        least, budget = mesh.shape["run"] * chunk, spread.memory_budget()
+        wave = spread.fit_wave(group.structure, len(group.lanes), data.spec, mesh.shape["run"])
         while True:
-            numbers = group_lib.stack_numbers(group.lanes[:wave], mesh, data.spec)
+            numbers = spread.stack_numbers(group.lanes[:wave], mesh, data.spec)
             executables = group_lib.compile_group(group.structure, numbers, data, mesh, lengths)
             if wave <= least or group_lib.memory_of(executables) <= budget:
                 break
@@ -149,7 +150,7 @@ def _run_wave(
     should_stop: Callable[[], bool],
 ) -> Iterator[Result]:
     structure = ready.group.structure
-    numbers = group_lib.stack_numbers(lanes, ready.mesh, ready.data.spec, ready.wave)
+    numbers = spread.stack_numbers(lanes, ready.mesh, ready.data.spec, ready.wave)
     curves: list[list[dict[str, Any]]] = [[] for _ in lanes]
     seconds, step = 0.0, 0
     states: Any = None

@@ -238,21 +238,20 @@ def make_ours(config: Config, lanes: int, dataset: Any) -> Callable[[int], None]
     """A function that takes so many steps of all lanes with the compiled program of a sweep."""
     import jax
 
-    from cnnjax import group
+    from cnnjax import group, spread
 
     configs = [dataclasses.replace(config, seed=seed) for seed in range(lanes)]
-    mesh = group.make_group_mesh(config, lanes, dataset)
+    mesh = spread.make_group_mesh(config, lanes, dataset)
     data = group.place_data(config, dataset, mesh)
-    numbers = group.stack_numbers(configs, mesh, data.spec)
+    numbers = spread.stack_numbers(configs, mesh, data.spec)
     executables = group.compile_group(config, numbers, data, mesh, [config.steps])
-    states = executables.init((numbers,), ())
+    states = executables.init(numbers)
 
     def train(num_steps: int) -> None:
+        nonlocal states
         for _ in range(num_steps // config.steps):
-            # From the same state each time: a benchmark trains, but need not finish.
-            jax.block_until_ready(
-                executables.advance[config.steps]((numbers, states), (data.train,))
-            )
+            states, _ = executables.advance[config.steps](numbers, states, data.train)
+            jax.block_until_ready(states)
 
     return train
 

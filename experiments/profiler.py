@@ -11,7 +11,7 @@ from flax import linen as nn
 from jax import lax
 from jax.sharding import PartitionSpec
 
-from cnnjax import cost, group, layers, models
+from cnnjax import cost, layers, models, spread
 from cnnjax.config import Config
 from cnnjax.data.load import Dataset
 from cnnjax.ops import conv
@@ -66,10 +66,10 @@ def find_calls(config: Config, dataset: Dataset, images: int) -> list[Call]:
 
 def profile(config: Config, dataset: Dataset) -> list[LayerTime]:
     """The layers of one run's training step, from the input up."""
-    mesh = group.make_group_mesh(config, 1, dataset)
+    mesh = spread.make_group_mesh(config, 1, dataset)
     image_shape = dataset.train.images.shape[1:]
     network = cost.find_twin(config, image_shape, dataset.num_classes)
-    pieces = group.count_pieces(config, image_shape, dataset.num_classes)
+    pieces = spread.count_pieces(config, image_shape, dataset.num_classes)
     size, shared = config.batch_size // pieces, mesh.shape["data"]
     macs = {
         layer.name: layer.macs

@@ -80,7 +80,7 @@ def train(
     """
     import time
 
-    from cnnjax import checkpoint, cost, group, store, sweep
+    from cnnjax import checkpoint, cost, group, spread, store, sweep
     from cnnjax.data import load
     from cnnjax.engines import local
 
@@ -97,15 +97,15 @@ def train(
 
     begin = time.perf_counter()
     structure = config_lib.structure_of(config)
-    mesh = group.make_group_mesh(structure, 1, dataset)
+    mesh = spread.make_group_mesh(structure, 1, dataset)
     data = group.place_data(structure, dataset, mesh)
-    numbers = group.stack_numbers([config], mesh, data.spec)
+    numbers = spread.stack_numbers([config], mesh, data.spec)
     every = checkpoint_every or config.eval_every
     lengths = group.segment_lengths(structure, checkpoint_every=every)
     executables = group.compile_group(structure, numbers, data, mesh, lengths)
     compile_seconds = time.perf_counter() - begin
 
-    states = executables.init((numbers,), ())
+    states = executables.init(numbers)
     manager = checkpoint.open_manager(workdir)
     restored = checkpoint.restore(manager, states)
     start, states = restored or (0, states)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnnjax import config as config_lib
-from cnnjax import group, microbatch, program
+from cnnjax import microbatch, program, spread
 from cnnjax.config import Config
 from tests.test_program import assert_same_bits, make_functions, train
 
@@ -18,17 +18,17 @@ pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
 @pytest.fixture
 def in_pieces(monkeypatch):
     """Makes every batch of four pieces, however small."""
-    monkeypatch.setattr(group, "count_pieces", lambda *arguments: 4)
+    monkeypatch.setattr(spread, "count_pieces", lambda *arguments: 4)
 
 
 @pytest.mark.parametrize("fields", [{}, {"pool": "avg"}, {"pool_every": 1}], ids=str)
 def test_the_same_bits_on_one_device_and_on_two(tiny, digits, in_pieces, fields):
     tiny = dataclasses.replace(tiny, **fields)
-    mesh = group.make_mesh(1, num_pieces=4)
+    mesh = spread.make_mesh(1, num_pieces=4)
     assert dict(mesh.shape) == {"run": 1, "data": 2}
     together, alone = (
         train([tiny], digits, mesh=mesh),
-        train([tiny], digits, mesh=group.make_mesh(1)),
+        train([tiny], digits, mesh=spread.make_mesh(1)),
     )
     assert_same_bits(together, alone)
 
@@ -36,7 +36,7 @@ def test_the_same_bits_on_one_device_and_on_two(tiny, digits, in_pieces, fields)
 def test_the_same_bits_alone_and_among_others(tiny, digits, in_pieces):
     lanes = [dataclasses.replace(tiny, seed=seed) for seed in range(3)]
     among = train(lanes, digits)
-    alone = train(lanes[1:2], digits, mesh=group.make_mesh(1, num_pieces=4))
+    alone = train(lanes[1:2], digits, mesh=spread.make_mesh(1, num_pieces=4))
     assert_same_bits(jax.tree.map(lambda leaf: leaf[1:2], among), alone)
 
 

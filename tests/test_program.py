@@ -1,7 +1,6 @@
 """A run is a pure function of its Config: trained alone or in company, at once or in pieces."""
 
 import dataclasses
-import functools
 import math
 
 import jax
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnnjax import config as config_lib
-from cnnjax import cost, group, program, sweep
+from cnnjax import group, program, spread, sweep
 from cnnjax.config import KNOBS, Config
 from cnnjax.data import load
 
@@ -18,10 +17,10 @@ pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
 
 
 def make_functions(config: Config, digits: load.Dataset):
-    data = group.place_data(config, digits, group.make_mesh(1))
+    data = group.place_data(config, digits, spread.make_mesh(1))
     functions = program.make_program(config_lib.structure_of(config), data.spec)
     return functions, data, {
-        name: group.DTYPES[config_lib.KNOBS[name].type](value)
+        name: spread.DTYPES[config_lib.KNOBS[name].type](value)
         for name, value in config_lib.numbers_of(config).items()
     }  # fmt: skip
 
@@ -29,9 +28,9 @@ def make_functions(config: Config, digits: load.Dataset):
 def train(configs, digits, num_devices=2, mesh=None) -> program.State:
     """The final states of the lanes, on the first `num_devices` devices."""
     structure = config_lib.structure_of(configs[0])
-    mesh = mesh or group.make_mesh(num_devices)
+    mesh = mesh or spread.make_mesh(num_devices)
     data = group.place_data(structure, digits, mesh)
-    numbers = group.stack_numbers(configs, mesh, data.spec)
+    numbers = spread.stack_numbers(configs, mesh, data.spec)
     lengths = group.segment_lengths(structure)
     executables = group.compile_group(structure, numbers, data, mesh, lengths)
     *_, last = group.train_group(executables, structure, numbers, data)
@@ -228,46 +227,15 @@ def test_a_run_that_diverges_is_an_outcome(tiny, digits):
 
 
 def test_lanes_in_step_train_to_the_same_bits_alone_or_among_others(tiny, digits, monkeypatch):
-    monkeypatch.setattr(group, "CHUNK_LANES", 2)
+    monkeypatch.setattr(spread, "CHUNK_LANES", 2)
     config = dataclasses.replace(tiny, lanes_strategy="vmap")
     lanes = [dataclasses.replace(config, seed=seed) for seed in range(5)]
-    mesh = group.make_group_mesh(config, 1, digits)
+    mesh = spread.make_group_mesh(config, 1, digits)
     assert mesh.shape["run"] == 2  # all devices, whatever the number of lanes
     among, alone = train(lanes, digits, mesh=mesh), train(lanes[3:4], digits, mesh=mesh)
     assert_same_bits(lane_of(among, 3), lane_of(alone, 0))
     in_turn = train([dataclasses.replace(lanes[3], lanes_strategy="map")], digits)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), in_turn, alone)
-
-
-def test_a_chunk_of_lanes_follows_from_the_structure_alone(tiny):
-    count = functools.partial(group.count_chunk, spec=program.DataSpec((8, 8, 1), 10, 48, 0.0, 1.0))
-    assert count(tiny) == count(dataclasses.replace(tiny, lanes_strategy="map")) == 1
-    in_step = dataclasses.replace(tiny, lanes_strategy="vmap")
-    assert count(in_step) == group.CHUNK_LANES == 32
-    measured = cost.measure(in_step, (8, 8, 1), 10)
-    full = min(
-        group.CHUNK_MACS // measured.macs, group.CHUNK_BYTES // measured.activation_bytes
-    )  # images
-    assert count(dataclasses.replace(in_step, batch_size=full // 8)) == 8
-    assert count(dataclasses.replace(in_step, batch_size=2 * full)) == 1
-
-
-@pytest.mark.parametrize(("platform", "strategy"), [("cpu", "map"), ("gpu", "vmap")])
-def test_auto_takes_the_strategy_of_the_platform(tiny, monkeypatch, platform, strategy):
-    monkeypatch.setattr(jax, "default_backend", lambda: platform)
-    assert group.find_strategy(tiny) == strategy
-    other = "vmap" if strategy == "map" else "map"
-    assert group.find_strategy(dataclasses.replace(tiny, lanes_strategy=other)) == other
-
-
-def test_lanes_fill_whole_chunks(tiny, digits, monkeypatch):
-    monkeypatch.setattr(group, "CHUNK_LANES", 4)
-    tiny = dataclasses.replace(tiny, lanes_strategy="vmap")
-    lanes = [dataclasses.replace(tiny, seed=seed) for seed in range(3)]
-    mesh = group.make_group_mesh(tiny, 3, digits)
-    numbers = group.stack_numbers(lanes, mesh, group.make_spec(tiny, digits))
-    assert numbers["seed"].tolist() == [0, 1, 2, 2, 2, 2, 2, 2]
-    assert [result.config for result in sweep.run_lanes(lanes, digits)] == lanes
 
 
 def test_a_sweep_stops_when_asked(tiny, digits):
@@ -279,7 +247,7 @@ def test_a_sweep_beyond_its_memory_goes_in_waves_to_the_same_numbers(tiny, digit
     configs = [dataclasses.replace(tiny, seed=seed) for seed in range(5)]
     whole = {result.config: result for result in sweep.run_lanes(configs, digits)}
     waves, train_group = [], group.train_group
-    monkeypatch.setattr(group, "memory_budget", lambda: 1)
+    monkeypatch.setattr(spread, "memory_budget", lambda: 1)
     monkeypatch.setattr(
         group, "train_group", lambda *arguments: waves.append(1) or train_group(*arguments)
     )
@@ -290,19 +258,10 @@ def test_a_sweep_beyond_its_memory_goes_in_waves_to_the_same_numbers(tiny, digit
     assert sum(seen) == 5 * tiny.steps * tiny.batch_size
 
 
-def test_the_memory_of_a_wave_is_bounded_by_what_its_state_takes(tiny, digits, monkeypatch):
-    spec = group.make_spec(tiny, digits)
-    functions, _, numbers = make_functions(tiny, digits)
-    state = sum(leaf.nbytes for leaf in jax.tree.leaves(functions.init(numbers)))
-    monkeypatch.setattr(group, "memory_budget", lambda: 30 * state)
-    assert group.fit_wave(tiny, 64, spec, 2) == 20
-    assert group.fit_wave(tiny, 7, spec, 2) == 7
-
-
 def test_nothing_is_compiled_after_the_first_segment(tiny, digits):
-    structure, mesh = config_lib.structure_of(tiny), group.make_mesh(1)
+    structure, mesh = config_lib.structure_of(tiny), spread.make_mesh(1)
     data = group.place_data(structure, digits, mesh)
-    numbers = group.stack_numbers([tiny], mesh, data.spec)
+    numbers = spread.stack_numbers([tiny], mesh, data.spec)
     lengths = group.segment_lengths(structure)
     executables = group.compile_group(structure, numbers, data, mesh, lengths)
     segments = group.train_group(executables, structure, numbers, data)
@@ -315,3 +274,13 @@ def test_nothing_is_compiled_after_the_first_segment(tiny, digits):
     jax.jit(lambda x: x + 3)(1.0)  # the listener would have heard
     assert compiled
     jax.monitoring.clear_event_listeners()
+
+
+def test_a_segment_takes_the_place_of_the_one_before(tiny, digits):
+    structure, mesh = config_lib.structure_of(tiny), spread.make_mesh(1)
+    data = group.place_data(structure, digits, mesh)
+    numbers = spread.stack_numbers([tiny], mesh, data.spec)
+    executables = group.compile_group(structure, numbers, data, mesh, [3])
+    first, second = group.train_group(executables, structure, numbers, data)
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(first.states))
+    assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((second.states, numbers)))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 
 from cnnjax import config as config_lib
-from cnnjax import cost, group, store, sweep
+from cnnjax import cost, spread, store, sweep
 from cnnjax.config import Config
 from cnnjax.data import load
 
@@ -45,7 +45,7 @@ def make_provenance(config: Config, dataset: load.Dataset, version: str) -> dict
         "platform": jax.default_backend(),
         "device": jax.devices()[0].device_kind,
         "num_devices": jax.local_device_count(),
-        "lanes_strategy": group.find_strategy(config),
+        "lanes_strategy": spread.find_strategy(config),
         "data_fingerprint": dataset.fingerprint,
         "program_version": version,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
