@@ -3,10 +3,12 @@
 import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags as absl_flags
 
 from cnnjax import flags
+from cnnjax import study as study_lib
 from cnnjax.config import KNOBS, find_knob
 from experiments import conduct, script
 
@@ -41,43 +43,47 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         return script.DONE
     if values.json:
         flags.refuse("--json goes with --list")
-    if names == ["all"]:
-        names = list(claims.STUDIES)
+    everything = names == ["all"]
+    if everything:
+        names = list(claims.ALL)
+        options = options._replace(scoreboard=True)
     for name in names:
         if name not in claims.STUDIES:
             flags.refuse(flags.describe_unknown("study", name, [*claims.STUDIES, "all"]))
-    status = script.DONE
+    for name in names:  # a flag that one of them refuses is refused before any runs
+        study_lib.make_arms(claims.STUDIES[name], study_lib.make_base(claims.STUDIES[name], given))
+    status, judgements = script.DONE, {}
     for name in names or [claims.DEFAULT]:
-        status = max(status, conduct.conduct(claims.STUDIES[name], given, options, stop))
+        study = claims.STUDIES[name]
+        ended, judgements[name] = conduct.conduct(study, given, options, stop)
+        status = max(status, ended)
         if status == script.INTERRUPTED:
-            break
+            return status
+    if everything and not options.plan_only:
+        write_scoreboard(judgements, options)
     return status
+
+
+def write_scoreboard(judgements: dict[str, Any], options: conduct.Options) -> None:
+    """Checks the known answers and writes the one page on every statement of the article."""
+    from cnnjax.report import scoreboard as report
+    from experiments import claims, scoreboard
+    from experiments.claims import known_answers
+
+    done = {name: judgement for name, judgement in judgements.items() if judgement is not None}
+    studies = [claims.STUDIES[name] for name in claims.ALL]
+    rows = scoreboard.collect(studies, done, known_answers.run_checks())
+    path = report.write_scoreboard(rows, list(done.values()), options.runs, options.command)
+    print(f"scoreboard: {path}")
 
 
 def print_list(as_json: bool) -> None:
     """What there is: claims, data sets, models, and the choices of every knob."""
     from cnnjax.knobs import describe_allowed
-    from experiments import claims
-    from experiments.claims.known_answers import KNOWN_ANSWERS
+    from experiments import claims, scoreboard
 
-    found = {}
-    for study in claims.STUDIES.values():
-        for claim in study.claims:
-            found.setdefault(claim.id, (claim.statement, []))[1].append(study.name)
     listing = {
-        "claims": [
-            {"id": id, "claim": statement, "kind": "experiment", "status": f"in {', '.join(names)}"}
-            for id, (statement, names) in found.items()
-        ]
-        + [
-            {
-                "id": known.id,
-                "claim": known.statement,
-                "kind": "known answer",
-                "status": f"{known.outcome} ({known.test})",
-            }
-            for known in KNOWN_ANSWERS
-        ],
+        "claims": scoreboard.list_claims(list(claims.STUDIES.values())),
         "datasets": list(find_knob("dataset").choices),
         "models": list(find_knob("model").choices),
         "knobs": {
@@ -90,10 +96,10 @@ def print_list(as_json: bool) -> None:
         return
     print("Studies (python launch.py STUDY):")
     for study in claims.STUDIES.values():
-        print(f"  {study.name:18} {study.question}")
+        print(f"  {study.name:24} {study.question}")
     print("\nClaims:")
     for claim in listing["claims"]:
-        print(f"  {claim['id']:18} {claim['claim']}\n{'':21}{claim['status']}")
+        print(f"  {claim['id']:24} {claim['claim']}\n{'':27}{claim['status']}")
     print("\nKnobs (--help says what each means):")
     for name, allowed in listing["knobs"].items():
         print(f"  {name:18} {'|'.join(allowed) if isinstance(allowed, list) else allowed}")

@@ -25,7 +25,9 @@ CONVOLUTIONAL = {"model": presets.CONVOLUTIONAL}
 RESIDUAL = {"model": presets.RESIDUAL}
 DENSE = but("all_cnn_c")  # all others end in dense layers
 DECAYING = {"optimizer": ("sgd", "momentum", "nesterov", "adamw", "lion", "lamb", "muon")}
-Pool = Literal["max", "avg", "l2", "mixed", "stochastic", "blur", "subsample", "stride", "none"]
+Pool = Literal[
+    "max", "avg", "l2", "mixed", "stochastic", "blur", "subsample", "decimate", "stride", "none"
+]
 WINDOWS = tuple(pool for pool in get_args(Pool) if pool not in ("stride", "none"))
 POOLING = {**but("resnet20", of=presets.CONVOLUTIONAL), "stem": ("imagenet",)}
 NORMS = ("batch", "layer", "group")
@@ -38,10 +40,13 @@ class Config:
     """One run. Raises ConfigError on a value or a combination that cannot be."""
 
     # fmt: off
-    dataset: Literal["digits"] = structure("digits", "Data set to learn.")
+    dataset: Literal["digits", "mnist1d", "dot", "gratings", "shapes"] = structure("digits", "Data set to learn.")
     train_examples: int = structure(0, "Training images to use, from the front of the fixed, stratified training split; 0 for all.", low=0)
+    draw: Literal["first", "seed"] = structure("first", "Which training images --train_examples takes: the first of the split, or as many from all of it, drawn by the seed.")
+    permute_pixels: bool = structure(False, "Whether the pixels of all images, training and test, stand in one fixed random order.")
+    shuffle_labels: bool = structure(False, "Whether the training labels stand in a random order, drawn by the seed.")
     image_size: int = structure(0, "Side to which images are resized (bilinear), for a network made for that size; 0 for as they are.", low=0)
-    model: Literal["cnn", "mlp", "logistic", "mlp_twin", "local_twin", "lenet5", "lenet5_modern", "alexnet", "all_cnn_c", "vgg11", "vgg16", "airbench94", "resnet18", "resnet34", "resnet50", "resnet18_small", "resnet20"] = structure("cnn", "Network. A published one sets the defaults of other knobs (cnnjax/presets.py); a twin is an MLP, or locally connected, of about the size of the CNN that the other knobs describe.")
+    model: Literal["cnn", "mlp", "logistic", "mlp_twin", "local_twin", "lenet5", "lenet5_modern", "alexnet", "all_cnn_c", "vgg11", "vgg16", "airbench94", "mnist1d_cnn", "mnist1d_mlp", "resnet18", "resnet34", "resnet50", "resnet18_small", "resnet20"] = structure("cnn", "Network. A published one sets the defaults of other knobs (cnnjax/presets.py); a twin is an MLP, or locally connected, of about the size of the CNN that the other knobs describe.")
     match: Literal["parameters", "macs"] = structure("parameters", "What a twin and its CNN have in common.", used_with={"model": presets.TWINS})
     widths: tuple[int, ...] = structure((16, 32), "Channels of each convolution, first to last.", low=1, used_with=CNN)
     width_multiplier: float = structure(1.0, "Multiple of the channels of a published network.", above=0.0, used_with=PUBLISHED)
@@ -58,7 +63,7 @@ class Config:
     pad: tuple[int, ...] = structure((1,), "Cells on each side with --padding=explicit: 1, or 0x1 for height 0 and width 1.", low=0, pair=True, used_with={**CONVOLUTIONAL, "padding": ("explicit",)})
     fill: Literal["zero", "edge", "reflect", "circular", "partial"] = structure("zero", "What the border holds; partial is zero with each output rescaled by the share of its window on the map.", used_with={**CONVOLUTIONAL, "padding": ("SAME", "FULL", "HALF", "CEIL", "explicit", "published")})
     stem: Literal["imagenet", "small"] = structure("imagenet", "First layer of a residual network: a 7x7 kernel of stride 2 and a pooling, or for small images a 3x3 kernel alone.", used_with={"model": presets.STEMMED})
-    pool: Pool = structure("max", "How maps shrink: maximum, mean, root of squares, learned blend of maximum and mean, random by activation, maximum then blur, LeNet-5's learned multiple of the sum plus bias then activation, a convolution of that stride instead, or not at all.", used_with=POOLING)
+    pool: Pool = structure("max", "How maps shrink: maximum, mean, root of squares, learned blend of maximum and mean, random by activation, maximum then blur, LeNet-5's learned multiple of the sum plus bias then activation, the middle cell alone (decimate), a convolution of that stride instead, or not at all.", used_with=POOLING)
     pool_size: int = structure(2, "Window of pooling.", low=1, used_with=WINDOWED)
     pool_stride: int = structure(0, "Shift of the window of pooling; 0 for its size, so that windows do not overlap.", low=0, used_with=SHRINKING)
     pool_padding: Literal["VALID", "SAME", "HALF"] = structure("VALID", "Border of pooling: VALID drops cells that fill no window, SAME and HALF as --padding.", used_with=WINDOWED)
@@ -71,11 +76,14 @@ class Config:
     activation: Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "scaled_tanh", "sigmoid", "softplus", "hard_swish", "maxout", "identity"] = structure("relu", "Non-linearity after every convolution and hidden dense layer.", only_with={"maxout": but(*presets.RESIDUAL)})
     head: Literal["flatten", "global_avg", "global_max"] = structure("flatten", "What the dense layers see of the last map: all of it, or its mean or maximum by channel.", used_with=CONVOLUTIONAL)
     hidden: tuple[int, ...] = structure((64,), "Units of each dense layer below the logits; empty for none.", low=1, used_with=but("logistic", "all_cnn_c"))
+    residual: bool = structure(False, "Whether each hidden dense layer adds its input to its output, where their sizes agree.", used_with={"model": ("mlp", "mnist1d_mlp")})
     logits: Literal["linear", "rbf"] = structure("linear", "Last layer: linear, or LeNet-5's minus squared distance of 84 units from a drawing of each digit.", used_with=DENSE)
     logit_scale: float = structure(1.0, "Multiple of the logits.", above=0.0)
     dropout: float = structure(0.0, "Share of the units dropped before every dense layer in training, and after All-CNN-C's poolings.", low=0.0, below=1.0)
     stochastic_depth: float = structure(0.0, "Share of training images for which the last residual branch is dropped; earlier ones are dropped in proportion to their depth.", low=0.0, below=1.0, used_with=RESIDUAL)
     init: Literal["he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "pytorch", "dirac"] = structure("he_normal", "Initial kernels; He's gain is for layers below an activation, the logits then have LeCun's. dirac is pytorch, but that a convolution's first outputs copy its inputs.", only_with={"dirac": {**but(*presets.TWINS, of=presets.CONVOLUTIONAL), "conv": ("standard", "separable")}})
+    init_gain: float = number(1.0, "Multiple of the initial kernels of all layers below an activation.", above=0.0)
+    freeze: Literal["none", "convolutions"] = structure("none", "What stays as it was initialised: nothing, or kernels and biases of all convolutions.", used_with=CONVOLUTIONAL)
     optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "lion", "lamb", "muon"] = structure("adam", "Update rule; adamw is adam with weight decay, muon orthogonalises kernels and takes nadam for the rest.")
     learning_rate: float = number(3e-3, "Peak learning rate.", above=0.0)
     momentum: float = number(0.9, "Decay of the momentum average.", low=0.0, below=1.0, used_with={"optimizer": ("momentum", "nesterov")})
@@ -99,6 +107,7 @@ class Config:
     batch_size: int = structure(32, "Images per step.", low=1)
     steps: int = structure(400, "Optimiser steps.", low=1)
     eval_every: int = structure(50, "Steps between evaluations on the validation split; 0 for the end only.", low=0)
+    robustness: bool = structure(False, "Whether the finished run is also tested on corrupted and moved test images.")
     seed: int = number(0, "Draws the initial weights and the order of the batches.", low=0, high=2**32 - 1)
     # fmt: on
 

@@ -71,7 +71,8 @@ def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int)
             absent = module.absent(channels)
             connections = macs + cells * module.use_bias
         elif isinstance(module, layers_lib.Pool):
-            window = (config.pool_size + 2 * (config.pool == "blur"),) * 2
+            cells_seen = config.pool_size + 2 * (config.pool == "blur")
+            window = (1 if config.pool == "decimate" else cells_seen,) * 2
             connections = cells * (math.prod(window) + (config.pool == "subsample"))
         else:
             macs = channels * cells

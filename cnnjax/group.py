@@ -9,9 +9,10 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from cnnjax import models, optim, program, spread
+from cnnjax import corrupt, models, optim, program, spread, store
+from cnnjax import examine as examine_lib
 from cnnjax.config import Config
-from cnnjax.data import batches, load
+from cnnjax.data import batches, load, transform
 
 # On a CPU, level 1 compiles in two thirds of the time and the result runs no slower.
 CPU_COMPILER_OPTIONS = {"xla_backend_optimization_level": 1}
@@ -32,7 +33,7 @@ class Executables(NamedTuple):
     init: Callable
     advance: dict[int, Callable]  # by number of steps
     evaluate_validation: Callable
-    evaluate_test: Callable
+    examine: Callable
 
 
 class Segment(NamedTuple):
@@ -53,7 +54,7 @@ def place_data(structure: Config, dataset: load.Dataset, mesh: jax.sharding.Mesh
 
     Raises ValueError where the training split holds fewer examples than asked for.
     """
-    dataset = load.take_train(dataset, structure.train_examples)
+    dataset = transform.transform(structure, dataset)
     everywhere = NamedSharding(mesh, PartitionSpec())
     train, validation, test = jax.device_put(
         (
@@ -67,14 +68,19 @@ def place_data(structure: Config, dataset: load.Dataset, mesh: jax.sharding.Mesh
 
 
 def make_spec(structure: Config, dataset: load.Dataset) -> program.DataSpec:
-    """What a program must know of a data set (already cut to its training examples)."""
+    """What a program must know of a data set (already transformed)."""
     images = dataset.train.images
     height, width, channels = images.shape[1:]
     mean, std = float(images.mean(dtype=np.float64)), float(images.std(dtype=np.float64))
     std = std or 1.0
     filters = models.find_filters(structure, images, mean, std)
     shape = (height, width, channels)
-    return program.DataSpec(shape, dataset.num_classes, len(images), mean, std, filters)
+    drawn = structure.train_examples if structure.draw == "seed" else 0
+    return program.DataSpec(
+        image_shape=shape, num_classes=dataset.num_classes, num_train=drawn or len(images),
+        mean=mean, std=std, filters=filters, low=float(images.min()), high=float(images.max()),
+        positions=dataset.positions,
+    )  # fmt: skip
 
 
 def memory_of(executables: Executables) -> int:
@@ -128,7 +134,7 @@ def compile_group(
         init=compile_lanes(functions.init, numbers),
         advance={length: compile_advance(length) for length in sorted(set(lengths))},
         evaluate_validation=compile_lanes(functions.evaluate, states, data.validation),
-        evaluate_test=compile_lanes(functions.evaluate, states, data.test),
+        examine=compile_lanes(functions.examine, states, data.validation, data.test),
     )
 
 
@@ -154,11 +160,20 @@ def train_group(
         yield Segment(step, states, train, validation, seconds)
 
 
-def evaluate_test(
-    executables: Executables, states: program.State, data: GroupData
+def measure_start(
+    executables: Executables, numbers: optim.Numbers, data: GroupData
 ) -> program.Scores:
-    """The lanes' sums over the test split, in NumPy."""
-    return jax.device_get(executables.evaluate_test(states, data.test))
+    """The lanes' sums over the validation split before their first step, in NumPy."""
+    return jax.device_get(
+        executables.evaluate_validation(executables.init(numbers), data.validation)
+    )
+
+
+def examine(
+    executables: Executables, states: program.State, data: GroupData
+) -> examine_lib.Examination:
+    """What is measured on the finished lanes, in NumPy. The test split is read here, once."""
+    return jax.device_get(executables.examine(states, data.validation, data.test))
 
 
 def describe_scores(name: str, scores: program.Scores, lane: int) -> dict[str, float]:
@@ -175,10 +190,24 @@ def describe_segment(segment: Segment, lane: int) -> dict[str, Any]:
     return line
 
 
-def finish_lane(last: dict[str, Any], test: program.Scores, lane: int) -> dict[str, Any]:
+def finish_lane(
+    last: dict[str, Any],
+    begun: program.Scores,
+    found: examine_lib.Examination,
+    data: GroupData,
+    lane: int,
+) -> dict[str, Any]:
     """Final scores of a lane. A run that diverged is an outcome, counted and shown."""
+    own = {name: np.asarray(value[lane]) for name, value in found.items()}
+    real = np.asarray(data.test.mask).ravel() > 0
+    correct = own.pop("correct")[real]
+    trials = {name: own.pop(name) for name in ("accuracies", "agreements") if name in own}
     scores = {key: value for key, value in last.items() if key.startswith("validation")}
-    scores |= describe_scores("test", test, lane)
-    scores["num_test_examples"] = int(test.count[lane])
+    scores["initial_loss"] = float(begun.loss[lane] / begun.count[lane])
+    scores |= {"test_loss": float(own["test_loss"]), "test_accuracy": float(correct.mean())}
+    scores["num_test_examples"] = len(correct)
     scores["diverged"] = not np.isfinite([last["train_loss"], scores["test_loss"]]).all()
-    return scores
+    scores |= {name: float(value) for name, value in own.items()}
+    if trials:
+        scores |= corrupt.summarise(corrupt.choose(data.spec.image_shape[0]), **trials)
+    return scores | {"test_correct": store.pack_correct(correct)}

@@ -109,6 +109,12 @@ def airbench94(config: Config, num_classes: int) -> Layout:
     return tuple(layers)
 
 
+def mnist1d_cnn(config: Config, num_classes: int) -> Layout:
+    """Greydanus and Kobak 2024: three convolutions along the width of signals [1, 40, 1]."""
+    features = scale_width(config, 25)
+    return tuple(Conv(features, (1, cells), stride=2) for cells in (5, 3, 3))
+
+
 LAYOUTS: dict[str, Callable[[Config, int], Layout]] = {
     "cnn": cnn,
     "lenet5": lenet5,
@@ -118,6 +124,7 @@ LAYOUTS: dict[str, Callable[[Config, int], Layout]] = {
     "vgg11": vgg((1, 64), (1, 128), (2, 256), (2, 512), (2, 512)),
     "vgg16": vgg((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)),
     "airbench94": airbench94,
+    "mnist1d_cnn": mnist1d_cnn,
 }
 
 

@@ -22,10 +22,13 @@ class Model(NamedTuple):
 
     `apply(params, stats, images, key)` gives logits and new statistics. With a key it trains
     (dropout, batch statistics, random pooling); with None it evaluates, and changes nothing.
+    `observe(params, stats, images)` evaluates too and gives logits and what the layer of the logits
+    sees [N, features]; None where the logits are not linear in anything.
     """
 
     init: Callable[[Array], tuple[Params, Stats]]
     apply: Callable[[Params, Stats, Array, Array | None], tuple[Array, Stats]]
+    observe: Callable[[Params, Stats, Array], tuple[Array, Array]] | None = None
 
 
 def probabilities(logits: Array, temperature: float = 1.0) -> Array:
@@ -40,6 +43,7 @@ MODELS: dict[str, Callable[[Config, int], nn.Module]] = {
     **dict.fromkeys(layouts.LAYOUTS, networks.CNN),
     **dict.fromkeys(layouts.RESNETS, networks.ResNet),
     "mlp": networks.Dense,
+    "mnist1d_mlp": networks.Dense,
     "logistic": networks.Dense,
 }  # besides: the twins, which `cost.find_twin` turns into one of these
 
@@ -84,6 +88,26 @@ def set_filters(stats: Stats, filters: np.ndarray | None) -> Stats:
     return stats if filters is None else {**stats, "conv_1": {"kernel": jnp.asarray(filters)}}
 
 
+def find_kernel(params: Params, layer: str) -> Array:
+    """The kernel of the layer of that name, wherever it lies."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    (kernel,) = [
+        leaf for path, leaf in leaves if [key.key for key in path][-2:] == [layer, "kernel"]
+    ]
+    return kernel
+
+
+def scale_kernels(params: Params, gain: Array) -> Params:
+    """The kernels of all layers but the logits, times a gain; all else as it is."""
+
+    def scale(path: tuple, leaf: Array) -> Array:
+        names = [str(key.key) for key in path]
+        scaled = leaf.ndim > 1 and "logits" not in names
+        return leaf * gain.astype(leaf.dtype) if scaled else leaf
+
+    return jax.tree_util.tree_map_with_path(scale, params)
+
+
 def make_model(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> Model:
     """The network of a run for images [H, W, C], as pure functions.
 
@@ -116,4 +140,17 @@ def make_model(config: Config, image_shape: tuple[int, int, int], num_classes: i
         )  # fmt: skip
         return finish(logits), updated.get("batch_stats", {})
 
-    return Model(init, apply)
+    def observe(params: Params, stats: Stats, images: Array) -> tuple[Array, Array]:
+        seen: list[Array] = []
+
+        def record(next_function: Any, args: Any, kwargs: Any, context: Any) -> Any:
+            if context.module.name == "logits" and context.method_name == "__call__":
+                seen.append(args[0])
+            return next_function(*args, **kwargs)
+
+        with nn.intercept_methods(record):
+            logits, _ = apply(params, stats, images, None)
+        return logits, jnp.asarray(seen[0], jnp.float32)
+
+    linear = config.logits == "linear" and config.model != "all_cnn_c"
+    return Model(init, apply, observe if linear else None)

@@ -23,9 +23,12 @@ class Dense(nn.Module):
         config, units = self.config, maps.reshape(maps.shape[0], -1)
         for index, features in enumerate(config.hidden, start=1):
             units = nn.Dropout(config.dropout, deterministic=not train)(units)
+            below = units
             units = layers.make_dense(config, features, f"dense_{index}")(units)
             units = layers.normalise(config, units, train, f"norm_dense_{index}")
             units = layers.activate(config, units)
+            if config.residual and below.shape == units.shape:
+                units = below + units
         if config.logits == "rbf":
             return layers.Rbf(self.num_classes, name="logits")(units)
         units = nn.Dropout(config.dropout, deterministic=not train)(units)

@@ -119,9 +119,21 @@ def make_schedule(structure: Config, numbers: Numbers) -> optax.Schedule:
     return lambda step: numbers["learning_rate"] * share(step)
 
 
+def label_frozen(params: optax.Params) -> optax.Params:
+    """'frozen' for the parameters of convolutions and 'free' for all others."""
+
+    def label(path: tuple, leaf: Array) -> str:
+        names = [str(key.key) for key in path]
+        return "frozen" if any(name.startswith("conv_") for name in names) else "free"
+
+    return jax.tree_util.tree_map_with_path(label, params)
+
+
 def make_optimizer(structure: Config, numbers: Numbers) -> optax.GradientTransformation:
     """The update rule of a run: clipping of the whole gradient, direction, decay, rate."""
     optimizer = OPTIMIZERS[structure.optimizer](numbers, make_schedule(structure, numbers))
-    if structure.clip_norm == 0:
+    if structure.clip_norm:
+        optimizer = optax.chain(optax.clip_by_global_norm(structure.clip_norm), optimizer)
+    if structure.freeze == "none":
         return optimizer
-    return optax.chain(optax.clip_by_global_norm(structure.clip_norm), optimizer)
+    return optax.multi_transform({"free": optimizer, "frozen": optax.set_to_zero()}, label_frozen)

@@ -1,11 +1,14 @@
 """What a study would run and what its seeds could detect, before anything is trained."""
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from cnnjax import config as config_lib
 from cnnjax import cost, stats
+from cnnjax import study as study_lib
 from cnnjax.config import Config
-from cnnjax.study import Study, make_arms
+from cnnjax.study import Study
 
 
 def warn_of_seeds(study: Study, num_seeds: int) -> list[str]:
@@ -24,30 +27,37 @@ class Plan(NamedTuple):
 
     num_groups: int
     num_lanes: int
+    num_tuning_lanes: int  # of them, before the arms' own seeds
     arms: dict[str, cost.Cost]
     training_macs: float  # of all lanes: forward and backward, three times the forward pass
     state_bytes: int  # parameters and optimiser state of all lanes of the largest group
 
 
-def make_plan(
-    study: Study, base: Config, num_seeds: int, image_shape: tuple[int, int, int], num_classes: int
-) -> Plan:
+Infos = Mapping[str, tuple[tuple[int, int, int], int]]  # image shape and classes by data set
+
+
+def make_plan(study: Study, base: Config, num_seeds: int, infos: Infos) -> Plan:
     """What would run, from shapes alone. Raises ConfigError where an arm's network cannot be."""
-    configs = {name: config_lib.override(base, arm) for name, arm in make_arms(study, base).items()}
-    costs = {
-        name: cost.measure(config, image_shape, num_classes) for name, config in configs.items()
+    configs = {
+        name: study_lib.make_arm_config(study, base, name, arm)
+        for name, arm in study_lib.make_arms(study, base).items()
     }
+    tuning = study_lib.make_tuning_lanes(study, base)
+    lanes = [*study_lib.make_lanes(study, base, num_seeds), *tuning]
+    groups = Counter(config_lib.structure_of(config) for config in lanes)
+    costs = {structure: cost.measure(structure, *infos[structure.dataset]) for structure in groups}
     return Plan(
-        num_groups=len({config_lib.structure_of(config) for config in configs.values()}),
-        num_lanes=len(configs) * num_seeds,
-        arms=costs,
+        num_groups=len(groups),
+        num_lanes=len(lanes),
+        num_tuning_lanes=len(tuning),
+        arms={name: costs[config_lib.structure_of(config)] for name, config in configs.items()},
         training_macs=sum(
-            3.0 * costs[name].macs * config.batch_size * config.steps * num_seeds
-            for name, config in configs.items()
+            3.0 * costs[structure].macs * structure.batch_size * structure.steps * count
+            for structure, count in groups.items()
         ),
         state_bytes=max(
-            4 * costs[name].parameters * count_copies(config) * num_seeds
-            for name, config in configs.items()
+            4 * costs[structure].parameters * count_copies(structure) * count
+            for structure, count in groups.items()
         ),
     )
 

@@ -6,17 +6,27 @@ A preset makes a network what its paper says, and every knob of it can be given 
 TWINS = ("mlp_twin", "local_twin")
 CNN_LIKE = ("cnn", *TWINS)  # a twin reads the knobs of the CNN it is matched to
 LAYERED = (
-    *CNN_LIKE, "lenet5", "lenet5_modern", "alexnet", "all_cnn_c", "vgg11", "vgg16", "airbench94"
+    *CNN_LIKE, "lenet5", "lenet5_modern", "alexnet", "all_cnn_c", "vgg11", "vgg16", "airbench94",
+    "mnist1d_cnn",
 )  # fmt: skip
 STEMMED = ("resnet18", "resnet34", "resnet50", "resnet18_small")
 RESIDUAL = (*STEMMED, "resnet20")
 CONVOLUTIONAL = (*LAYERED, *RESIDUAL)
 PUBLISHED = tuple(model for model in CONVOLUTIONAL if model not in CNN_LIKE)
-MODELS = (*CONVOLUTIONAL, "mlp", "logistic")
+MODELS = (*CONVOLUTIONAL, "mlp", "mnist1d_mlp", "logistic")
 
 _VGG = {"image_size": 224, "hidden": (4096, 4096), "dropout": 0.5}
 _RESNET = {"padding": "HALF", "norm": "batch", "head": "global_avg", "hidden": ()}
 _STEM = {**_RESNET, "pool_size": 3, "pool_stride": 2, "pool_padding": "HALF"}
+
+_MNIST1D = {
+    "init": "pytorch",
+    "learning_rate": 0.01,
+    "schedule": "constant",
+    "batch_size": 100,
+    "steps": 6000,
+    "eval_every": 600,
+}
 
 PRESETS = {
     # LeCun et al. 1998, "Gradient-based learning applied to document recognition".
@@ -48,6 +58,11 @@ PRESETS = {
         "init": "dirac", "optimizer": "nesterov", "learning_rate": 0.047, "momentum": 0.85,
         "weight_decay": 0.0089, "label_smoothing": 0.2, "flip": True, "shift": 2,
     },
+    # Greydanus and Kobak 2024, "Scaling down deep learning with MNIST-1D"; signals are 1x40.
+    "mnist1d_cnn": {
+        **_MNIST1D, "padding": "explicit", "pad": (0, 1), "pool": "none", "hidden": (),
+    },
+    "mnist1d_mlp": {**_MNIST1D, "hidden": (100, 100), "residual": True},
     # He et al. 2016, "Deep residual learning for image recognition".
     "resnet18": {**_STEM, "image_size": 224},
     "resnet34": {**_STEM, "image_size": 224},

@@ -12,10 +12,11 @@ import optax
 from jax import Array, lax
 
 from cnnjax import augment, cost, microbatch, models, optim
+from cnnjax import examine as examine_lib
 from cnnjax.config import Config
 from cnnjax.data import batches
 
-INIT, ORDER, TRAIN = range(3)  # what a key derived from the seed is for
+INIT, ORDER, TRAIN, DRAW, LABELS = range(5)  # what a key derived from the seed is for
 
 
 class DataSpec(NamedTuple):
@@ -27,6 +28,9 @@ class DataSpec(NamedTuple):
     mean: float  # of the training pixels
     std: float
     filters: Any = None  # whitening kernels of the first layer, where it has them
+    low: float = 0.0  # darkest training pixel
+    high: float = 255.0  # brightest
+    positions: Any = None  # row and column of each class [classes, 2], where classes are places
 
 
 class State(NamedTuple):
@@ -60,6 +64,7 @@ class Program(NamedTuple):
     init: Callable[[optim.Numbers], State]
     advance: Callable[..., tuple[State, Scores]]  # numbers, state, train data, num_steps
     evaluate: Callable[[State, batches.Batches], Scores]
+    examine: Callable[..., examine_lib.Examination]  # state, validation, test
 
 
 def make_program(
@@ -88,6 +93,7 @@ def make_program(
 
     def init(numbers: optim.Numbers) -> State:
         params, batch_stats = model.init(run_key(numbers, INIT))
+        params = models.scale_kernels(params, numbers["init_gain"])
         batch_stats = models.set_filters(batch_stats, spec.filters)
         opt_state = optim.make_optimizer(structure, numbers).init(params)
         ema = params if structure.ema_decay else None
@@ -97,9 +103,12 @@ def make_program(
         numbers: optim.Numbers, state: State, data: TrainData, num_steps: int
     ) -> tuple[State, Scores]:
         optimizer = optim.make_optimizer(structure, numbers)
+        all_labels = data.labels
+        if structure.shuffle_labels:
+            all_labels = jax.random.permutation(run_key(numbers, LABELS), all_labels)
 
         def load_batch(key: Array, indices: Array) -> tuple[Array, Array, Array]:
-            images, labels = data.images[indices].astype(jnp.float32), data.labels[indices]
+            images, labels = data.images[indices].astype(jnp.float32), all_labels[indices]
             targets = jax.nn.one_hot(labels, spec.num_classes)
             images, targets = augment.augment(
                 structure, jax.random.fold_in(key, 0), images, targets, spec.mean, spec.std
@@ -152,6 +161,9 @@ def make_program(
         order = batches.batch_indices(
             run_key(numbers, ORDER), state.step, num_steps, structure.batch_size, spec.num_train
         )
+        if structure.draw == "seed":
+            drawn = jax.random.permutation(run_key(numbers, DRAW), len(data.labels))
+            order = drawn[order]
         state, scores = lax.scan(step, state, order)
         return state, jax.tree.map(jnp.sum, scores)
 
@@ -168,4 +180,12 @@ def make_program(
             return microbatch.sum_over_pieces(judge, split, axis)
         return jax.tree.map(lambda sums: sums.sum(axis=0), lax.map(judge, split))
 
-    return Program(init, advance, evaluate)
+    examine_run = examine_lib.make_examine(structure, model, spec, standardise)
+
+    def examine(
+        state: State, validation: batches.Batches, test: batches.Batches
+    ) -> examine_lib.Examination:
+        params = state.params if state.ema is None else state.ema
+        return examine_run(params, state.batch_stats, validation, test)
+
+    return Program(init, advance, evaluate, examine)

@@ -1,6 +1,7 @@
 """Records on disk: what each finished lane left, addressed by all that can change its numbers."""
 
 import ast
+import base64
 import hashlib
 import importlib.metadata
 import json
@@ -12,6 +13,8 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from cnnjax import config as config_lib
 from cnnjax.config import Config
@@ -29,9 +32,12 @@ PROGRAM_FILES = (
     "cost.py",
     "augment.py",
     "optim.py",
+    "corrupt.py",
+    "examine.py",
     "program.py",
     "microbatch.py",
     "data/batches.py",
+    "data/transform.py",
     "spread.py",
     "group.py",
 )
@@ -125,11 +131,16 @@ def dump_line(value: Any) -> str:
 
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a file whole or not at all, making its folder if need be."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: pathlib.Path, content: bytes) -> None:
+    """Writes a file whole or not at all, making its folder if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         os.chmod(temporary, 0o644)  # mkstemp's own mode hides the file from colleagues
         os.replace(temporary, path)
     except BaseException:
@@ -143,6 +154,17 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def pack_correct(correct: np.ndarray) -> str:
+    """Which examples a run got right [n] bool, as text: eight a byte, in base64."""
+    return base64.b64encode(np.packbits(correct).tobytes()).decode()
+
+
+def unpack_correct(text: str, count: int) -> np.ndarray:
+    """The first `count` flags of `pack_correct`."""
+    packed = np.frombuffer(base64.b64decode(text), np.uint8)
+    return np.unpackbits(packed, count=count).astype(bool)
 
 
 def write_record(runs: pathlib.Path, record: Record) -> None:

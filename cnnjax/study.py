@@ -1,23 +1,53 @@
 """A study as data: what is claimed, and the arms and lanes that try it. Imports no JAX."""
 
-from collections.abc import Mapping
+import itertools
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from cnnjax import config as config_lib
-from cnnjax.config import Config
+from cnnjax.config import KNOBS, Config
 from cnnjax.knobs import ConfigError, format_value
 
 Overrides = Mapping[str, Any]  # Config fields of an arm, by name
 
 
-class Comparison(NamedTuple):
-    """One comparison of a claim. A side is every arm whose overrides contain it, averaged."""
+class Score(NamedTuple):
+    """The score of some arms by a metric of its own."""
+
+    of: Overrides
+    metric: str
+
+
+class Lead(NamedTuple):
+    """By how much `a` is ahead of `b`: two leads compared are an interaction."""
 
     a: Overrides
     b: Overrides
-    relation: Literal[">", "=", "!="]  # a is said to be better than b, as good, or not as good
+
+
+class Slope(NamedTuple):
+    """By how much the score rises with each doubling of a knob: a trend over its levels."""
+
+    of: Overrides
+    knob: str
+
+
+# What is compared, by seed: arms (every one whose overrides contain these, averaged), their lead
+# over others, their trend, or a number that the claim names.
+Side = Overrides | Score | Lead | Slope | float
+
+
+class Comparison(NamedTuple):
+    """One comparison of a claim."""
+
+    a: Side
+    b: Side
+    relation: Literal[">", "<", "=", "!="]  # what is said of the score of a against that of b
     predicted: str  # written before any run
+    metric: str = ""  # the study's unless named here
+    margin: float | None = None  # the metric's unless named here
 
 
 class Claim(NamedTuple):
@@ -29,17 +59,46 @@ class Claim(NamedTuple):
     tried_as: str = ""  # what is tried, where the statement itself cannot be
 
 
+class Tuning(NamedTuple):
+    """Settings tried for every arm, the same many, before its seeds run: the best is taken.
+
+    Judged by the validation split alone, on seeds that are never used again.
+    """
+
+    grid: Mapping[str, tuple[Any, ...]]  # knob -> values; an arm keeps those it sets itself
+    seeds: tuple[int, ...] = (1000, 1001, 1002)
+    metric: str = "validation_accuracy"
+
+
+class Published(NamedTuple):
+    """A published score of one arm, which the run is not tuned to meet."""
+
+    arm: Overrides
+    value: float
+    source: str
+
+
 class Study(NamedTuple):
-    """Claims, and the grid of arms that tries them on one base Config."""
+    """Claims, and the arms that try them on one base Config."""
 
     name: str
     question: str
     base: Overrides  # Config fields that every arm shares
-    grid: Mapping[str, tuple[Any, ...]]  # knob -> values; an arm is one combination
+    arms: tuple[Overrides, ...]
     claims: tuple[Claim, ...]
-    margin: float = 0.005  # differences of accuracy below this do not matter
     metric: str = "test_accuracy"
     adjustment: Literal["holm", "benjamini-hochberg"] = "holm"  # of p values, within a claim
+    controls: tuple[Overrides, ...] = ()  # arms that contain one of these are controls
+    tuning: Tuning | None = None
+    published: tuple[Published, ...] = ()
+    settings: Mapping[str, Overrides] = {}  # by arm: what tuning chose
+
+
+def cross(grid: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ...]:
+    """Every combination of the values of some knobs, the last knob fastest."""
+    return tuple(
+        dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
+    )
 
 
 def name_arm(overrides: Overrides) -> str:
@@ -47,30 +106,99 @@ def name_arm(overrides: Overrides) -> str:
     return " ".join(f"{key}={format_value(value)}" for key, value in overrides.items())
 
 
+def name_side(side: Side) -> str:
+    """A side of a comparison in words, such as 'lead of model=cnn over model=mlp'."""
+    match side:
+        case Score(of, metric):
+            return f"{metric} of {name_arm(of)}" if of else metric
+        case Lead(a, b):
+            return f"lead of {name_arm(a)} over {name_arm(b)}"
+        case Slope(of, knob):
+            return f"{name_arm(of)} per doubling of {knob}".strip()
+        case float() | int():
+            return f"{side:.4g}"
+    return name_arm(side) or "all arms"
+
+
+def varied_knobs(study: Study) -> list[str]:
+    """The knobs that arms set, in order of appearance."""
+    return list(dict.fromkeys(name for arm in study.arms for name in arm))
+
+
 def make_base(study: Study, given: Overrides) -> Config:
-    """The base Config under the flags given. Raises ConfigError on a flag that the study varies."""
+    """The base Config under the flags given. Raises ConfigError on a flag that the study varies.
+
+    A data set may be given for the arms that name none.
+    """
     for name in given:
-        if name in study.grid:
-            values = ", ".join(map(format_value, study.grid[name]))
+        setters = [arm[name] for arm in study.arms if name in arm]
+        free = name == "dataset" and len(setters) < len(study.arms)
+        if setters and not free:
+            values = ", ".join(dict.fromkeys(map(format_value, setters)))
             raise ConfigError(
                 f"--{name} cannot be set here: study {study.name} varies it over {values};"
                 " for a grid of your own use python -m experiments.ablate"
             )
+        if study.tuning and name in study.tuning.grid:
+            raise ConfigError(f"--{name} cannot be set here: study {study.name} tunes it")
     return config_lib.make_config({**study.base, **given})
 
 
 def make_arms(study: Study, base: Config) -> dict[str, Overrides]:
     """The overrides of every arm, by name. Raises ConfigError where an arm cannot be."""
-    return {name_arm(arm): arm for arm in config_lib.expand_grid(base, study.grid)}
+    arms = {name_arm(arm): arm for arm in study.arms}
+    for name in arms:
+        make_arm_config(study, base, name, arms[name])
+    return arms
+
+
+def make_arm_config(study: Study, base: Config, name: str, overrides: Overrides) -> Config:
+    """An arm's Config with the settings that tuning chose for it."""
+    return config_lib.override(base, {**overrides, **study.settings.get(name, {})})
 
 
 def make_lanes(study: Study, base: Config, num_seeds: int) -> list[Config]:
     """Every arm with every seed from 0 up."""
     return [
-        replace(config_lib.override(base, overrides), seed=seed)
-        for overrides in make_arms(study, base).values()
+        replace(make_arm_config(study, base, name, overrides), seed=seed)
+        for name, overrides in make_arms(study, base).items()
         for seed in range(num_seeds)
     ]
+
+
+def list_settings(study: Study, overrides: Overrides) -> tuple[dict[str, Any], ...]:
+    """What tuning tries for an arm: nothing where there is no tuning."""
+    if study.tuning is None:
+        return ()
+    return cross({k: v for k, v in study.tuning.grid.items() if k not in overrides})
+
+
+def make_tuning_lanes(study: Study, base: Config) -> list[Config]:
+    """Every arm with every setting and every seed of the tuning."""
+    return [
+        replace(config_lib.override(base, {**overrides, **setting}), seed=seed)
+        for overrides in make_arms(study, base).values()
+        for setting in list_settings(study, overrides)
+        for seed in (study.tuning.seeds if study.tuning else ())
+    ]
+
+
+def choose_settings(study: Study, base: Config, scores: Mapping[Config, float]) -> Study:
+    """The study with each arm's best setting by the mean over the tuning's seeds.
+
+    `scores` are those of `make_tuning_lanes`; one that is not finite never wins.
+    """
+    settings = {}
+    for name, overrides in make_arms(study, base).items():
+        means = []
+        for setting in list_settings(study, overrides):
+            config = config_lib.override(base, {**overrides, **setting})
+            found = [scores[replace(config, seed=s)] for s in study.tuning.seeds]  # pyright: ignore[reportOptionalMemberAccess]
+            mean = sum(found) / len(found)
+            means.append((mean if math.isfinite(mean) else -math.inf, setting))
+        if means:
+            settings[name] = max(means, key=lambda pair: pair[0])[1]
+    return study._replace(settings=settings)
 
 
 def make_factorial_claims(grid: Mapping[str, tuple[Any, ...]]) -> tuple[Claim, ...]:
@@ -84,5 +212,41 @@ def make_factorial_claims(grid: Mapping[str, tuple[Any, ...]]) -> tuple[Claim, .
 
 
 def select(arms: Mapping[str, Overrides], side: Overrides) -> list[str]:
-    """The names of the arms that a comparison's side covers."""
+    """The names of the arms that contain a side's overrides."""
     return [name for name, arm in arms.items() if side.items() <= arm.items()]
+
+
+def sides_of(side: Side) -> tuple[Overrides, ...]:
+    """The arms that a side of a comparison rests on; none for a number."""
+    match side:
+        case Score(of, _) | Slope(of, _):
+            return (of,)
+        case Lead(a, b):
+            return (a, b)
+        case float() | int():
+            return ()
+    return (side,)
+
+
+def check_study(study: Study) -> None:
+    """Raises ValueError where a comparison, a control or a published figure covers no arm."""
+    arms = {name_arm(arm): arm for arm in study.arms}
+    if len(arms) != len(study.arms):
+        raise ValueError(f"study {study.name} has an arm twice")
+    wanted = [
+        *study.controls,
+        *(published.arm for published in study.published),
+        *(
+            part
+            for claim in study.claims
+            for comparison in claim.comparisons
+            for side in (comparison.a, comparison.b)
+            for part in sides_of(side)
+        ),
+    ]
+    for overrides in wanted:
+        if not select(arms, overrides):
+            raise ValueError(f"study {study.name}: no arm has {name_arm(overrides)}")
+        unknown = [name for name in overrides if name not in KNOBS]
+        if unknown:
+            raise ValueError(f"study {study.name}: {unknown[0]} is no knob")

@@ -7,6 +7,7 @@ import concurrent.futures
 import os
 import pathlib
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -66,6 +67,8 @@ def configure_jax(cache_dir: pathlib.Path | None = None) -> None:
         directory = cache_dir or pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "xla"
         jax.config.update("jax_compilation_cache_dir", os.fspath(directory))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    # Two groups that share a program may meet in the cache while one writes: it compiles anew.
+    warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry")
 
 
 def group_lanes(configs: Iterable[Config]) -> list[Group]:
@@ -152,6 +155,7 @@ def _run_wave(
     structure = ready.group.structure
     numbers = spread.stack_numbers(lanes, ready.mesh, ready.data.spec, ready.wave)
     curves: list[list[dict[str, Any]]] = [[] for _ in lanes]
+    begun = group_lib.measure_start(ready.executables, numbers, ready.data)
     seconds, step = 0.0, 0
     states: Any = None
     for segment in group_lib.train_group(ready.executables, structure, numbers, ready.data):
@@ -161,8 +165,8 @@ def _run_wave(
         seconds, step, states = seconds + segment.seconds, segment.step, segment.states
         if should_stop():
             raise Interrupted
-    test = group_lib.evaluate_test(ready.executables, states, ready.data)
+    found = group_lib.examine(ready.executables, states, ready.data)
     rate = step * structure.batch_size * len(lanes) / seconds
     for lane, config in enumerate(lanes):
-        scores = group_lib.finish_lane(curves[lane][-1], test, lane)
+        scores = group_lib.finish_lane(curves[lane][-1], begun, found, ready.data, lane)
         yield Result(config, scores, curves[lane], rate, ready.compile_seconds)

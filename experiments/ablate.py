@@ -41,12 +41,12 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
 
     from cnnjax import study
 
-    return conduct.conduct(
+    status, _ = conduct.conduct(
         study.Study(
             name=values.study or "ablate-" + "-".join(grid),
             question=f"What does the choice of {' and '.join(grid)} change?",
             base={},
-            grid=grid,
+            arms=study.cross(grid),
             claims=study.make_factorial_claims(grid),
             adjustment="benjamini-hochberg",
         ),
@@ -54,6 +54,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         options,
         stop,
     )
+    return status
 
 
 def parse_grid(texts: Sequence[str]) -> dict[str, tuple[Any, ...]]:

@@ -22,6 +22,7 @@ class Options(NamedTuple):
     num_seeds: int
     plan_only: bool
     command: str  # that reproduces the report
+    scoreboard: bool = False  # whether the report is one of all
 
 
 def define_flags(values: absl_flags.FlagValues) -> None:
@@ -49,8 +50,10 @@ def read_options(values: absl_flags.FlagValues, argv: Any) -> Options:
     )
 
 
-def conduct(study: Any, given: dict[str, Any], options: Options, stop: script.Stop) -> int:
-    """Trains what is missing, judges, reports; gives the exit status.
+def conduct(
+    study: Any, given: dict[str, Any], options: Options, stop: script.Stop
+) -> tuple[int, Any]:
+    """Trains what is missing, judges, reports; gives the exit status and the judgement, if any.
 
     Raises ConfigError, before anything is compiled or written, where the study cannot be.
     """
@@ -65,41 +68,65 @@ def conduct(study: Any, given: dict[str, Any], options: Options, stop: script.St
     console = Console()
     base = study_lib.make_base(study, given)
     lanes = study_lib.make_lanes(study, base, options.num_seeds)
+    tuning = study_lib.make_tuning_lanes(study, base)
     data_dir = load.find_data_dir(options.data_dir)
     sweep.configure_jax()
-    info = load.load_info(base.dataset, data_dir)
-    plan = plan_lib.make_plan(study, base, options.num_seeds, *info)
+    names = dict.fromkeys(lane.dataset for lane in lanes)
+    infos = {name: load.load_info(name, data_dir) for name in names}
+    plan = plan_lib.make_plan(study, base, options.num_seeds, infos)
     for warning in plan_lib.warn_of_seeds(study, options.num_seeds):
         print(f"warning: {warning}", file=sys.stderr)
     if options.plan_only:
         from cnnjax.report import terminal
 
         terminal.print_plan(study, plan, options.num_seeds, console)
-        return script.DONE
-    dataset = load.load_dataset(base.dataset, data_dir)
-    load.check_train_examples(dataset, base.train_examples)
+        return script.DONE, None
+    datasets = {name: load.load_dataset(name, data_dir) for name in names}
+    for lane in lanes:
+        load.check_train_examples(datasets[lane.dataset], lane.train_examples)
 
     try:
-        outcome = train(lanes, dataset, options.runs, stop)
+        tried = train(tuning, datasets, options.runs, stop)
+        if not tried.failures:
+            found = {record.config: record for record in tried.records}
+            study = choose(study, base, found)
+            lanes = study_lib.make_lanes(study, base, options.num_seeds)
+            outcome = train(lanes, datasets, options.runs, stop)
     except sweep.Interrupted:
-        return script.INTERRUPTED
-    for failure in outcome.failures:
+        return script.INTERRUPTED, None
+    failures = tried.failures or outcome.failures
+    for failure in failures:
         report_failure(failure)
-    if outcome.failures:
-        return script.FAILED
+    if failures:
+        return script.FAILED, None
 
     from cnnjax.report import page, terminal
 
     judgement = judge.judge(study, base, outcome.records)
-    path = page.write_report(judgement, options.runs, options.command)
+    path = page.write_report(judgement, options.runs, options.command, options.scoreboard)
     terminal.print_judgement(judgement, console)
-    reused = len(lanes) - outcome.num_trained
-    console.print(f"{outcome.num_trained} lanes trained, {reused} read from {options.runs}/records")
+    trained = tried.num_trained + outcome.num_trained
+    reused = len(lanes) + len(tuning) - trained
+    console.print(f"{trained} lanes trained, {reused} read from {options.runs}/records")
     console.print(f"report: {path}", soft_wrap=True)
-    return script.DONE
+    return script.DONE, judgement
 
 
-def train(lanes: list[Config], dataset: Any, runs: pathlib.Path, stop: script.Stop) -> Any:
+def choose(study: Any, base: Config, records: dict[Config, Any]) -> Any:
+    """The study with the settings that its tuning found best; as it is without tuning."""
+    from cnnjax import metrics
+    from cnnjax import study as study_lib
+
+    if study.tuning is None:
+        return study
+    metric = metrics.METRICS[study.tuning.metric]
+    scores = {config: metric.read(record) for config, record in records.items()}
+    return study_lib.choose_settings(study, base, scores)
+
+
+def train(
+    lanes: list[Config], datasets: dict[str, Any], runs: pathlib.Path, stop: script.Stop
+) -> Any:
     """Runs the lanes without a record on this machine, under a progress bar."""
     from cnnjax.engines import local
 
@@ -111,7 +138,7 @@ def train(lanes: list[Config], dataset: Any, runs: pathlib.Path, stop: script.St
             hear["examples"], hear["lane"] = stack.enter_context(bar)
 
         return local.run_missing(
-            lanes, dataset, runs,
+            lanes, datasets, runs,
             local.Observer(
                 on_start=on_start,
                 on_examples=lambda count: hear["examples"](count),

@@ -264,8 +264,7 @@ def draw_roofline(times: list[LayerTime], peak: float, bandwidth: float) -> str:
         axes.set_xlabel("Operations of the plain form per byte of input, output and parameters")
         axes.set_ylabel("GFLOP/s, forward")
         axes.grid(alpha=0.2, lw=0.6, which="both")
-        return figures.render(
-            drawing,
-            f"Roofline: {peak / 1e9:.0f} GFLOP/s and {bandwidth / 1e9:.0f} GB/s; "
-            + ", ".join(f"{layer.name} {layer.flops / layer.forward / 1e9:.0f}" for layer in shown),
+        alt = f"Roofline: {peak / 1e9:.0f} GFLOP/s and {bandwidth / 1e9:.0f} GB/s; " + ", ".join(
+            f"{layer.name} {layer.flops / layer.forward / 1e9:.0f}" for layer in shown
         )
+        return figures.render_svg(figures.Drawing(drawing, alt))

@@ -131,8 +131,9 @@ def train(
     manager.close()
     if stopped:
         return script.INTERRUPTED
-    test = group.evaluate_test(executables, states, data)
-    scores = group.finish_lane(metrics[-1], test, lane=0)
+    begun = group.measure_start(executables, numbers, data)
+    found = group.examine(executables, states, data)
+    scores = group.finish_lane(metrics[-1], begun, found, data, lane=0)
     trained = (config.steps - start) * config.batch_size
     store.write_json(
         workdir / "result.json",

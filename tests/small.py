@@ -10,6 +10,8 @@ _RESNET = {**_NARROW, "image_size": 16}
 SMALL: dict[str, dict[str, Any]] = {
     "cnn": {"widths": (8, 8), "hidden": (32,)},
     "mlp": {"hidden": (32,)},
+    "mnist1d_cnn": {"width_multiplier": 0.5},
+    "mnist1d_mlp": {"hidden": (32, 32)},
     "mlp_twin": {"widths": (8, 8), "hidden": (32,)},
     "local_twin": {"widths": (8, 8), "hidden": (32,)},
     "logistic": {},

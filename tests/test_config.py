@@ -81,7 +81,7 @@ def test_structure_forgets_the_traced_numbers_and_nothing_else():
     assert config_lib.structure_of(one) == config_lib.structure_of(other)
     assert config_lib.structure_of(one) != config_lib.structure_of(Config(pool="avg"))
     assert set(config_lib.numbers_of(one)) == {"seed", "learning_rate", "momentum", "weight_decay",
-                                              "label_smoothing"}  # fmt: skip
+                                              "label_smoothing", "init_gain"}  # fmt: skip
 
 
 def test_grid_expands_to_every_combination():

@@ -18,6 +18,7 @@ FLOORS = (
         "cnnjax.study",
         "cnnjax.layouts",
         "cnnjax.augment",
+        "cnnjax.corrupt",
         "cnnjax.optim",
         "cnnjax.data",
     ),
@@ -25,10 +26,11 @@ FLOORS = (
     ("cnnjax.networks",),
     ("cnnjax.models",),
     ("cnnjax.cost",),
-    ("cnnjax.microbatch",),
+    ("cnnjax.microbatch", "cnnjax.examine"),
     ("cnnjax.program",),
     ("cnnjax.spread", "cnnjax.store"),
     ("cnnjax.group",),
+    ("cnnjax.metrics",),
     ("cnnjax.checkpoint", "cnnjax.sweep", "cnnjax.judge", "cnnjax.plan"),
     ("cnnjax.engines", "cnnjax.report"),
     ("experiments",),
@@ -73,7 +75,16 @@ def test_imports_only_from_floors_below(path):
 
 
 @pytest.mark.parametrize(
-    "module", ["cnnjax.config", "cnnjax.stats", "cnnjax.flags", "experiments.claims", "launch"]
+    "module",
+    [
+        "cnnjax.config",
+        "cnnjax.stats",
+        "cnnjax.flags",
+        "experiments.claims",
+        "experiments.claims.known_answers",
+        "experiments.judge",
+        "launch",
+    ],
 )
 def test_imports_no_jax(module):
     code = f"import sys, {module}; sys.exit('jax' in sys.modules)"

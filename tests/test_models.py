@@ -73,6 +73,7 @@ OTHER_VALUES = {
     "activation": [(name, {}) for name in others_of("activation")] + [("tanh", RESNET)],
     "head": [("global_avg", {}), ("global_max", {})],
     "hidden": [((), {}), ((32,), {}), ((64, 64), {})],
+    "residual": [(True, {"model": "mlp", "hidden": (64, 64)})],
     "logits": [("rbf", {"hidden": (84,)})],
     "init": [(name, {}) for name in others_of("init")],
 }  # fmt: skip

@@ -11,6 +11,7 @@ from cnnjax.knobs import ConfigError
 from cnnjax.ops import digit_codes
 from tests.small import make_small
 
+SIGNALS = ((1, 40, 1), 10)
 DIGITS, CIFAR, IMAGENET = ((32, 32, 1), 10), ((32, 32, 3), 10), ((224, 224, 3), 1000)
 
 
@@ -35,6 +36,9 @@ DIGITS, CIFAR, IMAGENET = ((32, 32, 1), 10), ((32, 32, 3), 10), ((224, 224, 3), 
         ("resnet18_small", CIFAR, 11_173_962, 555_422_720, None),
         ("resnet20", CIFAR, 272_474, None, None),
         ("logistic", ((28, 28, 1), 10), 7_850, 7_840, None),
+        ("logistic", SIGNALS, 410, 400, None),
+        ("mnist1d_mlp", SIGNALS, 15_210, 15_000, None),
+        ("mnist1d_cnn", SIGNALS, 5_210, 19 * 125 + 10 * 1_875 + 5 * 1_875 + 1_250, 17),
     ],
 )  # fmt: skip
 def test_published_sizes(model, data, parameters, macs, field):

@@ -150,6 +150,18 @@ def test_the_maximum_of_four_noisy_values_is_not_less_noisy_than_their_mean():
     assert mean.var() == pytest.approx(0.25, abs=0.01)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_decimation_keeps_one_cell_of_each_window_on_the_map(shape):
+    size, window, stride, padding = SHAPES[shape]
+    maps = draw(size) + 10
+    found = pool.decimate(maps, window, stride, padding)
+    (top, _), (left, _) = pool.find_pads(size, window, stride, padding)
+    row, column = ((window - 1) // 2 - pad for pad in (top, left))
+    np.testing.assert_array_equal(found, maps[:, row::stride, column::stride][
+        :, : found.shape[1], : found.shape[2]])  # fmt: skip
+    assert (np.asarray(found) != 0).all()
+
+
 def test_table_has_the_choices_of_the_knob():
     assert {*pool.POOLS, "stride", "none"} == set(KNOBS["pool"].choices)
     assert tuple(pool.POOLS) == WINDOWS

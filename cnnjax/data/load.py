@@ -11,15 +11,23 @@ import filelock
 import numpy as np
 import platformdirs
 
+from cnnjax.data import drawings
 from cnnjax.knobs import ConfigError, RunError
 
-BUILDERS = {"digits": "CnnjaxDigits"}  # data set -> builder class in the module of that name
+BUILDERS = {  # data set -> module and class of its builder
+    "digits": ("digits", "CnnjaxDigits"),
+    "mnist1d": ("generated", "CnnjaxMnist1d"),
+    "dot": ("generated", "CnnjaxDot"),
+    "gratings": ("generated", "CnnjaxGratings"),
+    "shapes": ("generated", "CnnjaxShapes"),
+}
+POSITIONS = {"dot": drawings.dot_positions}  # data set -> where each class lies [classes, 2]
 
 
 class Split(NamedTuple):
     """Examples in a fixed order."""
 
-    images: np.ndarray  # [n, height, width, channels] uint8
+    images: np.ndarray  # [n, height, width, channels] uint8, or float32 where pixels are no bytes
     labels: np.ndarray  # [n] int32
 
 
@@ -32,6 +40,7 @@ class Dataset(NamedTuple):
     validation: Split
     test: Split
     fingerprint: str
+    positions: np.ndarray | None = None  # row and column of each class [classes, 2], in pixels
 
 
 def find_data_dir(given: str | None) -> pathlib.Path:
@@ -48,8 +57,9 @@ def make_builder(name: str, data_dir: pathlib.Path):
     """The TFDS builder of a data set. TFDS is imported here, since `--help` must not wait."""
     import importlib
 
-    module = importlib.import_module(f"cnnjax.data.{name}")
-    return getattr(module, BUILDERS[name])(data_dir=os.fspath(data_dir), file_format="array_record")
+    module, builder = BUILDERS[name]
+    make = getattr(importlib.import_module(f"cnnjax.data.{module}"), builder)
+    return make(data_dir=os.fspath(data_dir), file_format="array_record")
 
 
 def is_prepared(name: str, data_dir: pathlib.Path) -> bool:
@@ -85,7 +95,9 @@ def load_dataset(name: str, data_dir: pathlib.Path) -> Dataset:
         digest.update(split.images.tobytes())
         digest.update(split.labels.tobytes())
     num_classes = builder.info.features["label"].num_classes
-    return Dataset(name, num_classes, *splits, fingerprint=digest.hexdigest())
+    positions = POSITIONS[name]() if name in POSITIONS else None
+    train, validation, test = splits
+    return Dataset(name, num_classes, train, validation, test, digest.hexdigest(), positions)
 
 
 def _read_split(builder, split: str) -> Split:

@@ -3,7 +3,7 @@
 import datetime
 import functools
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -71,37 +71,48 @@ def describe_cost(measured: cost.Cost, result: sweep.Result) -> dict[str, Any]:
 
 
 def run_missing(
-    configs: Sequence[Config], dataset: load.Dataset, runs: pathlib.Path, observer: Observer
+    configs: Sequence[Config],
+    datasets: Mapping[str, load.Dataset],
+    runs: pathlib.Path,
+    observer: Observer,
 ) -> Outcome:
     """Trains the lanes that have no record yet, writing each record as its lane is done.
 
     Raises sweep.Interrupted when the observer asked to stop: what was finished is written.
     """
     version = store.program_version()
-    origin = describe_origin(dataset, version)
-    ids = {config: store.record_id(config, origin) for config in configs}
+    origins = {name: describe_origin(dataset, version) for name, dataset in datasets.items()}
+    ids = {config: store.record_id(config, origins[config.dataset]) for config in configs}
     records = {config: store.load_record(runs, id) for config, id in ids.items()}
-    missing = [config for config in configs if records[config] is None]
+    missing = [config for config in ids if records[config] is None]
     failures: list[sweep.Failure] = []
     if missing:
-        shape = dataset.train.images.shape[1:]
-        costs = {
-            structure: cost.measure(structure, shape, dataset.num_classes)
-            for structure in {config_lib.structure_of(config) for config in missing}
-        }
         observer.on_start(len(missing), sum(c.batch_size * c.steps for c in missing))
-        for result in sweep.run_lanes(missing, dataset, observer.on_examples, observer.should_stop):
+    for name, dataset in datasets.items():
+        own = [config for config in missing if config.dataset == name]
+        for result in sweep.run_lanes(own, dataset, observer.on_examples, observer.should_stop):
             if isinstance(result, sweep.Failure):
                 failures.append(result)
                 continue
-            measured = costs[config_lib.structure_of(result.config)]
-            record = store.Record(
-                ids[result.config], result.config, result.scores, result.metrics,
-                describe_cost(measured, result), make_provenance(result.config, dataset, version),
-            )  # fmt: skip
+            record = make_record(ids[result.config], result, dataset, version)
             store.write_record(runs, record)
             records[result.config] = record
             observer.on_record(record)
-    done = [records[config] for config in configs]
+    done = [records[config] for config in ids]
     kept = tuple(record for record in done if record is not None)
     return Outcome(kept, len(missing) - sum(len(f.group.lanes) for f in failures), tuple(failures))
+
+
+def make_record(id: str, result: sweep.Result, dataset: load.Dataset, version: str) -> store.Record:
+    """What a finished lane leaves."""
+    shape = dataset.train.images.shape[1:]
+    measured = cost.measure(config_lib.structure_of(result.config), shape, dataset.num_classes)
+    provenance = make_provenance(result.config, dataset, version)
+    return store.Record(
+        id,
+        result.config,
+        result.scores,
+        result.metrics,
+        describe_cost(measured, result),
+        provenance,
+    )

@@ -189,6 +189,14 @@ def subsample(
     return _fold(jnp.add, cells) * coefficient + bias
 
 
+def decimate(maps: Array, size: int, stride: int, padding: str = "VALID") -> Array:
+    """The middle cell of each window, the first of two: a convolution of stride 1 becomes one of
+    that stride.
+    """  # fmt: skip
+    cells, _ = gather_windows(maps, size, stride, padding, 0.0)
+    return cells[(size - 1) // 2 * (size + 1)]
+
+
 POOLS: dict[str, Callable] = {
     "max": max_pool,
     "avg": avg_pool,
@@ -197,4 +205,5 @@ POOLS: dict[str, Callable] = {
     "stochastic": stochastic_pool,
     "blur": blur_pool,
     "subsample": subsample,
+    "decimate": decimate,
 }  # besides: stride, a strided convolution in the place of pooling, and none

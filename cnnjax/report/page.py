@@ -1,73 +1,124 @@
-"""A study's directory: report.html, verdicts.json, records.csv and figures/."""
+"""A study's directory: report.html, verdicts.json, tables and figures/."""
 
-import csv
-import importlib.resources
-import io
 import pathlib
 from typing import Any
 
 import jinja2
+import numpy as np
 
 from cnnjax import knobs, store
+from cnnjax import study as study_lib
 from cnnjax.config import KNOBS
 from cnnjax.judge import Arm, Judgement
-from cnnjax.report import figures, text
+from cnnjax.metrics import METRICS
+from cnnjax.report import figures, tables, text
+
+RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equal",
+             "!=": "against"}  # fmt: skip
 
 
-def write_report(judgement: Judgement, runs: pathlib.Path, command: str) -> pathlib.Path:
-    """Writes everything under `runs/<study>/` and gives the path of the page."""
+def write_report(
+    judgement: Judgement, runs: pathlib.Path, command: str, scoreboard: bool = False
+) -> pathlib.Path:
+    """Writes everything under `runs/<study>/` and gives the path of the page.
+
+    With `scoreboard`, the page links to the one of all statements.
+    """
     directory = runs / judgement.study.name
-    drawings = {
-        "differences": figures.draw_differences(judgement.verdicts),
-        "curves": figures.draw_curves(judgement),
-    }
-    for name, svg in drawings.items():
-        store.write_text(directory / "figures" / f"{name}.svg", svg)
+    drawings = write_figures(directory, figures.draw_all(judgement))
     store.write_json(directory / "verdicts.json", list(judgement.verdicts))
-    store.write_text(directory / "records.csv", render_records(judgement))
+    store.write_text(directory / "records.csv", tables.write_csv(list_records(judgement)))
+    rows = list_verdicts(judgement)
+    store.write_text(directory / "verdicts.csv", tables.write_csv(rows))
+    store.write_text(directory / "verdicts.tex", tables.write_latex(rows))
+    store.write_text(directory / "arms.tex", tables.write_latex(list_arms(judgement)))
     page = directory / "report.html"
-    store.write_text(page, render_page(judgement, drawings, command))
+    store.write_text(page, render_page(judgement, drawings, command, scoreboard))
     return page
 
 
-def render_records(judgement: Judgement) -> str:
-    """One line a record: arm, seed, the varied knobs, scores and cost."""
-    rows = [
+def write_figures(directory: pathlib.Path, drawings: dict[str, figures.Drawing]) -> dict[str, str]:
+    """Writes each figure as SVG and PDF; gives the SVG texts."""
+    rendered = {name: figures.render_svg(drawing) for name, drawing in drawings.items()}
+    for name, svg in rendered.items():
+        store.write_text(directory / "figures" / f"{name}.svg", svg)
+        store.write_bytes(directory / "figures" / f"{name}.pdf", figures.render_pdf(drawings[name]))
+    return rendered
+
+
+def list_records(judgement: Judgement) -> list[dict[str, Any]]:
+    """One row a record: arm, seed, the varied knobs, scores and cost."""
+    varied = study_lib.varied_knobs(judgement.study)
+    return [
         {
             "arm": arm.name,
             "seed": record.config.seed,
-            **{knob: knobs.format_value(value) for knob, value in arm.overrides.items()},
-            **record.scores,
+            **{knob: knobs.format_value(getattr(record.config, knob)) for knob in varied},
+            **{
+                name: score
+                for name, score in record.scores.items()
+                if not isinstance(score, (str, dict))
+            },
             **{name: arm.cost[name] for name in ("parameters", "macs", "receptive_field")},
             "record": record.id,
         }
         for arm in judgement.arms
         for record in arm.records
     ]
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
 
 
-def render_page(judgement: Judgement, drawings: dict[str, str], command: str) -> str:
-    """The whole page as one string, with nothing to fetch."""
-    source = importlib.resources.files("cnnjax.report").joinpath("page.html").read_text("utf-8")
+def list_verdicts(judgement: Judgement) -> list[dict[str, Any]]:
+    """One row a comparison, as shown."""
+    return [
+        {
+            "a": row["a"],
+            "b": row["b"],
+            "metric": METRICS[row["metric"]].label,
+            "difference": text.score(row["difference"], row["metric"], signed=True),
+            "95% interval": text.interval(row["interval"], row["metric"]),
+            "p adjusted": text.probability(row["p_adjusted"]),
+            "verdict": row["verdict"],
+        }
+        for row in judgement.verdicts
+    ]
+
+
+def list_arms(judgement: Judgement) -> list[dict[str, Any]]:
+    """One row an arm, as shown."""
+    metric = judgement.study.metric
+    return [
+        {
+            "arm": arm.name,
+            METRICS[metric].label: text.score(arm.mean, metric),
+            "95% interval": text.interval(arm.interval, metric, signed=False),
+            "seeds": len(arm.records),
+            "parameters": f"{arm.cost['parameters']:,}",
+            "MACs": f"{arm.cost['macs']:,}",
+        }
+        for arm in judgement.arms
+    ]
+
+
+def make_environment() -> jinja2.Environment:
+    """Templates of this folder, with the filters that show numbers."""
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
+        loader=jinja2.PackageLoader("cnnjax", "report"), autoescape=True, trim_blocks=True,
+        lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
     environment.filters |= {
-        "percent": text.percent,
-        "points": text.points,
-        "interval": text.interval,
-        "probability": text.probability,
-        "optional": text.optional,
-        "shape": text.shape,
-        "brief": text.brief,
-        "describe": text.describe_verdict,
-        "value": knobs.format_value,
-    }
+        "score": text.score, "unit": text.unit, "interval": text.interval, "number": text.number,
+        "probability": text.probability, "shape": text.shape, "brief": text.brief,
+        "describe": text.describe_verdict, "effect": text.describe_effect,
+        "value": knobs.format_value, "arm": study_lib.name_arm,
+        "agreement": figures.describe_agreement,
+    }  # fmt: skip
+    return environment
+
+
+def render_page(
+    judgement: Judgement, drawings: dict[str, str], command: str, scoreboard: bool
+) -> str:
+    """The whole page as one string, with nothing to fetch."""
     claims = [
         {
             "id": claim.id,
@@ -77,19 +128,35 @@ def render_page(judgement: Judgement, drawings: dict[str, str], command: str) ->
         }
         for claim in judgement.study.claims
     ]
-    return environment.from_string(source).render(
+    arms, varied = judgement.arms, study_lib.varied_knobs(judgement.study)
+    drawn = dict.fromkeys(("robustness", "published", "curves"), "") | drawings
+    return make_environment().get_template("page.html").render(
         study=judgement.study,
         config=judgement.config,
-        knobs=[k for k in KNOBS if k not in (*judgement.study.grid, "seed")],
+        datasets=", ".join(dict.fromkeys(arm.config.dataset for arm in arms)),
+        examples=" or ".join(
+            dict.fromkeys(str(arm.config.train_examples or "all") for arm in arms)
+        ),
+        knobs=[k for k in KNOBS if k not in (*varied, "seed")],
         claims=claims,
-        arms=judgement.arms,
-        confounds={arm.name: confounds(arm, judgement.arms[0]) for arm in judgement.arms},
-        num_test=judgement.arms[0].records[0].scores["num_test_examples"],
+        arms=arms,
+        agreements=judgement.agreements,
+        accuracies={arm.name: mean_accuracy(arm) for arm in arms},
+        confounds={arm.name: confounds(arm, arms[0]) for arm in arms},
+        num_test=arms[0].records[0].scores["num_test_examples"],
         provenances=summarise_provenance(judgement),
-        drawings=drawings,
+        drawings=drawn,
         command=command,
+        scoreboard=scoreboard,
         meaning=text.MEANING,
-    )
+        metrics=METRICS,
+        relations=RELATIONS,
+    )  # fmt: skip
+
+
+def mean_accuracy(arm: Arm) -> float:
+    """Test accuracy over the seeds, where it is not the study's own metric."""
+    return float(np.mean([record.scores["test_accuracy"] for record in arm.records]))
 
 
 def confounds(arm: Arm, reference: Arm) -> set[str]:

@@ -1,25 +1,25 @@
 """The verdicts and the arms as tables for a terminal."""
 
-from rich import box
+from typing import Any
+
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from cnnjax import stats
 from cnnjax.config import Config
 from cnnjax.cost import Cost
 from cnnjax.judge import Judgement
+from cnnjax.metrics import METRICS
 from cnnjax.plan import Plan
-from cnnjax.report import text
+from cnnjax.report import console as console_lib
+from cnnjax.report import figures, text
 from cnnjax.study import Study
-
-STYLES = {"supported": "green", "refuted": "red", "equivalent": "blue", "inconclusive": "yellow"}
 
 
 def print_judgement(judgement: Judgement, console: Console) -> None:
     """Prints what the report's page says, in short."""
-    table = _start_table(judgement.study.question, "comparison: a − b")
-    for name in ("points", "95% interval", "p adj."):
+    table = console_lib.start_table(judgement.study.question, "comparison: a − b")
+    for name in ("a − b", "95% interval", "p adj."):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for claim in judgement.study.claims:
@@ -27,36 +27,44 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
         for row in judgement.verdicts:
             if row["claim"] != claim.id:
                 continue
-            style = STYLES[row["verdict"]]
+            style = console_lib.STYLES[row["verdict"]]
             table.add_row(
-                f"{row['a']} − {row['b']}", text.points(row["difference"]),
-                escape(text.interval(row["interval"])), text.probability(row["p_adjusted"]),
+                _name_comparison(row, judgement.study.metric),
+                text.score(row["difference"], row["metric"], signed=True),
+                escape(text.interval(row["interval"], row["metric"])),
+                text.probability(row["p_adjusted"]),
                 f"[{style}]{row['verdict']}[/{style}]",
             )  # fmt: skip
     console.print(table)
     size = judgement.arms[0].records[0].scores["num_test_examples"]
     seeds = len(judgement.arms[0].records)
-    table = _start_table(f"Test accuracy on {size:,} images, {seeds} seeds an arm", "arm")
-    for name in ("accuracy %", "95% interval", "diverged", "parameters", "MACs"):
+    metric = judgement.study.metric
+    label = METRICS[metric].label.capitalize()
+    table = console_lib.start_table(f"{label} on {size:,} test images, {seeds} seeds an arm", "arm")
+    for name in (f"mean{text.unit(metric)}", "95% interval", "diverged", "parameters", "MACs"):
         table.add_column(name, justify="right", no_wrap=True)
     for arm in judgement.arms:
         table.add_row(
-            arm.name, text.percent(arm.mean), escape(text.interval(arm.interval, signed=False)),
-            str(arm.num_diverged), f"{arm.cost['parameters']:,}", f"{arm.cost['macs']:,}",
+            arm.name, text.score(arm.mean, metric),
+            escape(text.interval(arm.interval, metric, signed=False)), str(arm.num_diverged),
+            f"{arm.cost['parameters']:,}", f"{arm.cost['macs']:,}",
         )  # fmt: skip
     console.print(table)
+    for agreement in judgement.agreements:
+        console.print(escape(figures.describe_agreement(agreement)))
 
 
-def _start_table(title: str, first_column: str) -> Table:
-    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first_column, overflow="fold")
-    return table
+def _name_comparison(row: dict[str, Any], metric: str) -> str:
+    name = f"{row['a']} − {row['b']}"
+    if row["metric"] == metric:
+        return escape(name)
+    return escape(f"{name} ({METRICS[row['metric']].label}{text.unit(row['metric'], True)})")
 
 
 def print_cost(config: Config, cost: Cost, console: Console) -> None:
     """Prints what a network costs for one image, layer by layer."""
     title = f"{config.model} on {config.dataset}: {config.batch_size} images a step"
-    table = _start_table(title, "layer")
+    table = console_lib.start_table(title, "layer")
     for name in ("output", "parameters", "MACs", "activations", "receptive field"):
         table.add_column(name, justify="right", no_wrap=True)
     for layer in cost.layers:
@@ -77,7 +85,7 @@ def print_cost(config: Config, cost: Cost, console: Console) -> None:
 
 def print_plan(study: Study, plan: Plan, num_seeds: int, console: Console) -> None:
     """Prints what would run: arms with their cost, lanes, memory, time, detectable effect."""
-    table = _start_table(study.question, "arm")
+    table = console_lib.start_table(study.question, "arm")
     for name in ("parameters", "MACs", "activations", "receptive field", "last map"):
         table.add_column(name, justify="right")
     for name, cost in plan.arms.items():
@@ -86,10 +94,11 @@ def print_plan(study: Study, plan: Plan, num_seeds: int, console: Console) -> No
             str(cost.receptive_field), text.shape(cost.map_shape),
         )  # fmt: skip
     console.print(table)
+    tuning = f", {plan.num_tuning_lanes} of tuning" if plan.num_tuning_lanes else ""
     seconds = 2 * plan.training_macs / 2e10 + 4 * plan.num_groups
     console.print(
         f"{plan.num_groups} groups (compiled programs), {plan.num_lanes} lanes"
-        f" ({len(plan.arms)} arms x {num_seeds} seeds)\n"
+        f" ({len(plan.arms)} arms x {num_seeds} seeds{tuning})\n"
         f"memory: {plan.state_bytes / 2**20:,.1f} MiB of parameters and optimiser state at most\n"
         f"time: {seconds:,.0f} s of one CPU core, very roughly"
         " (20 GFLOP/s, 4 s a compilation; nothing reused)"

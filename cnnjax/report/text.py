@@ -1,33 +1,46 @@
-"""Numbers as a reader wants them: accuracies in per cent, their differences in points."""
+"""Numbers as a reader wants them: shares in per cent, their differences in points."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-
-def percent(value: float, digits: int = 2) -> str:
-    """0.9609 as '96.09'."""
-    return f"{100 * value:.{digits}f}"
+from cnnjax.metrics import METRICS
 
 
-def points(value: float) -> str:
-    """A signed difference of accuracies in percentage points, with a true minus sign."""
-    return f"{100 * value:+.2f}".replace("-", "−")
+def number(value: float | None, digits: int = 2, signed: bool = False) -> str:
+    """A number with a true minus sign, or a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if not signed and value < 0 and round(value, digits) == 0:
+        value = 0.0
+    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
 
-def interval(bounds: Sequence[float], signed: bool = True) -> str:
-    """'[low, high]' in points or per cent."""
-    show = points if signed else percent
-    return f"[{show(bounds[0])}, {show(bounds[1])}]"
+def score(value: float | None, metric: str, signed: bool = False) -> str:
+    """A score as its metric is shown: 0.9609 of accuracy as '96.09'."""
+    if value is not None and METRICS[metric].share:
+        return number(100 * value, 2, signed)
+    digits = 3 if value is None or abs(value) < 10 else 1
+    return number(value, digits, signed)
+
+
+def unit(metric: str, difference: bool = False) -> str:
+    """What stands behind a score, or behind a difference of two."""
+    if METRICS[metric].share:
+        return " points" if difference else "%"
+    return f" {METRICS[metric].unit}" if METRICS[metric].unit else ""
+
+
+def interval(bounds: Sequence[float] | None, metric: str, signed: bool = True) -> str:
+    """'[low, high]' as the metric is shown."""
+    if bounds is None:
+        return "–"
+    return f"[{score(bounds[0], metric, signed)}, {score(bounds[1], metric, signed)}]"
 
 
 def probability(value: float) -> str:
     """A p value, never as 0."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def optional(value: float | None) -> str:
-    """Two digits, or a dash where there is no number."""
-    return "–" if value is None else f"{value:.2f}".replace("-", "−")
 
 
 def shape(values: Sequence[int]) -> str:
@@ -45,14 +58,23 @@ def size(count: int) -> str:
     return f"{value:,.0f} {unit}" if unit == "B" else f"{value:,.1f} {unit}"
 
 
+def describe_effect(row: dict[str, Any]) -> str:
+    """The difference of a row of verdicts.json with its interval: '+0.52 points [0.1, 0.9]'."""
+    metric = row["metric"]
+    difference = score(row["difference"], metric, signed=True)
+    return f"{difference}{unit(metric, True)} {interval(row['interval'], metric)}"
+
+
 def describe_verdict(row: dict[str, Any]) -> str:
     """One sentence on a row of verdicts.json that stands alone."""
     adjusted = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}[row["adjustment"]]
-    p = probability(row["p_adjusted"])
+    p, metric = probability(row["p_adjusted"]), row["metric"]
+    means = [score(row[key], metric) + unit(metric) for key in ("mean_a", "mean_b")]
     return (
-        f"{row['a']} reaches {percent(row['mean_a'])}% and {row['b']} {percent(row['mean_b'])}%:"
-        f" a difference of {points(row['difference'])} points, 95% interval"
-        f" {interval(row['interval'])}, p {p if p.startswith('<') else '= ' + p} ({adjusted}),"
+        f"{METRICS[metric].label.capitalize()}: {row['a']} has {means[0]}, {row['b']} {means[1]};"
+        f" a difference of {score(row['difference'], metric, True)}{unit(metric, True)},"
+        f" 95% interval {interval(row['interval'], metric)},"
+        f" p {p if p.startswith('<') else '= ' + p} ({adjusted}),"
         f" over {row['num_seeds']} paired seeds."
     )
 

@@ -2,10 +2,14 @@
 
     python launch.py padding
 
-Trains 2 arms x 20 seeds; a quarter of a minute on two CPU cores.
+Six borders under two heads: 12 arms; about a minute for 20 seeds on two CPU cores. What a border
+tells a network of places is another study: `python launch.py position`.
 """
 
-from cnnjax.study import Claim, Comparison, Study
+from cnnjax.study import Claim, Comparison, Study, cross
+
+FILLS = ("zero", "reflect", "circular", "edge")
+HEADS = ("flatten", "global_avg")
 
 PADDING = Claim(
     id="padding",
@@ -18,8 +22,33 @@ PADDING = Claim(
 
 STUDY = Study(
     name="padding",
-    question="SAME or VALID: does padding the border change what a CNN learns?",
+    question="Does the border of a convolution change what a CNN learns?",
     base={"train_examples": 300},
-    grid={"padding": ("SAME", "VALID")},
-    claims=(PADDING,),
+    arms=(
+        *cross({"padding": ("SAME",), "fill": FILLS, "head": HEADS}),
+        *cross({"padding": ("VALID", "FULL"), "head": HEADS}),
+    ),
+    claims=(
+        PADDING._replace(
+            comparisons=(
+                *PADDING.comparisons,
+                *(
+                    Comparison({"fill": "zero"}, {"fill": fill}, "=", "equivalent on blank borders")
+                    for fill in FILLS[1:]
+                ),
+                Comparison(
+                    {"padding": "FULL"}, {"padding": "VALID"}, "=", "equivalent on blank borders"
+                ),
+                *(
+                    Comparison(
+                        {"padding": "SAME", "head": head},
+                        {"padding": "VALID", "head": head},
+                        "=",
+                        "equivalent on blank borders",
+                    )
+                    for head in HEADS
+                ),
+            )
+        ),
+    ),
 )

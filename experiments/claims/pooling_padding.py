@@ -5,7 +5,7 @@
 Trains 8 arms x 20 seeds; under a minute on two CPU cores.
 """
 
-from cnnjax.study import Comparison, Study
+from cnnjax.study import Comparison, Study, cross
 from experiments.claims import padding, pooling
 
 POOLS = ("max", "avg", "stride", "none")
@@ -15,7 +15,7 @@ STUDY = Study(
     name="pooling-padding",
     question="Pooling x padding: which way of shrinking maps learns best from few images?",
     base={"train_examples": 300},
-    grid={"pool": POOLS, "padding": PADDINGS},
+    arms=cross({"pool": POOLS, "padding": PADDINGS}),
     claims=(
         pooling.MAX_BEATS_AVERAGE._replace(
             comparisons=(

@@ -1,0 +1,190 @@
+"""Corrupted and moved test images, the same for every run.
+
+Images are [N, H, W, C] float32 in units of the pixels. Random corruptions are drawn from a fixed
+key; black, which comes in from beyond the border, is the darkest training pixel.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy import ndimage
+
+RADIUS = 5  # of the blur's kernel, in pixels
+
+
+class Pixels(NamedTuple):
+    """What the corruptions know of the training pixels."""
+
+    mean: float
+    std: float
+    low: float
+    high: float
+
+
+def _replace(key: Array, images: Array, share: Array, value: float) -> Array:
+    """A random share of the pixels, all channels of each, gets that value."""
+    hit = jax.random.uniform(key, (*images.shape[:3], 1)) < share
+    return jnp.where(hit, value, images)
+
+
+def gaussian(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
+    """Noise, in standard deviations of the pixels."""
+    return images + strength * pixels.std * jax.random.normal(key, images.shape)
+
+
+def salt(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
+    """A share of the pixels becomes the brightest."""
+    return _replace(key, images, strength, pixels.high)
+
+
+def pepper(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
+    """A share of the pixels becomes the darkest."""
+    return _replace(key, images, strength, pixels.low)
+
+
+def dropped(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
+    """A share of the pixels becomes the mean, and says nothing."""
+    return _replace(key, images, strength, pixels.mean)
+
+
+def blur(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
+    """A Gaussian blur of that many pixels; the border repeats its edge."""
+    distance = jnp.arange(-RADIUS, RADIUS + 1, dtype=jnp.float32)
+    weights = jnp.exp(-(distance**2) / (2 * jnp.maximum(strength, 1e-3) ** 2))
+    weights = weights / weights.sum()
+    for axis in (1, 2):
+        pads = [(0, 0)] * 4
+        pads[axis] = (RADIUS, RADIUS)
+        padded = jnp.pad(images, pads, mode="edge")
+        cells = [
+            jax.lax.slice_in_dim(padded, shift, shift + images.shape[axis], axis=axis)
+            for shift in range(2 * RADIUS + 1)
+        ]
+        images = sum((w * cell for w, cell in zip(weights, cells, strict=True)), 0 * images)
+    return images
+
+
+def contrast(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
+    """A share of each image's contrast is lost."""
+    mean = images.mean(axis=(1, 2, 3), keepdims=True)
+    return mean + (1 - strength) * (images - mean)
+
+
+def _resample(images: Array, rows: Array, columns: Array, black: float) -> Array:
+    """Images at those places [H, W], bilinear."""
+
+    def channel(plane: Array) -> Array:
+        return ndimage.map_coordinates(plane, [rows, columns], order=1, cval=black)
+
+    over_channels = jax.vmap(channel, in_axes=2, out_axes=2)
+    return jax.vmap(over_channels)(images)
+
+
+def _grid(images: Array) -> tuple[Array, Array]:
+    """Rows and columns of the pixels from the middle [H, W]."""
+    height, width = images.shape[1:3]
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    return jnp.asarray(rows - (height - 1) / 2), jnp.asarray(columns - (width - 1) / 2)
+
+
+def _from_middle(images: Array, rows: Array, columns: Array, black: float) -> Array:
+    height, width = images.shape[1:3]
+    return _resample(images, rows + (height - 1) / 2, columns + (width - 1) / 2, black)
+
+
+def translation(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
+    """Moved by so many pixels: right, left, down or up."""
+    rows, columns = _grid(images)
+    moves = jnp.array([[0.0, 1.0], [0.0, -1.0], [1.0, 0.0], [-1.0, 0.0]])[way] * strength
+    return _from_middle(images, rows - moves[0], columns - moves[1], pixels.low)
+
+
+def rotation(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
+    """Turned by so many degrees, one way or the other."""
+    angle = jnp.deg2rad(strength) * jnp.where(way == 0, 1.0, -1.0)
+    rows, columns = _grid(images)
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
+    return _from_middle(images, cos * rows - sin * columns, sin * rows + cos * columns, pixels.low)
+
+
+def scale(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
+    """Enlarged by a share, or shrunk by as much."""
+    factor = jnp.where(way == 0, 1 / (1 + strength), 1 + strength)
+    rows, columns = _grid(images)
+    return _from_middle(images, factor * rows, factor * columns, pixels.low)
+
+
+class Corruption(NamedTuple):
+    """A way to spoil an image, the strengths that are tried, and how many ways there are."""
+
+    apply: Callable[..., Array]
+    strengths: tuple[float, ...]
+    ways: int = 1
+
+
+SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
+CORRUPTIONS: dict[str, Corruption] = {
+    "gaussian": Corruption(gaussian, (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)),
+    "salt": Corruption(salt, SHARES),
+    "pepper": Corruption(pepper, SHARES),
+    "dropped": Corruption(dropped, SHARES),
+    "blur": Corruption(blur, (0.0, 0.5, 1.0, 1.5, 2.0)),
+    "contrast": Corruption(contrast, (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)),
+    "translation": Corruption(translation, (0.0, 1.0, 2.0, 3.0), ways=4),
+    "rotation": Corruption(rotation, (0.0, 15.0, 30.0, 60.0, 90.0, 135.0, 180.0), ways=2),
+    "scale": Corruption(scale, (0.0, 0.1, 0.2, 0.35, 0.5), ways=2),
+}
+
+
+def choose(height: int) -> dict[str, Corruption]:
+    """What makes sense for images of that height: a signal of height 1 has no rotation."""
+    if height > 1:
+        return CORRUPTIONS
+    found = {kind: own for kind, own in CORRUPTIONS.items() if kind != "rotation"}
+    return {**found, "translation": found["translation"]._replace(ways=2)}
+
+
+class Trial(NamedTuple):
+    """One evaluation on corrupted images."""
+
+    kind: int  # place in the table
+    strength: float
+    way: int
+
+
+def list_trials(table: dict[str, Corruption]) -> list[Trial]:
+    """Every strength of every corruption, every way."""
+    return [
+        Trial(kind, strength, way)
+        for kind, corruption in enumerate(table.values())
+        for strength in corruption.strengths
+        for way in range(corruption.ways)
+    ]
+
+
+def summarise(
+    table: dict[str, Corruption], accuracies: np.ndarray, agreements: np.ndarray
+) -> dict[str, Any]:
+    """Scores of one run from the accuracy and the agreement of each trial [trials].
+
+    `robustness` has accuracy by strength, the mean over ways; `auc_<kind>` is the area under it
+    over the range of strengths; `shift_consistency` the share of images that keep their class when
+    they move by one pixel (Zhang 2019, section 4.2).
+    """
+    trials, scores, curves = list_trials(table), {}, {}
+    for index, (kind, corruption) in enumerate(table.items()):
+        means = [
+            float(np.mean([a for t, a in zip(trials, accuracies, strict=True)
+                           if t.kind == index and t.strength == strength]))
+            for strength in corruption.strengths
+        ]  # fmt: skip
+        reach = corruption.strengths[-1] - corruption.strengths[0]
+        curves[kind] = {"strengths": list(corruption.strengths), "accuracy": means}
+        scores[f"auc_{kind}"] = float(np.trapezoid(means, corruption.strengths) / reach)
+    place = list(table).index("translation")
+    kept = [a for t, a in zip(trials, agreements, strict=True) if t[:2] == (place, 1.0)]
+    return {"shift_consistency": float(np.mean(kept)), **scores, "robustness": curves}

@@ -1,0 +1,77 @@
+"""Images drawn from a seed: a dot to locate, gratings of eight orientations, four shapes.
+
+Each function gives images [count, height, width, 1] uint8 and labels [count] int64, the classes in
+equal numbers (give or take one) and in random order: the same for the same count and seed.
+"""
+
+import numpy as np
+
+BLOCKS, BLOCK = 4, 3  # blocks along each axis, and their pixels: images of 12x12
+SIDE = 16  # of gratings and shapes
+ORIENTATIONS = 8
+SHAPES = ("disc", "square", "triangle", "cross")
+
+
+def _draw_labels(rng: np.random.Generator, count: int, num_classes: int) -> np.ndarray:
+    return rng.permutation(np.arange(count) % num_classes)
+
+
+def _finish(images: np.ndarray, low: float = 0, high: float = 255) -> np.ndarray:
+    return np.round(np.clip(images, low, high)).astype(np.uint8)[..., None]
+
+
+def make_dots(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """One bright pixel on dim noise; the label is which of 4x4 blocks of 3x3 pixels holds it."""
+    rng = np.random.default_rng(seed)
+    labels = _draw_labels(rng, count, BLOCKS**2)
+    side = BLOCKS * BLOCK
+    images = _finish(rng.normal(64, 16, (count, side, side)), high=160)
+    rows = labels // BLOCKS * BLOCK + rng.integers(0, BLOCK, count)
+    columns = labels % BLOCKS * BLOCK + rng.integers(0, BLOCK, count)
+    images[np.arange(count), rows, columns] = 255
+    return images, labels
+
+
+def dot_positions() -> np.ndarray:
+    """The middle of each block of `make_dots` in pixels: row and column [16, 2]."""
+    middles = np.arange(BLOCKS) * BLOCK + (BLOCK - 1) / 2
+    rows, columns = np.meshgrid(middles, middles, indexing="ij")
+    return np.stack([rows.ravel(), columns.ravel()], axis=1).astype(np.float32)
+
+
+def make_gratings(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sine gratings of any phase and 2 to 4 periods, with noise.
+
+    Label k is a wave that runs along k x 22.5 degrees, from the columns towards the rows.
+    """
+    rng = np.random.default_rng(seed)
+    labels = _draw_labels(rng, count, ORIENTATIONS)
+    angles = (labels * np.pi / ORIENTATIONS)[:, None, None]
+    frequencies = rng.uniform(2, 4, (count, 1, 1)) / SIDE
+    phases = rng.uniform(0, 2 * np.pi, (count, 1, 1))
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    along = np.cos(angles) * columns + np.sin(angles) * rows
+    waves = 80 * np.sin(2 * np.pi * frequencies * along + phases)
+    return _finish(128 + waves + rng.normal(0, 20, waves.shape)), labels
+
+
+def make_shapes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """An upright disc, square, triangle or cross of any place and size, with noise."""
+    rng = np.random.default_rng(seed)
+    labels = _draw_labels(rng, count, len(SHAPES))
+    size = rng.uniform(3, 5, (count, 1, 1))
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    y = rows - rng.uniform(5.5, 9.5, (count, 1, 1))
+    x = columns - rng.uniform(5.5, 9.5, (count, 1, 1))
+    inside = np.maximum(np.abs(x), np.abs(y)) <= size
+    arms = np.minimum(np.abs(x), np.abs(y)) <= size / 3
+    masks = np.stack(
+        [
+            x**2 + y**2 <= size**2,
+            np.maximum(np.abs(x), np.abs(y)) <= 0.85 * size,
+            inside & (np.abs(x) <= (y + size) / 2),
+            inside & arms,
+        ]
+    )
+    mask = masks[labels, np.arange(count)]
+    return _finish(30 + 170 * mask + rng.normal(0, 15, mask.shape)), labels

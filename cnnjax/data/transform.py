@@ -1,0 +1,38 @@
+"""What a run makes of a data set before it sees it: fewer examples, pixels in another order."""
+
+import numpy as np
+
+from cnnjax.config import Config
+from cnnjax.data import load
+from cnnjax.data.load import Dataset, Split
+
+PERMUTATION_SEED = 1  # fixed: all runs and arms share one order
+
+
+def pixel_order(num_pixels: int) -> np.ndarray:
+    """The fixed random order [num_pixels] of --permute_pixels."""
+    return np.random.default_rng(PERMUTATION_SEED).permutation(num_pixels)
+
+
+def permute_pixels(images: np.ndarray) -> np.ndarray:
+    """Images [n, H, W, C] with all pixels in that order, the channels of each kept together."""
+    count, height, width, channels = images.shape
+    flat = images.reshape(count, height * width, channels)
+    return flat[:, pixel_order(height * width)].reshape(images.shape)
+
+
+def transform(config: Config, dataset: Dataset) -> Dataset:
+    """The data set as a run sees it. With --draw=seed the program draws from the whole split.
+
+    Raises ConfigError where the training split holds fewer examples than asked for.
+    """
+    load.check_train_examples(dataset, config.train_examples)
+    if config.draw == "first":
+        dataset = load.take_train(dataset, config.train_examples)
+    if not config.permute_pixels:
+        return dataset
+    train, validation, test = (
+        Split(permute_pixels(split.images), split.labels)
+        for split in (dataset.train, dataset.validation, dataset.test)
+    )
+    return dataset._replace(train=train, validation=validation, test=test)

@@ -1,0 +1,71 @@
+"""Calibration on logits whose answer is known, and the temperature against SciPy's optimum."""
+
+import numpy as np
+import pytest
+from scipy import optimize, special
+
+from cnnjax.ops import calibration
+
+
+def draw(scale, count=2000, seed=0):
+    """Logits [n, 5] times a scale, with labels drawn from the softmax of those at scale 1."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, (count, 5)).astype(np.float32)
+    chances = special.softmax(logits, axis=1)
+    labels = np.array([rng.choice(5, p=own / own.sum()) for own in chances.astype(np.float64)])
+    return np.float32(scale) * logits, labels.astype(np.int32), np.ones(count, np.float32)
+
+
+def test_by_hand():
+    """Two images at 80% and 60% confidence, one right: confidence 0.7, accuracy 0.5."""
+    logits = np.log(np.array([[0.8, 0.2], [0.4, 0.6]], np.float32))
+    found = calibration.measure(logits, np.array([0, 0]), np.ones(2, np.float32))
+    assert found.loss == pytest.approx(-(np.log(0.8) + np.log(0.4)) / 2, abs=1e-6)
+    assert found.brier == pytest.approx((0.2**2 + 0.2**2 + 0.6**2 + 0.6**2) / 2, abs=1e-6)
+    assert found.overconfidence == pytest.approx(0.2, abs=1e-6)
+    assert found.ece == pytest.approx((abs(0.8 - 1) + abs(0.6 - 0)) / 2, abs=1e-6)
+
+
+def test_errors_within_a_bin_cancel():
+    """Four images at 75%, three of them right, are calibrated."""
+    logits = np.log(np.array([[0.75, 0.25]] * 4, np.float32))
+    found = calibration.measure(logits, np.array([0, 0, 0, 1]), np.ones(4, np.float32))
+    assert found.ece == pytest.approx(0, abs=1e-6)
+
+
+def test_padding_counts_for_nothing():
+    logits, labels, mask = draw(2.0, 50)
+    padded = [
+        np.concatenate([a, b]) for a, b in zip((logits, labels, mask), draw(1.0, 9, 1), strict=True)
+    ]
+    padded[2][50:] = 0
+    for measured in (calibration.measure, calibration.fit_temperature):
+        np.testing.assert_allclose(measured(*padded), measured(logits, labels, mask), rtol=1e-5)
+
+
+def test_true_probabilities_are_calibrated_and_sharpened_ones_over_confident():
+    honest, sharp = (calibration.measure(*draw(scale)) for scale in (1.0, 3.0))
+    assert honest.ece < 0.04 and abs(honest.overconfidence) < 0.03
+    assert sharp.ece > 0.1 and sharp.overconfidence > 0.1
+    assert sharp.brier > honest.brier and sharp.loss > honest.loss
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0, 3.0])
+def test_temperature_is_the_minimum_of_the_loss(scale):
+    logits, labels, mask = draw(scale)
+
+    def loss(log_temperature):
+        log_p = special.log_softmax(logits / np.exp(log_temperature), axis=1)
+        return -log_p[np.arange(len(labels)), labels].mean()
+
+    best = np.exp(optimize.minimize_scalar(loss, bounds=(-3, 3), method="bounded").x)
+    assert calibration.fit_temperature(logits, labels, mask) == pytest.approx(best, rel=1e-2)
+    assert best == pytest.approx(scale, rel=0.1)
+
+
+def test_temperature_stays_in_its_bounds():
+    labels = np.arange(10, dtype=np.int32) % 5
+    right = 0.01 * np.eye(5, dtype=np.float32)[labels]
+    ones = np.ones(10, np.float32)
+    assert calibration.fit_temperature(right, labels, ones) == pytest.approx(0.05)
+    assert calibration.fit_temperature(-right, labels, ones) == pytest.approx(20)

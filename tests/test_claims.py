@@ -1,0 +1,94 @@
+"""The studies of the claims: every one can run, none leaves out a statement of the article."""
+
+import dataclasses
+
+import pytest
+
+from cnnjax import cost, judge, metrics, study
+from cnnjax import plan as plan_lib
+from cnnjax.data import load
+from cnnjax.engines import local
+from cnnjax.study import Claim, Comparison, Study
+from experiments import claims
+from experiments.claims import article, connectivity, heads, known_answers
+
+ANY_SEEDS = 10
+STUDIES = pytest.mark.parametrize("own", claims.STUDIES.values(), ids=claims.STUDIES)
+
+
+@pytest.fixture(scope="session")
+def infos(data_dir):
+    return {name: load.load_info(name, data_dir) for name in load.BUILDERS}
+
+
+@STUDIES
+def test_every_study_can_be_planned(own, infos):
+    study.check_study(own)
+    base = study.make_base(own, {})
+    plan = plan_lib.make_plan(own, base, ANY_SEEDS, infos)
+    assert plan.num_lanes >= len(own.arms) * ANY_SEEDS
+    assert not [w for w in plan_lib.warn_of_seeds(own, ANY_SEEDS) if "nothing can be" in w]
+
+
+@STUDIES
+def test_every_metric_is_known(own):
+    for claim in own.claims:
+        assert claim.comparisons and all(pair.predicted for pair in claim.comparisons)
+        assert {pair.metric or own.metric for pair in claim.comparisons} <= set(metrics.METRICS)
+
+
+def test_no_statement_of_the_article_is_without_a_row():
+    tried = {claim.id for own in claims.STUDIES.values() for claim in own.claims}
+    known = {known.id for known in known_answers.KNOWN_ANSWERS}
+    others = {statement.id for statement in article.OTHERS}
+    assert tried | known | others == set(article.ORDER)
+    assert len(article.ORDER) == len(set(article.ORDER)) == 28
+    assert not others & (tried | known)
+
+
+def test_a_claim_tried_twice_says_the_same():
+    for id in article.ORDER:
+        said = {c.statement for own in claims.STUDIES.values() for c in own.claims if c.id == id}
+        assert len(said) <= 1
+
+
+@pytest.mark.parametrize(("arms", "within"), [
+    (connectivity.STUDY, 0.03), (heads.HEAD, 0.01),
+])  # fmt: skip
+def test_arms_said_to_be_matched_have_as_many_parameters(arms, within, infos):
+    base = study.make_base(arms, {})
+    counts = [
+        cost.measure(study.make_arm_config(arms, base, name, arm), *infos[base.dataset]).parameters
+        for name, arm in study.make_arms(arms, base).items()
+    ]
+    assert max(counts) / min(counts) - 1 <= within
+
+
+def test_arms_that_are_the_same_function_come_out_equivalent(tiny, digits, tmp_path):
+    """For a 3x3 kernel of stride 1 both borders are one cell on each side."""
+    same = Study(
+        name="same",
+        question="Is a thing itself?",
+        base={**dataclasses.asdict(tiny), "steps": 20},
+        arms=({"padding": "SAME"}, {"padding": "HALF"}),
+        claims=(
+            Claim("same", "SAME is better.", (
+                Comparison({"padding": "SAME"}, {"padding": "HALF"}, ">", "equivalent"),
+            )),
+        ),
+    )  # fmt: skip
+    base = study.make_base(same, {})
+    lanes = study.make_lanes(same, base, 6)
+    outcome = local.run_missing(lanes, {"digits": digits}, tmp_path, local.Observer())
+    (row,) = judge.judge(same, base, outcome.records).verdicts
+    assert row["verdict"] == "equivalent" and row["difference"] == 0
+    assert row["interval"] == row["interval_crossed"] == [0, 0]
+
+
+def test_lanes_of_several_data_sets_run_in_one_call(tiny, digits, data_dir, tmp_path):
+    dots = load.load_dataset("dot", data_dir)
+    lanes = [dataclasses.replace(tiny, dataset=name) for name in ("dot", "digits")]
+    outcome = local.run_missing(lanes, {"digits": digits, "dot": dots}, tmp_path, local.Observer())
+    assert [record.config for record in outcome.records] == lanes
+    origins = {record.provenance["origin"] for record in outcome.records}
+    assert len(origins) == 2

@@ -1,0 +1,251 @@
+"""The report's files, from records made by hand: everything is there and nothing is fetched."""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from cnnjax import study
+from cnnjax.report import figures, page, scoreboard, tables, terminal, text
+from cnnjax.study import Claim, Comparison, Lead, Published, Tuning
+from experiments import readme
+from tests.test_study import AVG, GRID, MAX, SAME, STUDY, judge, make_records
+
+VERDICT_KEYS = """claim dataset metric a b num_seeds mean_a mean_b difference interval p p_adjusted
+effect_size wins pair_correlation margin verdict predicted warnings""".split()
+COMMAND = "python launch.py made & by <hand>"
+ALL_KINDS = STUDY._replace(
+    claims=(
+        *STUDY.claims,
+        Claim(
+            "all-kinds",
+            "Every kind of comparison.",
+            (
+                Comparison(Lead({**MAX, **SAME}, {**AVG, **SAME}), 0.0, ">", "none"),
+                Comparison(MAX, AVG, "<", "faster", metric="steps_to_90"),
+                Comparison(MAX, AVG, "<", "none", metric="test_loss"),
+            ),
+            tried_as="Something else.",
+        ),
+    ),
+    controls=({"padding": "VALID"},),
+    published=(Published({**MAX, **SAME}, 0.93, "a paper"),),
+    tuning=Tuning({"learning_rate": (0.001, 0.01)}),
+    settings={"pool=max padding=SAME": {"learning_rate": 0.01}},
+)
+
+
+def judge_all_kinds():
+    base = study.make_base(ALL_KINDS, {})
+    records = []
+    for record, config in zip(make_records(), study.make_lanes(ALL_KINDS, base, 20), strict=True):
+        curve = {"strengths": [0.0, 1.0], "accuracy": [0.9, 0.5]}
+        extra = {"robustness": {"salt": curve}, "auc_salt": 0.7, "initial_loss": 2.3}
+        records.append(record._replace(config=config, scores={**record.scores, **extra}))
+    return judge(records, ALL_KINDS)
+
+
+@pytest.fixture
+def written(tmp_path):
+    return page.write_report(judge(make_records()), tmp_path, COMMAND)
+
+
+def test_files(written):
+    folder = written.parent
+    assert written == folder / "report.html"
+    verdicts = json.loads((folder / "verdicts.json").read_text())
+    assert len(verdicts) == 2 and all(set(VERDICT_KEYS) <= set(row) for row in verdicts)
+    with open(folder / "records.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 80
+    assert {row["arm"] for row in rows} == {
+        f"pool={p} padding={q}" for p in GRID["pool"] for q in GRID["padding"]
+    }
+    assert {path.name for path in (folder / "figures").iterdir()} == {
+        "curves.svg", "curves.pdf", "differences.svg", "differences.pdf"
+    }  # fmt: skip
+    assert (folder / "figures" / "curves.pdf").read_bytes().startswith(b"%PDF")
+    latex = (folder / "verdicts.tex").read_text()
+    assert latex.count(r"\\") == 3 and r"\toprule" in latex and "pool=max" in latex
+
+
+def test_page_holds_everything_and_fetches_nothing(written):
+    html = written.read_text()
+    for word in (
+        "python launch.py made &amp; by &lt;hand&gt;", "Supported", "equivalent", "planted",
+        "1,000 test images", "20 seeds", "differ in parameters", "jax 0.10.2",
+    ):  # fmt: skip
+        assert word in html, word
+    assert html.count("<svg") == 2 and 'role="img" aria-label="' in html
+    assert not re.search(r"<(script|link|img|iframe)\b|@import|url\(http|src=", html)
+
+
+def test_the_same_records_give_the_same_files(written, tmp_path):
+    again = page.write_report(judge(make_records()), tmp_path / "again", COMMAND)
+    for path in written.parent.rglob("*.*"):
+        assert (again.parent / path.relative_to(written.parent)).read_bytes() == path.read_bytes()
+
+
+def test_page_of_every_kind_of_comparison(tmp_path):
+    html = page.write_report(judge_all_kinds(), tmp_path, COMMAND, scoreboard=True).read_text()
+    for word in (
+        "lead of pool=max padding=SAME over pool=avg padding=SAME", "steps to 90%", "control",
+        "published 93%", "lies in", "a paper", "What tuning chose", "learning_rate=0.01",
+        "Robustness", "../scoreboard/report.html", "Tried as: Something else.", " nats",
+    ):  # fmt: skip
+        assert word in html, word
+    assert html.count("<svg") == 4
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_terminal_shows_every_verdict_whole(width, capsys):
+    from rich.console import Console
+
+    terminal.print_judgement(judge_all_kinds(), Console(width=width))
+    shown = capsys.readouterr().out
+    for word in ("supported", "equivalent", "planted", "pool=max − pool=avg"):
+        assert word in shown
+    assert "…" not in shown and max(map(len, shown.splitlines())) <= width
+
+
+ROWS = [
+    {"id": "relu-formula", "statement": "ReLU is max(0, x).", "kind": "known answer",
+     "verdict": "supported", "finding": "true of 1,000 & more numbers"},
+    {"id": "first-layer-edges", "statement": "Edges.", "kind": "experiment",
+     "verdict": "not yet run", "finding": ""},
+]  # fmt: skip
+
+
+def make_rows():
+    judgement = judge(make_records())
+    head, other = judgement.verdicts
+    row = {"id": "planted", "statement": "Max beats average by far.", "kind": "experiment",
+           "verdict": head["verdict"], "finding": "", "study": "made-by-hand", "tried_as": "",
+           "headline": head, "others": {other["verdict"]: 1}}  # fmt: skip
+    return [*ROWS, row], [judgement]
+
+
+@pytest.fixture
+def board(tmp_path):
+    return scoreboard.write_scoreboard(*make_rows(), tmp_path, COMMAND)
+
+
+def test_scoreboard_has_every_statement_its_verdict_and_its_evidence(board):
+    html = board.read_text()
+    for word in (
+        "ReLU is max(0, x).", "true of 1,000 &amp; more numbers", "not yet run", "supported",
+        'href="../made-by-hand/report.html"', "two points", "1 equivalent",
+    ):  # fmt: skip
+        assert word in html, word
+    assert not re.search(r"<(link|img|iframe)\b|@import|url\(http|src=", html)
+    saved = json.loads((board.parent / "scoreboard.json").read_text())
+    assert [row["id"] for row in saved["rows"]] == ["relu-formula", "first-layer-edges", "planted"]
+    for suffix in ("csv", "tex", "md"):
+        assert "planted" in (board.parent / f"scoreboard.{suffix}").read_text()
+
+
+def test_readme_takes_the_scoreboard_between_its_markers(board, tmp_path):
+    target = tmp_path / "README.md"
+    target.write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n")
+    arguments = ["readme", f"--runs={tmp_path}", f"--readme={target}"]
+    # What is missing from provenance made by hand.
+    saved = json.loads((board.parent / "scoreboard.json").read_text())
+    saved["facts"]["python"] = "3.11"
+    (board.parent / "scoreboard.json").write_text(json.dumps(saved))
+    for _ in range(2):  # again gives the same
+        readme.main(arguments, None)
+        found = target.read_text()
+    assert found.startswith(f"before\n{readme.BEGIN}\n") and found.endswith(
+        f"{readme.END}\nafter\n"
+    )
+    assert "old" not in found and "| planted: Max beats average by far. | supported |" in found
+    assert found.count("made & by <hand>") == 1
+
+
+def test_latex_escapes_what_is_special():
+    assert tables.escape("50% of a_b & c − d") == r"50\% of a\_b \& c $-$ d"
+
+
+@pytest.mark.parametrize(
+    ("value", "metric", "signed", "shown"),
+    [
+        (0.9609, "test_accuracy", False, "96.09"),
+        (-0.00123, "test_accuracy", True, "−0.12"),
+        (2.30258, "initial_loss", False, "2.303"),
+        (123.4, "steps_to_90", True, "+123.4"),
+        (float("nan"), "test_loss", False, "–"),
+        (None, "test_accuracy", False, "–"),
+    ],
+)
+def test_numbers_are_shown_as_their_metric_wants(value, metric, signed, shown):
+    assert text.score(value, metric, signed) == shown
+
+
+def test_many_lines_have_an_order_of_colours():
+    assert len(figures.pick_colors(3)) == 3 and len({*map(tuple, figures.pick_colors(13))}) == 13
+
+
+def find_browser():
+    return next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome")
+         if (path := shutil.which(name))), None,
+    )  # fmt: skip
+
+
+PROBE = """
+<script>
+const report = [];
+window.addEventListener("error", (event) => report.push("error: " + event.message));
+window.addEventListener("load", () => {
+  report.push("requests: " + performance.getEntriesByType("resource").length);
+  report.push("wider: " + (document.documentElement.scrollWidth - innerWidth > 0));
+  const board = document.getElementById("board");
+  if (board) {
+    const names = () => [...board.tBodies[0].rows].filter((row) => !row.hidden)
+      .map((row) => row.cells[0].querySelector("strong").textContent).join(" ");
+    board.querySelectorAll("th button")[0].click();
+    report.push("sorted: " + names());
+    board.querySelectorAll("th button")[0].click();
+    report.push("again: " + names());
+    const verdict = document.getElementById("verdict");
+    verdict.value = "supported";
+    verdict.dispatchEvent(new Event("change"));
+    report.push("filtered: " + names());
+    report.push(document.getElementById("shown").textContent);
+  }
+  document.body.innerHTML = "<pre>PROBE " + report.join("; ") + " PROBE</pre>";
+});
+</script>
+"""
+
+
+def browse(path, tmp_path, *flags):
+    copy = path.with_name("probe.html")
+    copy.write_text(path.read_text().replace("<body>", "<body>" + PROBE))
+    command = [
+        find_browser(), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        f"--user-data-dir={tmp_path / 'profile'}", "--window-size=500,800", "--dump-dom",
+        *flags, copy.as_uri(),
+    ]  # fmt: skip
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    found = re.search(r"PROBE (.*?) PROBE", shown)
+    assert found, shown[:500]
+    return found[1].split("; ")
+
+
+@pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")
+class TestInABrowser:
+    def test_scoreboard_sorts_filters_and_asks_for_nothing(self, board, tmp_path):
+        assert browse(board, tmp_path) == [
+            "requests: 0", "wider: false", "sorted: first-layer-edges planted relu-formula",
+            "again: relu-formula planted first-layer-edges", "filtered: relu-formula planted",
+            "2 of 3 rows shown",
+        ]  # fmt: skip
+
+    def test_study_page_is_no_wider_than_a_phone(self, tmp_path):
+        path = page.write_report(judge_all_kinds(), tmp_path, COMMAND)
+        assert browse(path, tmp_path) == ["requests: 0", "wider: false"]
