@@ -1,5 +1,6 @@
 """Puts the scoreboard's result into a Markdown file, between two markers."""
 
+import collections
 import json
 import pathlib
 from collections.abc import Sequence
@@ -42,9 +43,15 @@ def render(folder: pathlib.Path) -> str:
     facts = board["facts"]
     line = (
         f"`{board['command']}`, {facts['seeds']} seeds, {facts['dates'][:10]}, Python"
-        f" {facts['python']}, {facts['packages']}:"
+        f" {facts['python']}, {facts['packages']}: {count_verdicts(board['rows'])}."
     )
     return f"{line}\n\n{(folder / 'scoreboard.md').read_text(encoding='utf-8')}"
+
+
+def count_verdicts(rows: Sequence[dict[str, str]]) -> str:
+    """How many rows have each verdict, the most frequent first."""
+    counts = collections.Counter(row["verdict"] for row in rows)
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
 
 
 if __name__ == "__main__":
