@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import flags as absl_flags
 
-from cnnjax import flags
+from cnnjax import flags, names
 from cnnjax import study as study_lib
 from cnnjax.config import KNOBS, find_knob
 from experiments import conduct, script
@@ -84,7 +84,8 @@ def print_list(as_json: bool) -> None:
 
     listing = {
         "claims": scoreboard.list_claims(list(claims.STUDIES.values())),
-        "datasets": list(find_knob("dataset").choices),
+        "datasets": list(names.BUILT_IN) + sorted(set(names.load_sources()) - set(names.BUILT_IN)),
+        "dataset_sources": names.load_sources(),
         "models": list(find_knob("model").choices),
         "knobs": {
             name: list(knob.choices) or describe_allowed(knob) for name, knob in KNOBS.items()
@@ -100,6 +101,14 @@ def print_list(as_json: bool) -> None:
     print("\nClaims:")
     for claim in listing["claims"]:
         print(f"  {claim['id']:24} {claim['claim']}\n{'':27}{claim['status']}")
+    print("\nData (--dataset; source, licence and citation of each by --list --json):")
+    for name in listing["datasets"]:
+        known = names.load_sources()[name]
+        needs = "; preparing it needs TensorFlow" if known.get("needs_tensorflow") else ""
+        licence = known["licence"].split("\n")[0] or "licence not stated"
+        print(f"  {name:24} {known['source']} ({licence}{needs})")
+    for form in names.FILES.values():
+        print(f"  {form}")
     print("\nKnobs (--help says what each means):")
     for name, allowed in listing["knobs"].items():
         print(f"  {name:18} {'|'.join(allowed) if isinstance(allowed, list) else allowed}")

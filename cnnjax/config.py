@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-from cnnjax import knobs, presets
+from cnnjax import knobs, names, presets
 from cnnjax.knobs import ConfigError, Knob, format_value, number, structure
 
 
@@ -30,6 +30,7 @@ Pool = Literal[
 ]
 WINDOWS = tuple(pool for pool in get_args(Pool) if pool not in ("stride", "none"))
 POOLING = {**but("resnet20", of=presets.CONVOLUTIONAL), "stem": ("imagenet",)}
+SPLIT = "text such as train[:90%]"
 NORMS = ("batch", "layer", "group")
 WINDOWED = {**POOLING, "pool": WINDOWS}
 SHRINKING = {**POOLING, "pool": (*WINDOWS, "stride")}
@@ -40,7 +41,12 @@ class Config:
     """One run. Raises ConfigError on a value or a combination that cannot be."""
 
     # fmt: off
-    dataset: Literal["digits", "mnist1d", "dot", "gratings", "shapes"] = structure("digits", "Data set to learn.")
+    dataset: str = structure("digits", "Data set to learn: an embedded one; any image classification data set of TFDS, with config and version behind it if wanted (emnist/balanced, cifar10:3.0.2); folder:PATH with a subfolder of images a class; arrays:FILE.npz; or idx:PATH with files in MNIST's format.", check=names.parse, allowed=names.ALLOWED)
+    train_split: str = structure("", "Examples to train on, in TFDS's syntax, such as train[:90%]; empty for the data set's own.", allowed=SPLIT)
+    validation_split: str = structure("", "Examples to validate on; empty for the data set's own, or else the last tenth of train.", allowed=SPLIT)
+    test_split: str = structure("", "Examples to test on; empty for the data set's own.", allowed=SPLIT)
+    feed: Literal["auto", "memory", "stream"] = structure("auto", "Where training images are: on the device (memory), or decoded from disk while others train (stream), in an order of its own; auto streams what does not fit.")
+    eval_crop: float = structure(1.0, "Share of its shorter side that an image is cut to before it is resized to --image_size for evaluation; 0.875 is usual on ImageNet. Below 1, or where images differ in size, the host resizes.", above=0.0, high=1.0)
     train_examples: int = structure(0, "Training images to use, from the front of the fixed, stratified training split; 0 for all.", low=0)
     draw: Literal["first", "seed"] = structure("first", "Which training images --train_examples takes: the first of the split, or as many from all of it, drawn by the seed.")
     permute_pixels: bool = structure(False, "Whether the pixels of all images, training and test, stand in one fixed random order.")

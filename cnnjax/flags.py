@@ -11,6 +11,7 @@ from absl import flags
 from cnnjax.config import KNOBS, Config
 from cnnjax.knobs import ConfigError, Knob, describe_allowed, parse_value
 from cnnjax.knobs import format_value as format_knob
+from cnnjax.names import Where
 
 BUILT_IN = {"flagfile": "Read flags from this file, one a line."}
 
@@ -28,8 +29,9 @@ class _KnobParser(flags.ArgumentParser):
             return argument
         try:
             return parse_value(self.knob, argument)
-        except ConfigError:
-            raise ValueError(f"give {self.syntactic_help}") from None
+        except ConfigError as error:
+            own = self.knob.check and str(error).partition(": ")[2]  # its own words say more
+            raise ValueError(own or f"give {self.syntactic_help}") from None
 
 
 class _KnobSerializer(flags.ArgumentSerializer):
@@ -53,12 +55,26 @@ def define_config(values: flags.FlagValues, defaults: Config, without: Iterable[
             )
 
 
-def define_data_dir(values: flags.FlagValues) -> None:
-    """Defines --data_dir."""
+def define_where(values: flags.FlagValues) -> None:
+    """Defines the flags that say where data lie."""
     flags.DEFINE_string(
-        "data_dir", None, "Folder of prepared data sets; none for the user's cache.",
+        "data_dir", None,
+        "Folder of prepared data sets, here or remote (gs://, s3://); none for TFDS_DATA_DIR, or"
+        " else the user's cache.",
         flag_values=values,
     )  # fmt: skip
+    flags.DEFINE_string(
+        "manual_dir", None, "Folder of files that were downloaded by hand.", flag_values=values
+    )
+    flags.DEFINE_boolean(
+        "skip_bad_files", False, "Leave out files of folder:PATH that are no whole images.",
+        flag_values=values,
+    )  # fmt: skip
+
+
+def read_where(values: flags.FlagValues) -> Where:
+    """Where the command line says that data lie."""
+    return Where(values.data_dir, values.manual_dir, values.skip_bad_files)
 
 
 def given_config(values: flags.FlagValues) -> dict[str, Any]:
@@ -102,7 +118,7 @@ def render_help(values: flags.FlagValues, description: str) -> str:
         help = flag.help.removeprefix(f"<{kind}>: ")  # absl repeats the choices there
         if flag.boolean:
             kind = "true|false"
-        default = "none" if flag.default is None else str(flag.default_as_str).strip("'")
+        default = "none" if flag.default in (None, "") else str(flag.default_as_str).strip("'")
         head = f"  --{flag.name}  ({(kind or 'text').replace('|', ' | ')}; default: {default})"
         lines += textwrap.wrap(head, 98, subsequent_indent="      ")
         lines += textwrap.wrap(help, 94, initial_indent="      ", subsequent_indent="      ")

@@ -1,18 +1,20 @@
 """One group of lanes: its data on the devices, its compiled program, its training."""
 
 import functools
+import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from cnnjax import corrupt, models, optim, program, spread, store
 from cnnjax import examine as examine_lib
 from cnnjax.config import Config
-from cnnjax.data import batches, load, transform
+from cnnjax.data import batches, load, stream, transform
 
 # On a CPU, level 1 compiles in two thirds of the time and the result runs no slower.
 CPU_COMPILER_OPTIONS = {"xla_backend_optimization_level": 1}
@@ -22,9 +24,10 @@ class GroupData(NamedTuple):
     """What the lanes of a group train and are judged on, on the devices."""
 
     spec: program.DataSpec
-    train: program.TrainData
+    train: program.TrainData | None  # None where it is streamed
     validation: batches.Batches
     test: batches.Batches
+    stream: Any = None  # the training examples as stored, where they are streamed
 
 
 class Executables(NamedTuple):
@@ -47,6 +50,7 @@ class Segment(NamedTuple):
     train: program.Scores
     validation: program.Scores | None  # None where only a checkpoint is due
     seconds: float
+    waiting: float = 0.0  # seconds of these in which no training data were there
 
 
 def place_data(structure: Config, dataset: load.Dataset, mesh: jax.sharding.Mesh) -> GroupData:
@@ -56,15 +60,16 @@ def place_data(structure: Config, dataset: load.Dataset, mesh: jax.sharding.Mesh
     """
     dataset = transform.transform(structure, dataset)
     everywhere = NamedSharding(mesh, PartitionSpec())
+    streamed = dataset.stream is not None
     train, validation, test = jax.device_put(
         (
-            program.TrainData(*dataset.train),
+            None if streamed else program.TrainData(*dataset.train),
             batches.pad_batches(*dataset.validation),
             batches.pad_batches(*dataset.test),
         ),
         everywhere,
     )
-    return GroupData(make_spec(structure, dataset), train, validation, test)
+    return GroupData(make_spec(structure, dataset), train, validation, test, dataset.stream)
 
 
 def make_spec(structure: Config, dataset: load.Dataset) -> program.DataSpec:
@@ -79,7 +84,7 @@ def make_spec(structure: Config, dataset: load.Dataset) -> program.DataSpec:
     return program.DataSpec(
         image_shape=shape, num_classes=dataset.num_classes, num_train=drawn or len(images),
         mean=mean, std=std, filters=filters, low=float(images.min()), high=float(images.max()),
-        positions=dataset.positions,
+        positions=dataset.positions, streamed=dataset.stream is not None,
     )  # fmt: skip
 
 
@@ -103,6 +108,52 @@ def segment_lengths(structure: Config, start: int = 0, checkpoint_every: int = 0
     return [end - begin for begin, end in zip(edges, edges[1:], strict=False) if end > begin]
 
 
+def count_most(structure: Config, numbers: optim.Numbers, data: GroupData) -> int:
+    """Steps that the training data reach for at once: all, unless they are streamed."""
+    if data.stream is None:
+        return structure.steps
+    return stream.count_steps(structure, len(numbers["seed"]), data.spec.image_shape)
+
+
+def cut(length: int, most: int) -> list[int]:
+    """A number of steps in pieces of at most so many."""
+    return [most] * (length // most) + [length % most] * (length % most > 0)
+
+
+def find_pieces(lengths: Iterable[int], most: int) -> list[int]:
+    """The lengths in steps for which `advance` is compiled."""
+    return sorted({piece for length in lengths for piece in cut(length, most)})
+
+
+def describe_chunk(
+    structure: Config, num_steps: int, numbers: optim.Numbers, spec: program.DataSpec,
+    sharding: NamedSharding,
+) -> program.TrainData:  # fmt: skip
+    """Shapes of the images and labels that a stream gives the lanes for so many steps."""
+    leading = (len(numbers["seed"]), num_steps * structure.batch_size)
+    return program.TrainData(
+        jax.ShapeDtypeStruct((*leading, *spec.image_shape), np.uint8, sharding=sharding),
+        jax.ShapeDtypeStruct(leading, np.int32, sharding=sharding),
+    )
+
+
+def open_feed(
+    structure: Config, numbers: optim.Numbers, data: GroupData, step: int,
+    pieces: Sequence[Sequence[int]],
+) -> Iterator[program.TrainData | None]:  # fmt: skip
+    """The training data of each piece: always the same, unless they are streamed."""
+    if data.stream is None:
+        return itertools.cycle([data.train])
+    seeds = [int(seed) for seed in np.asarray(numbers["seed"])]
+    streams = stream.open_streams(structure, data.stream, seeds, step, data.spec.image_shape)
+    lengths = [piece for segment in pieces for piece in segment]
+    sharding = numbers["seed"].sharding
+    return (
+        program.TrainData(*jax.device_put(tuple(chunk), sharding))
+        for chunk in stream.make_chunks(streams, lengths)
+    )
+
+
 def compile_group(
     structure: Config, numbers: optim.Numbers, data: GroupData, mesh: jax.sharding.Mesh,
     lengths: Iterable[int],
@@ -120,6 +171,7 @@ def compile_group(
         over_all = spread.over_lanes(function, mesh, chunk, num_own, donate)
         return over_all.lower(*arguments).compile(compiler_options=options)
 
+    most = count_most(structure, numbers, data)
     shapes = jax.eval_shape(spread.over_lanes(functions.init, mesh, chunk, num_own=1), numbers)
     sharding = NamedSharding(mesh, PartitionSpec("run"))
     states = jax.tree.map(
@@ -128,11 +180,14 @@ def compile_group(
 
     def compile_advance(num_steps: int) -> Callable:
         advance = functools.partial(functions.advance, num_steps=num_steps)
-        return compile_lanes(advance, numbers, states, data.train, num_own=2, donate=1)
+        if data.train is not None:
+            return compile_lanes(advance, numbers, states, data.train, num_own=2, donate=1)
+        chunk = describe_chunk(structure, num_steps, numbers, data.spec, sharding)
+        return compile_lanes(advance, numbers, states, chunk, num_own=3, donate=1)
 
     return Executables(
         init=compile_lanes(functions.init, numbers),
-        advance={length: compile_advance(length) for length in sorted(set(lengths))},
+        advance={length: compile_advance(length) for length in find_pieces(lengths, most)},
         evaluate_validation=compile_lanes(functions.evaluate, states, data.validation),
         examine=compile_lanes(functions.examine, states, data.validation, data.test),
     )
@@ -148,16 +203,24 @@ def train_group(
     """
     states: Any = executables.init(numbers) if start is None else start
     step = int(np.asarray(states.step)[0])
-    for length in segment_lengths(structure, step, checkpoint_every):
-        begin = time.perf_counter()
-        states, train = executables.advance[length](numbers, states, data.train)
-        jax.block_until_ready(states)
+    lengths = segment_lengths(structure, step, checkpoint_every)
+    most = count_most(structure, numbers, data)
+    feed = open_feed(structure, numbers, data, step, [cut(length, most) for length in lengths])
+    for length in lengths:
+        begin, waiting, train = time.perf_counter(), 0.0, None
+        for piece in cut(length, most):
+            asked = time.perf_counter()
+            chunk = next(feed)
+            waiting += time.perf_counter() - asked
+            states, scores = executables.advance[piece](numbers, states, chunk)
+            jax.block_until_ready(states)
+            train = scores if train is None else jax.tree.map(jnp.add, train, scores)
         seconds = time.perf_counter() - begin
         step += length
         due = step == structure.steps or (structure.eval_every and step % structure.eval_every == 0)
         validation = executables.evaluate_validation(states, data.validation) if due else None
         train, validation = jax.device_get((train, validation))
-        yield Segment(step, states, train, validation, seconds)
+        yield Segment(step, states, train, validation, seconds, waiting)
 
 
 def measure_start(

@@ -10,6 +10,7 @@ import numpy as np
 from cnnjax import metrics, stats, store
 from cnnjax import study as study_lib
 from cnnjax.config import Config
+from cnnjax.data.load import request_of
 from cnnjax.store import Record
 from cnnjax.study import Claim, Comparison, Lead, Overrides, Score, Side, Slope, Study
 
@@ -78,9 +79,9 @@ def _check_comparable(study: Study, arms: Mapping[str, Arm]) -> None:
     if len(seeds) != 1:
         raise ValueError(f"study {study.name}: the arms do not have the same seeds")
     records = [record for arm in arms.values() for record in arm.records]
-    origins = {(record.config.dataset, record.provenance["origin"]) for record in records}
+    origins = {(request_of(record.config), record.provenance["origin"]) for record in records}
     programs = {origin.partition(" data ")[0] for _, origin in origins}
-    if len(programs) != 1 or len(origins) != len({dataset for dataset, _ in origins}):
+    if len(programs) != 1 or len(origins) != len({request for request, _ in origins}):
         found = ", ".join(sorted({origin for _, origin in origins}))
         raise ValueError(f"study {study.name}: runs of different origin: {found}")
 

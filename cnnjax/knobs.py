@@ -3,7 +3,7 @@
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 
@@ -34,6 +34,8 @@ class Knob(NamedTuple):
     help: str
     traced: bool
     choices: tuple[str, ...] = ()
+    check: Callable[[str], Any] | None = None  # of a free text: raises ConfigError
+    allowed: str = ""  # what a free text may be, in words
     low: float | None = None  # least allowed value
     high: float | None = None  # greatest allowed value
     above: float | None = None  # every value must be greater
@@ -63,6 +65,8 @@ def describe_allowed(knob: Knob) -> str:
         return "|".join(knob.choices)
     if knob.type is bool:
         return "true|false"
+    if knob.type is str:
+        return knob.allowed
     words = {int: "an integer", float: "a number", tuple: "integers such as 16,32"}[knob.type]
     if knob.pair:
         words = "one integer, or two that differ such as 3x5"
@@ -73,6 +77,8 @@ def describe_allowed(knob: Knob) -> str:
 
 def check_value(knob: Knob, value: Any) -> None:
     """Raises ConfigError unless the knob allows this value."""
+    if knob.check is not None and isinstance(value, str):
+        knob.check(value)
     items, item_type = (value,), knob.type
     if knob.type is tuple and isinstance(value, tuple):
         items, item_type = value, int
@@ -89,6 +95,8 @@ def check_value(knob: Knob, value: Any) -> None:
 def _allows(knob: Knob, item: Any) -> bool:
     if knob.choices:
         return item in knob.choices
+    if knob.type is str:
+        return True
     return (
         item == item  # NaN is below and above nothing
         and abs(item) != float("inf")

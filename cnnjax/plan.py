@@ -8,6 +8,8 @@ from cnnjax import config as config_lib
 from cnnjax import cost, stats
 from cnnjax import study as study_lib
 from cnnjax.config import Config
+from cnnjax.data.load import request_of
+from cnnjax.names import Request
 from cnnjax.study import Study
 
 
@@ -33,7 +35,7 @@ class Plan(NamedTuple):
     state_bytes: int  # parameters and optimiser state of all lanes of the largest group
 
 
-Infos = Mapping[str, tuple[tuple[int, int, int], int]]  # image shape and classes by data set
+Infos = Mapping[Request, tuple[tuple[int, int, int], int]]  # image shape and classes by data
 
 
 def make_plan(study: Study, base: Config, num_seeds: int, infos: Infos) -> Plan:
@@ -45,7 +47,9 @@ def make_plan(study: Study, base: Config, num_seeds: int, infos: Infos) -> Plan:
     tuning = study_lib.make_tuning_lanes(study, base)
     lanes = [*study_lib.make_lanes(study, base, num_seeds), *tuning]
     groups = Counter(config_lib.structure_of(config) for config in lanes)
-    costs = {structure: cost.measure(structure, *infos[structure.dataset]) for structure in groups}
+    costs = {
+        structure: cost.measure(structure, *infos[request_of(structure)]) for structure in groups
+    }
     return Plan(
         num_groups=len(groups),
         num_lanes=len(lanes),

@@ -3,6 +3,7 @@
 Weights, batch order and every other draw follow from the run's seed and the step number alone.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -31,6 +32,7 @@ class DataSpec(NamedTuple):
     low: float = 0.0  # darkest training pixel
     high: float = 255.0  # brightest
     positions: Any = None  # row and column of each class [classes, 2], where classes are places
+    streamed: bool = False  # training images come in the order in which they are seen
 
 
 class State(NamedTuple):
@@ -80,6 +82,9 @@ def make_program(
     network = cost.find_twin(structure, spec.image_shape, spec.num_classes)
     model = models.make_model(network, spec.image_shape, spec.num_classes)
 
+    # A stream has cut and mirrored its images already.
+    on_device = dataclasses.replace(structure, crop=0.0, flip=False) if spec.streamed else structure
+
     def run_key(numbers: optim.Numbers, purpose: int) -> Array:
         return jax.random.fold_in(jax.random.key(numbers["seed"]), purpose)
 
@@ -111,7 +116,7 @@ def make_program(
             images, labels = data.images[indices].astype(jnp.float32), all_labels[indices]
             targets = jax.nn.one_hot(labels, spec.num_classes)
             images, targets = augment.augment(
-                structure, jax.random.fold_in(key, 0), images, targets, spec.mean, spec.std
+                on_device, jax.random.fold_in(key, 0), images, targets, spec.mean, spec.std
             )
             smoothing = numbers["label_smoothing"]  # Szegedy et al. 2016, section 7
             targets = targets * (1 - smoothing) + smoothing / spec.num_classes
@@ -161,6 +166,8 @@ def make_program(
         order = batches.batch_indices(
             run_key(numbers, ORDER), state.step, num_steps, structure.batch_size, spec.num_train
         )
+        if spec.streamed:
+            order = jnp.arange(num_steps * structure.batch_size).reshape(num_steps, -1)
         if structure.draw == "seed":
             drawn = jax.random.permutation(run_key(numbers, DRAW), len(data.labels))
             order = drawn[order]

@@ -94,6 +94,11 @@ def memory_budget() -> int:
     return int(0.8 * (device.memory_stats() or {}).get("bytes_limit", 8 * 2**30))
 
 
+def data_budget() -> int:
+    """Bytes that the images of a data set may take of each device; larger ones are streamed."""
+    return memory_budget() // 2
+
+
 def fit_wave(structure: Config, num_lanes: int, spec: program.DataSpec, run_devices: int) -> int:
     """How many lanes train at once, so that their states fit the memory: all, or fewer.
 

@@ -38,6 +38,8 @@ PROGRAM_FILES = (
     "microbatch.py",
     "data/batches.py",
     "data/transform.py",
+    "data/decode.py",
+    "data/stream.py",
     "spread.py",
     "group.py",
 )

@@ -95,12 +95,14 @@ def run_lanes(
     dataset: load.Dataset,
     on_examples: Callable[[int], None] = lambda count: None,
     should_stop: Callable[[], bool] = lambda: False,
+    on_waiting: Callable[[float], None] = lambda share: None,
 ) -> Iterator[Result | Failure]:
     """Trains every config and yields it when it is done; a group that fails yields a Failure.
 
     Groups compile concurrently while earlier ones train; a group whose states do not fit the memory
-    goes in waves through one compiled program. `on_examples` hears how many training
-    examples each segment saw. Raises Interrupted soon after `should_stop` turns true.
+    goes in waves through one compiled program. `on_examples` hears how many training examples each
+    segment saw, `on_waiting` for what share of its time no data were there. Raises Interrupted
+    soon after `should_stop` turns true.
     """
 
     def make_ready(group: Group) -> Ready:
@@ -137,7 +139,7 @@ def run_lanes(
                     ready = future.result()
                     for start in range(0, len(group.lanes), ready.wave):
                         lanes = group.lanes[start : start + ready.wave]
-                        yield from _run_wave(ready, lanes, on_examples, should_stop)
+                        yield from _run_wave(ready, lanes, on_examples, should_stop, on_waiting)
                 except Interrupted:
                     raise
                 except Exception as error:  # one bad group must not end a sweep overnight
@@ -151,6 +153,7 @@ def _run_wave(
     lanes: Sequence[Config],
     on_examples: Callable[[int], None],
     should_stop: Callable[[], bool],
+    on_waiting: Callable[[float], None],
 ) -> Iterator[Result]:
     structure = ready.group.structure
     numbers = spread.stack_numbers(lanes, ready.mesh, ready.data.spec, ready.wave)
@@ -162,6 +165,7 @@ def _run_wave(
         for lane, curve in enumerate(curves):
             curve.append(group_lib.describe_segment(segment, lane))
         on_examples((segment.step - step) * structure.batch_size * len(lanes))
+        on_waiting(segment.waiting / segment.seconds)
         seconds, step, states = seconds + segment.seconds, segment.step, segment.states
         if should_stop():
             raise Interrupted

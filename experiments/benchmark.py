@@ -14,6 +14,7 @@ from absl import flags as absl_flags
 from cnnjax import config as config_lib
 from cnnjax import flags
 from cnnjax.config import Config
+from cnnjax.names import Where
 from experiments import script
 
 DESCRIPTION = """
@@ -71,7 +72,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         "roofline", None, "With --profile: draw the layers under the machine's roof, as SVG.",
         flag_values=values,
     )  # fmt: skip
-    flags.define_data_dir(values)
+    flags.define_where(values)
     flags.define_config(values, Config())
     positional = flags.parse(values, argv, DESCRIPTION)
     if positional:
@@ -89,7 +90,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     if values.roofline and not values.profile:
         flags.refuse("--roofline goes with --profile")
     if values.profile:
-        return profile(configs, values.data_dir, values.roofline)
+        return profile(configs, flags.read_where(values), values.roofline)
     if any(name.startswith("pytorch") for name in values.opponents):
         try:
             import torch  # noqa: F401
@@ -109,7 +110,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         f" {'high':>6}  {'ours, images/s':>14} {'of peak':>7}"
     )
     for name, config in configs:
-        dataset = load_data(name, config, values.data_dir)
+        dataset = load_data(name, config, flags.read_where(values))
         rows += measure_network(name, config, dataset, lanes, values.opponents, values.rounds, peak)
     if values.json:
         pathlib.Path(values.json).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
@@ -123,9 +124,7 @@ def parse_counts(name: str, texts: Sequence[str]) -> list[int]:
     return [int(text) for text in texts]
 
 
-def profile(
-    configs: Sequence[tuple[str, Config]], data_dir: str | None, roofline: str | None
-) -> int:
+def profile(configs: Sequence[tuple[str, Config]], where: Where, roofline: str | None) -> int:
     """Prints where the time of one run's training step goes; gives the exit status."""
     from rich.console import Console
 
@@ -137,7 +136,7 @@ def profile(
     peak, bandwidth = profiler.measure_peak(), profiler.measure_bandwidth()
     print(f"peak {peak / 1e9:,.0f} GFLOP/s (matrix product), {bandwidth / 1e9:,.0f} GB/s (copy)")
     for name, config in configs:
-        dataset = load_data(name, config, data_dir)
+        dataset = load_data(name, config, where)
         train = make_ours(config, 1, dataset)
         seconds = [profiler.time_call(train, config.steps) for _ in range(6)][1:]
         step = statistics.median(seconds) / config.steps
@@ -153,13 +152,13 @@ def profile(
     return script.DONE
 
 
-def load_data(name: str, config: Config, data_dir: str | None) -> Any:
+def load_data(name: str, config: Config, where: Where) -> Any:
     """What a network trains on: the digits, or random images of its shape."""
     from cnnjax.data import load
 
     if (shape := NETWORKS[name][1]) is not None:
         return make_random_dataset(shape)
-    dataset = load.load_dataset(config.dataset, load.find_data_dir(data_dir))
+    dataset = load.load_dataset(config, where)
     return load.take_train(dataset, config.train_examples)
 
 

@@ -11,6 +11,7 @@ from absl import flags as absl_flags
 
 from cnnjax import flags
 from cnnjax.config import Config
+from cnnjax.names import Where
 from experiments import script
 
 
@@ -18,7 +19,7 @@ class Options(NamedTuple):
     """How to conduct a study, besides its Config."""
 
     runs: pathlib.Path
-    data_dir: str | None
+    where: Where
     num_seeds: int
     plan_only: bool
     command: str  # that reproduces the report
@@ -33,7 +34,7 @@ def define_flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_boolean("quick", False, "10 seeds an arm.", flag_values=values)
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
     absl_flags.DEFINE_string("runs", "runs", "Folder for records and reports.", flag_values=values)
-    flags.define_data_dir(values)
+    flags.define_where(values)
     flags.define_config(values, Config(), without=["seed"])
 
 
@@ -43,7 +44,7 @@ def read_options(values: absl_flags.FlagValues, argv: Any) -> Options:
         flags.refuse("--quick means --seeds=10: give one of the two")
     return Options(
         runs=pathlib.Path(values.runs),
-        data_dir=values.data_dir,
+        where=flags.read_where(values),
         num_seeds=10 if values.quick else values.seeds,
         plan_only=values.plan,
         command=" ".join(["python", *argv]),
@@ -60,19 +61,18 @@ def conduct(
     # JAX is imported from here on, so that --help and a wrong flag are answered at once.
     from rich.console import Console
 
-    from cnnjax import judge, sweep
+    from cnnjax import judge, spread, sweep
     from cnnjax import plan as plan_lib
     from cnnjax import study as study_lib
-    from cnnjax.data import load
+    from cnnjax.data import load, transform
 
     console = Console()
     base = study_lib.make_base(study, given)
     lanes = study_lib.make_lanes(study, base, options.num_seeds)
     tuning = study_lib.make_tuning_lanes(study, base)
-    data_dir = load.find_data_dir(options.data_dir)
     sweep.configure_jax()
-    names = dict.fromkeys(lane.dataset for lane in lanes)
-    infos = {name: load.load_info(name, data_dir) for name in names}
+    asked = {load.request_of(lane): lane for lane in (*tuning, *lanes)}  # data -> a lane of them
+    infos = {request: load.load_info(lane, options.where) for request, lane in asked.items()}
     plan = plan_lib.make_plan(study, base, options.num_seeds, infos)
     for warning in plan_lib.warn_of_seeds(study, options.num_seeds):
         print(f"warning: {warning}", file=sys.stderr)
@@ -80,10 +80,12 @@ def conduct(
         from cnnjax.report import terminal
 
         terminal.print_plan(study, plan, options.num_seeds, console)
+        for lane in {lane.dataset: lane for lane in asked.values()}.values():
+            print(f"data: {load.describe_feed(lane, options.where, spread.data_budget())}")
         return script.DONE, None
-    datasets = {name: load.load_dataset(name, data_dir) for name in names}
+    datasets = load_datasets(asked, options.where)
     for lane in lanes:
-        load.check_train_examples(datasets[lane.dataset], lane.train_examples)
+        transform.check(lane, datasets[load.request_of(lane)])
 
     try:
         tried = train(tuning, datasets, options.runs, stop)
@@ -112,6 +114,29 @@ def conduct(
     return script.DONE, judgement
 
 
+def load_datasets(asked: dict[Any, Config], where: Where) -> dict[Any, Any]:
+    """Every data set that is asked for, in memory or streamed, and what a person should know."""
+    from cnnjax import spread
+    from cnnjax.data import load
+
+    datasets = {
+        request: load.load_dataset(lane, where, spread.data_budget())
+        for request, lane in asked.items()
+    }
+    for dataset in datasets.values():
+        print_notes(dataset)
+    return datasets
+
+
+def print_notes(dataset: Any) -> None:
+    """On stderr, what a person should know of a data set."""
+    for note in dataset.notes:
+        print(f"note: {dataset.name}: {note}", file=sys.stderr)
+    if dataset.stream is not None:
+        count = f"{len(dataset.stream):,}"
+        print(f"note: {dataset.name}: {count} training images are streamed", file=sys.stderr)
+
+
 def choose(study: Any, base: Config, records: dict[Config, Any]) -> Any:
     """The study with the settings that its tuning found best; as it is without tuning."""
     from cnnjax import metrics
@@ -125,7 +150,7 @@ def choose(study: Any, base: Config, records: dict[Config, Any]) -> Any:
 
 
 def train(
-    lanes: list[Config], datasets: dict[str, Any], runs: pathlib.Path, stop: script.Stop
+    lanes: list[Config], datasets: dict[Any, Any], runs: pathlib.Path, stop: script.Stop
 ) -> Any:
     """Runs the lanes without a record on this machine, under a progress bar."""
     from cnnjax.engines import local
@@ -134,15 +159,15 @@ def train(
         hear: dict[str, Any] = {}
 
         def on_start(num_lanes: int, num_examples: int) -> None:
-            bar = script.progress_bar(num_lanes, num_examples)
-            hear["examples"], hear["lane"] = stack.enter_context(bar)
+            hear["bar"] = stack.enter_context(script.progress_bar(num_lanes, num_examples))
 
         return local.run_missing(
             lanes, datasets, runs,
             local.Observer(
                 on_start=on_start,
-                on_examples=lambda count: hear["examples"](count),
-                on_record=lambda record: hear["lane"](record),
+                on_examples=lambda count: hear["bar"].on_examples(count),
+                on_waiting=lambda share: hear["bar"].on_waiting(share),
+                on_record=lambda record: hear["bar"].on_lane(record),
                 should_stop=should_stop,
             ),
         )  # fmt: skip

@@ -5,11 +5,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from cnnjax import flags
 from cnnjax.knobs import ConfigError, RunError
 
+WAITING = 0.1  # share of the time waited for data that is worth a word
 DONE, FAILED, INTERRUPTED = 0, 1, 75  # exit statuses; 2 is for a wrong command line
 
 
@@ -70,11 +71,19 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     sys.exit(status)
 
 
+class Bar(NamedTuple):
+    """What a progress bar is told."""
+
+    on_examples: Callable[[int], None]  # training examples seen
+    on_lane: Callable[[Any], None]  # a lane that is done
+    on_waiting: Callable[[float], None]  # share of the time in which no data were there
+
+
 @contextlib.contextmanager
-def progress_bar(total_lanes: int, total_examples: int) -> Iterator[tuple[Callable, Callable]]:
+def progress_bar(total_lanes: int, total_examples: int) -> Iterator[Bar]:
     """A bar on stderr, silent unless that is a terminal.
 
-    Gives two functions: one hears of training examples seen, one of each lane that is done.
+    Says when training waits for data, which the device could have used.
     """
     from rich import progress
     from rich.console import Console
@@ -84,14 +93,14 @@ def progress_bar(total_lanes: int, total_examples: int) -> Iterator[tuple[Callab
         progress.TextColumn("training"),
         progress.BarColumn(),
         progress.TextColumn("{task.fields[done]}/{task.fields[lanes]} lanes"),
-        progress.TextColumn("{task.fields[rate]} examples/s"),
+        progress.TextColumn("{task.fields[rate]} examples/s{task.fields[waiting]}"),
         progress.TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,
         transient=True,
     )
     done = 0
-    task = bar.add_task("", total=total_examples, done=0, lanes=total_lanes, rate="–")
+    task = bar.add_task("", total=total_examples, done=0, lanes=total_lanes, rate="–", waiting="")
 
     def on_examples(count: int) -> None:
         bar.advance(task, count)
@@ -103,5 +112,8 @@ def progress_bar(total_lanes: int, total_examples: int) -> Iterator[tuple[Callab
         done += 1
         bar.update(task, done=done)
 
+    def on_waiting(share: float) -> None:
+        bar.update(task, waiting=f", {share:.0%} waiting for data" if share > WAITING else "")
+
     with bar:
-        yield on_examples, on_lane
+        yield Bar(on_examples, on_lane, on_waiting)

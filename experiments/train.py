@@ -11,7 +11,8 @@ from cnnjax import config as config_lib
 from cnnjax import flags
 from cnnjax.config import Config
 from cnnjax.knobs import ConfigError
-from experiments import script
+from cnnjax.names import Where
+from experiments import conduct, script
 
 DESCRIPTION = """
 python -m experiments.train [--name=value ...] --workdir=FOLDER
@@ -38,39 +39,42 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     absl_flags.DEFINE_boolean(
         "plan", False, "Print what the network costs, layer by layer, and stop.", flag_values=values
     )
-    flags.define_data_dir(values)
+    flags.define_where(values)
     flags.define_config(values, Config())
     positional = flags.parse(values, argv, DESCRIPTION)
     if positional:
         flags.refuse(f"unexpected {positional[0]!r}: every choice is a flag, such as --pool=avg")
     config = config_lib.make_config(flags.given_config(values))
     if values.plan:
-        return print_cost(config, values.data_dir)
+        return print_cost(config, flags.read_where(values))
     if not values.workdir:
         flags.refuse(
             "--workdir is missing: name the folder of this run, such as --workdir=runs/one"
         )
     workdir = pathlib.Path(values.workdir)
-    return train(config, workdir, values.data_dir, values.checkpoint_every, stop)
+    return train(config, workdir, flags.read_where(values), values.checkpoint_every, stop)
 
 
-def print_cost(config: Config, data_dir: str | None) -> int:
+def print_cost(config: Config, where: Where) -> int:
     """Prints what the network costs, layer by layer; trains nothing."""
     from rich.console import Console
 
-    from cnnjax import cost
+    from cnnjax import cost, spread, sweep
     from cnnjax.data import load
     from cnnjax.report import terminal
 
-    info = load.load_info(config.dataset, load.find_data_dir(data_dir))
+    sweep.configure_jax()
+
+    info = load.load_info(config, where)
     terminal.print_cost(config, cost.measure(config, *info), Console())
+    print(f"data: {load.describe_feed(config, where, spread.data_budget())}")
     return script.DONE
 
 
 def train(
     config: Config,
     workdir: pathlib.Path,
-    given_data_dir: str | None,
+    where: Where,
     checkpoint_every: int,
     stop: script.Stop,
 ) -> int:
@@ -81,14 +85,14 @@ def train(
     import time
 
     from cnnjax import checkpoint, cost, group, spread, store, sweep
-    from cnnjax.data import load
+    from cnnjax.data import load, transform
     from cnnjax.engines import local
 
     sweep.configure_jax()
-    data_dir = load.find_data_dir(given_data_dir)
-    measured = cost.measure(config, *load.load_info(config.dataset, data_dir))
-    dataset = load.load_dataset(config.dataset, data_dir)
-    load.check_train_examples(dataset, config.train_examples)
+    measured = cost.measure(config, *load.load_info(config, where))
+    dataset = load.load_dataset(config, where, spread.data_budget())
+    transform.check(config, dataset)
+    conduct.print_notes(dataset)
     provenance = local.make_provenance(config, dataset, store.program_version())
     claim_workdir(workdir, config, provenance)
     if (workdir / "result.json").exists():
@@ -113,7 +117,7 @@ def train(
     checkpoint.write_metrics(workdir / "metrics.jsonl", metrics)
     step, seconds, stopped = start, 0.0, False
     with (
-        script.progress_bar(1, (config.steps - start) * config.batch_size) as (on_examples, _),
+        script.progress_bar(1, (config.steps - start) * config.batch_size) as bar,
         stop.listen() as should_stop,
     ):
         for segment in group.train_group(executables, structure, numbers, data, states, every):
@@ -124,7 +128,8 @@ def train(
             stopped = should_stop() and segment.step < config.steps
             if stopped or segment.step == config.steps or (every and segment.step % every == 0):
                 checkpoint.save(manager, segment.step, states)
-            on_examples((segment.step - step) * config.batch_size)
+            bar.on_examples((segment.step - step) * config.batch_size)
+            bar.on_waiting(segment.waiting / segment.seconds)
             step = segment.step
             if stopped:
                 break

@@ -7,6 +7,7 @@ the strict rule for ranks.
 import importlib.metadata
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 
@@ -24,9 +25,33 @@ import pytest
 from cnnjax import group
 from cnnjax.config import Config
 from cnnjax.data import load
+from cnnjax.names import Where
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+DEAD_END = "http://127.0.0.1:9"  # a proxy at which nobody listens
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network():
+    """A test, or a process that it starts, that asks for anything off the loopback fails."""
+    connect = socket.socket.connect
+
+    def connect_nearby(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOOPBACK:
+            pytest.fail(f"a test asked for {address}, which is not on the loopback", pytrace=True)
+        return connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect_nearby)
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            patch.setenv(name, DEAD_END)
+        for name in ("no_proxy", "NO_PROXY"):
+            patch.setenv(name, ",".join(LOOPBACK))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -59,7 +84,7 @@ def data_dir(tmp_path_factory) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def digits(data_dir) -> load.Dataset:
-    return load.load_dataset("digits", data_dir)
+    return load.load_dataset(Config(), Where(os.fspath(data_dir)))
 
 
 @pytest.fixture

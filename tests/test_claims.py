@@ -6,8 +6,10 @@ import pytest
 
 from cnnjax import cost, judge, metrics, study
 from cnnjax import plan as plan_lib
+from cnnjax.config import Config
 from cnnjax.data import load
 from cnnjax.engines import local
+from cnnjax.names import BUILT_IN, Where
 from cnnjax.study import Claim, Comparison, Study
 from experiments import claims
 from experiments.claims import article, connectivity, heads, known_answers
@@ -18,7 +20,9 @@ STUDIES = pytest.mark.parametrize("own", claims.STUDIES.values(), ids=claims.STU
 
 @pytest.fixture(scope="session")
 def infos(data_dir):
-    return {name: load.load_info(name, data_dir) for name in load.BUILDERS}
+    where = Where(str(data_dir))
+    configs = [Config(dataset=name) for name in BUILT_IN]
+    return {load.request_of(config): load.load_info(config, where) for config in configs}
 
 
 @STUDIES
@@ -58,7 +62,9 @@ def test_a_claim_tried_twice_says_the_same():
 def test_arms_said_to_be_matched_have_as_many_parameters(arms, within, infos):
     base = study.make_base(arms, {})
     counts = [
-        cost.measure(study.make_arm_config(arms, base, name, arm), *infos[base.dataset]).parameters
+        cost.measure(
+            study.make_arm_config(arms, base, name, arm), *infos[load.request_of(base)]
+        ).parameters
         for name, arm in study.make_arms(arms, base).items()
     ]
     assert max(counts) / min(counts) - 1 <= within
@@ -79,16 +85,17 @@ def test_arms_that_are_the_same_function_come_out_equivalent(tiny, digits, tmp_p
     )  # fmt: skip
     base = study.make_base(same, {})
     lanes = study.make_lanes(same, base, 6)
-    outcome = local.run_missing(lanes, {"digits": digits}, tmp_path, local.Observer())
+    outcome = local.run_missing(lanes, {load.request_of(base): digits}, tmp_path, local.Observer())
     (row,) = judge.judge(same, base, outcome.records).verdicts
     assert row["verdict"] == "equivalent" and row["difference"] == 0
     assert row["interval"] == row["interval_crossed"] == [0, 0]
 
 
 def test_lanes_of_several_data_sets_run_in_one_call(tiny, digits, data_dir, tmp_path):
-    dots = load.load_dataset("dot", data_dir)
+    dots = load.load_dataset(Config(dataset="dot"), Where(str(data_dir)))
     lanes = [dataclasses.replace(tiny, dataset=name) for name in ("dot", "digits")]
-    outcome = local.run_missing(lanes, {"digits": digits, "dot": dots}, tmp_path, local.Observer())
+    datasets = dict(zip(map(load.request_of, lanes), (dots, digits), strict=True))
+    outcome = local.run_missing(lanes, datasets, tmp_path, local.Observer())
     assert [record.config for record in outcome.records] == lanes
     origins = {record.provenance["origin"] for record in outcome.records}
     assert len(origins) == 2

@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 from sklearn import datasets
 
-from cnnjax.config import KNOBS
+from cnnjax.config import Config
 from cnnjax.data import batches, load
 from cnnjax.data.digits import SPLITS, load_order
 from cnnjax.knobs import ConfigError, RunError
+from cnnjax.names import Where
 
 LOAD = """
 import pathlib, sys
+from cnnjax.config import Config
 from cnnjax.data import load
-print(load.load_dataset('digits', pathlib.Path(sys.argv[1])).fingerprint)
+from cnnjax.names import Where
+print(load.load_dataset(Config(), Where(sys.argv[1])).fingerprint)
 """
 
 
@@ -72,11 +75,7 @@ def test_two_processes_prepare_at_once(tmp_path, digits):
 def test_a_folder_that_cannot_be_written_says_so(tmp_path):
     (tmp_path / "cnnjax_digits").write_text("in the way")
     with pytest.raises(RunError, match="data set digits could not be prepared"):
-        load.load_dataset("digits", tmp_path)
-
-
-def test_table_has_the_choices_of_the_knob():
-    assert set(load.BUILDERS) == set(KNOBS["dataset"].choices)
+        load.load_dataset(Config(), Where(str(tmp_path)))
 
 
 def order_of(seed, first, steps, size=7, examples=20):

@@ -9,7 +9,9 @@ from scipy import special
 from scipy import stats as scipy_stats
 
 from cnnjax import corrupt, examine, group, models, store, sweep
+from cnnjax.config import Config
 from cnnjax.data import load
+from cnnjax.names import Where
 from tests.small import make_small
 from tests.test_program import make_functions
 
@@ -122,7 +124,7 @@ def test_records_hold_it_all(tiny, digits):
 
 
 def test_position_error_is_the_distance_to_the_true_place(tiny, digits, data_dir):
-    dots = load.load_dataset("dot", data_dir)
+    dots = load.load_dataset(Config(dataset="dot"), Where(str(data_dir)))
     config = dataclasses.replace(tiny, dataset="dot")
     (result,) = sweep.run_lanes([config], dots)
     assert 0 < result.scores["test_position_error"] < 12

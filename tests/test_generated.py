@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from cnnjax.config import Config
 from cnnjax.data import drawings, generated, load
+from cnnjax.names import Where
 
 MAKERS = {"dot": drawings.make_dots, "gratings": drawings.make_gratings,
           "shapes": drawings.make_shapes}  # fmt: skip
@@ -51,7 +53,7 @@ def test_shapes_are_told_apart_by_their_outlines():
 
 @pytest.fixture(scope="module")
 def signals(data_dir):
-    return load.load_dataset("mnist1d", data_dir)
+    return load.load_dataset(Config(dataset="mnist1d"), Where(str(data_dir)))
 
 
 def test_mnist1d_is_its_authors(signals):
@@ -73,7 +75,7 @@ def test_validation_signals_are_others(signals):
 
 
 def test_dots_come_with_the_places_of_their_classes(data_dir):
-    dots = load.load_dataset("dot", data_dir)
+    dots = load.load_dataset(Config(dataset="dot"), Where(str(data_dir)))
     np.testing.assert_array_equal(dots.positions, drawings.dot_positions())
     assert [len(split.labels) for split in (dots.train, dots.validation, dots.test)] == [
         *generated.SIZES.values()

@@ -51,7 +51,8 @@ OTHER_VALUES = {
     "init": "orthogonal", "optimizer": "momentum", "learning_rate": 1.0, "momentum": 0.5,
     "weight_decay": 1.0, "schedule": "constant", "warmup_steps": 5, "clip_norm": 1.0,
     "label_smoothing": 0.1, "ema_decay": 0.9, "dtype": "bfloat16",
-    "batch_size": 1, "steps": 1, "eval_every": 1, "seed": 1,
+    "train_split": "train[:9%]", "validation_split": "train[9%:]", "test_split": "test[:9%]",
+    "feed": "stream", "eval_crop": 0.5, "batch_size": 1, "steps": 1, "eval_every": 1, "seed": 1,
 }  # fmt: skip
 RESNET = config_lib.make_config({"model": "resnet18"})
 BASES = {"match": Config(model="mlp_twin"), "width_multiplier": RESNET, "stem": RESNET,

@@ -9,6 +9,8 @@ import pytest
 from cnnjax import judge as judge_lib
 from cnnjax import plan as plan_lib
 from cnnjax import store, study
+from cnnjax.config import Config
+from cnnjax.data import load
 from cnnjax.knobs import ConfigError
 from cnnjax.study import Claim, Comparison, Lead, Published, Score, Slope, Study, Tuning
 
@@ -22,7 +24,7 @@ CLAIM = Claim(
     ),
 )
 STUDY = Study("made-by-hand", "Which?", {"train_examples": 300}, study.cross(GRID), (CLAIM,))
-INFOS = {"digits": ((8, 8, 1), 10)}
+INFOS = {load.request_of(Config()): ((8, 8, 1), 10)}
 EFFECTS = {"max": 0.02, "avg": 0.0}  # padding has none
 
 

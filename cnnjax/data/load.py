@@ -1,27 +1,22 @@
-"""Data sets as arrays in memory, read through TFDS; prepared first where that was never done."""
+"""Data sets as arrays in memory, or as a stream where they are too large for that."""
 
+import concurrent.futures
 import hashlib
-import os
-import pathlib
-import subprocess
-import sys
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import filelock
 import numpy as np
-import platformdirs
 
-from cnnjax.data import drawings
-from cnnjax.knobs import ConfigError, RunError
+from cnnjax.config import Config
+from cnnjax.data import decode, drawings, files, folder, official, prepared, source
+from cnnjax.data.source import Arrays, Example, Source
+from cnnjax.knobs import ConfigError
+from cnnjax.names import Request, Where, parse
 
-BUILDERS = {  # data set -> module and class of its builder
-    "digits": ("digits", "CnnjaxDigits"),
-    "mnist1d": ("generated", "CnnjaxMnist1d"),
-    "dot": ("generated", "CnnjaxDot"),
-    "gratings": ("generated", "CnnjaxGratings"),
-    "shapes": ("generated", "CnnjaxShapes"),
-}
 POSITIONS = {"dot": drawings.dot_positions}  # data set -> where each class lies [classes, 2]
+AT_ONCE = 256  # examples that a core decodes before it takes the next
+SAMPLE = 2048  # training images that stand for all in the statistics of a streamed data set
+IMAGE_KINDS = ("train", "validation", "test")
 
 
 class Split(NamedTuple):
@@ -32,7 +27,10 @@ class Split(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """A data set in memory, with the hash of all its examples and labels."""
+    """A data set in memory, with the hash of all its examples and labels.
+
+    Where it is streamed, `train` holds only the first of the training images, and `stream` all.
+    """
 
     name: str
     num_classes: int
@@ -41,81 +39,172 @@ class Dataset(NamedTuple):
     test: Split
     fingerprint: str
     positions: np.ndarray | None = None  # row and column of each class [classes, 2], in pixels
+    stream: Sequence[Example] | None = None
+    notes: tuple[str, ...] = ()
 
 
-def find_data_dir(given: str | None) -> pathlib.Path:
-    """The folder of prepared data sets that was asked for, or else the user's."""
-    return pathlib.Path(given) if given else default_data_dir()
+def request_of(config: Config) -> Request:
+    """What of a run decides which examples are loaded."""
+    return Request(*(getattr(config, name) for name in Request._fields))
 
 
-def default_data_dir() -> pathlib.Path:
-    """Where prepared data sets lie unless --data_dir says otherwise."""
-    return pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "data"
+def open_source(request: Request, where: Where) -> Source:
+    """The data set, found or prepared. Raises ConfigError or RunError where it cannot be had."""
+    name = parse(request.dataset)
+    if name.kind in ("built-in", "tfds"):
+        return prepared.open_source(name, request, where)
+    for split in IMAGE_KINDS:
+        if given := getattr(request, f"{split}_split"):
+            raise ConfigError(
+                f"--{split}_split={given} is for data sets of TFDS: {request.dataset} is split by"
+                " its own folders or arrays"
+            )
+    if name.kind == "folder":
+        return folder.open_source(name.name, official.cache_dir(), where.skip_bad_files)
+    return files.open_arrays(name.name) if name.kind == "arrays" else files.open_idx(name.name)
 
 
-def make_builder(name: str, data_dir: pathlib.Path):
-    """The TFDS builder of a data set. TFDS is imported here, since `--help` must not wait."""
-    import importlib
+def load_dataset(config: Config, where: Where, budget: int | None = None) -> Dataset:
+    """The data set of a run, prepared if need be; streamed where it exceeds `budget` bytes.
 
-    module, builder = BUILDERS[name]
-    make = getattr(importlib.import_module(f"cnnjax.data.{module}"), builder)
-    return make(data_dir=os.fspath(data_dir), file_format="array_record")
-
-
-def is_prepared(name: str, data_dir: pathlib.Path) -> bool:
-    """Whether the data set lies ready under `data_dir`."""
-    builder = make_builder(name, data_dir)
-    return builder.data_path.exists() and builder.is_prepared()  # TFDS warns of a missing folder
-
-
-def prepare_dataset(name: str, data_dir: pathlib.Path) -> None:
-    """Writes the data set under `data_dir` in a child process; two at once wait for each other.
-
-    Raises RunError where that fails.
+    Raises RunError where it cannot be prepared, ConfigError where the request does not fit it.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(data_dir / f"{name}.lock"):
-        if is_prepared(name, data_dir):
-            return
-        command = [sys.executable, "-m", "cnnjax.data.prepare", name, os.fspath(data_dir)]
-        child = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if child.returncode != 0:
-        reason = (child.stderr.strip().splitlines() or ["no message"])[-1]
-        raise RunError(f"data set {name} could not be prepared in {data_dir}: {reason}")
+    request = request_of(config)
+    opened = open_source(request, where)
+    if empty := [split for split in IMAGE_KINDS if not len(opened.splits[split])]:
+        raise ConfigError(f"--dataset={request.dataset} has no {empty[0]} examples")
+    side = find_side(opened, request)
+    streamed = decide_streaming(opened, request, side, budget)
+    train = opened.splits["train"]
+    sample = train
+    if streamed:  # from all over the split: one end of it may be a class or two
+        places = np.linspace(0, len(train) - 1, min(SAMPLE, len(train))).astype(int).tolist()
+        sample = source.Taken(train, places)
+    splits = [sample, opened.splits["validation"], opened.splits["test"]]
+    loaded = [load_split(split, opened.channels, side, request.eval_crop) for split in splits]
+    positions = POSITIONS[request.dataset]() if request.dataset in POSITIONS else None
+    return Dataset(
+        request.dataset, opened.num_classes, *loaded,
+        fingerprint=find_fingerprint(opened, loaded, streamed), positions=positions,
+        stream=train if streamed else None, notes=opened.notes,
+    )  # fmt: skip
 
 
-def load_dataset(name: str, data_dir: pathlib.Path) -> Dataset:
-    """Reads a data set, preparing it if need be. Raises RunError where it cannot be prepared."""
-    if not is_prepared(name, data_dir):
-        prepare_dataset(name, data_dir)
-    builder = make_builder(name, data_dir)
-    splits = [_read_split(builder, split) for split in ("train", "validation", "test")]
-    digest = hashlib.sha256(f"{name} {builder.version}".encode())
-    for split in splits:
-        digest.update(split.images.tobytes())
-        digest.update(split.labels.tobytes())
-    num_classes = builder.info.features["label"].num_classes
-    positions = POSITIONS[name]() if name in POSITIONS else None
-    train, validation, test = splits
-    return Dataset(name, num_classes, train, validation, test, digest.hexdigest(), positions)
+def find_side(opened: Source, request: Request) -> int | None:
+    """The side of the squares that the host makes of all images; None where it leaves them.
+
+    Images that TFDS or an array declares equal are left to the network, which may resize them.
+    Raises ConfigError where they differ and nobody said what to make of them.
+    """
+    wanted = request.image_size and parse(request.dataset).kind == "folder"
+    if opened.size is not None and request.eval_crop == 1.0 and not wanted:
+        return None
+    if not request.image_size:
+        reason = "images differ in size" if opened.size is None else "--eval_crop cuts images"
+        raise ConfigError(f"--dataset={request.dataset}: {reason}: give --image_size, such as 224")
+    return request.image_size
 
 
-def _read_split(builder, split: str) -> Split:
-    examples = list(builder.as_data_source(split=split))
-    images = np.stack([example["image"] for example in examples])
-    labels = np.array([example["label"] for example in examples], np.int32)
+def decide_streaming(
+    opened: Source, request: Request, side: int | None, budget: int | None
+) -> bool:
+    """Whether the training images are streamed. Raises ConfigError where the others do not fit."""
+    if request.feed != "auto" or budget is None:
+        return request.feed == "stream"
+    height, width = (side, side) if side else opened.size or (0, 0)
+    counts = {split: len(opened.splits[split]) for split in IMAGE_KINDS}
+    train, validation, test = (n * height * width * opened.channels for n in counts.values())
+    if validation + test > budget:
+        raise ConfigError(
+            f"--dataset={request.dataset}: {counts['validation']:,} validation and"
+            f" {counts['test']:,} test images take {(validation + test) / 2**30:.1f} GiB, more than"
+            f" fits: give fewer by --validation_split or --test_split, or a smaller --image_size"
+        )
+    return train + validation + test > budget
+
+
+def load_split(examples: Sequence[Example], channels: int, side: int | None, share: float) -> Split:
+    """All examples of a split in memory, decoded by all cores.
+
+    Raises ConfigError where one has no class.
+    """
+    if isinstance(examples, Arrays) and side is None:
+        images, labels = examples.images, examples.labels
+    else:
+
+        def load(start: int) -> tuple[np.ndarray, list[int]]:
+            part = source.read(examples, start, start + AT_ONCE)
+            images = [fit_pixels(image, channels, side, share) for image, _ in part]
+            return np.stack(images), [label for _, label in part]
+
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            loaded = list(pool.map(load, range(0, len(examples), AT_ONCE)))
+        images = np.concatenate([images for images, _ in loaded])
+        labels = np.array([label for _, labels in loaded for label in labels], np.int32)
+    if labels.min() < 0:
+        raise ConfigError("some test or validation examples have no class: give another split")
     return Split(images, labels)
 
 
-def load_info(name: str, data_dir: pathlib.Path) -> tuple[tuple[int, int, int], int]:
-    """Shape of an image (height, width, channels) and number of classes; prepares nothing."""
-    features = make_builder(name, data_dir).info.features
-    return features["image"].shape, features["label"].num_classes
+def fit_pixels(
+    image: bytes | np.ndarray, channels: int, side: int | None, share: float
+) -> np.ndarray:
+    """The pixels of an example, of its own size or the central square as `side` x `side`."""
+    if side is None:
+        return source.to_pixels(image, channels)
+    opened = decode.open_example(image, channels)
+    return decode.to_array(decode.fit(opened, side, share))
+
+
+def find_fingerprint(opened: Source, loaded: Sequence[Split], streamed: bool) -> str:
+    """The hash of everything that a run reads."""
+    digest = hashlib.sha256(opened.name.encode())
+    if streamed:
+        digest.update(f"streamed {opened.find_hash()}".encode())
+    for split in loaded:
+        digest.update(split.images.tobytes())
+        digest.update(split.labels.tobytes())
+    return digest.hexdigest()
+
+
+def load_info(config: Config, where: Where) -> tuple[tuple[int, int, int], int]:
+    """Shape of an image (height, width, channels) and number of classes; prepares nothing.
+
+    Files of one's own are looked through. Raises ConfigError where the request does not fit.
+    """
+    request = request_of(config)
+    name = parse(request.dataset)
+    if name.kind in ("built-in", "tfds"):
+        opened = prepared.describe(name, where)
+    else:
+        opened = open_source(request, where)
+    side = find_side(opened, request)
+    size = (side, side) if side else opened.size
+    assert size is not None
+    return (*size, opened.channels), opened.num_classes
+
+
+def describe_feed(config: Config, where: Where, budget: int) -> str:
+    """In one line, what a run would read and whether it fits the memory; prepares nothing."""
+    request, name = request_of(config), parse(config.dataset)
+    if name.kind in ("built-in", "tfds") and not prepared.is_prepared(name, where):
+        return f"{config.dataset}: not prepared yet; the first run does"
+    opened = open_source(request, where)
+    side = find_side(opened, request)
+    height, width = (side, side) if side else opened.size or (0, 0)
+    counts = [len(opened.splits[split]) for split in IMAGE_KINDS]
+    streamed = decide_streaming(opened, request, side, budget)
+    size = (sum(counts[1:]) if streamed else sum(counts)) * height * width * opened.channels
+    feed = "training images streamed, the others" if streamed else "all"
+    return (
+        f"{config.dataset}: {counts[0]:,} training, {counts[1]:,} validation, {counts[2]:,} test"
+        f" images of {height}x{width}x{opened.channels}; {feed} in memory ({size / 2**20:,.1f} MiB)"
+    )
 
 
 def check_train_examples(dataset: Dataset, num_examples: int) -> None:
     """Raises ConfigError where the training split holds fewer than `num_examples`."""
-    available = len(dataset.train.labels)
+    available = len(dataset.train.labels if dataset.stream is None else dataset.stream)
     if num_examples > available:
         raise ConfigError(
             f"--train_examples={num_examples} is more than the {available} training images"
@@ -129,5 +218,9 @@ def take_train(dataset: Dataset, num_examples: int) -> Dataset:
     Raises ConfigError where the split holds fewer.
     """
     check_train_examples(dataset, num_examples)
+    if dataset.stream is not None:
+        return dataset._replace(
+            stream=source.Taken(dataset.stream, range(num_examples or len(dataset.stream)))
+        )
     keep = num_examples or len(dataset.train.labels)
     return dataset._replace(train=Split(dataset.train.images[:keep], dataset.train.labels[:keep]))

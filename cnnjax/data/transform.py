@@ -3,7 +3,7 @@
 import numpy as np
 
 from cnnjax.config import Config
-from cnnjax.data import load
+from cnnjax.data import load, stream
 from cnnjax.data.load import Dataset, Split
 
 PERMUTATION_SEED = 1  # fixed: all runs and arms share one order
@@ -21,12 +21,19 @@ def permute_pixels(images: np.ndarray) -> np.ndarray:
     return flat[:, pixel_order(height * width)].reshape(images.shape)
 
 
+def check(config: Config, dataset: Dataset) -> None:
+    """Raises ConfigError where a run asks for what this data set does not have."""
+    load.check_train_examples(dataset, config.train_examples)
+    if dataset.stream is not None:
+        stream.check(config)
+
+
 def transform(config: Config, dataset: Dataset) -> Dataset:
     """The data set as a run sees it. With --draw=seed the program draws from the whole split.
 
     Raises ConfigError where the training split holds fewer examples than asked for.
     """
-    load.check_train_examples(dataset, config.train_examples)
+    check(config, dataset)
     if config.draw == "first":
         dataset = load.take_train(dataset, config.train_examples)
     if not config.permute_pixels:

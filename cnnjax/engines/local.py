@@ -12,6 +12,7 @@ from cnnjax import config as config_lib
 from cnnjax import cost, spread, store, sweep
 from cnnjax.config import Config
 from cnnjax.data import load
+from cnnjax.names import Request
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 
@@ -21,6 +22,7 @@ class Observer(NamedTuple):
 
     on_start: Callable[[int, int], None] = lambda num_lanes, num_examples: None
     on_examples: Callable[[int], None] = lambda num_examples: None
+    on_waiting: Callable[[float], None] = lambda share: None
     on_record: Callable[[store.Record], None] = lambda record: None
     should_stop: Callable[[], bool] = lambda: False
 
@@ -72,7 +74,7 @@ def describe_cost(measured: cost.Cost, result: sweep.Result) -> dict[str, Any]:
 
 def run_missing(
     configs: Sequence[Config],
-    datasets: Mapping[str, load.Dataset],
+    datasets: Mapping[Request, load.Dataset],
     runs: pathlib.Path,
     observer: Observer,
 ) -> Outcome:
@@ -81,16 +83,19 @@ def run_missing(
     Raises sweep.Interrupted when the observer asked to stop: what was finished is written.
     """
     version = store.program_version()
-    origins = {name: describe_origin(dataset, version) for name, dataset in datasets.items()}
-    ids = {config: store.record_id(config, origins[config.dataset]) for config in configs}
+    origins = {request: describe_origin(dataset, version) for request, dataset in datasets.items()}
+    requests = {config: load.request_of(config) for config in configs}
+    ids = {config: store.record_id(config, origins[requests[config]]) for config in configs}
     records = {config: store.load_record(runs, id) for config, id in ids.items()}
     missing = [config for config in ids if records[config] is None]
     failures: list[sweep.Failure] = []
     if missing:
         observer.on_start(len(missing), sum(c.batch_size * c.steps for c in missing))
-    for name, dataset in datasets.items():
-        own = [config for config in missing if config.dataset == name]
-        for result in sweep.run_lanes(own, dataset, observer.on_examples, observer.should_stop):
+    for request, dataset in datasets.items():
+        own = [config for config in missing if requests[config] == request]
+        for result in sweep.run_lanes(
+            own, dataset, observer.on_examples, observer.should_stop, observer.on_waiting
+        ):
             if isinstance(result, sweep.Failure):
                 failures.append(result)
                 continue

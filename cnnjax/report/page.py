@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from cnnjax import knobs, store
+from cnnjax import knobs, names, store
 from cnnjax import study as study_lib
 from cnnjax.config import KNOBS
 from cnnjax.judge import Arm, Judgement
@@ -129,11 +129,12 @@ def render_page(
         for claim in judgement.study.claims
     ]
     arms, varied = judgement.arms, study_lib.varied_knobs(judgement.study)
+    own_datasets = list(dict.fromkeys(arm.config.dataset for arm in arms))
     drawn = dict.fromkeys(("robustness", "published", "curves"), "") | drawings
     return make_environment().get_template("page.html").render(
         study=judgement.study,
         config=judgement.config,
-        datasets=", ".join(dict.fromkeys(arm.config.dataset for arm in arms)),
+        datasets=", ".join(own_datasets),
         examples=" or ".join(
             dict.fromkeys(str(arm.config.train_examples or "all") for arm in arms)
         ),
@@ -145,6 +146,7 @@ def render_page(
         confounds={arm.name: confounds(arm, arms[0]) for arm in arms},
         num_test=arms[0].records[0].scores["num_test_examples"],
         provenances=summarise_provenance(judgement),
+        sources={name: names.describe(name) for name in own_datasets},
         drawings=drawn,
         command=command,
         scoreboard=scoreboard,

@@ -1,0 +1,113 @@
+"""Image files as pixels: any format and mode that Pillow reads, as 8-bit grey or RGB.
+
+Transparent pixels lie on white; 16-bit grey is scaled to 8; EXIF rotations are carried out.
+"""
+
+import io
+import math
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps
+
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # open_image refuses them
+ORIENTATION, UPRIGHT = 0x0112, 1  # of EXIF
+BACKGROUND = 255  # what shows through transparent pixels
+GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
+SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+class BadImage(ValueError):
+    """A file that is no whole image. Its message is one line."""
+
+
+def open_image(raw: bytes) -> Image.Image:
+    """The whole image in its own mode, upright. Raises BadImage where it cannot be read."""
+    try:
+        image = Image.open(io.BytesIO(raw))
+        if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+            raise Image.DecompressionBombError
+        image.load()
+        may_turn = image.format != "PNG" or "exif" in image.info  # asking takes a while
+        if may_turn and image.getexif().get(ORIENTATION, UPRIGHT) != UPRIGHT:
+            image = ImageOps.exif_transpose(image)
+    except Image.DecompressionBombError:
+        limit = f"{Image.MAX_IMAGE_PIXELS:,}"
+        raise BadImage(f"a decompression bomb: it has more than {limit} pixels") from None
+    except Exception as error:  # Pillow raises what its readers raise, of many types
+        raise BadImage(f"{type(error).__name__}: {error}") from None
+    if image.mode == "F":
+        raise BadImage("pixels are floating-point, of no known range: give them as arrays:FILE.npz")
+    return image
+
+
+def count_channels(image: Image.Image) -> int:
+    """1 for a grey image, 3 for any other."""
+    return 1 if image.mode in GREY_MODES else 3
+
+
+def to_mode(image: Image.Image, channels: int) -> Image.Image:
+    """The image as 8-bit grey (1 channel) or RGB (3)."""
+    if image.mode in SIXTEEN_BIT:
+        wide = np.asarray(image).astype(np.float64)
+        image = Image.fromarray(np.clip(np.rint(wide / 257), 0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        below = Image.new("RGBA", image.size, (BACKGROUND,) * 3 + (255,))
+        image = Image.alpha_composite(below, image)
+    mode = {1: "L", 3: "RGB"}[channels]
+    return image if image.mode == mode else image.convert(mode)
+
+
+def to_array(image: Image.Image) -> np.ndarray:
+    """Pixels [H, W, C] uint8."""
+    pixels = np.asarray(image)
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def decode(raw: bytes, channels: int) -> np.ndarray:
+    """The pixels [H, W, channels] uint8 of a file. Raises BadImage."""
+    return to_array(to_mode(open_image(raw), channels))
+
+
+def open_example(image: bytes | np.ndarray, channels: int) -> Image.Image:
+    """A stored image, a file's bytes or 8-bit pixels [H, W, channels], to be cut and resized."""
+    if isinstance(image, bytes):
+        return to_mode(open_image(image), channels)
+    if image.dtype != np.uint8 or channels not in (1, 3):
+        raise BadImage("only 8-bit grey or RGB images can be resized")
+    return Image.fromarray(image[..., 0] if channels == 1 else image)
+
+
+def fit(image: Image.Image, side: int, share: float = 1.0) -> Image.Image:
+    """The central square of an image, of `share` of its shorter side, as `side` x `side` pixels.
+
+    Bilinear with antialiasing. 0.875 is the usual evaluation on ImageNet (256, then 224).
+    """
+    width, height = image.size
+    cut = min(width, height) * share
+    left, top = (width - cut) / 2, (height - cut) / 2
+    if (width, height) == (side, side) and share == 1.0:
+        return image
+    box = (left, top, left + cut, top + cut)
+    return image.resize((side, side), Image.Resampling.BILINEAR, box=box)
+
+
+def random_crop(
+    image: Image.Image, side: int, least: float, rng: np.random.Generator
+) -> Image.Image:
+    """A random piece of the image, of at least that share of its area, as `side` x `side` pixels.
+
+    Area uniform, aspect ratio log-uniform from 3/4 to 4/3 (Szegedy et al. 2015, section 6); the
+    central square where ten tries do not fit.
+    """
+    width, height = image.size
+    for _ in range(10):
+        area = width * height * rng.uniform(least, 1.0)
+        aspect = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
+        wide, high = math.sqrt(area * aspect), math.sqrt(area / aspect)
+        if wide <= width and high <= height:
+            left, top = rng.uniform(0, width - wide), rng.uniform(0, height - high)
+            box = (left, top, left + wide, top + high)
+            return image.resize((side, side), Image.Resampling.BILINEAR, box=box)
+    return fit(image, side)

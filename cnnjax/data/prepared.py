@@ -1,0 +1,169 @@
+"""Prepared TFDS data sets, read by their files alone: whoever wrote them, and by whichever version.
+
+array_record or tfrecord; TensorFlow is never needed.
+"""
+
+import hashlib
+import os
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cnnjax.data import official, tfrecord
+from cnnjax.data.source import Example, Mapped, Source
+from cnnjax.knobs import ConfigError, RunError
+from cnnjax.names import DataName, Request, Where
+
+# Where the data set's own are not train, validation and test: ImageNet's test labels are secret.
+DEFAULT_SPLITS = {"imagenet2012": ("train[:99%]", "train[99%:]", "validation")}
+HELD_OUT = ("train[:90%]", "train[90%:]")  # where there is no validation split
+
+
+def choose_splits(builder: Any, request: Request) -> dict[str, str]:
+    """Which of the data set's examples train, validate and test, in TFDS's split syntax.
+
+    Raises ConfigError where a split cannot be, or two of them share examples.
+    """
+    own = builder.info.splits
+    if builder.name in DEFAULT_SPLITS:
+        train, validation, test = DEFAULT_SPLITS[builder.name]
+    else:
+        test = "test" if "test" in own else "validation"
+        kept = "validation" in own and test == "test"
+        train, validation = ("train", "validation") if kept else HELD_OUT
+    chosen = {
+        "train": request.train_split or train,
+        "validation": request.validation_split or validation,
+        "test": request.test_split or test,
+    }
+    parts = {}
+    for split, text in chosen.items():
+        try:
+            parts[split] = own[text].file_instructions
+        except (KeyError, ValueError) as error:
+            reason = str(error).strip("'\"").splitlines()[0]
+            raise ConfigError(
+                f"--{split}_split={text} is not a split of {builder.name}, which has"
+                f" {', '.join(own)}: {reason}"
+            ) from None
+        if not own[text].num_examples:
+            raise ConfigError(f"--{split}_split={text} of {builder.name} holds no examples")
+    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        if shared := count_shared(parts[one], parts[other]):
+            raise ConfigError(
+                f"--{one}_split={chosen[one]} and --{other}_split={chosen[other]} share"
+                f" {shared:,} examples: give splits that do not overlap"
+            )
+    return chosen
+
+
+def count_shared(one: Any, other: Any) -> int:
+    """How many examples two lists of TFDS's file instructions have in common."""
+    total = 0
+    for a in one:
+        for b in other:
+            if a.filename == b.filename:
+                end = min(a.skip + a.take, b.skip + b.take)
+                total += max(0, end - max(a.skip, b.skip))
+    return total
+
+
+def open_records(builder: Any, split: str) -> Any:
+    """The serialised examples of a split, by position: a sequence of bytes."""
+    import tensorflow_datasets as tfds
+
+    instructions = builder.info.splits[split].file_instructions
+    if builder.info.file_format == tfds.core.FileFormat.TFRECORD:
+        return tfrecord.TFRecords(instructions)
+    if builder.info.file_format != tfds.core.FileFormat.ARRAY_RECORD:
+        raise RunError(
+            f"{builder.data_path} holds {builder.info.file_format.value} files: cnnjax reads"
+            " array_record and tfrecord"
+        )
+    from array_record.python import array_record_data_source
+
+    return array_record_data_source.ArrayRecordDataSource(instructions)
+
+
+def describe(name: DataName, where: Where) -> Source:
+    """Shape and classes of a data set, without preparing it; there are no examples."""
+    given = official.find_root(where)
+    root = official.cache_dir() / "remote" if "://" in given else pathlib.Path(given).expanduser()
+    builder = official.find_prepared(name, root) or official.make_builder(
+        official.full_name(name), root
+    )
+    return make_source(name, builder, {}, lambda: "")
+
+
+def is_prepared(name: DataName, where: Where) -> bool:
+    """Whether a data set lies ready, or need not be asked for over a network to know."""
+    root = official.find_root(where)
+    return (
+        "://" in root or official.find_prepared(name, pathlib.Path(root).expanduser()) is not None
+    )
+
+
+def open_source(name: DataName, request: Request, where: Where) -> Source:
+    """A prepared data set to be read, prepared now if need be.
+
+    Raises ConfigError where the request does not fit it, RunError where it cannot be had.
+    """
+    builder = official.open_builder(name, where)
+    read = make_reader(builder)
+    chosen = choose_splits(builder, request)
+    splits = {split: Mapped(open_records(builder, text), read) for split, text in chosen.items()}
+    return make_source(name, builder, splits, lambda: hash_files(builder))
+
+
+def make_source(
+    name: DataName, builder: Any, splits: Mapping[str, Any], find_hash: Callable[[], str]
+) -> Source:
+    """What a builder says of its data. Raises ConfigError where they are no images with classes."""
+    keys = official.find_features(builder)
+    height, width, channels = builder.info.features[keys.image].shape
+    size = (height, width) if height and width else None
+    classes = builder.info.features[keys.label].num_classes
+    return Source(
+        f"{builder.name} {builder.version}", classes, channels or 3, size, splits, find_hash
+    )
+
+
+def make_reader(builder: Any) -> Callable[[bytes], Example]:
+    """What turns a serialised example into its image, still encoded, and its class."""
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.proto import tf_example_pb2
+
+    keys, features = official.find_features(builder), builder.info.features
+    parse_proto: Any = tf_example_pb2.Example.FromString  # pyright: ignore[reportAttributeAccessIssue]
+
+    def read_array(raw: bytes) -> Example:
+        example = features.deserialize_example_np(raw)
+        return Example(example[keys.image], int(example[keys.label]))
+
+    def read_file(raw: bytes) -> Example:
+        parts = parse_proto(raw).features.feature
+        label = parts[keys.label].int64_list.value[0]
+        return Example(parts[keys.image].bytes_list.value[0], int(label))
+
+    return read_file if isinstance(features[keys.image], tfds.features.Image) else read_array
+
+
+def hash_files(builder: Any) -> str:
+    """The hash of all files of a prepared data set; remembered, since it takes a while."""
+    splits = builder.info.splits.values()
+    paths = sorted(pathlib.Path(path) for split in splits for path in split.filepaths)
+    stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    memory = (
+        official.cache_dir() / "hashes" / hashlib.sha256(repr(stamps).encode()).hexdigest()[:24]
+    )
+    if memory.exists():
+        return memory.read_text(encoding="utf-8")
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    partial = memory.with_suffix(f".{os.getpid()}")
+    partial.write_text(digest.hexdigest(), encoding="utf-8")
+    partial.replace(memory)
+    return digest.hexdigest()

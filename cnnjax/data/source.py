@@ -1,0 +1,108 @@
+"""What every kind of data offers before a pixel is decoded: examples by position."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnnjax.data import decode
+
+SHARES = {"test": 0.1, "validation": 0.1}  # of a set without splits of its own; the rest trains
+
+
+class Example(NamedTuple):
+    """One example as stored: a file's bytes, or pixels [H, W, C]."""
+
+    image: bytes | np.ndarray
+    label: int
+
+
+class Mapped(Sequence):
+    """A sequence whose items are made when asked for."""
+
+    def __init__(self, items: Sequence[Any], make: Callable[[Any], Any]):
+        self.items, self.make = items, make
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.make(self.items[index])
+
+
+class Taken(Sequence):
+    """The items at some positions."""
+
+    def __init__(self, items: Sequence[Any], places: Sequence[int]):
+        self.items, self.places = items, places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.items[self.places[index]]
+
+
+def read(examples: Sequence[Any], start: int, stop: int) -> list[Any]:
+    """The items from `start` up to `stop`, in one read where the store can."""
+    places = range(start, min(stop, len(examples)))
+    many = getattr(examples.items, "__getitems__", None) if isinstance(examples, Mapped) else None
+    if isinstance(examples, Mapped) and many is not None:
+        return [examples.make(item) for item in many(places)]
+    return [examples[place] for place in places]
+
+
+class Arrays(Sequence):
+    """Examples whose pixels lie in memory."""
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray):
+        self.images, self.labels = images, labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: Any) -> Example:
+        return Example(self.images[index], int(self.labels[index]))
+
+
+class Source(NamedTuple):
+    """A data set to be read. `splits` are sequences of Example: train, validation and test."""
+
+    name: str
+    num_classes: int
+    channels: int
+    size: tuple[int, int] | None  # height and width, where all images share them
+    splits: Mapping[str, Sequence[Example]]
+    find_hash: Callable[[], str]  # of all contents; takes a while where they are large
+    notes: tuple[str, ...] = ()  # what a person should know, one line each
+
+
+def to_pixels(image: bytes | np.ndarray, channels: int) -> np.ndarray:
+    """The pixels [H, W, channels] of an example."""
+    return decode.decode(image, channels) if isinstance(image, bytes) else image
+
+
+def split_by_hash(
+    hashes: Sequence[str], labels: Sequence[Hashable], shares: Mapping[str, float]
+) -> dict[str, list[int]]:
+    """Positions of `train` and of each share, stratified by class, in the order of the hashes.
+
+    Which split an example falls into follows from its content, so that copies of one image (even
+    under several classes) never straddle two.
+    """
+    first_class: dict[str, Hashable] = {}
+    for digest, label in zip(hashes, labels, strict=True):
+        first_class.setdefault(digest, label)
+    place: dict[str, str] = {}
+    for label in set(first_class.values()):
+        own = sorted(digest for digest, other in first_class.items() if other == label)
+        begin = 0
+        for split, share in shares.items():
+            end = begin + max(round(share * len(own)), int(len(own) > len(shares)))
+            place |= dict.fromkeys(own[begin:end], split)
+            begin = end
+        place |= dict.fromkeys(own[begin:], "train")
+    found: dict[str, list[int]] = {split: [] for split in ("train", *shares)}
+    for index in sorted(range(len(hashes)), key=lambda index: (hashes[index], index)):
+        found[place[hashes[index]]].append(index)
+    return found

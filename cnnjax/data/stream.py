@@ -1,0 +1,135 @@
+"""Training images decoded from disk while others train, as a pure function of seed and step.
+
+The order is Grain's global shuffle, a fresh one each epoch; batches run on across its end. Each
+host reads its share of every batch, and any step can be the first: nothing is replayed.
+"""
+
+import concurrent.futures
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from cnnjax.config import Config
+from cnnjax.data import decode
+from cnnjax.data.source import Example
+from cnnjax.knobs import ConfigError
+
+CHUNK_BYTES = 2**27  # of images that a device takes at once; two such chunks are in memory
+AHEAD = 2  # batches that wait at most, besides those in the making; for each lane
+
+
+class Chunk(NamedTuple):
+    """The training images of some steps of all lanes, in the order in which they are seen."""
+
+    images: Any  # [lanes, steps x batch size, height, width, channels]
+    labels: Any  # [lanes, steps x batch size] int32
+
+
+def check(config: Config) -> None:
+    """Raises ConfigError where a run asks for what needs all training images at once."""
+    for name, off in (("permute_pixels", False), ("shuffle_labels", False), ("draw", "first")):
+        if getattr(config, name) != off:
+            raise ConfigError(
+                f"--{name} needs the training images in memory, and they are streamed: leave it"
+                " out, or give --feed=memory"
+            )
+
+
+def make_loader(
+    config: Config, channels: int, size: tuple[int, int]
+) -> Callable[[Example, np.random.Generator], tuple[np.ndarray, np.int32]]:
+    """What turns a stored example into training pixels [*size, channels] uint8 and its class.
+
+    Cropping and mirroring happen here, where only the pixels that are kept are resized.
+    """
+
+    def load(example: Example, rng: np.random.Generator) -> tuple[np.ndarray, np.int32]:
+        image, label = example
+        if not (config.crop or config.flip or isinstance(image, bytes)):
+            return np.asarray(image), np.int32(label)
+        opened = decode.open_example(image, channels)
+        if config.crop:
+            opened = decode.random_crop(opened, size[0], config.crop, rng)
+        elif opened.size != size[::-1]:
+            opened = decode.fit(opened, size[0])
+        if config.flip and rng.random() < 0.5:
+            opened = opened.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return decode.to_array(opened), np.int32(label)
+
+    return load
+
+
+def make_batches(
+    examples: Sequence[Example],
+    load: Callable[[Example, np.random.Generator], Any],
+    seed: int,
+    batch_size: int,
+    first_step: int = 0,
+    host: int = 0,
+    num_hosts: int = 1,
+) -> Any:
+    """One host's share of every batch from `first_step` on, without end.
+
+    The examples of a step are the same whatever the number of hosts, which must divide the batch.
+    """
+    import grain  # takes two seconds, so only where data are streamed
+
+    if batch_size % num_hosts:
+        raise ConfigError(f"--batch_size={batch_size} cannot be shared by {num_hosts} hosts")
+    order = grain.MapDataset.source(examples).seed(seed % 2**31).shuffle().repeat()
+    own = batch_size // num_hosts
+    batches = order.random_map(load)[host::num_hosts].batch(own)[first_step:]
+    threads = os.cpu_count() or 1
+    reads = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + AHEAD)
+    return iter(batches.to_iter_dataset(reads))
+
+
+def count_steps(config: Config, num_lanes: int, shape: tuple[int, int, int]) -> int:
+    """How many steps a chunk holds."""
+    return max(CHUNK_BYTES // (num_lanes * config.batch_size * int(np.prod(shape))), 1)
+
+
+def make_chunks(streams: Sequence[Any], lengths: Sequence[int]) -> Iterator[Chunk]:
+    """Chunks of so many steps, one after the other; each is read while the one before trains.
+
+    The streams are closed behind the last.
+    """
+
+    def read(length: int) -> Chunk:
+        lanes = [[next(stream) for _ in range(length)] for stream in streams]
+        images, labels = (
+            np.stack([np.concatenate([batch[part] for batch in lane]) for lane in lanes])
+            for part in (0, 1)
+        )
+        return Chunk(images, labels)
+
+    pool = concurrent.futures.ThreadPoolExecutor(1)
+    try:
+        waiting = pool.submit(read, lengths[0]) if lengths else None
+        for following in (*lengths[1:], None):
+            assert waiting is not None
+            chunk = waiting.result()
+            waiting = pool.submit(read, following) if following else None
+            yield chunk
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for stream in streams:
+            stream.close()
+
+
+def open_streams(
+    config: Config, examples: Sequence[Example], seeds: Sequence[int], first_step: int,
+    shape: tuple[int, int, int],
+) -> list[Any]:  # fmt: skip
+    """The batches of each lane, to be closed at the end.
+
+    Raises ConfigError where images cannot be cropped to squares.
+    """
+    height, width, channels = shape
+    if config.crop and height != width:
+        raise ConfigError(f"--crop makes squares, and images are {height}x{width}: give none")
+    load = make_loader(config, channels, (height, width))
+    return [make_batches(examples, load, seed, config.batch_size, first_step) for seed in seeds]

@@ -1,0 +1,88 @@
+"""The commands on data of one's own: planned, trained, streamed, refused with one line."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from tests import true_formats
+
+TRAIN = ["-m", "experiments.train", "--steps=6", "--batch_size=8", "--widths=4", "--hidden=8"]
+
+
+@pytest.fixture
+def photos(tmp_path):
+    return f"--dataset=folder:{true_formats.write_folder(tmp_path / 'photos')}"
+
+
+def read_result(folder):
+    return json.loads((folder / "result.json").read_text())
+
+
+def test_a_streamed_run_goes_on_to_the_same_bits(call, photos, tmp_path):
+    flags = [*TRAIN, photos, "--image_size=16", "--feed=stream", "--eval_every=3", "--flip"]
+    run = call(*flags, f"--workdir={tmp_path / 'whole'}")
+    assert run.returncode == 0, run.stderr
+    assert "21 training images are streamed" in run.stderr
+    half = [flag for flag in flags if flag != "--steps=6"]
+    assert call(*flags, f"--workdir={tmp_path / 'half'}").returncode == 0
+    (tmp_path / "half" / "result.json").unlink()
+    (tmp_path / "half" / "checkpoints" / "6").rename(tmp_path / "gone")
+    again = call(*half, "--steps=6", f"--workdir={tmp_path / 'half'}")
+    assert again.returncode == 0, again.stderr
+    whole, resumed = (read_result(tmp_path / name) for name in ("whole", "half"))
+    assert whole["test_loss"] == resumed["test_loss"]
+    assert whole["num_test_examples"] == 24
+
+
+def test_the_plan_says_what_would_be_read(call, photos):
+    run = call("-m", "experiments.train", "--plan", photos, "--image_size=16")
+    assert "21 training, 3 validation, 24 test images of 16x16x3; all in memory" in run.stdout
+    run = call("launch.py", "pooling", "--plan", "--dataset=cifar10")
+    assert "data: cifar10: not prepared yet" in run.stdout, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--dataset=mnits"], "did you mean mnist?"),
+        (["--dataset=folder:/nowhere"], "folder:/nowhere is not a folder"),
+        (["--dataset=arrays:/nowhere.npz"], "arrays:/nowhere.npz is not a file"),
+        (["--train_split=train[:50%]", "--validation_split=train"], "share 300 examples"),
+        (["--feed=stream", "--permute_pixels"], "--permute_pixels needs the training images"),
+    ],
+)
+def test_a_wrong_data_set_is_one_line(call, tmp_path, flags, message):
+    run = call(*TRAIN, *flags, f"--workdir={tmp_path / 'run'}")
+    assert run.returncode == 2
+    (line,) = [line for line in run.stderr.splitlines() if not line.startswith("note: ")]
+    assert message in line
+
+
+def test_without_a_network_there_is_one_line_with_the_ways_on(call, tmp_path):
+    run = call(*TRAIN, "--dataset=cifar10", f"--data_dir={tmp_path}", f"--workdir={tmp_path / 'w'}")
+    assert run.returncode == 1
+    note, line = run.stderr.splitlines()
+    assert note.startswith("note: preparing cifar10 in")
+    assert "cifar-10-binary.tar.gz" in line and "--manual_dir" in line and "--data_dir" in line
+
+
+def test_arrays_go_through_a_study(call, tmp_path):
+    images, labels = true_formats.make_images(200, (8, 8))
+    np.savez(tmp_path / "own.npz", x=images, y=labels)
+    run = call(
+        "-m", "experiments.ablate", "--grid=pool=max,avg", "--seeds=2", "--steps=5",
+        f"--dataset=arrays:{tmp_path / 'own.npz'}", f"--runs={tmp_path / 'runs'}",
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    (report,) = (tmp_path / "runs").glob("*/report.html")
+    assert f"from {tmp_path / 'own.npz'}; licence" in report.read_text()
+
+
+@pytest.mark.parametrize("recipe", ["alexnet", "resnet50"])
+def test_recipes_are_command_lines(call, photos, recipe):
+    path = os.path.join("experiments", "recipes", f"{recipe}.txt")
+    run = call("-m", "experiments.train", f"--flagfile={path}", photos, "--plan")
+    assert run.returncode == 0, run.stderr
+    assert "test images of 22" in run.stdout
