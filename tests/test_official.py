@@ -283,6 +283,14 @@ def test_where_data_lie(mnist, monkeypatch, tmp_path):
     assert official.find_prepared(parse("mnist"), official.cache_dir()) is None  # not mixed in
 
 
+def test_a_remote_folder_that_cannot_be_read_says_why(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path))
+    with pytest.raises(RunError, match=r"needs pip install 'cnnjax\[gcs\]'"):
+        open_set("mnist", "gs://bucket/data")
+    with pytest.raises(RunError, match="holds no mnist"):
+        open_set("mnist", f"file://{tmp_path}")
+
+
 def test_shape_and_classes_are_known_before_anything_is_prepared(tmp_path):
     where = Where(os.fspath(tmp_path))
     assert load.load_info(Config(dataset="cifar100"), where) == ((32, 32, 3), 100)

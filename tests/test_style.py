@@ -1,6 +1,7 @@
 """The code is formatted and free of what ruff finds; files stay rooms with one job."""
 
 import pathlib
+import socket
 import subprocess
 import sys
 
@@ -25,3 +26,8 @@ def test_files_are_short():
         if (lines := len(path.read_text().splitlines())) > 320
     }
     assert not long
+
+
+def test_the_network_is_out_of_reach():
+    with pytest.raises(pytest.fail.Exception, match="not on the loopback"):
+        socket.create_connection(("192.0.2.1", 80), 1)  # an address for documentation

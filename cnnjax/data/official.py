@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 from typing import Any, NamedTuple
@@ -165,15 +166,25 @@ def fetch_remote(name: DataName, root: str) -> pathlib.Path:
     local = cache_dir() / "remote" / hashlib.sha256(root.encode()).hexdigest()[:16]
     if find_prepared(name, local) is not None:
         return local
+    partial = local / f"{os.getpid()}.partial"
     try:
         system, path = fsspec.core.url_to_fs(root)
         base = f"{path.rstrip('/')}/{name.name}"
         if not system.exists(base):
             raise RunError(f"{root} holds no {name.name}: prepare it on a local disk, then copy it")
-        target = local / name.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        system.get(base, os.fspath(target), recursive=True)
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        system.get(base, os.fspath(partial), recursive=True)
     except ImportError as error:
-        extra = root.partition(":")[0].replace("gs", "gcs")
+        extra = {"gs": "gcs"}.get(root.partition(":")[0], root.partition(":")[0])
         raise RunError(f"{root} needs pip install 'cnnjax[{extra}]': {error}") from None
+    except RunError:
+        raise
+    except Exception as error:  # of as many types as there are stores
+        shutil.rmtree(partial, ignore_errors=True)
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise RunError(f"{root} cannot be read: {reason}") from error
+    target = local / name.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
     return local
