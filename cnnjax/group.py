@@ -126,13 +126,14 @@ def find_pieces(lengths: Iterable[int], most: int) -> list[int]:
 
 
 def describe_chunk(
-    structure: Config, num_steps: int, numbers: optim.Numbers, spec: program.DataSpec,
+    structure: Config, num_steps: int, numbers: optim.Numbers, data: GroupData,
     sharding: NamedSharding,
 ) -> program.TrainData:  # fmt: skip
     """Shapes of the images and labels that a stream gives the lanes for so many steps."""
     leading = (len(numbers["seed"]), num_steps * structure.batch_size)
+    shape = (*leading, *data.spec.image_shape)
     return program.TrainData(
-        jax.ShapeDtypeStruct((*leading, *spec.image_shape), np.uint8, sharding=sharding),
+        jax.ShapeDtypeStruct(shape, data.validation.images.dtype, sharding=sharding),
         jax.ShapeDtypeStruct(leading, np.int32, sharding=sharding),
     )
 
@@ -182,7 +183,7 @@ def compile_group(
         advance = functools.partial(functions.advance, num_steps=num_steps)
         if data.train is not None:
             return compile_lanes(advance, numbers, states, data.train, num_own=2, donate=1)
-        chunk = describe_chunk(structure, num_steps, numbers, data.spec, sharding)
+        chunk = describe_chunk(structure, num_steps, numbers, data, sharding)
         return compile_lanes(advance, numbers, states, chunk, num_own=3, donate=1)
 
     return Executables(

@@ -171,6 +171,19 @@ def test_size_decides_where_nobody_does(config):
         load.load_dataset(auto, Where(), budget=1000)
 
 
+def test_floats_are_streamed_as_they_are(config, tmp_path):
+    images = np.random.default_rng(0).normal(size=(100, 8, 8, 1)).astype(np.float32)
+    np.savez(tmp_path / "own.npz", x=images, y=np.arange(100) % 5)
+    floats = change(config, dataset=f"arrays:{tmp_path / 'own.npz'}", image_size=0)
+    assert pixels(floats)[0].dtype == np.float32
+    (scores,) = run([floats], load.load_dataset(floats, Where()))
+    assert np.isfinite(scores["test_loss"])
+    mirrored = change(floats, flip=True)
+    with pytest.raises(ConfigError, match="need 8-bit pixels"):
+        transform.check(mirrored, load.load_dataset(mirrored, Where()))
+    assert load.load_dataset(change(floats, feed="auto"), Where(), budget=10_000).stream is not None
+
+
 def test_fewer_examples_are_streamed_when_asked(config):
     fewer = change(config, train_examples=10)
     dataset = transform.transform(fewer, load.load_dataset(fewer, Where()))

@@ -113,12 +113,17 @@ def decide_streaming(
         return request.feed == "stream"
     height, width = (side, side) if side else opened.size or (0, 0)
     counts = {split: len(opened.splits[split]) for split in IMAGE_KINDS}
-    train, validation, test = (n * height * width * opened.channels for n in counts.values())
+    stored = opened.splits["train"]
+    each = height * width * opened.channels
+    each *= stored.images.itemsize if isinstance(stored, Arrays) else 1
+    train, validation, test = (count * each for count in counts.values())
     if validation + test > budget:
+        own = parse(request.dataset).kind in ("built-in", "tfds")
+        fewer = "fewer by --validation_split or --test_split, or " if own else ""
         raise ConfigError(
             f"--dataset={request.dataset}: {counts['validation']:,} validation and"
             f" {counts['test']:,} test images take {(validation + test) / 2**30:.1f} GiB, more than"
-            f" fits: give fewer by --validation_split or --test_split, or a smaller --image_size"
+            f" the {budget / 2**30:.1f} GiB for images here: give {fewer}a smaller --image_size"
         )
     return train + validation + test > budget
 

@@ -28,8 +28,10 @@ class Chunk(NamedTuple):
     labels: Any  # [lanes, steps x batch size] int32
 
 
-def check(config: Config) -> None:
-    """Raises ConfigError where a run asks for what needs all training images at once."""
+def check(config: Config, dtype: np.dtype) -> None:
+    """Raises ConfigError where a run asks for what cannot be done to a stream of such pixels."""
+    if dtype != np.uint8 and (config.crop or config.flip):
+        raise ConfigError("--crop and --flip need 8-bit pixels where images are streamed")
     for name, off in (("permute_pixels", False), ("shuffle_labels", False), ("draw", "first")):
         if getattr(config, name) != off:
             raise ConfigError(

@@ -25,7 +25,7 @@ def check(config: Config, dataset: Dataset) -> None:
     """Raises ConfigError where a run asks for what this data set does not have."""
     load.check_train_examples(dataset, config.train_examples)
     if dataset.stream is not None:
-        stream.check(config)
+        stream.check(config, dataset.train.images.dtype)
 
 
 def transform(config: Config, dataset: Dataset) -> Dataset:
