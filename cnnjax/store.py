@@ -10,7 +10,6 @@ import os
 import pathlib
 import platform
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,6 +17,8 @@ import numpy as np
 
 from cnnjax import config as config_lib
 from cnnjax.config import Config
+from cnnjax.disk import write_bytes as write_bytes
+from cnnjax.disk import write_text as write_text
 
 SCHEMA = 1
 ROOT = pathlib.Path(__file__).parent
@@ -129,25 +130,6 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 def dump_line(value: Any) -> str:
     """JSON on one line; numbers that JSON lacks (NaN, infinity) become null."""
     return json.dumps(_finite(value), allow_nan=False)
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a file whole or not at all, making its folder if need be."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: pathlib.Path, content: bytes) -> None:
-    """Writes a file whole or not at all, making its folder if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)  # mkstemp's own mode hides the file from colleagues
-        os.replace(temporary, path)
-    except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _finite(value: Any) -> Any:

@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Each floor may import from those above it in this list; a folder is one room.
 FLOORS = (
-    ("cnnjax.presets", "cnnjax.knobs"),
+    ("cnnjax.presets", "cnnjax.knobs", "cnnjax.disk"),
     ("cnnjax.names",),
     ("cnnjax.config", "cnnjax.ops", "cnnjax.stats"),
     (

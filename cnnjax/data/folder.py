@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from cnnjax import disk
 from cnnjax.data import decode, source
 from cnnjax.data.source import Example, Source
 from cnnjax.knobs import ConfigError, RunError
@@ -172,10 +173,7 @@ def scan(
         looked = list(pool.map(look, listed))
     now = {path: entry for path, entry, _ in looked}
     if now != known:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        partial = memory.with_suffix(f".{os.getpid()}")
-        partial.write_text(json.dumps(now), encoding="utf-8")
-        partial.replace(memory)
+        disk.write_text(memory, json.dumps(now))
     return [found for _, _, found in looked]
 
 

@@ -43,52 +43,47 @@ def _examples(images: np.ndarray, labels: np.ndarray) -> Iterator[tuple[int, dic
         yield position, {"image": image, "label": int(label)}
 
 
-class CnnjaxDot(tfds.core.GeneratorBasedBuilder):
-    """Which block of the image holds the bright pixel."""
+class _Drawn:
+    """What the builders of drawings share: `DRAW(count, seed)` gives images and labels."""
 
     VERSION = tfds.core.Version("1.0.0")
+    DRAW: Any
+
+    def _split_generators(self, dl_manager):
+        return {name: self._generate_examples(name) for name in SIZES}
+
+    def _generate_examples(self, split):
+        yield from _examples(*self.DRAW(SIZES[split], SEEDS[split]))
+
+
+class CnnjaxDot(_Drawn, tfds.core.GeneratorBasedBuilder):
+    """Which block of the image holds the bright pixel."""
+
+    DRAW = staticmethod(drawings.make_dots)
 
     def _info(self):
         side = drawings.BLOCKS * drawings.BLOCK
         return _make_info(self, "Locate the dot.", (side, side, 1), drawings.BLOCKS**2)
 
-    def _split_generators(self, dl_manager):
-        return {name: self._generate_examples(name) for name in SIZES}
 
-    def _generate_examples(self, split):
-        yield from _examples(*drawings.make_dots(SIZES[split], SEEDS[split]))
-
-
-class CnnjaxGratings(tfds.core.GeneratorBasedBuilder):
+class CnnjaxGratings(_Drawn, tfds.core.GeneratorBasedBuilder):
     """Orientation of a sine grating."""
 
-    VERSION = tfds.core.Version("1.0.0")
+    DRAW = staticmethod(drawings.make_gratings)
 
     def _info(self):
         shape = (drawings.SIDE, drawings.SIDE, 1)
         return _make_info(self, "Oriented gratings.", shape, drawings.ORIENTATIONS)
 
-    def _split_generators(self, dl_manager):
-        return {name: self._generate_examples(name) for name in SIZES}
 
-    def _generate_examples(self, split):
-        yield from _examples(*drawings.make_gratings(SIZES[split], SEEDS[split]))
-
-
-class CnnjaxShapes(tfds.core.GeneratorBasedBuilder):
+class CnnjaxShapes(_Drawn, tfds.core.GeneratorBasedBuilder):
     """Disc, square, triangle or cross."""
 
-    VERSION = tfds.core.Version("1.0.0")
+    DRAW = staticmethod(drawings.make_shapes)
 
     def _info(self):
         shape = (drawings.SIDE, drawings.SIDE, 1)
         return _make_info(self, "Upright shapes.", shape, len(drawings.SHAPES))
-
-    def _split_generators(self, dl_manager):
-        return {name: self._generate_examples(name) for name in SIZES}
-
-    def _generate_examples(self, split):
-        yield from _examples(*drawings.make_shapes(SIZES[split], SEEDS[split]))
 
 
 class CnnjaxMnist1d(tfds.core.GeneratorBasedBuilder):

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from cnnjax.names import Request, Where, parse
 POSITIONS = {"dot": drawings.dot_positions}  # data set -> where each class lies [classes, 2]
 AT_ONCE = 256  # examples that a core decodes before it takes the next
 SAMPLE = 2048  # training images that stand for all in the statistics of a streamed data set
-IMAGE_KINDS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 
 
 class Split(NamedTuple):
@@ -29,7 +30,7 @@ class Split(NamedTuple):
 class Dataset(NamedTuple):
     """A data set in memory, with the hash of all its examples and labels.
 
-    Where it is streamed, `train` holds only the first of the training images, and `stream` all.
+    Where it is streamed, `train` holds only a sample of the training images, and `stream` all.
     """
 
     name: str
@@ -53,7 +54,7 @@ def open_source(request: Request, where: Where) -> Source:
     name = parse(request.dataset)
     if name.kind in ("built-in", "tfds"):
         return prepared.open_source(name, request, where)
-    for split in IMAGE_KINDS:
+    for split in SPLITS:
         if given := getattr(request, f"{split}_split"):
             raise ConfigError(
                 f"--{split}_split={given} is for data sets of TFDS: {request.dataset} is split by"
@@ -71,7 +72,7 @@ def load_dataset(config: Config, where: Where, budget: int | None = None) -> Dat
     """
     request = request_of(config)
     opened = open_source(request, where)
-    if empty := [split for split in IMAGE_KINDS if not len(opened.splits[split])]:
+    if empty := [split for split in SPLITS if not len(opened.splits[split])]:
         raise ConfigError(f"--dataset={request.dataset} has no {empty[0]} examples")
     side = find_side(opened, request)
     streamed = decide_streaming(opened, request, side, budget)
@@ -105,17 +106,27 @@ def find_side(opened: Source, request: Request) -> int | None:
     return request.image_size
 
 
+def find_shape(opened: Source, side: int | None) -> tuple[int, int, int]:
+    """Height, width and channels of every image, given the side of `find_side`."""
+    height, width = (side, side) if side else opened.size or (0, 0)
+    return height, width, opened.channels
+
+
+def count_bytes(opened: Source, side: int | None) -> int:
+    """Bytes of an image in memory."""
+    stored = opened.splits["train"]
+    itemsize = stored.images.itemsize if isinstance(stored, Arrays) else 1
+    return math.prod(find_shape(opened, side)) * itemsize
+
+
 def decide_streaming(
     opened: Source, request: Request, side: int | None, budget: int | None
 ) -> bool:
     """Whether the training images are streamed. Raises ConfigError where the others do not fit."""
     if request.feed != "auto" or budget is None:
         return request.feed == "stream"
-    height, width = (side, side) if side else opened.size or (0, 0)
-    counts = {split: len(opened.splits[split]) for split in IMAGE_KINDS}
-    stored = opened.splits["train"]
-    each = height * width * opened.channels
-    each *= stored.images.itemsize if isinstance(stored, Arrays) else 1
+    counts = {split: len(opened.splits[split]) for split in SPLITS}
+    each = count_bytes(opened, side)
     train, validation, test = (count * each for count in counts.values())
     if validation + test > budget:
         own = parse(request.dataset).kind in ("built-in", "tfds")
@@ -183,10 +194,7 @@ def load_info(config: Config, where: Where) -> tuple[tuple[int, int, int], int]:
         opened = prepared.describe(name, where)
     else:
         opened = open_source(request, where)
-    side = find_side(opened, request)
-    size = (side, side) if side else opened.size
-    assert size is not None
-    return (*size, opened.channels), opened.num_classes
+    return find_shape(opened, find_side(opened, request)), opened.num_classes
 
 
 def describe_feed(config: Config, where: Where, budget: int) -> str:
@@ -196,14 +204,14 @@ def describe_feed(config: Config, where: Where, budget: int) -> str:
         return f"{config.dataset}: not prepared yet; the first run does"
     opened = open_source(request, where)
     side = find_side(opened, request)
-    height, width = (side, side) if side else opened.size or (0, 0)
-    counts = [len(opened.splits[split]) for split in IMAGE_KINDS]
+    shape = "x".join(map(str, find_shape(opened, side)))
+    counts = [len(opened.splits[split]) for split in SPLITS]
     streamed = decide_streaming(opened, request, side, budget)
-    size = (sum(counts[1:]) if streamed else sum(counts)) * height * width * opened.channels
+    size = (sum(counts[1:]) if streamed else sum(counts)) * count_bytes(opened, side)
     feed = "training images streamed, the others" if streamed else "all"
     return (
         f"{config.dataset}: {counts[0]:,} training, {counts[1]:,} validation, {counts[2]:,} test"
-        f" images of {height}x{width}x{opened.channels}; {feed} in memory ({size / 2**20:,.1f} MiB)"
+        f" images of {shape}; {feed} in memory ({size / 2**20:,.1f} MiB)"
     )
 
 

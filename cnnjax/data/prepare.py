@@ -51,10 +51,10 @@ def prepare(name: DataName, root: pathlib.Path, manual_dir: str) -> None:
 
     tfds.disable_progress_bar()
     limit_waiting()
-    clear_leftovers(builder)
+    downloads = root / "downloads" / builder.name  # extraction is cached by file name alone
+    clear_leftovers(builder, downloads)
     if manual_dir:
         accept_files(builder, pathlib.Path(manual_dir))
-    downloads = root / "downloads" / builder.name  # extraction is cached by file name alone
     config = tfds.download.DownloadConfig(
         manual_dir=manual_dir or None, extract_dir=downloads / "extracted", try_download_gcs=False
     )
@@ -100,12 +100,12 @@ def find_host(host: str) -> None:
         raise requests.exceptions.ConnectionError(f"the address of {host} was not found")
 
 
-def clear_leftovers(builder: Any) -> None:
+def clear_leftovers(builder: Any, downloads: pathlib.Path) -> None:
     """Clears away what an attempt left that was killed; nobody else prepares this data set now."""
     path = pathlib.Path(builder.data_path)
     for left in path.parent.glob("*incomplete*"):
         shutil.rmtree(left, ignore_errors=True)
-    for left in path.parents[1].glob(f"downloads/{builder.name}/**/*.tmp.*"):
+    for left in downloads.glob("**/*.tmp.*"):
         shutil.rmtree(left, ignore_errors=True)
     if path.exists():  # TFDS would take any folder for a prepared one
         aside = next(

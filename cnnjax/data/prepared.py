@@ -4,11 +4,11 @@ array_record or tfrecord; TensorFlow is never needed.
 """
 
 import hashlib
-import os
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cnnjax import disk
 from cnnjax.data import official, tfrecord
 from cnnjax.data.source import Example, Mapped, Source
 from cnnjax.knobs import ConfigError, RunError
@@ -162,8 +162,5 @@ def hash_files(builder: Any) -> str:
     for path in paths:
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    partial = memory.with_suffix(f".{os.getpid()}")
-    partial.write_text(digest.hexdigest(), encoding="utf-8")
-    partial.replace(memory)
+    disk.write_text(memory, digest.hexdigest())
     return digest.hexdigest()
