@@ -249,3 +249,14 @@ class TestInABrowser:
     def test_study_page_is_no_wider_than_a_phone(self, tmp_path):
         path = page.write_report(judge_all_kinds(), tmp_path, COMMAND)
         assert browse(path, tmp_path) == ["requests: 0", "wider: false"]
+
+
+def test_a_score_beside_a_number_names_the_number_once():
+    row = {
+        "adjustment": "holm", "p_adjusted": 0.001, "metric": "test_accuracy", "a": "pool=max",
+        "b": "0.02", "mean_a": 0.9, "mean_b": 0.02, "difference": 0.88, "interval": [0.8, 0.9],
+        "num_seeds": 9,
+    }  # fmt: skip
+    assert "pool=max has 90.00%, against 2.00%; a difference" in text.describe_verdict(row)
+    named = text.describe_verdict({**row, "b": "pool=avg"})
+    assert "pool=max has 90.00%, pool=avg 2.00%; a difference" in named

@@ -70,8 +70,10 @@ def describe_verdict(row: dict[str, Any]) -> str:
     adjusted = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}[row["adjustment"]]
     p, metric = probability(row["p_adjusted"]), row["metric"]
     means = [score(row[key], metric) + unit(metric) for key in ("mean_a", "mean_b")]
+    is_number = row["b"].replace(".", "", 1).removeprefix("-").isdigit()  # its name says it twice
+    other = f"against {means[1]}" if is_number else f"{row['b']} {means[1]}"
     return (
-        f"{METRICS[metric].label.capitalize()}: {row['a']} has {means[0]}, {row['b']} {means[1]};"
+        f"{METRICS[metric].label.capitalize()}: {row['a']} has {means[0]}, {other};"
         f" a difference of {score(row['difference'], metric, True)}{unit(metric, True)},"
         f" 95% interval {interval(row['interval'], metric)},"
         f" p {p if p.startswith('<') else '= ' + p} ({adjusted}),"
