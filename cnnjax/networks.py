@@ -1,6 +1,7 @@
 """Networks as Flax Linen modules made of `cnnjax.layers`: layouts of layers, residual, dense.
 
-Each is called with images [N, H, W, C] and whether it trains, and gives logits [N, classes].
+Each is called with images [N, H, W, C] and whether it trains, and gives logits [N, classes]. It is
+for a `platform`, a JAX back end whose arithmetic it uses; None stands for the default one.
 """
 
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
-from cnnjax import layers, layouts
+from cnnjax import layers, layouts, norms
 from cnnjax.config import Config
 
 
@@ -17,6 +18,7 @@ class Dense(nn.Module):
 
     config: Config
     num_classes: int
+    platform: str | None = None
 
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
@@ -24,18 +26,22 @@ class Dense(nn.Module):
         for index, features in enumerate(config.hidden, start=1):
             units = nn.Dropout(config.dropout, deterministic=not train)(units)
             below = units
-            units = layers.make_dense(config, features, f"dense_{index}")(units)
-            units = layers.normalise(config, units, train, f"norm_dense_{index}")
+            dense = layers.make_dense(config, features, f"dense_{index}", platform=self.platform)
+            units = dense(units)
+            units = norms.normalise(config, units, train, f"norm_dense_{index}")
             units = layers.activate(config, units)
             if config.residual and below.shape == units.shape:
                 units = below + units
         if config.logits == "rbf":
             return layers.Rbf(self.num_classes, name="logits")(units)
         units = nn.Dropout(config.dropout, deterministic=not train)(units)
-        return layers.make_dense(config, self.num_classes, "logits", activated=False)(units)
+        logits = layers.make_dense(config, self.num_classes, "logits", False, self.platform)
+        return logits(units)
 
 
-def apply_head(config: Config, num_classes: int, maps: Array, train: bool) -> Array:
+def apply_head(
+    config: Config, num_classes: int, maps: Array, train: bool, platform: str | None
+) -> Array:
     """What follows the last map: all of it, or its mean or maximum by channel, to the logits."""
     if config.head == "global_avg":
         maps = maps.mean(axis=(1, 2))
@@ -43,12 +49,12 @@ def apply_head(config: Config, num_classes: int, maps: Array, train: bool) -> Ar
         maps = maps.max(axis=(1, 2))
     if config.model == "all_cnn_c":  # its last maps are a class each
         return maps
-    return Dense(config, num_classes, name="head")(maps, train)
+    return Dense(config, num_classes, platform, name="head")(maps, train)
 
 
-def apply_pool(config: Config, maps: Array, train: bool, name: str) -> Array:
+def apply_pool(config: Config, maps: Array, train: bool, name: str, platform: str | None) -> Array:
     """The run's pooling."""
-    maps = layers.Pool(config, layouts.pool_shift(config), name=name)(maps, train)
+    maps = layers.Pool(config, layouts.pool_shift(config), platform, name=name)(maps, train)
     return layers.activate(config, maps) if config.pool == "subsample" else maps
 
 
@@ -57,6 +63,7 @@ class CNN(nn.Module):
 
     config: Config
     num_classes: int
+    platform: str | None = None
 
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
@@ -70,20 +77,23 @@ class CNN(nn.Module):
                 shift = layouts.pool_shift(config) if strided else 1
                 stride = layer.stride * shift
                 whitened = number == 1 and config.first_layer == "whitened"
-                name = f"conv_{number}"
-                maps = layers.make_conv(config, layer, stride, name, whitened=whitened)(maps)
+                conv = layers.make_conv(
+                    config, layer, stride, f"conv_{number}", whitened=whitened,
+                    platform=self.platform,
+                )  # fmt: skip
+                maps = conv(maps)
                 if layer.pooled and config.pool not in ("stride", "none"):
-                    maps = apply_pool(config, maps, train, f"pool_{number}")
+                    maps = apply_pool(config, maps, train, f"pool_{number}", self.platform)
                 if layer.normed:
-                    maps = layers.normalise(config, maps, train, f"norm_{number}")
+                    maps = norms.normalise(config, maps, train, f"norm_{number}")
                 maps = layers.activate(config, maps)
                 if config.norm == "response" and layer.responds:
-                    maps = layers.respond(maps)
+                    maps = norms.respond(maps)
             elif layer == layouts.DROPOUT:
                 maps = nn.Dropout(config.dropout, deterministic=not train)(maps)
             elif config.pool not in ("stride", "none"):
-                maps = apply_pool(config, maps, train, f"pool_{number}")
-        return apply_head(config, self.num_classes, maps, train)
+                maps = apply_pool(config, maps, train, f"pool_{number}", self.platform)
+        return apply_head(config, self.num_classes, maps, train, self.platform)
 
 
 class Block(nn.Module):
@@ -94,6 +104,7 @@ class Block(nn.Module):
     stride: int
     bottleneck: bool
     drop: float  # share of training images for which the branch is dropped
+    platform: str | None = None
 
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
@@ -105,13 +116,15 @@ class Block(nn.Module):
             shapes = [(narrow, 1, 1), (narrow, 3, self.stride), (wide, 1, 1)]
         branch = maps
         for number, (features, cells, stride) in enumerate(shapes, start=1):
-            branch = convolve(config, branch, train, features, cells, stride, str(number))
+            branch = convolve(
+                config, branch, train, features, cells, stride, str(number), self.platform
+            )
             if number < len(shapes):
                 branch = layers.activate(config, branch)
         if train and self.drop:
             branch = self.drop_branch(branch)
         if maps.shape != branch.shape:
-            maps = convolve(config, maps, train, wide, 1, self.stride, "shortcut")
+            maps = convolve(config, maps, train, wide, 1, self.stride, "shortcut", self.platform)
         return layers.activate(config, maps + branch)
 
     def drop_branch(self, branch: Array) -> Array:
@@ -122,12 +135,15 @@ class Block(nn.Module):
 
 
 def convolve(
-    config: Config, maps: Array, train: bool, features: int, cells: int, stride: int, name: str
-) -> Array:
+    config: Config, maps: Array, train: bool, features: int, cells: int, stride: int, name: str,
+    platform: str | None,
+) -> Array:  # fmt: skip
     """A convolution and its norm, without the activation; no bias below a norm, which has one."""
     spec = layouts.Conv(layouts.scale_width(config, features), (cells,))
-    conv = layers.make_conv(config, spec, stride, f"conv_{name}", use_bias=config.norm == "none")
-    return layers.normalise(config, conv(maps), train, f"norm_{name}")
+    conv = layers.make_conv(
+        config, spec, stride, f"conv_{name}", use_bias=config.norm == "none", platform=platform
+    )
+    return norms.normalise(config, conv(maps), train, f"norm_{name}")
 
 
 class ResNet(nn.Module):
@@ -138,6 +154,7 @@ class ResNet(nn.Module):
 
     config: Config
     num_classes: int
+    platform: str | None = None
 
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
@@ -145,10 +162,10 @@ class ResNet(nn.Module):
         small = config.stem == "small"
         shift = layouts.pool_shift(config) if config.pool == "stride" else 1
         cells, stride = (3, 1) if small else (7, 2 * shift)
-        maps = convolve(config, maps, train, plan.features[0], cells, stride, "stem")
+        maps = convolve(config, maps, train, plan.features[0], cells, stride, "stem", self.platform)
         maps = layers.activate(config, maps)
         if not small and config.pool not in ("stride", "none"):
-            maps = apply_pool(config, maps, train, "pool")
+            maps = apply_pool(config, maps, train, "pool", self.platform)
         blocks = [
             (features, 2 if stage > 0 and number == 0 else 1)
             for stage, features in enumerate(plan.features)
@@ -156,6 +173,7 @@ class ResNet(nn.Module):
         ]
         for index, (features, stride) in enumerate(blocks, start=1):
             drop = config.stochastic_depth * index / len(blocks)
-            block = Block(config, features, stride, plan.bottleneck, drop, name=f"block_{index}")
+            name = f"block_{index}"
+            block = Block(config, features, stride, plan.bottleneck, drop, self.platform, name=name)
             maps = block(maps, train)
-        return apply_head(config, self.num_classes, maps, train)
+        return apply_head(config, self.num_classes, maps, train, self.platform)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cnnjax import config as config_lib
-from cnnjax import cost, layers, models
+from cnnjax import cost, layers, models, norms
 from cnnjax.config import Config
 from cnnjax.knobs import ConfigError
 from cnnjax.ops import digit_codes
@@ -98,7 +98,7 @@ def test_response_normalisation_from_the_definition():
     for channel in range(7):
         near = maps[..., max(channel - 2, 0) : channel + 3]
         expected[..., channel] = maps[..., channel] / (2 + 1e-4 * (near**2).sum(axis=-1)) ** 0.75
-    np.testing.assert_allclose(layers.respond(maps), expected, rtol=1e-5)
+    np.testing.assert_allclose(norms.respond(maps), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("model", ["mlp_twin", "local_twin"])

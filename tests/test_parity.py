@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from cnnjax import cost, layers, models, optim
+from cnnjax import cost, layers, models, norms, optim
 from cnnjax.config import Config, make_config, numbers_of
 from cnnjax.ops import activation, conv, pool
 from experiments import opponents_flax, opponents_pytorch
@@ -134,7 +134,7 @@ def test_norms():
     )
     # Theirs takes alpha over the number of channels.
     assert_same(
-        layers.respond, lambda x: functional.local_response_norm(x, 5, 5e-4, 0.75, 2.0), maps
+        norms.respond, lambda x: functional.local_response_norm(x, 5, 5e-4, 0.75, 2.0), maps
     )
 
 
@@ -196,7 +196,7 @@ class _Norm(layers.nn.Module):
 
     @layers.nn.compact
     def __call__(self, x):
-        return layers.normalise(Config(norm=self.name_), x, True, "norm")
+        return norms.normalise(Config(norm=self.name_), x, True, "norm")
 
 
 @pytest.mark.parametrize(
