@@ -15,7 +15,7 @@ from jax import Array
 from cnnjax import layouts
 from cnnjax.config import Config
 from cnnjax.ops import activation, connectivity, conv, digit_codes, initial, pool, precision
-from cnnjax.ops.padding import output_size
+from cnnjax.ops.padding import Pads, output_size, span_of
 
 
 def as_pair(values: tuple[int, ...]) -> tuple[int, int]:
@@ -58,19 +58,19 @@ class Conv(nn.Module):
     def standard(self, maps: Array) -> tuple[Array, int]:
         """One kernel a feature at every position; each sees its group's or its table's channels."""
         init, channels = initial.INITS[self.config.init][0], maps.shape[-1]
-        if channels % self.groups or self.features % self.groups:
-            raise ValueError(
-                f"{self.groups} groups do not divide {channels} channels into {self.features}"
-            )
+        units = self.features // self.pieces
+        if channels % self.groups or units % self.groups:
+            raise ValueError(f"{self.groups} groups do not divide {channels} channels into {units}")
         shape = (*self.kernel_size, channels // self.groups, self.features)
         table = self.table(channels)
         if table is None:
-            kernel, seen = self.param("kernel", init, shape), channels // self.groups
+            kernel = self.param("kernel", initial.in_groups(init, self.groups), shape)
+            seen = channels // self.groups
             return self.slide(maps, kernel, self.groups), math.prod(self.kernel_size) * seen
+        scale = initial.make_up(self.config.init, channels, table.sum(axis=0))
 
         def init_partial(key: Array, shape: tuple[int, ...]) -> Array:
-            # Dense initialisers count every channel: make up for the absent.
-            return init(key, shape) * np.sqrt(channels / table.sum(axis=0)).reshape(1, 1, 1, -1)
+            return init(key, shape) * jnp.asarray(scale, jnp.float32).reshape(1, 1, 1, -1)
 
         kernel = self.param("kernel", init_partial, shape) * table[None, None]
         seen = int(table.sum(axis=0).max())
@@ -98,10 +98,18 @@ class Conv(nn.Module):
         return min(self.features, 2 * math.prod(self.kernel_size) * channels)
 
     def separable(self, maps: Array) -> tuple[Array, int]:
-        """A kernel a channel, then a 1x1 convolution over the channels."""
-        init, channels = initial.INITS[self.config.init][0], maps.shape[-1]
-        depthwise = self.param("depthwise", init, (*self.kernel_size, 1, channels))
-        pointwise = self.param("kernel", init, (1, 1, channels, self.features))
+        """A kernel a channel, then a 1x1 convolution over the channels.
+
+        Together they start at the scale of a standard convolution.
+        """
+        init, channels, cells = self.config.init, maps.shape[-1], math.prod(self.kernel_size)
+        own = initial.in_groups(initial.DEPTHWISE[init][0], channels)
+        depthwise = self.param("depthwise", own, (*self.kernel_size, 1, channels))
+        gain = initial.widen(init, cells, channels, self.features)
+        pointwise = self.param(
+            "kernel", lambda key, shape: initial.INITS[init][0](key, shape) * gain,
+            (1, 1, channels, self.features),
+        )  # fmt: skip
         maps = self.round(self.slide(maps, depthwise, channels))
         return conv.conv2d(maps, self.round(pointwise), platform=self.platform), channels
 
@@ -109,9 +117,7 @@ class Conv(nn.Module):
         """A kernel a feature and position: the same receptive fields, nothing shared."""
         config, window = self.config, self.kernel_size
         explicit, fan_in = as_pair(config.pad), math.prod(window) * maps.shape[-1]
-        pads = conv.find_pads(
-            maps.shape, window, self.stride, self.padding, explicit, config.dilation
-        )
+        pads = self.find_pads(maps.shape)
         rows, columns = (
             output_size(size, cells, self.stride, sum(pad), config.dilation)
             for size, cells, pad in zip(maps.shape[1:3], window, pads, strict=True)
@@ -119,7 +125,8 @@ class Conv(nn.Module):
 
         def init(key: Array, shape: tuple[int, ...]) -> Array:
             keys = jax.random.split(key, rows * columns)  # each position on its own
-            kernels = jax.vmap(lambda key: initial.INITS[config.init][0](key, shape[2:]))(keys)
+            own = (*window, maps.shape[-1], self.features)  # the fans are those of a convolution
+            kernels = jax.vmap(lambda key: initial.INITS[config.init][0](key, own))(keys)
             return kernels.reshape(shape)
 
         kernel = self.param("kernel", init, (rows, columns, fan_in, self.features))
@@ -135,7 +142,30 @@ class Conv(nn.Module):
             return None
         if self.groups > 1:
             raise ValueError(f"--groups={self.groups} excludes --connectivity={self.connectivity}")
-        return connectivity.CONNECTIVITIES[self.connectivity](channels, self.features)
+        # The channels that an activation takes together see the same ones.
+        units = self.features // self.pieces
+        table = connectivity.CONNECTIVITIES[self.connectivity](channels, units)
+        return np.repeat(table, self.pieces, axis=1)
+
+    @property
+    def pieces(self) -> int:
+        """Neighbouring features that the activation makes one unit of."""
+        return activation.FAN_OUT.get(self.config.activation, 1)
+
+    def find_pads(self, shape: tuple[int, ...]) -> Pads:
+        """The border of maps of that shape, for height and width."""
+        config, explicit = self.config, as_pair(self.config.pad)
+        return conv.find_pads(
+            shape, self.kernel_size, self.stride, self.padding, explicit, config.dilation
+        )
+
+    def first_middle(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Row and column of the middle of the first window [2]; the lesser where two are."""
+        spans = (span_of(cells, self.config.dilation) for cells in self.kernel_size)
+        pads = self.find_pads(shape)
+        return np.array(
+            [(span - 1) // 2 - pad[0] for span, pad in zip(spans, pads, strict=True)], int
+        )
 
     def slide(self, maps: Array, kernel: Array, groups: int) -> Array:
         """`conv.conv2d` with this layer's stride, border and precision."""
@@ -237,15 +267,18 @@ class Dense(nn.Module):
 
 def make_conv(
     config: Config, spec: layouts.Conv, stride: int, name: str, use_bias: bool = True,
-    whitened: bool = False, platform: str | None = None,
+    whitened: bool = False, platform: str | None = None, padding: str = "",
 ) -> Conv:  # fmt: skip
-    """A layer of a layout; the run's pooling may add to its stride."""
+    """A layer of a layout; the run's pooling may add to its stride.
+
+    Its border is the run's, unless `padding` names another.
+    """
     return Conv(
         config,
         spec.features * activation.FAN_OUT.get(config.activation, 1),
         as_pair(spec.kernel_size),
         stride,
-        spec.padding if config.padding == "published" else config.padding,
+        padding or (spec.padding if config.padding == "published" else config.padding),
         groups=config.groups if spec.grouped else 1,
         connectivity=config.connectivity if spec.partial else "all",
         use_bias=(config.bias or spec.biased) and use_bias,

@@ -98,11 +98,14 @@ def find_kernel(params: Params, layer: str) -> Array:
 
 
 def scale_kernels(params: Params, gain: Array) -> Params:
-    """The kernels of all layers but the logits, times a gain; all else as it is."""
+    """The kernels of all layers but the logits, times a gain; all else as it is.
+
+    Of a separable convolution the second half alone, so that the gain counts once a layer.
+    """
 
     def scale(path: tuple, leaf: Array) -> Array:
         names = [str(key.key) for key in path]
-        scaled = leaf.ndim > 1 and "logits" not in names
+        scaled = leaf.ndim > 1 and not {"logits", "depthwise"} & set(names)
         return leaf * gain.astype(leaf.dtype) if scaled else leaf
 
     return jax.tree_util.tree_map_with_path(scale, params)
@@ -136,7 +139,11 @@ def make_model(
         variables = {"params": params, "batch_stats": stats}
         if key is None:
             return finish(module.apply(variables, images, train=False)), stats
-        dropout, pool, depth = jax.random.split(key, 3)
+        dropout, pool, depth, cells = jax.random.split(key, 4)
+        if config.input_dropout:
+            share = 1 - config.input_dropout
+            kept = jax.random.bernoulli(cells, share, images.shape)
+            images = jnp.where(kept, images / share, 0)
         logits, updated = module.apply(
             variables, images, train=True, mutable=["batch_stats"],
             rngs={"dropout": dropout, "pool": pool, "depth": depth},

@@ -125,7 +125,7 @@ OPTIONS = [
     *[{"norm": norm, "norm_scale": False} for norm in ("batch", "layer", "group")],
     *[{"pool": pool} for pool in KNOBS["pool"].choices],
     {**RESNET, "stochastic_depth": 0.5}, {**RESNET, "norm": "none"}, {**RESNET, "norm": "group"},
-    {**RESNET, "padding": "VALID", "image_size": 48},
+    {**RESNET, "padding": "VALID", "image_size": 84},
 ]  # fmt: skip
 
 

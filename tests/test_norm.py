@@ -82,7 +82,7 @@ def test_statistics_where_the_first_image_is_far_from_all_others():
     _, mean, var = norm.batch_norm(maps, jnp.ones(8), jnp.zeros(8), 1e-5)
     exact, axes = maps.astype(np.float64), (0, 1, 2)
     np.testing.assert_allclose(var, exact.var(axes), rtol=1e-3)  # the worst that was found: 2e-4
-    np.testing.assert_allclose(mean, exact.mean(axes), rtol=1e-5)
+    assert (abs(mean - exact.mean(axes)) / exact.std(axes)).max() < 1e-4
 
 
 @pytest.mark.parametrize("kind", ["layer", "group"])

@@ -66,6 +66,20 @@ def test_named_paddings(padding):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("size", range(4, 12))
+@pytest.mark.parametrize(("span", "stride"), [(1, 2), (1, 3), (2, 3), (2, 5), (3, 2), (3, 4)])
+def test_ceil_is_ceil_mode(size, span, stride):
+    """Theirs has it for pooling alone: a sum of each window is a convolution with ones."""
+    kernel = np.eye(3, dtype=np.float32)[None, None] * np.ones((span, span, 1, 1), np.float32)
+    assert_same(
+        lambda x: conv.conv2d(x, kernel, stride, "CEIL"),
+        lambda x: functional.avg_pool2d(
+            x, span, stride, ceil_mode=True, divisor_override=1, count_include_pad=False
+        ),
+        draw(2, size, 7, 3),
+    )
+
+
 @pytest.mark.parametrize(
     ("fill", "mode"), [("edge", "replicate"), ("reflect", "reflect"), ("circular", "circular")]
 )
@@ -105,7 +119,7 @@ ACTIVATIONS = {
     "gelu": functional.gelu, "silu": functional.silu, "tanh": torch.tanh,
     "scaled_tanh": lambda x: 1.7159 * torch.tanh(2 / 3 * x), "sigmoid": torch.sigmoid,
     "softplus": functional.softplus, "hard_swish": functional.hardswish,
-    "maxout": lambda x: torch.maximum(*x.chunk(2, dim=1)), "identity": lambda x: x,
+    "maxout": lambda x: x.unflatten(1, (-1, 2)).amax(dim=2), "identity": lambda x: x,
 }  # fmt: skip
 
 
