@@ -107,7 +107,8 @@ def make_environment() -> jinja2.Environment:
     )  # fmt: skip
     environment.filters |= {
         "score": text.score, "unit": text.unit, "interval": text.interval, "number": text.number,
-        "probability": text.probability, "shape": text.shape, "brief": text.brief,
+        "probability": text.probability, "shape": text.shape, "field": text.field,
+        "brief": text.brief,
         "describe": text.describe_verdict, "effect": text.describe_effect,
         "value": knobs.format_value, "arm": study_lib.name_arm,
         "agreement": figures.describe_agreement,
