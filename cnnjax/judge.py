@@ -1,12 +1,13 @@
 """From records to verdicts. Reads records only, wherever they were made."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from cnnjax import config as config_lib
 from cnnjax import metrics, stats, store
 from cnnjax import study as study_lib
 from cnnjax.config import Config
@@ -62,9 +63,11 @@ def judge(study: Study, base: Config, records: Sequence[Record]) -> Judgement:
     Raises ValueError where the arms do not all have the same two or more seeds, or where runs
     of different platforms, libraries or programs would be compared.
     """
-    by_config = {record.config: record for record in records}
+    by_arm: dict[str, list[Record]] = {}
+    for record in records:
+        by_arm.setdefault(store.arm_key(record.config), []).append(record)
     arms = {
-        name: _summarise(study, base, name, overrides, by_config)
+        name: _summarise(study, base, name, overrides, by_arm)
         for name, overrides in study_lib.make_arms(study, base).items()
     }
     _check_comparable(study, arms)
@@ -75,11 +78,14 @@ def judge(study: Study, base: Config, records: Sequence[Record]) -> Judgement:
 
 
 def _check_comparable(study: Study, arms: Mapping[str, Arm]) -> None:
-    seeds = {tuple(record.config.seed for record in arm.records) for arm in arms.values()}
+    seeds = {tuple(record.seed for record in arm.records) for arm in arms.values()}
     if len(seeds) != 1:
         raise ValueError(f"study {study.name}: the arms do not have the same seeds")
-    records = [record for arm in arms.values() for record in arm.records]
-    origins = {(request_of(record.config), record.provenance["origin"]) for record in records}
+    origins = {
+        (request_of(arm.config), record.provenance["origin"])
+        for arm in arms.values()
+        for record in arm.records
+    }
     programs = {origin.partition(" data ")[0] for _, origin in origins}
     if len(programs) != 1 or len(origins) != len({request for request, _ in origins}):
         found = ", ".join(sorted({origin for _, origin in origins}))
@@ -87,13 +93,18 @@ def _check_comparable(study: Study, arms: Mapping[str, Arm]) -> None:
 
 
 def _summarise(
-    study: Study, base: Config, name: str, overrides: Overrides, records: Mapping[Config, Record]
-) -> Arm:
+    study: Study, base: Config, name: str, overrides: Overrides,
+    by_arm: Mapping[str, list[Record]],
+) -> Arm:  # fmt: skip
     config = study_lib.make_arm_config(study, base, name, overrides)
-    own = sorted(
-        (record for key, record in records.items() if replace(key, seed=config.seed) == config),
-        key=lambda record: record.config.seed,
-    )
+    own = by_arm.get(store.arm_key(config_lib.to_json(config)), [])
+    own = sorted(own, key=lambda record: record.seed)
+    for one, other in itertools.pairwise(own):
+        if one.seed == other.seed:
+            raise ValueError(
+                f"study {study.name}: arm {name} has seed {one.seed} twice, in records {one.id} and"
+                f" {other.id}: judge one of the two"
+            )
     if len(own) < 2:
         raise ValueError(f"study {study.name}: {len(own)} records of arm {name}, needs at least 2")
     metric = metrics.METRICS[study.metric]

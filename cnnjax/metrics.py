@@ -38,7 +38,7 @@ def _steps_to(target: float) -> Callable[[Record], float]:
         for line in record.metrics:
             if (line["validation_accuracy"] or 0.0) >= target:
                 return float(line["step"])
-        return float(record.config.steps)
+        return float(record.config["steps"])
 
     return read
 

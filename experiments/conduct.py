@@ -90,7 +90,7 @@ def conduct(
     try:
         tried = train(tuning, datasets, options.runs, stop)
         if not tried.failures:
-            found = {record.config: record for record in tried.records}
+            found = dict(zip(dict.fromkeys(tuning), tried.records, strict=True))
             study = choose(study, base, found)
             lanes = study_lib.make_lanes(study, base, options.num_seeds)
             outcome = train(lanes, datasets, options.runs, stop)

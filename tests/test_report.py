@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from cnnjax import config as config_lib
 from cnnjax import study
 from cnnjax.report import figures, page, scoreboard, tables, terminal, text
 from cnnjax.study import Claim, Comparison, Lead, Published, Tuning
@@ -44,7 +45,9 @@ def judge_all_kinds():
     for record, config in zip(make_records(), study.make_lanes(ALL_KINDS, base, 20), strict=True):
         curve = {"strengths": [0.0, 1.0], "accuracy": [0.9, 0.5]}
         extra = {"robustness": {"salt": curve}, "auc_salt": 0.7, "initial_loss": 2.3}
-        records.append(record._replace(config=config, scores={**record.scores, **extra}))
+        records.append(
+            record._replace(config=config_lib.to_json(config), scores={**record.scores, **extra})
+        )
     return judge(records, ALL_KINDS)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cnnjax import config as config_lib
 from cnnjax import judge as judge_lib
 from cnnjax import plan as plan_lib
 from cnnjax import store, study
@@ -46,7 +47,11 @@ def make_records(num_seeds=20, effects=EFFECTS, spread=0.003, own=STUDY):
                 "map_shape": [4, 4, 8]}  # fmt: skip
         provenance = {"origin": "cpu map", "date": f"2026-01-0{1 + index % 2}",
                       "packages": {"jax": "0.10.2"}}  # fmt: skip
-        records.append(store.Record(f"id{index}", config, scores, metrics, cost, provenance))
+        records.append(
+            store.Record(
+                f"id{index}", config_lib.to_json(config), scores, metrics, cost, provenance
+            )
+        )
     return records
 
 
@@ -112,6 +117,20 @@ def test_missing_seeds_are_refused():
         judge(make_records()[:-1])
 
 
+def test_a_seed_twice_in_an_arm_is_refused_by_name():
+    records = make_records()
+    with pytest.raises(ValueError, match="pool=max padding=SAME has seed 0 twice, in records id0"):
+        judge([*records, records[0]._replace(id="other")])
+
+
+def test_records_of_another_config_schema_are_judged():
+    records = make_records()
+    for record in records:
+        record.config["former_knob"] = 1
+        del record.config["flip"]
+    assert judge(records).verdicts == judge(make_records()).verdicts
+
+
 def test_runs_of_different_origin_are_never_compared():
     records = make_records()
     records[3].provenance["origin"] = "gpu vmap"
@@ -149,7 +168,7 @@ SAME, VALID = {"padding": "SAME"}, {"padding": "VALID"}
 def test_an_interaction_is_the_difference_of_two_leads():
     records = make_records()
     for record in records:  # max is ahead by 2 points; by 5 where there is a border
-        if record.config.pool == "max" and record.config.padding == "SAME":
+        if record.config["pool"] == "max" and record.config["padding"] == "SAME":
             record.scores["test_accuracy"] += 0.03
     row = compare(Lead({**MAX, **SAME}, {**AVG, **SAME}), Lead({**MAX, **VALID}, {**AVG, **VALID}),
                   records=records)  # fmt: skip
@@ -163,7 +182,7 @@ def test_a_trend_is_the_rise_with_each_doubling():
     own = STUDY._replace(arms=arms)
     records = make_records(effects={"max": 0.0}, own=own)
     for record in records:
-        record.scores["test_accuracy"] -= 0.01 * math.log2(record.config.batch_size)
+        record.scores["test_accuracy"] -= 0.01 * math.log2(record.config["batch_size"])
     row = compare(Slope({}, "batch_size"), 0.0, "<", records=records, arms=arms)
     assert row["verdict"] == "supported" and row["difference"] == pytest.approx(-0.01, abs=0.001)
 
@@ -195,7 +214,7 @@ def test_steps_to_a_target_are_all_steps_where_it_is_never_reached():
     records = make_records()
     for record in records:  # average reaches 90% at step 100, maximum never does
         for line, reached in zip(record.metrics, (0.5, 0.95), strict=True):
-            line["validation_accuracy"] = reached if record.config.pool == "avg" else 0.5
+            line["validation_accuracy"] = reached if record.config["pool"] == "avg" else 0.5
     row = compare(AVG, MAX, "<", "steps_to_90", records)
     assert (row["mean_a"], row["mean_b"], row["verdict"]) == (100, 400, "supported")
 
@@ -204,7 +223,7 @@ def test_a_run_fails_where_its_loss_does_not_fall():
     records = make_records()
     for record in records:
         record.scores["initial_loss"] = 2.3
-        record.metrics[-1]["train_loss"] = 2.4 if record.config.pool == "max" else 0.1
+        record.metrics[-1]["train_loss"] = 2.4 if record.config["pool"] == "max" else 0.1
     row = compare(MAX, AVG, ">", "failed", records)
     assert (row["mean_a"], row["mean_b"], row["verdict"]) == (1, 0, "supported")
 

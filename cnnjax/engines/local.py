@@ -115,7 +115,7 @@ def make_record(id: str, result: sweep.Result, dataset: load.Dataset, version: s
     provenance = make_provenance(result.config, dataset, version)
     return store.Record(
         id,
-        result.config,
+        config_lib.to_json(result.config),
         result.scores,
         result.metrics,
         describe_cost(measured, result),

@@ -52,8 +52,8 @@ def list_records(judgement: Judgement) -> list[dict[str, Any]]:
     return [
         {
             "arm": arm.name,
-            "seed": record.config.seed,
-            **{knob: knobs.format_value(getattr(record.config, knob)) for knob in varied},
+            "seed": record.seed,
+            **{knob: knobs.format_value(getattr(arm.config, knob)) for knob in varied},
             **{
                 name: score
                 for name, score in record.scores.items()
