@@ -10,6 +10,7 @@ import os
 import pathlib
 import platform
 import subprocess
+import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -161,15 +162,25 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def pack_correct(correct: np.ndarray) -> str:
-    """Which examples a run got right [n] bool, as text: eight a byte, in base64."""
-    return base64.b64encode(np.packbits(correct).tobytes()).decode()
+def pack_values(values: np.ndarray) -> str:
+    """One value an image [n] as text: their type, then their bytes, compressed, in base64.
+
+    Fractions are kept to three digits or so, as float16, where they are small.
+    """
+    values = np.asarray(values)
+    if values.dtype.kind == "f":
+        small = np.abs(values).max(initial=0) < 8  # false for NaN
+        values = values.astype(np.float16 if small else np.float32)
+    elif values.dtype.kind == "b" or values.max(initial=0) < 256:
+        values = values.astype(np.uint8)
+    raw = zlib.compress(np.ascontiguousarray(values).tobytes())
+    return f"{values.dtype.name}:{base64.b64encode(raw).decode()}"
 
 
-def unpack_correct(text: str, count: int) -> np.ndarray:
-    """The first `count` flags of `pack_correct`."""
-    packed = np.frombuffer(base64.b64decode(text), np.uint8)
-    return np.unpackbits(packed, count=count).astype(bool)
+def unpack_values(text: str) -> np.ndarray:
+    """The values of `pack_values`."""
+    name, _, packed = text.partition(":")
+    return np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.dtype(name))
 
 
 def write_record(runs: pathlib.Path, record: Record) -> None:

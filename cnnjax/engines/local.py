@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 
 from cnnjax import config as config_lib
-from cnnjax import cost, spread, store, sweep
+from cnnjax import cost, outcome, spread, store, sweep
 from cnnjax.config import Config
 from cnnjax.data import load
 from cnnjax.names import Request
@@ -116,7 +116,7 @@ def make_record(id: str, result: sweep.Result, dataset: load.Dataset, version: s
     return store.Record(
         id,
         config_lib.to_json(result.config),
-        result.scores,
+        outcome.hide(result.scores),
         result.metrics,
         describe_cost(measured, result),
         provenance,

@@ -6,11 +6,10 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from cnnjax import knobs, names, store
+from cnnjax import knobs, metrics, names, store
 from cnnjax import study as study_lib
 from cnnjax.config import KNOBS
 from cnnjax.judge import Arm, Judgement
-from cnnjax.metrics import METRICS
 from cnnjax.report import figures, tables, text
 
 RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equal",
@@ -73,7 +72,7 @@ def list_verdicts(judgement: Judgement) -> list[dict[str, Any]]:
         {
             "a": row["a"],
             "b": row["b"],
-            "metric": METRICS[row["metric"]].label,
+            "metric": metrics.find(row["metric"]).label,
             "difference": text.score(row["difference"], row["metric"], signed=True),
             "95% interval": text.interval(row["interval"], row["metric"]),
             "p adjusted": text.probability(row["p_adjusted"]),
@@ -89,7 +88,7 @@ def list_arms(judgement: Judgement) -> list[dict[str, Any]]:
     return [
         {
             "arm": arm.name,
-            METRICS[metric].label: text.score(arm.mean, metric),
+            metrics.find(metric).label: text.score(arm.mean, metric),
             "95% interval": text.interval(arm.interval, metric, signed=False),
             "seeds": len(arm.records),
             "parameters": f"{arm.cost['parameters']:,}",
@@ -151,7 +150,7 @@ def render_page(
         command=command,
         scoreboard=scoreboard,
         meaning=text.MEANING,
-        metrics=METRICS,
+        find_metric=metrics.find,
         relations=RELATIONS,
     )  # fmt: skip
 
