@@ -118,7 +118,7 @@ def _summarise(
         mean=mean,
         interval=stats.mean_interval(sound),
         test_error=math.sqrt(mean * (1 - mean) / size) if study.metric == "test_accuracy" else None,
-        num_failed=sum(bool(record.scores["failed"]) for record in own),
+        num_failed=sum(map(metrics.has_failed, own)),
         is_control=any(control.items() <= overrides.items() for control in study.controls),
     )
 
@@ -218,7 +218,9 @@ def _resolution(
     """The root of the mean square of the sides' resolutions; numbers have none."""
     found = []
     for side, metric in zip(sides, of_sides, strict=True):
-        sound = [r for name in side.weights for r in arms[name].records if not r.scores["failed"]]
+        sound = [
+            r for name in side.weights for r in arms[name].records if not metrics.has_failed(r)
+        ]
         if sound:
             found.append(metric.resolution(sound[0]))
     return math.sqrt(sum(r * r for r in found) / len(found)) if found else 0.0
@@ -246,10 +248,8 @@ def _by_image(
             total = total + sign * weight * stacked
         total = total - sign * side.number
     counted = np.isfinite(total).any(axis=0)
-    kept = next(
-        (r.scores["by_image"] for a in covered.values() for r in a.records if r.scores["by_image"]),
-        {},
-    )
+    records = [record for arm in covered.values() for record in arm.records]
+    kept: dict[str, str] = next((own for r in records if (own := r.scores.get("by_image"))), {})
     clusters = store.unpack_values(kept["cluster"])[counted] if "cluster" in kept else None
     return total[:, counted], clusters
 
@@ -258,7 +258,7 @@ def _name_images(record: Record) -> tuple[str, ...]:
     """What tells the test images of one run from those of another."""
     names = ("dataset", "test_split", "image_size", "eval_crop")
     own = [str(record.config.get(name)) for name in names]
-    return (*own, str(record.provenance["data_fingerprint"]))
+    return (*own, str(record.provenance.get("data_fingerprint")))
 
 
 def _compare_published(study: Study, arms: Mapping[str, Arm]) -> tuple[Agreement, ...]:

@@ -38,6 +38,15 @@ def _score(name: str) -> Callable[[Record], float]:
     return read
 
 
+def has_failed(record: Record) -> bool:
+    """Whether a run failed; older records say only whether it diverged."""
+    return bool(record.scores.get("failed", record.scores.get("diverged", False)))
+
+
+def _read_failed(record: Record) -> float:
+    return float(has_failed(record))
+
+
 def _images(name: str) -> Callable[[Record], np.ndarray | None]:
     def read(record: Record) -> np.ndarray | None:
         kept = record.scores.get("by_image") or {}
@@ -66,7 +75,7 @@ def _steps_to(target: float) -> Callable[[Record], float]:
     """Steps to the first evaluation that reaches a validation accuracy; all where none does."""
 
     def read(record: Record) -> float:
-        if record.scores["failed"]:
+        if has_failed(record):
             return math.nan
         for line in record.metrics:
             if (line["validation_accuracy"] or 0.0) >= target:
@@ -128,7 +137,7 @@ METRICS: Mapping[str, Metric] = {
     ),
     "fc_correlation": Metric("rank correlation", 0.05, _score("fc_correlation"), share=False),
     "shift_consistency": _mean("shift_consistency", "shift consistency", 0.01),
-    "failed": Metric("runs that fail to converge", 0.05, _score("failed"), counts_failures=True),
+    "failed": Metric("runs that fail to converge", 0.05, _read_failed, counts_failures=True),
     "steps_to_80": _steps(0.8),
     "steps_to_90": _steps(0.9),
     **{f"auc_{kind}": _mean(f"auc_{kind}", f"accuracy under {kind}", 0.01) for kind in KINDS},

@@ -60,7 +60,7 @@ def _try(
     assert study.tuning is not None
     config = config_lib.override(base, {**overrides, **setting})
     own = [records[replace(config, seed=seed)] for seed in study.tuning.seeds]
-    if any(record.scores["failed"] for record in own):
+    if any(map(metrics.has_failed, own)):
         return None
     read = metrics.find(study.tuning.metric).read
     kept = [store.unpack_values(r.scores["by_image"]["validation_accuracy"]) for r in own]

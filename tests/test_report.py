@@ -13,7 +13,7 @@ from cnnjax import study
 from cnnjax.report import figures, page, scoreboard, tables, terminal, text
 from cnnjax.study import Claim, Comparison, Lead, Published, Tuning
 from experiments import readme
-from tests.test_study import AVG, GRID, MAX, SAME, STUDY, judge, make_records
+from tests.by_hand import AVG, GRID, MAX, SAME, STUDY, judge, make_records
 
 VERDICT_KEYS = """claim dataset metric a b num_seeds mean_a mean_b difference interval p p_adjusted
 effect_size wins pair_correlation margin verdict predicted warnings""".split()
