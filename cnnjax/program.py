@@ -181,7 +181,8 @@ def make_program(
             order = jnp.arange(num_steps * structure.batch_size).reshape(num_steps, -1)
         if spec.drawn:
             key = run_key(numbers, DRAW)
-            order = batches.draw_stratified(key, data.labels, spec.num_classes)[order]
+            drawn = batches.draw_stratified(key, data.labels, spec.num_classes, spec.num_train)
+            order = drawn[order]
         state, (scores, targets) = lax.scan(step, state, order)
         finite = jnp.cumprod(jnp.isfinite(scores.loss).astype(jnp.int32)).sum()
         loss, correct, count = jax.tree.map(jnp.sum, scores)
