@@ -6,8 +6,11 @@ import tempfile
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a file whole or not at all, making its folder if need be."""
-    write_bytes(path, text.encode())
+    """Writes a file whole or not at all, making its folder if need be.
+
+    It is UTF-8, in which a byte of a path that is none is written as an escape.
+    """
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_bytes(path: pathlib.Path, content: bytes) -> None:
