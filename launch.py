@@ -47,9 +47,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     if everything:
         names = list(claims.ALL)
         options = options._replace(scoreboard=True)
-    for name in names:
-        if name not in claims.STUDIES:
-            flags.refuse(flags.describe_unknown("study", name, [*claims.STUDIES, "all"]))
+    check_names(names, list(claims.STUDIES))
     for name in names:  # a flag that one of them refuses is refused before any runs
         study_lib.make_arms(claims.STUDIES[name], study_lib.make_base(claims.STUDIES[name], given))
     status, judgements = script.DONE, {}
@@ -62,6 +60,19 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     if everything and not options.plan_only:
         write_scoreboard(judgements, options)
     return status
+
+
+def check_names(names: Sequence[str], known: Sequence[str]) -> None:
+    """Refuses a study that there is not, one named twice, and `all` beside others."""
+    for name in names:
+        if name not in (*known, "all"):
+            flags.refuse(flags.describe_unknown("study", name, [*known, "all"]))
+        if names.count(name) > 1:
+            flags.refuse(f"{name} is named {names.count(name)} times: name each study once")
+    others = [name for name in names if name != "all"]
+    if len(others) < len(names):
+        beside = ", ".join(others)
+        flags.refuse(f"all is every study, and stands alone, without {beside}: did you mean all?")
 
 
 def write_scoreboard(judgements: dict[str, Any], options: conduct.Options) -> None:

@@ -17,7 +17,9 @@ from cnnjax.knobs import ConfigError, Knob, describe_allowed, parse_value, print
 from cnnjax.knobs import format_value as format_knob
 from cnnjax.names import Where
 
-BUILT_IN = {"flagfile": "Read flags from this file, one a line; a line that begins with # is a comment."}
+BUILT_IN = {
+    "flagfile": "Read flags from this file, one a line; a line that begins with # is a comment."
+}
 FLAG_FILE = re.compile(r"--?flagfile(?:=(?P<path>.*))?", re.DOTALL)
 
 
@@ -153,7 +155,7 @@ def quote_command(arguments: Iterable[str]) -> str:
 
 
 def quote(argument: str) -> str:
-    """One argument for a shell; what cannot be shown as bash and zsh read it, $'\\xff'."""
+    r"""One argument for a shell; what cannot be shown as bash and zsh read it, $'\xff'."""
     if printable(argument) == argument:
         return shlex.quote(argument)
     escaped = argument.replace("\\", "\\\\").replace("'", "\\'")

@@ -90,8 +90,8 @@ def print_plan(study: Study, plan: Plan, num_seeds: int, console: Console) -> No
         table.add_column(name, justify="right")
     for name, cost in plan.arms.items():
         table.add_row(
-            escape(name), f"{cost.parameters:,}", f"{cost.macs:,}", text.size(cost.activation_bytes),
-            str(cost.receptive_field), text.shape(cost.map_shape),
+            escape(name), f"{cost.parameters:,}", f"{cost.macs:,}",
+            text.size(cost.activation_bytes), str(cost.receptive_field), text.shape(cost.map_shape),
         )  # fmt: skip
     console_lib.print_table(table, console)
     tuning = f", {plan.num_tuning_lanes} of tuning" if plan.num_tuning_lanes else ""
