@@ -10,6 +10,7 @@ from absl import flags as absl_flags
 from cnnjax import flags, names
 from cnnjax import study as study_lib
 from cnnjax.config import KNOBS, find_knob
+from cnnjax.knobs import describe_allowed, printable
 from experiments import conduct, script
 
 DESCRIPTION = """
@@ -85,12 +86,11 @@ def write_scoreboard(judgements: dict[str, Any], options: conduct.Options) -> No
     studies = [claims.STUDIES[name] for name in claims.ALL]
     rows = scoreboard.collect(studies, done, known_answers.run_checks())
     path = report.write_scoreboard(rows, list(done.values()), options.runs, options.command)
-    print(f"scoreboard: {path}")
+    print(printable(f"scoreboard: {path}"))
 
 
 def print_list(as_json: bool) -> None:
     """What there is: claims, data sets, models, and the choices of every knob."""
-    from cnnjax.knobs import describe_allowed
     from experiments import claims, scoreboard
 
     listing = {

@@ -15,8 +15,8 @@ import jax
 import platformdirs
 
 from cnnjax import config as config_lib
-from cnnjax import group as group_lib
 from cnnjax import disk, spread
+from cnnjax import group as group_lib
 from cnnjax.config import Config
 from cnnjax.data import load
 

@@ -11,7 +11,7 @@ from absl import flags as absl_flags
 
 from cnnjax import flags
 from cnnjax.config import Config
-from cnnjax.knobs import format_value
+from cnnjax.knobs import format_value, printable
 from cnnjax.names import Where
 from experiments import script
 
@@ -115,8 +115,9 @@ def conduct(
     terminal.print_judgement(judgement, console)
     trained = tried.num_trained + outcome.num_trained
     reused = len(lanes) + len(tuning) - trained
-    print(f"{trained} lanes trained, {reused} read from {options.runs}/records")
-    print(f"report: {path}\nall reports: {options.runs / 'index.html'}", flush=True)
+    print(printable(f"{trained} lanes trained, {reused} read from {options.runs}/records"))
+    print(printable(f"report: {path}"))
+    print(printable(f"all reports: {options.runs / 'index.html'}"), flush=True)
     return (script.INTERRUPTED if should_stop() else script.DONE), judgement
 
 

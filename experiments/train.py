@@ -10,7 +10,7 @@ from absl import flags as absl_flags
 from cnnjax import config as config_lib
 from cnnjax import flags
 from cnnjax.config import Config
-from cnnjax.knobs import ConfigError
+from cnnjax.knobs import ConfigError, printable
 from cnnjax.names import Where
 from experiments import conduct, script
 
@@ -190,7 +190,7 @@ def print_result(workdir: pathlib.Path) -> None:
         f"test accuracy {100 * result['test_accuracy']:.2f}% on"
         f" {result['num_test_examples']:,} images, {result['num_parameters']:,} parameters"
     )
-    print(f"result: {workdir / 'result.json'}")
+    print(printable(f"result: {workdir / 'result.json'}"))
 
 
 if __name__ == "__main__":
