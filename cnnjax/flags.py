@@ -20,6 +20,7 @@ from cnnjax.names import Where
 BUILT_IN = {
     "flagfile": "Read flags from this file, one a line; a line that begins with # is a comment."
 }
+MARGIN = " " * 6  # of what --help says of a flag
 FLAG_FILE = re.compile(r"--?flagfile(?:=(?P<path>.*))?", re.DOTALL)
 
 
@@ -179,6 +180,7 @@ def describe_unknown(kind: str, given: str, known: Sequence[str]) -> str:
 def render_help(values: flags.FlagValues, description: str) -> str:
     """Every flag with its type, default and meaning, in the order of definition."""
     lines = [description.strip(), "", "Flags (--name=value):", ""]
+    wrapper = textwrap.TextWrapper(94, break_long_words=False, break_on_hyphens=False)
     for flag in values._flags().values():  # absl's public listings sort by name
         kind = "|".join(getattr(flag.parser, "enum_values", ())) or flag.parser.syntactic_help
         help = flag.help.removeprefix(f"<{kind}>: ")  # absl repeats the choices there
@@ -186,8 +188,8 @@ def render_help(values: flags.FlagValues, description: str) -> str:
             kind = "true|false"
         default = "none" if flag.default in (None, "") else str(flag.default_as_str).strip("'")
         head = f"  --{flag.name}  ({(kind or 'text').replace('|', ' | ')}; default: {default})"
-        lines += textwrap.wrap(head, 98, subsequent_indent="      ")
-        lines += textwrap.wrap(help, 94, initial_indent="      ", subsequent_indent="      ")
+        first, *more = wrapper.wrap(head)
+        lines += [first, *(MARGIN + line for line in (*more, *wrapper.wrap(help)))]
     for name, meaning in BUILT_IN.items():
-        lines += [f"  --{name}  (text; default: none)", f"      {meaning}"]
+        lines += [f"  --{name}  (text; default: none)", f"{MARGIN}{meaning}"]
     return "\n".join(lines)

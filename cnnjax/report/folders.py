@@ -59,7 +59,7 @@ def check(folder: pathlib.Path) -> None:
         raise ConfigError(
             f"{folder} is a file, where a report's folder must lie: give other --runs"
         )
-    if not _holds_report(folder) and any(folder.iterdir()):
+    if not _holds_report(folder) and any(path.name[0] != "." for path in folder.iterdir()):
         raise ConfigError(
             f"{folder} holds files that are no report, where a report must lie: give other --runs"
         )
@@ -100,13 +100,16 @@ def _keep(folder: pathlib.Path, new: pathlib.Path, hash: str) -> None:
         earlier = path.name.startswith(EARLIER)
         if path.name == EARLIER + hash or not (earlier or own == hash):
             continue
-        if not (new / path.name).exists():
-            copy = shutil.copytree if path.is_dir() else shutil.copy2
-            copy(path, new / path.name)
+        if (new / path.name).exists():
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.copytree(path, new / path.name, symlinks=True)
+        else:
+            shutil.copy2(path, new / path.name, follow_symlinks=False)
     if own != hash and _holds_report(folder):
         below = new / f"{EARLIER}{own}"
         ignore = shutil.ignore_patterns(f"{EARLIER}*")
-        shutil.copytree(folder, below, ignore=ignore, dirs_exist_ok=True)
+        shutil.copytree(folder, below, symlinks=True, ignore=ignore, dirs_exist_ok=True)
         if (below / PAGE).exists():  # its links to other reports now start one folder deeper
             html = (below / PAGE).read_bytes()
             disk.write_bytes(below / PAGE, html.replace(b'href="../', b'href="../../'))
