@@ -48,7 +48,7 @@ class Config:
     feed: Literal["auto", "memory", "stream"] = structure("auto", "Where training images are: on the device (memory), or decoded from disk while others train (stream), in an order of its own; auto streams what does not fit.")
     eval_crop: float = structure(1.0, "Share of its shorter side that an image is cut to before it is resized to --image_size for evaluation; 0.875 is usual on ImageNet. Below 1, or where images differ in size, the host resizes.", above=0.0, high=1.0)
     train_examples: int = structure(0, "Training images to use, from the front of the fixed, stratified training split; 0 for all.", low=0)
-    draw: Literal["first", "seed"] = structure("first", "Which training images --train_examples takes: the first of the split, or as many from all of it, drawn by the seed.")
+    draw: Literal["first", "seed", "auto"] = structure("first", "Which training images --train_examples takes: the first of the split; as many of each class from all of it, drawn by the seed; or drawn wherever images are in memory and fewer than all are asked for (auto, the default of studies).")
     permute_pixels: bool = structure(False, "Whether the pixels of all images, training and test, stand in one fixed random order.")
     shuffle_labels: bool = structure(False, "Whether the training labels stand in a random order, drawn by the seed.")
     image_size: int = structure(0, "Side to which images are resized (bilinear), for a network made for that size; 0 for as they are.", low=0)

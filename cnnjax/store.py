@@ -10,6 +10,7 @@ import os
 import pathlib
 import platform
 import subprocess
+import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -48,14 +49,23 @@ NUMERIC_PACKAGES = ("jax", "jaxlib", "flax", "optax")
 
 
 class Record(NamedTuple):
-    """One finished lane. `scores`, `metrics`, `cost` and `provenance` are plain JSON values."""
+    """One finished lane, as stored: plain JSON values.
+
+    `config` has the knobs that there were when it was trained: make no Config of it, for there may
+    be others now.
+    """
 
     id: str
-    config: Config
+    config: dict[str, Any]
     scores: dict[str, Any]
     metrics: list[dict[str, Any]]
     cost: dict[str, Any]
     provenance: dict[str, Any]
+
+    @property
+    def seed(self) -> int:
+        """The seed, by which runs are paired."""
+        return self.config["seed"]
 
 
 def program_version() -> str:
@@ -117,6 +127,18 @@ def record_id(config: Config, origin: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
+def arm_key(config: Mapping[str, Any]) -> str:
+    """What records of one arm share, from the JSON of their configs: all knobs but the seed.
+
+    A knob that a record lacks is younger than it and counts as at its default; a key that is no
+    knob is older than the others and does not count.
+    """
+    model = config.get("model", config_lib.KNOBS["model"].default)
+    defaults = {name: config_lib.default_of(name, model) for name in config_lib.KNOBS}
+    values = {name: config.get(name, default) for name, default in defaults.items()}
+    return json.dumps({**values, "seed": None}, sort_keys=True)
+
+
 def record_path(runs: pathlib.Path, id: str) -> pathlib.Path:
     """Where the record of that id lies."""
     return runs / "records" / id / "record.json"
@@ -140,30 +162,38 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def pack_correct(correct: np.ndarray) -> str:
-    """Which examples a run got right [n] bool, as text: eight a byte, in base64."""
-    return base64.b64encode(np.packbits(correct).tobytes()).decode()
+def pack_values(values: np.ndarray) -> str:
+    """One value an image [n] as text: their type, then their bytes, compressed, in base64.
+
+    Fractions are kept to three digits or so, as float16, where they are small.
+    """
+    values = np.asarray(values)
+    if values.dtype.kind == "f":
+        small = np.abs(values).max(initial=0) < 8  # false for NaN
+        values = values.astype(np.float16 if small else np.float32)
+    elif values.dtype.kind == "b" or values.max(initial=0) < 256:
+        values = values.astype(np.uint8)
+    raw = zlib.compress(np.ascontiguousarray(values).tobytes())
+    return f"{values.dtype.name}:{base64.b64encode(raw).decode()}"
 
 
-def unpack_correct(text: str, count: int) -> np.ndarray:
-    """The first `count` flags of `pack_correct`."""
-    packed = np.frombuffer(base64.b64decode(text), np.uint8)
-    return np.unpackbits(packed, count=count).astype(bool)
+def unpack_values(text: str) -> np.ndarray:
+    """The values of `pack_values`."""
+    name, _, packed = text.partition(":")
+    return np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.dtype(name))
 
 
 def write_record(runs: pathlib.Path, record: Record) -> None:
     """Writes a record whole or not at all."""
-    fields = record._asdict()
-    fields["config"] = config_lib.to_json(record.config)
-    write_json(
-        record_path(runs, record.id), {"schema": SCHEMA, "seed": record.config.seed, **fields}
-    )
+    fields = {"schema": SCHEMA, "seed": record.seed, **record._asdict()}
+    write_json(record_path(runs, record.id), fields)
 
 
 def load_record(runs: pathlib.Path, id: str) -> Record | None:
     """The record of that id, or None where there is none.
 
-    Raises ValueError on a file of another schema, naming it.
+    Its config may have other knobs than there are now. Raises ValueError on a file of another
+    schema, naming it.
     """
     path = record_path(runs, id)
     try:
@@ -173,4 +203,4 @@ def load_record(runs: pathlib.Path, id: str) -> Record | None:
     if fields.pop("schema", None) != SCHEMA:
         raise ValueError(f"{path} is not a record of schema {SCHEMA}: move it away")
     fields.pop("seed")
-    return Record(**{**fields, "config": config_lib.from_json(fields["config"])})
+    return Record(**fields)

@@ -172,5 +172,5 @@ def _run_wave(
     found = group_lib.examine(ready.executables, states, ready.data)
     rate = step * structure.batch_size * len(lanes) / seconds
     for lane, config in enumerate(lanes):
-        scores = group_lib.finish_lane(curves[lane][-1], begun, found, ready.data, lane)
+        scores = group_lib.finish_lane(curves[lane], begun, found, ready.data, lane)
         yield Result(config, scores, curves[lane], rate, ready.compile_seconds)

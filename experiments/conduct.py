@@ -30,7 +30,7 @@ class Options(NamedTuple):
 def define_flags(values: absl_flags.FlagValues) -> None:
     """The flags of every command that conducts a study."""
     absl_flags.DEFINE_integer(
-        "seeds", 20, "Seeds an arm; the seeds are 0 and up.", lower_bound=2, flag_values=values
+        "seeds", 20, "Seeds an arm; the seeds are 0 and up.", lower_bound=1, flag_values=values
     )
     absl_flags.DEFINE_boolean("quick", False, "10 seeds an arm.", flag_values=values)
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
@@ -64,9 +64,10 @@ def conduct(
     # JAX is imported from here on, so that --help and a wrong flag are answered at once.
     from rich.console import Console
 
-    from cnnjax import judge, spread, sweep
+    from cnnjax import foresight, judge, spread, sweep
     from cnnjax import plan as plan_lib
     from cnnjax import study as study_lib
+    from cnnjax import tuning as tuning_lib
     from cnnjax.data import load, transform
     from cnnjax.report import folders
 
@@ -79,12 +80,19 @@ def conduct(
     asked = {load.request_of(lane): lane for lane in (*tuning, *lanes)}  # data -> a lane of them
     infos = {request: load.load_info(lane, options.where) for request, lane in asked.items()}
     plan = plan_lib.make_plan(study, base, options.num_seeds, infos)
-    for warning in plan_lib.warn_of_seeds(study, options.num_seeds):
+    for warning in foresight.warn_of_seeds(study, options.num_seeds):
         print(f"warning: {warning}", file=sys.stderr)
     if options.plan_only:
-        from cnnjax.report import terminal
+        from cnnjax.report import terminal, text
 
         terminal.print_plan(study, plan, options.num_seeds, console)
+        lane = lanes[0]
+        num_test = load.count_test(lane, options.where)
+        for claim in study.claims:
+            metric = claim.comparisons[0].metric or study.metric
+            spreads = foresight.find_spread(options.runs, metric, lane.dataset)
+            outlook = foresight.look_ahead(study, claim, options.num_seeds, num_test, spreads)
+            console.print(text.describe_outlook(outlook, options.num_seeds))
         for lane in {lane.dataset: lane for lane in asked.values()}.values():
             print(f"data: {load.describe_feed(lane, options.where, spread.data_budget())}")
         return script.DONE, None
@@ -95,8 +103,10 @@ def conduct(
     try:
         tried = train(tuning, datasets, options.runs, stop)
         if not tried.failures:
-            found = {record.config: record for record in tried.records}
-            study = choose(study, base, found)
+            found = dict(zip(dict.fromkeys(tuning), tried.records, strict=True))
+            study, notes = tuning_lib.choose_settings(study, base, found)
+            for note in notes:
+                print(f"note: {note}", file=sys.stderr)
             lanes = study_lib.make_lanes(study, base, options.num_seeds)
             outcome = train(lanes, datasets, options.runs, stop)
     except sweep.Interrupted:
@@ -142,18 +152,6 @@ def print_notes(dataset: Any) -> None:
     if dataset.stream is not None:
         count = f"{len(dataset.stream):,}"
         print(f"note: {dataset.name}: {count} training images are streamed", file=sys.stderr)
-
-
-def choose(study: Any, base: Config, records: dict[Config, Any]) -> Any:
-    """The study with the settings that its tuning found best; as it is without tuning."""
-    from cnnjax import metrics
-    from cnnjax import study as study_lib
-
-    if study.tuning is None:
-        return study
-    metric = metrics.METRICS[study.tuning.metric]
-    scores = {config: metric.read(record) for config, record in records.items()}
-    return study_lib.choose_settings(study, base, scores)
 
 
 def train(

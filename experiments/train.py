@@ -84,7 +84,7 @@ def train(
     """
     import time
 
-    from cnnjax import checkpoint, cost, group, spread, store, sweep
+    from cnnjax import checkpoint, cost, group, outcome, spread, store, sweep
     from cnnjax.data import load, transform
     from cnnjax.engines import local
 
@@ -138,7 +138,8 @@ def train(
         return script.INTERRUPTED
     begun = group.measure_start(executables, numbers, data)
     found = group.examine(executables, states, data)
-    scores = group.finish_lane(metrics[-1], begun, found, data, lane=0)
+    scores = group.finish_lane(metrics, begun, found, data, lane=0)
+    scores = outcome.hide(scores) if scores["diverged"] else scores
     trained = (config.steps - start) * config.batch_size
     store.write_json(
         workdir / "result.json",
@@ -186,10 +187,15 @@ def claim_workdir(workdir: pathlib.Path, config: Config, provenance: dict[str, A
 def print_result(workdir: pathlib.Path) -> None:
     """What a finished run reached, in two lines."""
     result = json.loads((workdir / "result.json").read_text(encoding="utf-8"))
-    print(
-        f"test accuracy {100 * result['test_accuracy']:.2f}% on"
-        f" {result['num_test_examples']:,} images, {result['num_parameters']:,} parameters"
-    )
+    if result["diverged_at"] is not None:
+        print(f"the run diverged: its loss is no number from step {result['diverged_at']} on")
+    else:
+        print(
+            f"test accuracy {100 * result['test_accuracy']:.2f}% on"
+            f" {result['num_test_examples']:,} images, {result['num_parameters']:,} parameters"
+        )
+        if result["failed"]:
+            print("the run failed: its training loss is no better than a constant prediction's")
     print(printable(f"result: {workdir / 'result.json'}"))
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from cnnjax import config as config_lib
 from cnnjax import cost, judge, metrics, study
 from cnnjax import plan as plan_lib
 from cnnjax.config import Config
@@ -96,6 +97,6 @@ def test_lanes_of_several_data_sets_run_in_one_call(tiny, digits, data_dir, tmp_
     lanes = [dataclasses.replace(tiny, dataset=name) for name in ("dot", "digits")]
     datasets = dict(zip(map(load.request_of, lanes), (dots, digits), strict=True))
     outcome = local.run_missing(lanes, datasets, tmp_path, local.Observer())
-    assert [record.config for record in outcome.records] == lanes
+    assert [record.config for record in outcome.records] == [*map(config_lib.to_json, lanes)]
     origins = {record.provenance["origin"] for record in outcome.records}
     assert len(origins) == 2

@@ -166,7 +166,7 @@ def test_the_index_lists_every_report_and_fetches_nothing(tmp_path):
 
 
 def test_the_hash_stands_for_flags_and_seeds_and_not_for_the_name():
-    from tests.test_study import STUDY
+    from tests.by_hand import STUDY
 
     def hash(study=STUDY, seeds=(0, 1), **given):
         return folders.hash_study(study, Config(**given), seeds)

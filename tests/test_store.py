@@ -11,8 +11,9 @@ from cnnjax.config import KNOBS, Config
 
 CONFIG = Config(seed=3, widths=(8,))
 RECORD = store.Record(
-    store.record_id(CONFIG, "cpu"), CONFIG, {"test_accuracy": 0.5}, [{"step": 1}], {"macs": 1}, {}
-)
+    store.record_id(CONFIG, "cpu"), config_lib.to_json(CONFIG), {"test_accuracy": 0.5},
+    [{"step": 1}], {"macs": 1}, {},
+)  # fmt: skip
 
 
 def test_round_trip(tmp_path):
@@ -33,6 +34,25 @@ def test_another_schema_is_refused_by_name(tmp_path):
     path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
     with pytest.raises(ValueError, match="record.json is not a record of schema 1"):
         store.load_record(tmp_path, RECORD.id)
+
+
+def test_a_config_of_another_time_is_read_as_it_stands(tmp_path):
+    config = {**RECORD.config, "former_knob": 3}
+    del config["pool"]
+    store.write_record(tmp_path, RECORD._replace(config=config))
+    found = store.load_record(tmp_path, RECORD.id)
+    assert found is not None and found.config == config and found.seed == 3
+
+
+def test_a_knob_that_a_record_lacks_counts_as_at_its_models_default():
+    def key(config, without=(), **former):
+        values = config_lib.to_json(config).items()
+        return store.arm_key({k: v for k, v in values if k not in without} | former)
+
+    assert key(CONFIG, without=["pool"]) == key(CONFIG) != key(Config(widths=(8,), pool="avg"))
+    assert key(RESNET, without=["norm"]) == key(RESNET)  # batch, where a CNN has none
+    assert key(CONFIG, former_knob=3) == key(CONFIG)
+    assert key(dataclasses.replace(CONFIG, seed=4)) == key(CONFIG)
 
 
 OTHER_VALUES = {

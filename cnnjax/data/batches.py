@@ -37,6 +37,23 @@ def batch_indices(
     return orders.reshape(-1)[positions].reshape(num_steps, batch_size)
 
 
+def draw_stratified(key: Array, labels: Array, num_classes: int) -> Array:
+    """A random order [n] whose front, however long, holds the classes as all of it does.
+
+    Each class is shuffled and laid out evenly, from a random start of its own: among the first k
+    are k n_c / n examples of class c, give or take less than one, and that many in expectation.
+    """
+    shuffle, start = jax.random.split(key)
+    order = jax.random.permutation(shuffle, len(labels))
+    by_class = order[jnp.argsort(labels[order], stable=True)]
+    counts = jnp.bincount(labels, length=num_classes)
+    own = labels[by_class]
+    rank = jnp.arange(len(labels)) - (jnp.cumsum(counts) - counts)[own]
+    offset = jax.random.uniform(start, (num_classes,))[own]
+    place = (rank.astype(jnp.float32) + offset) / counts[own].astype(jnp.float32)
+    return by_class[jnp.argsort(place, stable=True)]
+
+
 def pad_batches(images: np.ndarray, labels: np.ndarray) -> Batches:
     """A whole split as equal batches, the last one filled with zeros that the mask leaves out."""
     total = len(labels)

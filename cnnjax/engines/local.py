@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 
 from cnnjax import config as config_lib
-from cnnjax import cost, spread, store, sweep
+from cnnjax import cost, outcome, spread, store, sweep
 from cnnjax.config import Config
 from cnnjax.data import load
 from cnnjax.names import Request
@@ -115,8 +115,8 @@ def make_record(id: str, result: sweep.Result, dataset: load.Dataset, version: s
     provenance = make_provenance(result.config, dataset, version)
     return store.Record(
         id,
-        result.config,
-        result.scores,
+        config_lib.to_json(result.config),
+        outcome.hide(result.scores),
         result.metrics,
         describe_cost(measured, result),
         provenance,

@@ -7,11 +7,10 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from cnnjax import knobs, names, store
+from cnnjax import knobs, metrics, names, store
 from cnnjax import study as study_lib
 from cnnjax.config import KNOBS
-from cnnjax.judge import Arm, Judgement
-from cnnjax.metrics import METRICS
+from cnnjax.judge import Arm, Judgement, verdict_of
 from cnnjax.report import figures, folders, tables, text
 
 RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equal",
@@ -46,12 +45,13 @@ def write_report(
 
 def describe_report(judgement: Judgement, command: str) -> dict[str, Any]:
     """What the index of all reports shows of this one, and the hash of its flags."""
-    seeds = [record.config.seed for record in judgement.arms[0].records]
-    heads, others = [], Counter()
+    seeds = [record.seed for record in judgement.arms[0].records]
+    claims, others = [], Counter()
     for claim in judgement.study.claims:
-        head, *rest = [row for row in judgement.verdicts if row["claim"] == claim.id]
-        heads.append({"id": claim.id, "verdict": head["verdict"]})
-        others.update(row["verdict"] for row in rest)
+        own = [row for row in judgement.verdicts if row["claim"] == claim.id]
+        if claim.parts:
+            claims.append({"id": claim.id, "verdict": verdict_of(claim, own)})
+        others.update(row["verdict"] for row in own[claim.parts :])
     datasets = ", ".join(dict.fromkeys(arm.config.dataset for arm in judgement.arms))
     return {
         "hash": folders.hash_study(judgement.study, judgement.config, seeds),
@@ -59,7 +59,7 @@ def describe_report(judgement: Judgement, command: str) -> dict[str, Any]:
         "command": command,
         "data": f"{datasets}, {len(seeds)} seeds",
         "date": dict(summarise_provenance(judgement))["date"].split(", ")[-1],
-        "claims": heads,
+        "claims": claims,
         "others": dict(others.most_common()),
     }
 
@@ -79,8 +79,8 @@ def list_records(judgement: Judgement) -> list[dict[str, Any]]:
     return [
         {
             "arm": arm.name,
-            "seed": record.config.seed,
-            **{knob: knobs.format_value(getattr(record.config, knob)) for knob in varied},
+            "seed": record.seed,
+            **{knob: knobs.format_value(getattr(arm.config, knob)) for knob in varied},
             **{
                 name: score
                 for name, score in record.scores.items()
@@ -100,7 +100,7 @@ def list_verdicts(judgement: Judgement) -> list[dict[str, Any]]:
         {
             "a": row["a"],
             "b": row["b"],
-            "metric": METRICS[row["metric"]].label,
+            "metric": metrics.find(row["metric"]).label,
             "difference": text.score(row["difference"], row["metric"], signed=True),
             "95% interval": text.interval(row["interval"], row["metric"]),
             "p adjusted": text.probability(row["p_adjusted"]),
@@ -116,7 +116,7 @@ def list_arms(judgement: Judgement) -> list[dict[str, Any]]:
     return [
         {
             "arm": arm.name,
-            METRICS[metric].label: text.score(arm.mean, metric),
+            metrics.find(metric).label: text.score(arm.mean, metric),
             "95% interval": text.interval(arm.interval, metric, signed=False),
             "seeds": len(arm.records),
             "parameters": f"{arm.cost['parameters']:,}",
@@ -175,7 +175,7 @@ def render_page(
         command=command,
         scoreboard=scoreboard,
         meaning=text.MEANING,
-        metrics=METRICS,
+        find_metric=metrics.find,
         relations=RELATIONS,
     )  # fmt: skip
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import matplotlib
 
-from cnnjax import store
+from cnnjax import metrics, store
 from cnnjax.judge import Judgement
-from cnnjax.metrics import METRICS
 from cnnjax.report import figures, folders, page, tables, text
 
 CLASSES = {"cited": "cited", "not testable here": "untestable", "not yet run": "waiting"}
@@ -49,7 +48,7 @@ def write_scoreboard(
             command=command,
             classes=CLASSES,
             meaning=text.MEANING,
-            metrics=METRICS,
+            find_metric=metrics.find,
             relations=page.RELATIONS,
         )  # fmt: skip
         store.write_text(folder / folders.PAGE, html)
@@ -71,7 +70,7 @@ def draw(heads: Sequence[dict[str, Any]]) -> dict[str, figures.Drawing]:
     shares = [
         {**row, "metric": "test_accuracy", "a": f"{row['claim']}: {row['a']}"}
         for row in heads
-        if METRICS[row["metric"]].share
+        if metrics.find(row["metric"]).share
     ]
     if not shares:
         return {}

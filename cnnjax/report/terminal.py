@@ -5,11 +5,10 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from cnnjax import stats
+from cnnjax import metrics
 from cnnjax.config import Config
 from cnnjax.cost import Cost
 from cnnjax.judge import Judgement
-from cnnjax.metrics import METRICS
 from cnnjax.plan import Plan
 from cnnjax.report import console as console_lib
 from cnnjax.report import figures, text
@@ -39,14 +38,14 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
     size = judgement.arms[0].records[0].scores["num_test_examples"]
     seeds = len(judgement.arms[0].records)
     metric = judgement.study.metric
-    label = METRICS[metric].label.capitalize()
+    label = metrics.find(metric).label.capitalize()
     table = console_lib.start_table(f"{label} on {size:,} test images, {seeds} seeds an arm", "arm")
-    for name in (f"mean{text.unit(metric)}", "95% interval", "diverged", "parameters", "MACs"):
+    for name in (f"mean{text.unit(metric)}", "95% interval", "failed", "parameters", "MACs"):
         table.add_column(name, justify="right")
     for arm in judgement.arms:
         table.add_row(
             escape(arm.name), text.score(arm.mean, metric),
-            escape(text.interval(arm.interval, metric, signed=False)), str(arm.num_diverged),
+            escape(text.interval(arm.interval, metric, signed=False)), str(arm.num_failed),
             f"{arm.cost['parameters']:,}", f"{arm.cost['macs']:,}",
         )  # fmt: skip
     console_lib.print_table(table, console)
@@ -58,7 +57,7 @@ def _name_comparison(row: dict[str, Any], metric: str) -> str:
     name = f"{row['a']} − {row['b']}"
     if row["metric"] == metric:
         return escape(name)
-    return escape(f"{name} ({METRICS[row['metric']].label}{text.unit(row['metric'], True)})")
+    return escape(f"{name} ({metrics.find(row['metric']).label}{text.unit(row['metric'], True)})")
 
 
 def print_cost(config: Config, cost: Cost, console: Console) -> None:
@@ -103,9 +102,3 @@ def print_plan(study: Study, plan: Plan, num_seeds: int, console: Console) -> No
         f"time: {seconds:,.0f} s of one CPU core, very roughly"
         " (20 GFLOP/s, 4 s a compilation; nothing reused)"
     )
-    for claim in study.claims:
-        effect = stats.detectable_effect(num_seeds, len(claim.comparisons))
-        console.print(
-            f"smallest detectable effect, {claim.id}: {effect:.2f} standard deviations of the"
-            f" paired differences (80% power, {len(claim.comparisons)} comparisons)"
-        )
