@@ -15,8 +15,8 @@ import jax
 import platformdirs
 
 from cnnjax import config as config_lib
+from cnnjax import disk, spread
 from cnnjax import group as group_lib
-from cnnjax import spread
 from cnnjax.config import Config
 from cnnjax.data import load
 
@@ -65,7 +65,7 @@ def configure_jax(cache_dir: pathlib.Path | None = None) -> None:
         jax.config.update("jax_num_cpu_devices", count_cores())
     if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
         directory = cache_dir or pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "xla"
-        jax.config.update("jax_compilation_cache_dir", os.fspath(directory))
+        jax.config.update("jax_compilation_cache_dir", os.fspath(disk.as_utf8(directory)))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     # Two groups that share a program may meet in the cache while one writes: it compiles anew.
     warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry")

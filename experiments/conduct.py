@@ -11,6 +11,7 @@ from absl import flags as absl_flags
 
 from cnnjax import flags
 from cnnjax.config import Config
+from cnnjax.knobs import format_value, printable
 from cnnjax.names import Where
 from experiments import script
 
@@ -42,12 +43,14 @@ def read_options(values: absl_flags.FlagValues, argv: Any) -> Options:
     """The options given on the command line."""
     if values.quick and values["seeds"].present:
         flags.refuse("--quick means --seeds=10: give one of the two")
+    if not values.runs:
+        flags.refuse("--runs is empty: name a folder, such as --runs=runs")
     return Options(
         runs=pathlib.Path(values.runs),
         where=flags.read_where(values),
         num_seeds=10 if values.quick else values.seeds,
         plan_only=values.plan,
-        command=" ".join(["python", *argv]),
+        command=flags.quote_command(["python", *argv]),
     )
 
 
@@ -66,8 +69,10 @@ def conduct(
     from cnnjax import study as study_lib
     from cnnjax import tuning as tuning_lib
     from cnnjax.data import load, transform
+    from cnnjax.report import folders
 
     console = Console()
+    folders.check(options.runs / study.name)
     base = study_lib.make_base(study, given)
     lanes = study_lib.make_lanes(study, base, options.num_seeds)
     tuning = study_lib.make_tuning_lanes(study, base)
@@ -114,14 +119,16 @@ def conduct(
 
     from cnnjax.report import page, terminal
 
-    judgement = judge.judge(study, base, outcome.records)
-    path = page.write_report(judgement, options.runs, options.command, options.scoreboard)
+    with stop.listen() as should_stop:  # a report is soon written: it need not be made again
+        judgement = judge.judge(study, base, outcome.records)
+        path = page.write_report(judgement, options.runs, options.command, options.scoreboard)
     terminal.print_judgement(judgement, console)
     trained = tried.num_trained + outcome.num_trained
     reused = len(lanes) + len(tuning) - trained
-    console.print(f"{trained} lanes trained, {reused} read from {options.runs}/records")
-    console.print(f"report: {path}", soft_wrap=True)
-    return script.DONE, judgement
+    print(printable(f"{trained} lanes trained, {reused} read from {options.runs}/records"))
+    print(printable(f"report: {path}"))
+    print(printable(f"all reports: {options.runs / 'index.html'}"), flush=True)
+    return (script.INTERRUPTED if should_stop() else script.DONE), judgement
 
 
 def load_datasets(asked: dict[Any, Config], where: Where) -> dict[Any, Any]:
@@ -174,9 +181,10 @@ def train(
 def report_failure(failure: Any) -> None:
     """A failed group on stderr: its choices in one line, then the error as Python shows it."""
     differing = [
-        f"--{field.name}={getattr(failure.group.structure, field.name)}"
+        f"--{field.name}={format_value(getattr(failure.group.structure, field.name))}"
         for field in dataclasses.fields(Config)
         if getattr(failure.group.structure, field.name) != field.default
     ]
-    print(f"failed: {len(failure.group.lanes)} lanes of {' '.join(differing)}", file=sys.stderr)
+    choices = flags.quote_command(differing)
+    print(f"failed: {len(failure.group.lanes)} lanes of {choices}", file=sys.stderr)
     traceback.print_exception(failure.error)

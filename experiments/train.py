@@ -10,7 +10,7 @@ from absl import flags as absl_flags
 from cnnjax import config as config_lib
 from cnnjax import flags
 from cnnjax.config import Config
-from cnnjax.knobs import ConfigError
+from cnnjax.knobs import ConfigError, printable
 from cnnjax.names import Where
 from experiments import conduct, script
 
@@ -196,7 +196,7 @@ def print_result(workdir: pathlib.Path) -> None:
         )
         if result["failed"]:
             print("the run failed: its training loss is no better than a constant prediction's")
-    print(f"result: {workdir / 'result.json'}")
+    print(printable(f"result: {workdir / 'result.json'}"))
 
 
 if __name__ == "__main__":
