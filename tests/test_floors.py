@@ -24,7 +24,7 @@ FLOORS = (
         "cnnjax.optim",
         "cnnjax.data",
     ),
-    ("cnnjax.layers",),
+    ("cnnjax.layers", "cnnjax.norms"),
     ("cnnjax.networks",),
     ("cnnjax.models",),
     ("cnnjax.cost",),
