@@ -59,7 +59,9 @@ def resize(config: Config, images: Array) -> Array:
     shape = input_shape(config, images.shape[1:])  # pyright: ignore[reportArgumentType]
     if shape == images.shape[1:]:
         return images
-    return jax.image.resize(images, (images.shape[0], *shape), "bilinear")
+    return jax.image.resize(
+        images, (images.shape[0], *shape), "bilinear", precision=config.precision
+    )
 
 
 def find_filters(config: Config, images: np.ndarray, mean: float, std: float) -> np.ndarray | None:

@@ -31,7 +31,7 @@ FLOORS = (
     ("cnnjax.program",),
     ("cnnjax.spread", "cnnjax.store"),
     ("cnnjax.group",),
-    ("cnnjax.metrics",),
+    ("cnnjax.metrics", "cnnjax.archive"),
     ("cnnjax.checkpoint", "cnnjax.sweep", "cnnjax.judge", "cnnjax.plan"),
     ("cnnjax.engines", "cnnjax.report"),
     ("experiments",),
