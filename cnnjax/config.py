@@ -111,6 +111,7 @@ class Config:
     cutmix: float = structure(0.0, "Alpha of the share of each training image that another one covers; 0 for none.", low=0.0)
     ema_decay: float = structure(0.0, "Decay of the average of the weights that is evaluated in their place; 0 for none.", low=0.0, below=1.0)
     dtype: Literal["float32", "bfloat16"] = structure("float32", "Precision of the network's arithmetic; parameters and loss are float32. A CPU rounds float32 to bfloat16 around every product.")
+    precision: Literal["highest", "high", "default"] = structure("highest", "Precision of every product and convolution in JAX's words: highest is that of --dtype; default lets a TPU multiply float32 in bfloat16 and a GPU in TF32, high is between. A CPU always has the highest.")
     lanes_strategy: Literal["auto", "map", "vmap"] = structure("auto", "How runs of one program share a device: one after the other (map), in step (vmap, in chunks that follow from the other knobs), or the platform's faster one. The last bits of a run depend on it, and with vmap on the number of devices.")
     batch_size: int = structure(32, "Images per step.", low=1)
     steps: int = structure(400, "Optimiser steps.", low=1)

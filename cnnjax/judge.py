@@ -2,13 +2,13 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from cnnjax import archive, decision, metrics, stats, store
 from cnnjax import config as config_lib
-from cnnjax import decision, metrics, stats, store
 from cnnjax import study as study_lib
 from cnnjax.config import Config
 from cnnjax.data.load import request_of
@@ -55,10 +55,13 @@ class Judgement(NamedTuple):
     arms: tuple[Arm, ...]
     verdicts: tuple[dict[str, Any], ...]  # the objects of verdicts.json
     agreements: tuple[Agreement, ...]
+    mixed: tuple[str, ...] = ()  # in what the runs differ though they are compared
 
 
-def judge(study: Study, base: Config, records: Sequence[Record]) -> Judgement:
-    """Summarises the arms and judges the claims.
+def judge(
+    study: Study, base: Config, records: Sequence[Record], mix: Collection[str] = ()
+) -> Judgement:
+    """Summarises the arms and judges the claims. Runs may be unlike in what `mix` names.
 
     Raises ValueError where the arms do not all have the same seeds, or where runs of different
     platforms, libraries or programs would be compared.
@@ -70,26 +73,26 @@ def judge(study: Study, base: Config, records: Sequence[Record]) -> Judgement:
         name: _summarise(study, base, name, overrides, by_arm)
         for name, overrides in study_lib.make_arms(study, base).items()
     }
-    _check_comparable(study, arms)
+    mixed = _check_comparable(study, arms, mix)
     verdicts = [row for claim in study.claims for row in _judge_claim(study, base, claim, arms)]
     return Judgement(
-        study, base, tuple(arms.values()), tuple(verdicts), _compare_published(study, arms)
+        study, base, tuple(arms.values()), tuple(verdicts), _compare_published(study, arms), mixed
     )
 
 
-def _check_comparable(study: Study, arms: Mapping[str, Arm]) -> None:
+def _check_comparable(
+    study: Study, arms: Mapping[str, Arm], mix: Collection[str]
+) -> tuple[str, ...]:
+    """In what the runs differ though they are compared, by `mix`."""
     seeds = {tuple(record.seed for record in arm.records) for arm in arms.values()}
     if len(seeds) != 1:
         raise ValueError(f"study {study.name}: the arms do not have the same seeds")
-    origins = {
-        (request_of(arm.config), record.provenance["origin"])
-        for arm in arms.values()
-        for record in arm.records
-    }
-    programs = {origin.partition(" data ")[0] for _, origin in origins}
-    if len(programs) != 1 or len(origins) != len({request for request, _ in origins}):
-        found = ", ".join(sorted({origin for _, origin in origins}))
-        raise ValueError(f"study {study.name}: runs of different origin: {found}")
+    different, mixed = archive.compare_arms(
+        [(request_of(arm.config), arm.records) for arm in arms.values()], mix
+    )
+    if different:
+        raise ValueError(f"study {study.name}: runs of different origin: {'; '.join(different)}")
+    return mixed
 
 
 def _summarise(

@@ -4,6 +4,7 @@ Weights, batch order and every other draw follow from the run's seed and the ste
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -211,4 +212,14 @@ def make_program(
         params = state.params if state.ema is None else state.ema
         return examine_run(params, state.batch_stats, validation, test)
 
-    return Program(init, advance, evaluate, examine)
+    def at_precision(function: Callable) -> Callable:
+        """The function with every product and convolution in it at the precision of the run."""
+
+        @functools.wraps(function)
+        def traced(*arguments: Any, **named: Any) -> Any:
+            with jax.default_matmul_precision(structure.precision):
+                return function(*arguments, **named)
+
+        return traced
+
+    return Program(*map(at_precision, (init, advance, evaluate, examine)))

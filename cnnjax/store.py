@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -11,12 +12,13 @@ import pathlib
 import platform
 import subprocess
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnnjax import config as config_lib
+from cnnjax import origin
 from cnnjax.config import Config
 from cnnjax.disk import write_bytes as write_bytes
 from cnnjax.disk import write_text as write_text
@@ -45,7 +47,6 @@ PROGRAM_FILES = (
     "spread.py",
     "group.py",
 )
-NUMERIC_PACKAGES = ("jax", "jaxlib", "flax", "optax")
 
 
 class Record(NamedTuple):
@@ -69,13 +70,11 @@ class Record(NamedTuple):
 
 
 def program_version() -> str:
-    """A hash of the code that decides a lane's numbers, and of the libraries below it."""
+    """A hash of our code that decides a lane's numbers."""
     digest = hashlib.sha256()
     for pattern in PROGRAM_FILES:
         for path in sorted(ROOT.glob(pattern)):
             digest.update(_code_only(path.read_text(encoding="utf-8")).encode())
-    for package, version in package_versions(NUMERIC_PACKAGES).items():
-        digest.update(f"{package} {version}".encode())
     return digest.hexdigest()[:16]
 
 
@@ -89,29 +88,30 @@ def _code_only(source: str) -> str:
     return ast.unparse(tree)
 
 
-def package_versions(packages: tuple[str, ...]) -> dict[str, str]:
-    """Installed versions by package name."""
-    return {package: importlib.metadata.version(package) for package in packages}
-
-
-def describe_environment(repository: pathlib.Path) -> dict[str, Any]:
+def describe_environment() -> dict[str, Any]:
     """Versions, machine and code revision, for provenance."""
     return {
         "cnnjax": importlib.metadata.version("cnnjax"),
-        "code_revision": code_revision(repository),
+        "code_revision": code_revision(pathlib.Path(__file__)),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "packages": package_versions((*NUMERIC_PACKAGES, "numpy", "tensorflow-datasets")),
     }
 
 
-def code_revision(repository: pathlib.Path) -> str | None:
-    """The git commit of a checkout, with '+' where files were changed since; None outside git."""
+def code_revision(file: pathlib.Path) -> str | None:
+    """The git commit of the checkout that tracks a file, with '+' where files were changed since.
+
+    None where none tracks it: a package may be installed below another project's repository.
+    """
+    commands = (
+        ["ls-files", "--error-unmatch", file.name],
+        ["rev-parse", "HEAD"],
+        ["status", "--porcelain", "--untracked-files=no"],
+    )
     try:
-        commands = (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
-        head, changes = (
+        _, head, changes = (
             subprocess.run(
-                ["git", "-C", os.fspath(repository), *command],
+                ["git", "-C", os.fspath(file.parent), *command],
                 capture_output=True, text=True, check=True, timeout=10,
             ).stdout.strip()
             for command in commands
@@ -121,9 +121,9 @@ def code_revision(repository: pathlib.Path) -> str | None:
     return head + ("+" if changes else "")
 
 
-def record_id(config: Config, origin: str) -> str:
-    """The address of a lane. `origin` names all else that can change its numbers."""
-    text = json.dumps(config_lib.to_json(config), sort_keys=True) + origin
+def record_id(config: Config, origin: Mapping[str, Any]) -> str:
+    """The address of a lane. `origin` holds all else that can change its numbers."""
+    text = json.dumps([config_lib.to_json(config), origin], sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
@@ -142,6 +142,12 @@ def arm_key(config: Mapping[str, Any]) -> str:
 def record_path(runs: pathlib.Path, id: str) -> pathlib.Path:
     """Where the record of that id lies."""
     return runs / "records" / id / "record.json"
+
+
+def origin_of(record: Record) -> dict[str, Any]:
+    """All that can have changed a record's numbers besides the knobs that there are now."""
+    former = {name: value for name, value in record.config.items() if name not in config_lib.KNOBS}
+    return {**origin.read(record.provenance), "former_knobs": former}
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
@@ -204,3 +210,12 @@ def load_record(runs: pathlib.Path, id: str) -> Record | None:
         raise ValueError(f"{path} is not a record of schema {SCHEMA}: move it away")
     fields.pop("seed")
     return Record(**fields)
+
+
+def load_records(runs: pathlib.Path) -> Iterator[Record]:
+    """Every record of this schema in `runs`, whoever made it."""
+    for path in sorted((runs / "records").glob("*/record.json")):
+        with contextlib.suppress(ValueError):
+            record = load_record(runs, path.parent.name)
+            if record is not None:
+                yield record

@@ -7,7 +7,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from cnnjax import knobs, metrics, names, store
+from cnnjax import knobs, metrics, names, origin, store
 from cnnjax import study as study_lib
 from cnnjax.config import KNOBS
 from cnnjax.judge import Arm, Judgement, verdict_of
@@ -170,6 +170,7 @@ def render_page(
         confounds={arm.name: confounds(arm, arms[0]) for arm in arms},
         num_test=arms[0].records[0].scores["num_test_examples"],
         provenances=summarise_provenance(judgement),
+        mixed=judgement.mixed,
         sources={name: names.describe(name) for name in own_datasets},
         drawings=drawn,
         command=command,
@@ -208,4 +209,11 @@ def _flatten(provenance: dict[str, Any]) -> list[tuple[str, str]]:
         (k, str(v)) for k, v in provenance.items() if not isinstance(v, dict) and k != "origin"
     ]
     versions = ", ".join(f"{name} {version}" for name, version in provenance["packages"].items())
-    return [*plain, ("packages", versions)]
+    found = origin.read(provenance)
+    own = [(k, str(found[k])) for k in ("cpu", "cpu_threads") if found.get(k)]
+    own += [(k, _list(found[k])) for k in ("settings", "flags") if found.get(k)]
+    return [*plain, *own, ("packages", versions)]
+
+
+def _list(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())

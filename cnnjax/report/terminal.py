@@ -49,6 +49,8 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
             f"{arm.cost['parameters']:,}", f"{arm.cost['macs']:,}",
         )  # fmt: skip
     console_lib.print_table(table, console)
+    for line in judgement.mixed:
+        console.print(escape(f"note: runs of unlike CPUs are compared (--mix=cpu): {line}"))
     for agreement in judgement.agreements:
         console.print(escape(figures.describe_agreement(agreement)))
 
