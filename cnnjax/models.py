@@ -59,7 +59,8 @@ def resize(config: Config, images: Array) -> Array:
     shape = input_shape(config, images.shape[1:])  # pyright: ignore[reportArgumentType]
     if shape == images.shape[1:]:
         return images
-    return jax.image.resize(images, (images.shape[0], *shape), "bilinear")
+    precision = jax.lax.Precision[config.precision.upper()]
+    return jax.image.resize(images, (images.shape[0], *shape), "bilinear", precision=precision)
 
 
 def find_filters(config: Config, images: np.ndarray, mean: float, std: float) -> np.ndarray | None:

@@ -11,9 +11,10 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Each floor may import from those above it in this list; a folder is one room.
 FLOORS = (
-    ("cnnjax.presets", "cnnjax.knobs", "cnnjax.disk"),
-    ("cnnjax.names",),
+    ("cnnjax.presets", "cnnjax.knobs", "cnnjax.disk", "cnnjax.origin"),
+    ("cnnjax.names", "cnnjax.backend"),
     ("cnnjax.config", "cnnjax.ops", "cnnjax.stats"),
+    ("cnnjax.decision", "cnnjax.power"),
     (
         "cnnjax.flags",
         "cnnjax.study",
@@ -30,9 +31,17 @@ FLOORS = (
     ("cnnjax.microbatch", "cnnjax.examine"),
     ("cnnjax.program",),
     ("cnnjax.spread", "cnnjax.store"),
+    ("cnnjax.outcome",),
     ("cnnjax.group",),
-    ("cnnjax.metrics",),
-    ("cnnjax.checkpoint", "cnnjax.sweep", "cnnjax.judge", "cnnjax.plan"),
+    ("cnnjax.metrics", "cnnjax.archive"),
+    (
+        "cnnjax.checkpoint",
+        "cnnjax.sweep",
+        "cnnjax.judge",
+        "cnnjax.plan",
+        "cnnjax.tuning",
+        "cnnjax.foresight",
+    ),
     ("cnnjax.engines", "cnnjax.report"),
     ("experiments",),
     ("launch",),
@@ -80,7 +89,10 @@ def test_imports_only_from_floors_below(path):
     [
         "cnnjax.config",
         "cnnjax.stats",
+        "cnnjax.decision",
         "cnnjax.flags",
+        "cnnjax.origin",
+        "cnnjax.backend",
         "experiments.claims",
         "experiments.claims.known_answers",
         "experiments.judge",
