@@ -91,12 +91,10 @@ def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int)
             whole = True
         else:
             whole, size = whole or gathered, shape[:2]
-        if (
-            window is not None and module.name != "conv_shortcut"
-        ):  # it sees no more than the branch beside it
-            for axis, size in enumerate(window):
-                fields[axis] += (size - 1) * dilation * jump
-            jump *= module.stride
+            if module.name != "conv_shortcut":  # it sees no more than the branch beside it
+                for axis, length in enumerate(window):
+                    fields[axis] += (length - 1) * dilation * jump
+                jump *= module.stride
         memory = cells * jnp.dtype(config.dtype).itemsize
         name, field = "/".join(module.path), None if whole else max(fields)
         layer = Layer(name, shape, -absent, macs, connections, memory, field)
