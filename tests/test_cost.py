@@ -150,6 +150,7 @@ def test_a_global_branch_sees_the_whole_image_and_a_head_is_none(monkeypatch, ga
             {"kernel_size": (9,), "padding": "VALID"},
             "conv_1: a 9x9 kernel does not fit on a map of 8x8",
         ),
+        ({"shift": 8, "shift_fill": "reflect"}, "--shift=8 mirrors more cells than images of 8x8"),
         ({"pool_size": 9}, "pool_2: a 9x9 pooling leaves nothing of a map of 8x8"),
         ({"padding": "VALID", "pool_every": 1, "widths": (4, 4, 4)}, "pool_2: a 2x2 pooling"),
         ({"groups": 3}, "conv_2: 3 groups do not divide 16 channels into 32"),

@@ -20,7 +20,7 @@ def pytorch_kernel(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32)
 
 
 def lenet5_kernel(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
-    """Uniform within 2.4 / fan in (LeCun et al. 1998, section III-B)."""
+    """Uniform within 2.4 / fan in (LeCun et al. 1998, appendix A)."""
     bound = 2.4 / math.prod(shape[:-1])
     return jax.random.uniform(key, shape, dtype, -bound, bound)
 
