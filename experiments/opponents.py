@@ -28,7 +28,7 @@ PLAIN = {name: KNOBS[name].default for name in ("optimizer", "label_smoothing", 
 def check_known(config: Config) -> None:
     """Raises ConfigError for a choice that the opponents do not have."""
     for name in KNOBS:
-        expected = PLAIN.get(name, default_of(name, config.model))
+        expected = PLAIN.get(name, default_of(name, vars(config)))
         if name not in KNOWN and getattr(config, name) != expected:
             raise ConfigError(f"--{name} has no opponent: they know {', '.join(KNOWN)}")
     if config.model not in MODELS:
