@@ -106,7 +106,11 @@ def fall_in_steps(steps: int) -> optax.Schedule:
 
 
 def rise_and_fall(steps: int) -> optax.Schedule:
-    """Up from 1/25 over the first 30% of the steps, and down to nothing (Smith and Topin 2018)."""
+    """Up from 1/25 over the first 30% of the steps, and down to nothing (Smith and Topin 2018).
+
+    The peak and the end lie at these shares of all steps, where PyTorch's `OneCycleLR` is a step
+    ahead, so that its last step is one of nothing.
+    """
     return optax.cosine_onecycle_schedule(steps, 1.0)
 
 

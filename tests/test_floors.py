@@ -16,6 +16,7 @@ FLOORS = (
     ("cnnjax.config", "cnnjax.ops", "cnnjax.stats"),
     (
         "cnnjax.flags",
+        "cnnjax.explain",
         "cnnjax.study",
         "cnnjax.layouts",
         "cnnjax.augment",
@@ -27,7 +28,7 @@ FLOORS = (
     ("cnnjax.networks",),
     ("cnnjax.models",),
     ("cnnjax.cost",),
-    ("cnnjax.microbatch", "cnnjax.examine"),
+    ("cnnjax.microbatch", "cnnjax.examine", "cnnjax.notes"),
     ("cnnjax.program",),
     ("cnnjax.spread", "cnnjax.store"),
     ("cnnjax.group",),

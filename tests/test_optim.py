@@ -10,7 +10,7 @@ from cnnjax.config import KNOBS, Config, numbers_of
 
 OPTAX = True  # see conftest.py
 
-GRADS = [np.array([[1.0], [-2.0]], np.float32), np.array([[0.5], [1.0]], np.float32)]
+GRADS = [np.array(rows, np.float32) for rows in ([[1.0], [-2.0]], [[0.5], [1.0]], [[-0.3], [0.7]])]
 START = np.array([[3.0], [4.0]], np.float32)
 
 
@@ -43,12 +43,29 @@ def test_momentum():
 
 def test_adam():
     kernel, mean, square = START.copy(), np.zeros_like(START), np.zeros_like(START)
-    for step, grads in enumerate(GRADS, start=1):
+    for step, grads in enumerate(GRADS[:2], start=1):
         mean = 0.9 * mean + 0.1 * grads
         square = 0.999 * square + 0.001 * grads**2
         direction = (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
         kernel = kernel - 0.1 * direction
     np.testing.assert_allclose(run(constant(optimizer="adam")), kernel, rtol=1e-5)
+
+
+# The kernel after three steps of PyTorch 2.13.0 in float64, at a rate of 0.1.
+PYTORCH = {
+    "sgd": ((2.88, 4.03), {}),
+    "momentum": ((2.664, 4.282), {"momentum": 0.9}),
+    "nesterov": ((2.5776, 4.2838), {"momentum": 0.9}),
+    "adam": ((2.7537598390422295, 4.127179428594697), {}),
+    "adamw": ((2.340295737079821, 3.5455977434535693), {"weight_decay": 0.5}),
+}
+
+
+@pytest.mark.parametrize("name", PYTORCH)
+def test_pytorch_takes_the_same_steps(name):
+    kernel, fields = PYTORCH[name]
+    found = run(constant(optimizer=name, **fields), steps=3)
+    np.testing.assert_allclose(found[:, 0], kernel, rtol=2e-6)
 
 
 def test_nesterov():
@@ -61,7 +78,7 @@ def test_nesterov():
 
 def test_lion():
     expected, mean = START.copy(), np.zeros_like(START)
-    for grads in GRADS:
+    for grads in GRADS[:2]:
         expected = expected - 0.1 * np.sign(0.9 * mean + 0.1 * grads)
         mean = 0.99 * mean + 0.01 * grads
     np.testing.assert_allclose(run(constant(optimizer="lion")), expected, rtol=1e-6)
