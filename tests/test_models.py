@@ -17,7 +17,7 @@ SHAPE, CLASSES = (8, 8, 1), 10
 
 
 def logits_of(config: Config, train: bool = False) -> np.ndarray:
-    model = models.make_model(cost.find_twin(config, SHAPE, CLASSES), SHAPE, CLASSES)
+    model = models.make_model(cost.find_network(config, SHAPE, CLASSES), SHAPE, CLASSES)
     images = np.random.default_rng(0).normal(size=(3, *SHAPE)).astype(np.float32)
     key = jax.random.key(1) if train else None
     params, stats = jax.jit(model.init)(jax.random.key(0))
