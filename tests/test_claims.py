@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from cnnjax import config as config_lib
 from cnnjax import cost, judge, metrics, study
 from cnnjax import plan as plan_lib
 from cnnjax.config import Config
@@ -75,7 +76,7 @@ def test_arms_that_are_the_same_function_come_out_equivalent(tiny, digits, tmp_p
     same = Study(
         name="same",
         question="Is a thing itself?",
-        base={**dataclasses.asdict(tiny), "steps": 20},
+        base={**config_lib.settings_of(tiny), "steps": 20},
         arms=({"padding": "SAME"}, {"padding": "HALF"}),
         claims=(
             Claim("same", "SAME is better.", (
