@@ -275,6 +275,13 @@ def make_base(given: Mapping[str, Any], arms: Sequence[Mapping[str, Any]]) -> Co
     raise refusals[0]
 
 
+def settings_of(config: Config) -> dict[str, Any]:
+    """What a config has other than by default: `make_config` of it is the config again."""
+    values = vars(config)
+    own = {name: value for name, value in values.items() if value != default_of(name, values)}
+    return own if config.model == KNOBS["model"].default else {"model": config.model, **own}
+
+
 def override(base: Config, overrides: Mapping[str, Any]) -> Config:
     """The config of an arm: `base` with `overrides`.
 
@@ -283,8 +290,7 @@ def override(base: Config, overrides: Mapping[str, Any]) -> Config:
     to its default, so that arms can be compared on a base that suits most of them. Raises
     ConfigError where the arm cannot be, or would not read its own overrides, whatever their value.
     """
-    own = vars(base)
-    kept = {name: value for name, value in own.items() if value != default_of(name, own)}
+    kept = settings_of(base)
     values = fill_in({**kept, **overrides})
     for name, knob in KNOBS.items():
         obstacle = find_obstacle(knob, values)
@@ -295,17 +301,3 @@ def override(base: Config, overrides: Mapping[str, Any]) -> Config:
     for name in overrides:
         check_read(find_knob(name), values)
     return config
-
-
-def expand_grid(base: Config, grid: Mapping[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
-    """Every combination of the grid's values as overrides of `base`, the last knob fastest.
-
-    Raises ConfigError where a combination cannot be.
-    """
-    arms: list[dict[str, Any]] = [{}]
-    for name, values in grid.items():
-        knob = find_knob(name)
-        arms = [{**arm, knob.name: value} for arm in arms for value in values]
-    for arm in arms:
-        override(base, arm)
-    return arms

@@ -205,16 +205,6 @@ def test_structure_forgets_the_traced_numbers_and_nothing_else():
                                               "label_smoothing", "init_gain"}  # fmt: skip
 
 
-def test_grid_expands_to_every_combination():
-    arms = config_lib.expand_grid(Config(), {"pool": ("max", "avg"), "padding": ("SAME", "VALID")})
-    assert arms == [
-        {"pool": "max", "padding": "SAME"},
-        {"pool": "max", "padding": "VALID"},
-        {"pool": "avg", "padding": "SAME"},
-        {"pool": "avg", "padding": "VALID"},
-    ]
-
-
 def test_an_arm_that_no_longer_reads_a_knob_of_the_base_forgets_it():
     base = Config(pool_every=1, kernel_size=(5,))
     assert config_lib.override(base, {"pool": "none"}) == Config(pool="none", kernel_size=(5,))
@@ -284,8 +274,3 @@ def test_a_flag_is_from_the_command_line_or_from_a_file(tmp_path):
     assert flags.find_sources(values, argv) == {
         "command line": {"shift", "bias"}, "recipe": {"steps", "flip"}
     }  # fmt: skip
-
-
-def test_grid_refuses_an_arm_that_would_not_read_its_knob():
-    with pytest.raises(ConfigError, match="does nothing"):
-        config_lib.expand_grid(Config(), {"pool": ("max", "none"), "pool_size": (2, 3)})

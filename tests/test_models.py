@@ -66,7 +66,7 @@ OTHER_VALUES = {
     "pool_stride": [(1, {}), (3, {})],
     "pool_padding": [("SAME", {"pool_size": 3}), ("HALF", {"pool_size": 3})],
     "count_padding": [(True, {"pool": "avg", "pool_size": 3, "pool_padding": "SAME"})],
-    "pool_every": [(1, {}), (3, {})],
+    "pool_every": [(2, {}), (3, {})],
     "norm": [(norm, {}) for norm in others_of("norm")],
     "norm_epsilon": [(0.1, {"norm": "batch"})],
     "logit_scale": [(0.5, {}), (0.5, {"model": "all_cnn_c", "image_size": 12})],

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from cnnjax import config as config_lib
-from cnnjax import group, models, program, spread
+from cnnjax import cost, group, models, program, spread
 from cnnjax.config import Config
+from cnnjax.data import transform
 from tests.test_program import lane_of, make_functions, train
 
 OPTAX = True  # see conftest.py
@@ -103,3 +104,35 @@ def test_no_draw_of_augmentation_is_one_of_the_network(tiny, digits, monkeypatch
     assert [len(heard["augmentation"]), len(families)] == [1, 1 + num_pieces]
     for one, other in itertools.combinations(families, 2):
         assert not one & other
+
+
+@pytest.mark.parametrize("mixing", [{}, {"mixup": 1.0}, {"cutmix": 1.0}], ids=str)
+def test_smoothing_of_mixed_targets_is_that_of_the_mixture(tiny, digits, monkeypatch, mixing):
+    """The loss of a step against Szegedy et al. 2016, section 7, of what was mixed, in float64."""
+    config = dataclasses.replace(tiny, label_smoothing=0.2, steps=1, **mixing)
+    seen, augment = [], program.augment.augment
+
+    def listen(*arguments):
+        images, targets = augment(*arguments)
+        jax.debug.callback(lambda *found: seen.append([np.array(own) for own in found]),
+                           images, targets)  # fmt: skip
+        return images, targets
+
+    monkeypatch.setattr(program.augment, "augment", listen)
+    functions, data, numbers = make_functions(config, digits)
+    state = functions.init(numbers)
+    _, scores = functions.advance(numbers, state, data.train, 1)
+    jax.effects_barrier()
+    ((images, targets),) = seen
+    network = cost.find_network(config, data.spec.image_shape, 10)
+    model = models.make_model(network, data.spec.image_shape, 10)
+    mean, scale = transform.find_scale(config, data.spec.mean, data.spec.std)
+    logits = np.asarray(
+        model.apply(state.params, state.batch_stats, (images - mean) / scale)[0], np.float64
+    )
+    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    mixed = np.asarray(targets, np.float64)
+    np.testing.assert_allclose(mixed.sum(axis=1), 1, rtol=1e-6)
+    assert (mixed.max(axis=1) < 1).any() == bool(mixing)
+    expected = 0.8 * -(mixed * log_p).sum() + 0.2 * -log_p.mean(axis=1).sum()
+    assert float(scores.loss) == pytest.approx(expected, rel=1e-5)
