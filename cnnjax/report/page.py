@@ -131,7 +131,8 @@ def make_environment() -> jinja2.Environment:
     environment = folders.make_templates()
     environment.filters |= {
         "score": text.score, "unit": text.unit, "interval": text.interval, "number": text.number,
-        "probability": text.probability, "shape": text.shape, "brief": text.brief,
+        "probability": text.probability, "shape": text.shape, "field": text.field,
+        "brief": text.brief,
         "describe": text.describe_verdict, "effect": text.describe_effect,
         "value": knobs.format_value, "arm": study_lib.name_arm,
         "agreement": figures.describe_agreement,
