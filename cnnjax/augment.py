@@ -13,16 +13,19 @@ from jax import Array
 from jax.scipy import ndimage
 
 from cnnjax.config import Config
+from cnnjax.ops import padding
 
 
 def _per_image(draw: Array) -> Array:
     return draw.reshape(-1, 1, 1, 1)
 
 
-def shift(key: Array, images: Array, cells: int) -> Array:
-    """Moves each image by up to so many cells along both axes; black comes in."""
+def shift(key: Array, images: Array, cells: int, fill: str = "zero") -> Array:
+    """Moves each image by up to so many cells along both axes; black comes in, or its mirror image
+    (`fill` zero or reflect).
+    """  # fmt: skip
     height, width, channels = images.shape[1:]
-    padded = jnp.pad(images, ((0, 0), (cells, cells), (cells, cells), (0, 0)))
+    padded = padding.fill_border(images, [(cells, cells), (cells, cells)], fill)
     corners = jax.random.randint(key, (images.shape[0], 2), 0, 2 * cells + 1)
     return jax.vmap(
         lambda image, corner: jax.lax.dynamic_slice(
@@ -132,7 +135,7 @@ def augment(
     crop = config.crop or 1.0
     steps: list[tuple[bool, Callable[[Array, Array], Array]]] = [
         (config.flip, flip),
-        (config.shift > 0, lambda k, x: shift(k, x, config.shift)),
+        (config.shift > 0, lambda k, x: shift(k, x, config.shift, config.shift_fill)),
         (config.rotation > 0 or crop < 1, lambda k, x: resample(k, x, config.rotation, crop)),
         (config.jitter > 0, lambda k, x: jitter(k, x, config.jitter)),
         (config.noise > 0, lambda k, x: noise(k, x, config.noise * std)),

@@ -171,11 +171,14 @@ def compile_group(
     lengths: Iterable[int],
 ) -> Executables:  # fmt: skip
     """Compiles everything the group will run, and runs nothing."""
-    num_pieces = spread.count_pieces(structure, data.spec.image_shape, data.spec.num_classes)
-    chunk = spread.count_chunk(structure, data.spec)
+    platform = mesh.devices.flat[0].platform
+    num_pieces = spread.count_pieces(
+        structure, data.spec.image_shape, data.spec.num_classes, platform
+    )
+    chunk = spread.count_chunk(structure, data.spec, platform)
     axis = "data" if mesh.shape["data"] > 1 else None
-    functions = program.make_program(structure, data.spec, num_pieces, axis)
-    options = CPU_COMPILER_OPTIONS if mesh.devices.flat[0].platform == "cpu" else {}
+    functions = program.make_program(structure, data.spec, num_pieces, axis, platform)
+    options = CPU_COMPILER_OPTIONS if platform == "cpu" else {}
 
     def compile_lanes(
         function: Callable, *arguments: Any, num_own: int = 1, donate: int | None = None

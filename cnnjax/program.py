@@ -81,17 +81,19 @@ class Program(NamedTuple):
 
 
 def make_program(
-    structure: Config, spec: DataSpec, num_pieces: int = 1, axis: str | None = None
-) -> Program:
+    structure: Config, spec: DataSpec, num_pieces: int = 1, axis: str | None = None,
+    platform: str | None = None,
+) -> Program:  # fmt: skip
     """The program of every run that shares `structure`.
 
     `advance(numbers, state, data, num_steps)` takes that many optimiser steps under one scan.
     Its gradients are summed over `num_pieces` pieces of each batch, by the devices of a mesh
     `axis` if one is named; how many there are changes the last bits of a run, the axis does not.
+    `platform` is the JAX back end whose arithmetic it uses, None for the default one.
     `init` raises ValueError, naming the layer, where the network does not fit the images.
     """
     network = cost.find_twin(structure, spec.image_shape, spec.num_classes)
-    model = models.make_model(network, spec.image_shape, spec.num_classes)
+    model = models.make_model(network, spec.image_shape, spec.num_classes, platform)
 
     # A stream has cut and mirrored its images already.
     on_device = dataclasses.replace(structure, crop=0.0, flip=False) if spec.streamed else structure
@@ -181,7 +183,8 @@ def make_program(
             order = jnp.arange(num_steps * structure.batch_size).reshape(num_steps, -1)
         if spec.drawn:
             key = run_key(numbers, DRAW)
-            order = batches.draw_stratified(key, data.labels, spec.num_classes)[order]
+            drawn = batches.draw_stratified(key, data.labels, spec.num_classes, spec.num_train)
+            order = drawn[order]
         state, (scores, targets) = lax.scan(step, state, order)
         finite = jnp.cumprod(jnp.isfinite(scores.loss).astype(jnp.int32)).sum()
         loss, correct, count = jax.tree.map(jnp.sum, scores)

@@ -11,13 +11,13 @@ from flax import linen as nn
 from jax import lax
 from jax.sharding import PartitionSpec
 
-from cnnjax import cost, layers, models, spread
+from cnnjax import cost, layers, models, norms, spread
 from cnnjax.config import Config
 from cnnjax.data.load import Dataset
 from cnnjax.ops import conv
 
 RNGS = ("params", "dropout", "pool", "depth")
-NORMS = (layers.BatchNorm, nn.LayerNorm, nn.GroupNorm)
+NORMS = (norms.BatchNorm, nn.LayerNorm, nn.GroupNorm)
 SECONDS = 0.05  # of each measurement, at least
 
 

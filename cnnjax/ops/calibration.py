@@ -39,10 +39,23 @@ def measure(logits: Array, labels: Array, mask: Array) -> Calibration:
     by_bin = jax.nn.one_hot(bins, BINS).T @ excess
     return Calibration(
         loss=-(log_probabilities * targets).sum(axis=-1),
-        brier=((probabilities - targets) ** 2).sum(axis=-1),
+        brier=_add_up((probabilities - targets) ** 2),
         overconfidence=confidence - correct,
         ece=jnp.abs(by_bin).sum() / mask.sum(),
     )
+
+
+def _add_up(parts: Array) -> Array:
+    """The sums of parts [n, k], one by one.
+
+    A sum over few parts is fused with what makes them, and rounded by what else the program does;
+    a loop is not.
+    """
+
+    def add(total: Array, part: Array) -> tuple[Array, None]:
+        return total + part, None
+
+    return lax.scan(add, jnp.zeros(parts.shape[:1], parts.dtype), parts.T)[0]
 
 
 def fit_temperature(logits: Array, labels: Array, mask: Array) -> Array:
