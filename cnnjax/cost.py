@@ -1,5 +1,6 @@
 """What a network costs, from shapes alone: nothing is trained, compiled or even allocated."""
 
+import dataclasses
 import functools
 import math
 from typing import Any, NamedTuple
@@ -59,7 +60,7 @@ def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int)
             f"--shift={config.shift} mirrors more cells than images of {image_shape[0]}x"
             f"{image_shape[1]} have: give less, or --shift_fill=zero"
         )
-    config = find_twin(config, image_shape, num_classes)
+    config = find_network(config, image_shape, num_classes)
     model, image_shape = (
         models.make_model(config, image_shape, num_classes),
         models.input_shape(config, image_shape),
@@ -136,6 +137,32 @@ def _count(params: models.Params, path: tuple[str, ...]) -> int:
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
 
 
+def find_network(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> Config:
+    """The network that a run trains: a twin's, and with the `pool_every` that 0 stands for."""
+    return find_poolings(find_twin(config, image_shape, num_classes), image_shape, num_classes)
+
+
+@functools.cache
+def find_poolings(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> Config:
+    """The config with the least number of convolutions to a pooling that leaves all layers a map.
+
+    With the greatest, one pooling behind all of them, where none does; as it is where
+    `pool_every` is given or nothing pools.
+    """
+    if config.model != "cnn" or config.pool == "none" or config.pool_every:
+        return config
+    for every in range(1, len(config.widths)):
+        tried = dataclasses.replace(config, pool_every=every)
+        try:
+            jax.eval_shape(
+                models.make_model(tried, image_shape, num_classes).init, jax.random.key(0)
+            )
+            return tried
+        except ValueError:  # a layer that does not fit
+            continue
+    return dataclasses.replace(config, pool_every=max(len(config.widths), 1))
+
+
 def find_twin(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> Config:
     """The plain network that a twin stands for; any other config as it is.
 
@@ -146,6 +173,7 @@ def find_twin(config: Config, image_shape: tuple[int, int, int], num_classes: in
     if config.model not in presets.TWINS:
         return config
     cnn = config_lib.override(config, {"model": "cnn"})
+    cnn = find_poolings(cnn, image_shape, num_classes)
     target = getattr(measure(cnn, image_shape, num_classes), config.match)
 
     def make_candidate(width: int) -> Config:

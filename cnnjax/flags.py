@@ -86,6 +86,14 @@ def given_config(values: flags.FlagValues) -> dict[str, Any]:
     return {name: values[name].value for name in KNOBS if name in values and values[name].present}
 
 
+def find_sources(values: flags.FlagValues, argv: Sequence[str]) -> dict[str, set[str]]:
+    """The Config fields that were set, by whence: the command line, or a file of flags."""
+    written = {argument.lstrip("-").partition("=")[0] for argument in argv[1:]}
+    given = set(given_config(values))
+    direct = {name for name in given if name in written or f"no{name}" in written}
+    return {"command line": direct, "recipe": given - direct}
+
+
 def parse(values: flags.FlagValues, argv: Sequence[str], description: str) -> list[str]:
     """Reads `argv` (program name first) into `values` and gives the positional arguments.
 

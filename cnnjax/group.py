@@ -86,9 +86,9 @@ def make_spec(structure: Config, dataset: load.Dataset) -> program.DataSpec:
     """What a program must know of a data set (already transformed)."""
     images = dataset.train.images
     height, width, channels = images.shape[1:]
-    mean, std = float(images.mean(dtype=np.float64)), float(images.std(dtype=np.float64))
-    std = std or 1.0
-    filters = models.find_filters(structure, images, mean, std)
+    mean, std = transform.find_statistics(structure, images)
+    scale = transform.find_scale(structure, mean, std)
+    filters = models.find_filters(structure, images, *scale)
     shape = (height, width, channels)
     drawn = transform.draws_by_seed(structure, dataset)
     return program.DataSpec(

@@ -2,11 +2,15 @@
 
 import dataclasses
 import re
+import struct
 import types
 import typing
 import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
+
+LARGEST_INTEGER = 2**31 - 1  # a program counts in 32 bits
+LEAST_NORMAL = 2.0**-126  # of float32: devices take what is smaller for 0
 
 
 class ConfigError(ValueError):
@@ -78,7 +82,7 @@ def describe_allowed(knob: Knob) -> str:
 
 
 def check_value(knob: Knob, value: Any) -> None:
-    """Raises ConfigError unless the knob allows this value."""
+    """Raises ConfigError unless the knob allows this value, in the precision of a program."""
     if knob.check is not None and isinstance(value, str):
         knob.check(value)
     items, item_type = (value,), knob.type
@@ -92,6 +96,8 @@ def check_value(knob: Knob, value: Any) -> None:
             raise ConfigError(
                 f"--{knob.name}={format_value(value)} is not allowed: give {describe_allowed(knob)}"
             )
+        if item_type in (int, float):
+            _check_precision(knob, item)
 
 
 def _allows(knob: Knob, item: Any) -> bool:
@@ -107,6 +113,31 @@ def _allows(knob: Knob, item: Any) -> bool:
         and (knob.above is None or item > knob.above)
         and (knob.below is None or item < knob.below)
     )
+
+
+def round_to_float32(value: float) -> float:
+    """The float32 that a program computes with: 0 for what is too small, inf for too large."""
+    try:
+        (rounded,) = struct.unpack("f", struct.pack("f", value))
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+    return rounded if abs(rounded) >= LEAST_NORMAL else 0.0
+
+
+def _check_precision(knob: Knob, item: float) -> None:
+    """Raises ConfigError where a number that is allowed is none in 32 bits."""
+    if isinstance(item, int) and knob.type is not float:
+        if item > max(LARGEST_INTEGER, knob.high or 0):
+            raise ConfigError(
+                f"--{knob.name}={item} does not fit 32 bits: give at most {LARGEST_INTEGER}"
+            )
+        return
+    rounded = round_to_float32(item)
+    if not _allows(knob, rounded) or (item and not rounded):
+        raise ConfigError(
+            f"--{knob.name}={item} is {rounded:g} in float32, in which runs compute: give"
+            f" {describe_allowed(knob)} there"
+        )
 
 
 def format_value(value: Any) -> str:

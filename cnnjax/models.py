@@ -45,7 +45,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "mlp": networks.Dense,
     "mnist1d_mlp": networks.Dense,
     "logistic": networks.Dense,
-}  # besides: the twins, which `cost.find_twin` turns into one of these
+}  # besides: the twins, which `cost.find_network` turns into one of these
 
 
 def input_shape(config: Config, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -63,8 +63,8 @@ def resize(config: Config, images: Array) -> Array:
     return jax.image.resize(images, (images.shape[0], *shape), "bilinear", precision=precision)
 
 
-def find_filters(config: Config, images: np.ndarray, mean: float, std: float) -> np.ndarray | None:
-    """The first layer's whitening kernels for images [N, H, W, C] uint8 of that mean and deviation.
+def find_filters(config: Config, images: np.ndarray, mean: Any, std: Any) -> np.ndarray | None:
+    """The first layer's whitening kernels for images [N, H, W, C] standardised by these.
 
     None where that layer is learned.
     """

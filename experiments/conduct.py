@@ -104,9 +104,16 @@ def conduct(
     plan = plan_lib.make_plan(study, base, options.num_seeds, infos)
     for warning in foresight.warn_of_seeds(study, options.num_seeds):
         print(f"warning: {warning}", file=sys.stderr)
+    print_network_notes(lanes, [infos[load.request_of(lane)] for lane in lanes])
     if options.plan_only:
+        from cnnjax import explain
         from cnnjax.report import terminal, text
 
+        sources = {"command line": given, "study": study.base}
+        varied = study_lib.varied_knobs(study)
+        shared = [choice for choice in explain.explain(base, sources) if choice.name not in varied]
+        for line in explain.describe_choices(shared):
+            print(line)
         terminal.print_plan(study, plan, options.num_seeds, console)
         lane = lanes[0]
         num_test = load.count_test(lane, options.where)
@@ -204,6 +211,19 @@ def load_datasets(asked: dict[Any, Config], where: Where) -> dict[Any, Any]:
     for dataset in datasets.values():
         print_notes(dataset)
     return datasets
+
+
+def print_network_notes(configs: list[Config], infos: list[Any]) -> None:
+    """On stderr, once each, what a person should know of networks on images of such shapes."""
+    from cnnjax import config as config_lib
+    from cnnjax import notes
+
+    asked = {
+        config_lib.structure_of(config): info for config, info in zip(configs, infos, strict=True)
+    }
+    found = [note for config, info in asked.items() for note in notes.list_notes(config, *info)]
+    for note in dict.fromkeys(found):
+        print(f"note: {note}", file=sys.stderr)
 
 
 def print_notes(dataset: Any) -> None:

@@ -68,7 +68,7 @@ def profile(config: Config, dataset: Dataset) -> list[LayerTime]:
     """The layers of one run's training step, from the input up."""
     mesh = spread.make_group_mesh(config, 1, dataset)
     image_shape = dataset.train.images.shape[1:]
-    network = cost.find_twin(config, image_shape, dataset.num_classes)
+    network = cost.find_network(config, image_shape, dataset.num_classes)
     pieces = spread.count_pieces(config, image_shape, dataset.num_classes)
     size, shared = config.batch_size // pieces, mesh.shape["data"]
     macs = {

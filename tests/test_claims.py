@@ -76,7 +76,7 @@ def test_arms_that_are_the_same_function_come_out_equivalent(tiny, digits, tmp_p
     same = Study(
         name="same",
         question="Is a thing itself?",
-        base={**dataclasses.asdict(tiny), "steps": 60},
+        base={**config_lib.settings_of(tiny), "steps": 60},
         arms=({"padding": "SAME"}, {"padding": "HALF"}),
         claims=(
             Claim("same", "SAME is better.", (

@@ -17,6 +17,7 @@ FLOORS = (
     ("cnnjax.decision", "cnnjax.power"),
     (
         "cnnjax.flags",
+        "cnnjax.explain",
         "cnnjax.study",
         "cnnjax.layouts",
         "cnnjax.augment",
@@ -28,7 +29,7 @@ FLOORS = (
     ("cnnjax.networks",),
     ("cnnjax.models",),
     ("cnnjax.cost",),
-    ("cnnjax.microbatch", "cnnjax.examine"),
+    ("cnnjax.microbatch", "cnnjax.examine", "cnnjax.notes"),
     ("cnnjax.program",),
     ("cnnjax.spread", "cnnjax.store"),
     ("cnnjax.outcome",),

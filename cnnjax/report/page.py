@@ -183,8 +183,10 @@ def render_page(
 
 
 def mean_accuracy(arm: Arm) -> float:
-    """Test accuracy over the seeds, where it is not the study's own metric."""
-    return float(np.mean([record.scores["test_accuracy"] for record in arm.records]))
+    """Test accuracy over the seeds that did not fail, where it is not the study's own metric."""
+    scores = [record.scores["test_accuracy"] for record in arm.records]
+    found = [score for score in scores if score is not None]
+    return float(np.mean(found)) if found else float("nan")
 
 
 def confounds(arm: Arm, reference: Arm) -> set[str]:
