@@ -195,6 +195,11 @@ def check_together(config: Config) -> None:
                 f"--{name}={getattr(config, name)} mixes images of one batch, and --batch_size=1"
                 " has one: leave it out, or give a larger batch"
             )
+    if config.shift_fill != "zero" and not config.shift:
+        raise ConfigError(
+            f"--shift_fill={config.shift_fill} does nothing with --shift=0: leave it out, or give a"
+            " shift"
+        )
     if config.warmup_steps >= config.steps:
         raise ConfigError(
             f"--warmup_steps={config.warmup_steps} leaves nothing of --steps={config.steps}:"

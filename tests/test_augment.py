@@ -8,6 +8,7 @@ from scipy import stats
 
 from cnnjax import augment
 from cnnjax.config import Config
+from cnnjax.knobs import ConfigError
 
 KEY = jax.random.key(0)
 
@@ -46,6 +47,11 @@ def test_shift_may_let_in_the_image_itself_as_in_airbench94():
     for index, moved in enumerate(np.asarray(augment.shift(KEY, images, 2, "reflect"))):
         crops = [padded[index, i : i + 8, j : j + 6] for i in range(5) for j in range(5)]
         assert any(np.array_equal(crop, moved) for crop in crops)
+
+
+def test_what_a_shift_lets_in_is_refused_without_a_shift():
+    with pytest.raises(ConfigError, match="--shift_fill=reflect does nothing with --shift=0"):
+        Config(shift_fill="reflect")
 
 
 def test_resampling_by_nothing_changes_nothing():

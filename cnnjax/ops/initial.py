@@ -91,7 +91,7 @@ def make_up(init: str, channels: int, seen: np.ndarray) -> np.ndarray:
     return (channels / seen) ** (1.0 if init == "lenet5" else 0.5)
 
 
-def widen(init: str, cells: int, channels: int, features: int) -> float:
+def pointwise_gain(init: str, cells: int, channels: int, features: int) -> float:
     """What a 1x1 kernel [C, F] below a depthwise one of so many cells is multiplied by.
 
     So the two halves together start at the scale of one kernel of these cells, which tells where a
