@@ -187,7 +187,7 @@ RESULT_KEYS = """test_accuracy test_loss num_test_examples num_parameters macs s
 examples_per_second compile_seconds provenance""".split()
 
 
-# What a run of more than no use takes: one that has not learned has no scores.
+# A run that learns: one that does not has failed, and has no scores.
 LEARNING = ["--widths=4", "--hidden=8", "--train_examples=200", "--batch_size=16", "--steps=60",
             "--learning_rate=0.01", "--pool_every=1", "--eval_every=40"]  # fmt: skip
 
