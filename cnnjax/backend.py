@@ -11,6 +11,7 @@ import sys
 import warnings
 from typing import Any
 
+from cnnjax import disk
 from cnnjax.knobs import ConfigError
 
 # What a shell may set and a script sets back: its numbers follow from its flags (the precision of
@@ -99,7 +100,7 @@ def configure_jax(cache_dir: pathlib.Path | None = None) -> None:
             jax.config.update("jax_num_cpu_devices", count_cores())
     if jax.config.values["jax_compilation_cache_dir"] is None:
         directory = cache_dir or pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "xla"
-        jax.config.update("jax_compilation_cache_dir", os.fspath(directory))
+        jax.config.update("jax_compilation_cache_dir", os.fspath(disk.as_utf8(directory)))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     # Two groups that share a program may meet in the cache while one writes: it compiles anew.
     warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry")

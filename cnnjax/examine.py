@@ -10,6 +10,7 @@ from jax import Array, lax
 
 from cnnjax import corrupt, models
 from cnnjax.config import Config
+from cnnjax.data import transform
 from cnnjax.data.batches import Batches
 from cnnjax.ops import calibration
 
@@ -62,7 +63,8 @@ def make_examine(
 ) -> Callable[..., Examination]:
     """`examine(params, stats, validation, test)` of a run; the test split is read here only."""
     table = corrupt.choose(spec.image_shape[0])
-    pixels = corrupt.Pixels(spec.mean, spec.std, spec.low, spec.high)
+    # All channels alike, so that the test is the same however a run standardises its images.
+    pixels = corrupt.Pixels(*transform.merge_channels(spec.mean, spec.std), spec.low, spec.high)
 
     def observe(params: Any, stats: Any, validation: Batches, test: Batches) -> tuple:
         """Logits of either split, and by class the sum of the features below those of the test

@@ -86,9 +86,9 @@ def make_spec(structure: Config, dataset: load.Dataset) -> program.DataSpec:
     """What a program must know of a data set (already transformed)."""
     images = dataset.train.images
     height, width, channels = images.shape[1:]
-    mean, std = float(images.mean(dtype=np.float64)), float(images.std(dtype=np.float64))
-    std = std or 1.0
-    filters = models.find_filters(structure, images, mean, std)
+    mean, std = transform.find_statistics(structure, images)
+    scale = transform.find_scale(structure, mean, std)
+    filters = models.find_filters(structure, images, *scale)
     shape = (height, width, channels)
     drawn = transform.draws_by_seed(structure, dataset)
     return program.DataSpec(
@@ -171,11 +171,14 @@ def compile_group(
     lengths: Iterable[int],
 ) -> Executables:  # fmt: skip
     """Compiles everything the group will run, and runs nothing."""
-    num_pieces = spread.count_pieces(structure, data.spec.image_shape, data.spec.num_classes)
-    chunk = spread.count_chunk(structure, data.spec)
+    platform = mesh.devices.flat[0].platform
+    num_pieces = spread.count_pieces(
+        structure, data.spec.image_shape, data.spec.num_classes, platform
+    )
+    chunk = spread.count_chunk(structure, data.spec, platform)
     axis = "data" if mesh.shape["data"] > 1 else None
-    functions = program.make_program(structure, data.spec, num_pieces, axis)
-    options = CPU_COMPILER_OPTIONS if mesh.devices.flat[0].platform == "cpu" else {}
+    functions = program.make_program(structure, data.spec, num_pieces, axis, platform)
+    options = CPU_COMPILER_OPTIONS if platform == "cpu" else {}
 
     def compile_lanes(
         function: Callable, *arguments: Any, num_own: int = 1, donate: int | None = None

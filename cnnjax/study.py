@@ -154,7 +154,7 @@ def make_base(study: Study, given: Overrides) -> Config:
             )
         if study.tuning and name in study.tuning.grid:
             raise ConfigError(f"--{name} cannot be set here: study {study.name} tunes it")
-    return config_lib.make_config({"draw": "auto", **study.base, **given})
+    return config_lib.make_base({"draw": "auto", **study.base, **given}, study.arms)
 
 
 def make_arms(study: Study, base: Config) -> dict[str, Overrides]:

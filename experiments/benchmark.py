@@ -29,7 +29,7 @@ of one run's step instead, forward and backward.
 
 # What each network is, and the shape of the random images it gets; None for the digits.
 NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, int, int] | None]] = {
-    "digits": ({"steps": 400, "eval_every": 0}, None),
+    "digits": ({"pool_every": 2, "steps": 400, "eval_every": 0}, None),
     "cnn28": (
         {"widths": (32, 64), "pool_every": 1, "hidden": (256,), "batch_size": 128, "steps": 10,
          "eval_every": 0},
@@ -38,10 +38,8 @@ NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, int, int] | None]] = {
     "resnet18": (
         {"model": "resnet18_small", "batch_size": 128, "steps": 2, "eval_every": 0}, (32, 32, 3)
     ),
-    "airbench94": (  # its network, trained as plainly as the others
-        {"model": "airbench94", "optimizer": "adam", "label_smoothing": 0.0, "flip": False,
-         "shift": 0, "batch_size": 128, "steps": 4, "eval_every": 0},
-        (32, 32, 3),
+    "airbench94": (
+        {"model": "airbench94", "batch_size": 128, "steps": 4, "eval_every": 0}, (32, 32, 3)
     ),
 }  # fmt: skip
 OPPONENTS = ("pytorch", "pytorch_compiled", "pytorch_processes", "flax")

@@ -12,7 +12,7 @@ from absl import flags as absl_flags
 
 from cnnjax import flags
 from cnnjax.config import Config
-from cnnjax.knobs import ConfigError
+from cnnjax.knobs import ConfigError, format_value, printable
 from cnnjax.names import Where
 from cnnjax.origin import MIXABLE
 from experiments import script
@@ -57,6 +57,8 @@ def read_options(values: absl_flags.FlagValues, argv: Any) -> Options:
     """The options given on the command line."""
     if values.quick and values["seeds"].present:
         flags.refuse("--quick means --seeds=10: give one of the two")
+    if not values.runs:
+        flags.refuse("--runs is empty: name a folder, such as --runs=runs")
     if values.plan and values.judge_only:
         flags.refuse("--plan is of what would run and --judge_only runs nothing: give one")
     return Options(
@@ -64,9 +66,9 @@ def read_options(values: absl_flags.FlagValues, argv: Any) -> Options:
         where=flags.read_where(values),
         num_seeds=10 if values.quick else values.seeds,
         plan_only=values.plan,
+        command=flags.quote_command(["python", *argv]),
         mix=(values.mix,) if values.mix else (),
         judge_only=values.judge_only,
-        command=" ".join(["python", *argv]),
     )
 
 
@@ -88,8 +90,10 @@ def conduct(
     from cnnjax import study as study_lib
     from cnnjax import tuning as tuning_lib
     from cnnjax.data import load, transform
+    from cnnjax.report import folders
 
     console = Console()
+    folders.check(options.runs / study.name)
     base = study_lib.make_base(study, given)
     lanes = study_lib.make_lanes(study, base, options.num_seeds)
     tuning = study_lib.make_tuning_lanes(study, base)
@@ -100,9 +104,16 @@ def conduct(
     plan = plan_lib.make_plan(study, base, options.num_seeds, infos)
     for warning in foresight.warn_of_seeds(study, options.num_seeds):
         print(f"warning: {warning}", file=sys.stderr)
+    print_network_notes(lanes, [infos[load.request_of(lane)] for lane in lanes])
     if options.plan_only:
+        from cnnjax import explain
         from cnnjax.report import terminal, text
 
+        sources = {"command line": given, "study": study.base}
+        varied = study_lib.varied_knobs(study)
+        shared = [choice for choice in explain.explain(base, sources) if choice.name not in varied]
+        for line in explain.describe_choices(shared):
+            print(line)
         terminal.print_plan(study, plan, options.num_seeds, console)
         lane = lanes[0]
         num_test = load.count_test(lane, options.where)
@@ -138,7 +149,9 @@ def conduct(
     trained = tried.num_trained + outcome.num_trained
     reused = len(lanes) + len(tuning) - trained
     source = f"{trained} lanes trained, {reused} read from {options.runs}/records"
-    return script.DONE, report(study, base, outcome.records, options, source)
+    with stop.listen() as should_stop:  # a report is soon written: it need not be made again
+        judgement = report(study, base, outcome.records, options, source)
+    return (script.INTERRUPTED if should_stop() else script.DONE), judgement
 
 
 def judge_earlier(study: Any, base: Config, options: Options) -> Any:
@@ -177,12 +190,12 @@ def report(study: Any, base: Config, records: Sequence[Any], options: Options, s
     from cnnjax import judge
     from cnnjax.report import page, terminal
 
-    console = Console()
     judgement = judge.judge(study, base, records, options.mix)
     path = page.write_report(judgement, options.runs, options.command, options.scoreboard)
-    terminal.print_judgement(judgement, console)
-    console.print(source, soft_wrap=True, highlight=False, markup=False)
-    console.print(f"report: {path}", soft_wrap=True)
+    terminal.print_judgement(judgement, Console())
+    print(printable(source))
+    print(printable(f"report: {path}"))
+    print(printable(f"all reports: {options.runs / 'index.html'}"), flush=True)
     return judgement
 
 
@@ -198,6 +211,19 @@ def load_datasets(asked: dict[Any, Config], where: Where) -> dict[Any, Any]:
     for dataset in datasets.values():
         print_notes(dataset)
     return datasets
+
+
+def print_network_notes(configs: list[Config], infos: list[Any]) -> None:
+    """On stderr, once each, what a person should know of networks on images of such shapes."""
+    from cnnjax import config as config_lib
+    from cnnjax import notes
+
+    asked = {
+        config_lib.structure_of(config): info for config, info in zip(configs, infos, strict=True)
+    }
+    found = [note for config, info in asked.items() for note in notes.list_notes(config, *info)]
+    for note in dict.fromkeys(found):
+        print(f"note: {note}", file=sys.stderr)
 
 
 def print_notes(dataset: Any) -> None:
@@ -237,9 +263,10 @@ def train(
 def report_failure(failure: Any) -> None:
     """A failed group on stderr: its choices in one line, then the error as Python shows it."""
     differing = [
-        f"--{field.name}={getattr(failure.group.structure, field.name)}"
+        f"--{field.name}={format_value(getattr(failure.group.structure, field.name))}"
         for field in dataclasses.fields(Config)
         if getattr(failure.group.structure, field.name) != field.default
     ]
-    print(f"failed: {len(failure.group.lanes)} lanes of {' '.join(differing)}", file=sys.stderr)
+    choices = flags.quote_command(differing)
+    print(f"failed: {len(failure.group.lanes)} lanes of {choices}", file=sys.stderr)
     traceback.print_exception(failure.error)

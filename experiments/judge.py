@@ -11,7 +11,7 @@ import numpy as np
 from absl import flags as absl_flags
 
 from cnnjax import decision, flags, stats
-from cnnjax.knobs import ConfigError
+from cnnjax.knobs import ConfigError, normalise_number
 from experiments import script
 
 DESCRIPTION = """
@@ -103,6 +103,7 @@ def read_runs(path: pathlib.Path, arm: str, seed: str, metric: str) -> list[Run]
                         f" {len(header)}"
                     )
                 cells = [row[name].strip() for name in (arm, seed, metric)]
+                cells[1] = normalise_number(cells[1])  # 0 and 0.0 are one seed
                 for name, cell in zip((arm, seed), cells[:2], strict=True):
                     if not cell:
                         raise ConfigError(f"{path}, line {reader.line_num}: no {name}")
@@ -228,13 +229,13 @@ def print_rows(rows: Sequence[Mapping[str, Any]], arms: Mapping[str, np.ndarray]
             interval(row["interval"], "+"), text.probability(row["p_adjusted"]),
             f"{row['wins']:.0%}", f"[{style}]{row['verdict']}[/{style}]",
         )  # fmt: skip
-    console.print(table)
+    console_lib.print_table(table, console)
     table = console_lib.start_table(f"{first['metric']} by arm", "arm")
     for name in ("mean", "95% interval"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, scores in arms.items():
         table.add_row(escape(name), number(scores.mean()), interval(stats.mean_interval(scores)))
-    console.print(table)
+    console_lib.print_table(table, console)
     for warning in dict.fromkeys(warning for row in rows for warning in row["warnings"]):
         console.print(f"warning: {warning}")
 

@@ -10,7 +10,7 @@ from absl import flags as absl_flags
 from cnnjax import config as config_lib
 from cnnjax import flags
 from cnnjax.config import Config
-from cnnjax.knobs import ConfigError
+from cnnjax.knobs import ConfigError, printable
 from cnnjax.names import Where
 from experiments import conduct, script
 
@@ -46,7 +46,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         flags.refuse(f"unexpected {positional[0]!r}: every choice is a flag, such as --pool=avg")
     config = config_lib.make_config(flags.given_config(values))
     if values.plan:
-        return print_cost(config, flags.read_where(values))
+        return print_cost(config, flags.read_where(values), flags.find_sources(values, argv))
     if not values.workdir:
         flags.refuse(
             "--workdir is missing: name the folder of this run, such as --workdir=runs/one"
@@ -55,19 +55,22 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     return train(config, workdir, flags.read_where(values), values.checkpoint_every, stop)
 
 
-def print_cost(config: Config, where: Where) -> int:
-    """Prints what the network costs, layer by layer; trains nothing."""
+def print_cost(config: Config, where: Where, sources: dict[str, set[str]]) -> int:
+    """Prints what the network costs, layer by layer, and what is in force; trains nothing."""
     from rich.console import Console
 
     from cnnjax import backend
 
     backend.configure_jax()
-    from cnnjax import cost, spread
+    from cnnjax import cost, explain, spread
     from cnnjax.data import load
     from cnnjax.report import terminal
 
     info = load.load_info(config, where)
     terminal.print_cost(config, cost.measure(config, *info), Console())
+    for line in explain.describe_choices(explain.explain(config, sources)):
+        print(line)
+    conduct.print_network_notes([config], [info])
     print(f"data: {load.describe_feed(config, where, spread.data_budget())}")
     return script.DONE
 
@@ -92,7 +95,9 @@ def train(
     from cnnjax.data import load, transform
     from cnnjax.engines import local
 
-    measured = cost.measure(config, *load.load_info(config, where))
+    info = load.load_info(config, where)
+    measured = cost.measure(config, *info)
+    conduct.print_network_notes([config], [info])
     dataset = load.load_dataset(config, where, spread.data_budget())
     transform.check(config, dataset)
     conduct.print_notes(dataset)
@@ -200,7 +205,7 @@ def print_result(workdir: pathlib.Path) -> None:
         )
         if result["failed"]:
             print("the run failed: its training loss is no better than a constant prediction's")
-    print(f"result: {workdir / 'result.json'}")
+    print(printable(f"result: {workdir / 'result.json'}"))
 
 
 if __name__ == "__main__":

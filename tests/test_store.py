@@ -63,7 +63,7 @@ def test_a_knob_that_a_record_lacks_counts_as_at_its_models_default():
 
 
 OTHER_VALUES = {
-    "dataset": "dot", "draw": "seed", "permute_pixels": True, "shuffle_labels": True,
+    "dataset": "dot", "draw": "seed", "permute_pixels": True, "standardise": "all", "shuffle_labels": True,
     "residual": True, "init_gain": 2.0, "freeze": "convolutions", "robustness": True,
     "train_examples": 5, "image_size": 9, "model": "mlp", "match": "macs", "width_multiplier": 2.0,
     "stem": "small", "logits": "rbf", "stochastic_depth": 0.5, "flip": True, "shift": 1,
@@ -98,7 +98,7 @@ def test_every_field_is_tried_here():
 @pytest.mark.parametrize("field", OTHER_VALUES)
 def test_every_field_is_part_of_the_address(field):
     base = BASES.get(field, Config())
-    changed = dataclasses.replace(base, **{field: OTHER_VALUES[field]})
+    changed = config_lib.override(base, {field: OTHER_VALUES[field]})
     assert store.record_id(changed, ORIGIN) != store.record_id(base, ORIGIN)
 
 

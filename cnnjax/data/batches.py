@@ -37,21 +37,22 @@ def batch_indices(
     return orders.reshape(-1)[positions].reshape(num_steps, batch_size)
 
 
-def draw_stratified(key: Array, labels: Array, num_classes: int) -> Array:
-    """A random order [n] whose front, however long, holds the classes as all of it does.
+def draw_stratified(key: Array, labels: Array, num_classes: int, count: int) -> Array:
+    """Indices [count] of examples with `labels` [n], each class as often as among all.
 
-    Each class is shuffled and laid out evenly, from a random start of its own: among the first k
-    are k n_c / n examples of class c, give or take less than one, and that many in expectation.
+    That is count n_c / n times, rounded up or down at random so that every example is as likely
+    to be drawn as any other (systematic rounding: one uniform number for all classes).
     """
-    shuffle, start = jax.random.split(key)
+    shuffle, rounding = jax.random.split(key)
     order = jax.random.permutation(shuffle, len(labels))
     by_class = order[jnp.argsort(labels[order], stable=True)]
-    counts = jnp.bincount(labels, length=num_classes)
+    sizes = jnp.bincount(labels, length=num_classes)
+    ends = jnp.cumsum(sizes)
+    wanted = ends.astype(jnp.float32) * (count / len(labels)) + jax.random.uniform(rounding)
+    taken = jnp.diff(jnp.floor(wanted), prepend=0.0).astype(jnp.int32)
     own = labels[by_class]
-    rank = jnp.arange(len(labels)) - (jnp.cumsum(counts) - counts)[own]
-    offset = jax.random.uniform(start, (num_classes,))[own]
-    place = (rank.astype(jnp.float32) + offset) / counts[own].astype(jnp.float32)
-    return by_class[jnp.argsort(place, stable=True)]
+    beyond = jnp.arange(len(labels)) - (ends - sizes)[own] >= taken[own]
+    return by_class[jnp.argsort(beyond, stable=True)[:count]]
 
 
 def pad_batches(images: np.ndarray, labels: np.ndarray) -> Batches:

@@ -175,7 +175,7 @@ def fit_pixels(
 
 def find_fingerprint(opened: Source, loaded: Sequence[Split], streamed: bool) -> str:
     """The hash of everything that a run reads."""
-    digest = hashlib.sha256(opened.name.encode())
+    digest = hashlib.sha256(opened.name.encode(errors="surrogateescape"))
     if streamed:
         digest.update(f"streamed {opened.find_hash()}".encode())
     for split in loaded:

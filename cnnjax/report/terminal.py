@@ -19,10 +19,10 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
     """Prints what the report's page says, in short."""
     table = console_lib.start_table(judgement.study.question, "comparison: a − b")
     for name in ("a − b", "95% interval", "p adj."):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+        table.add_column(name, justify="right")
+    table.add_column("verdict")
     for claim in judgement.study.claims:
-        table.add_row(f"[bold]{claim.id}[/bold]")
+        table.add_row(f"[bold]{escape(claim.id)}[/bold]")
         for row in judgement.verdicts:
             if row["claim"] != claim.id:
                 continue
@@ -34,21 +34,21 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
                 text.probability(row["p_adjusted"]),
                 f"[{style}]{row['verdict']}[/{style}]",
             )  # fmt: skip
-    console.print(table)
+    console_lib.print_table(table, console)
     size = judgement.arms[0].records[0].scores["num_test_examples"]
     seeds = len(judgement.arms[0].records)
     metric = judgement.study.metric
     label = metrics.find(metric).label.capitalize()
     table = console_lib.start_table(f"{label} on {size:,} test images, {seeds} seeds an arm", "arm")
     for name in (f"mean{text.unit(metric)}", "95% interval", "failed", "parameters", "MACs"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right")
     for arm in judgement.arms:
         table.add_row(
-            arm.name, text.score(arm.mean, metric),
+            escape(arm.name), text.score(arm.mean, metric),
             escape(text.interval(arm.interval, metric, signed=False)), str(arm.num_failed),
             f"{arm.cost['parameters']:,}", f"{arm.cost['macs']:,}",
         )  # fmt: skip
-    console.print(table)
+    console_lib.print_table(table, console)
     for line in judgement.mixed:
         console.print(escape(f"note: runs of unlike CPUs are compared (--mix=cpu): {line}"))
     for agreement in judgement.agreements:
@@ -67,17 +67,17 @@ def print_cost(config: Config, cost: Cost, console: Console) -> None:
     title = f"{config.model} on {config.dataset}: {config.batch_size} images a step"
     table = console_lib.start_table(title, "layer")
     for name in ("output", "parameters", "MACs", "activations", "receptive field"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right")
     for layer in cost.layers:
         table.add_row(
-            layer.name, text.shape(layer.output_shape), f"{layer.parameters:,}",
-            f"{layer.macs:,}", text.size(layer.activation_bytes), str(layer.receptive_field),
+            escape(layer.name), text.shape(layer.output_shape), f"{layer.parameters:,}",
+            f"{layer.macs:,}", text.size(layer.activation_bytes), text.field(layer.receptive_field),
         )  # fmt: skip
     table.add_section()
     table.add_row(
         "in all", "", f"{cost.parameters:,}", f"{cost.macs:,}", text.size(cost.activation_bytes), ""
     )
-    console.print(table)
+    console_lib.print_table(table, console)
     console.print(
         f"{text.size(config.batch_size * cost.activation_bytes)} of activations for a batch"
         f" ({config.dtype}); norms' parameters count in the last line alone"
@@ -91,10 +91,11 @@ def print_plan(study: Study, plan: Plan, num_seeds: int, console: Console) -> No
         table.add_column(name, justify="right")
     for name, cost in plan.arms.items():
         table.add_row(
-            name, f"{cost.parameters:,}", f"{cost.macs:,}", text.size(cost.activation_bytes),
-            str(cost.receptive_field), text.shape(cost.map_shape),
+            escape(name), f"{cost.parameters:,}", f"{cost.macs:,}",
+            text.size(cost.activation_bytes), text.field(cost.receptive_field),
+            text.shape(cost.map_shape),
         )  # fmt: skip
-    console.print(table)
+    console_lib.print_table(table, console)
     tuning = f", {plan.num_tuning_lanes} of tuning" if plan.num_tuning_lanes else ""
     seconds = 2 * plan.training_macs / 2e10 + 4 * plan.num_groups
     console.print(

@@ -30,7 +30,7 @@ MAX_BEATS_AVERAGE = Claim(
 STUDY = Study(
     name="pooling",
     question="How should a CNN shrink its maps: max, average, between the two, stride, not at all?",
-    base={},
+    base={"pool_every": 2},
     arms=(
         *cross({"train_examples": (100, 600), "pool": ("none", "stride")}),
         *cross({"train_examples": (100, 600), "pool": POOLS, "pool_size": (2, 3)}),

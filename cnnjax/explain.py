@@ -1,0 +1,42 @@
+"""Whence the values of a run are: model, recipe, command line, or nobody. Imports no JAX."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cnnjax import presets
+from cnnjax.config import KNOBS, Config, find_obstacle
+from cnnjax.knobs import format_value
+
+
+class Choice(NamedTuple):
+    """A value in force, and whence it is."""
+
+    name: str
+    value: Any
+    source: str
+
+
+def explain(config: Config, sources: Mapping[str, Collection[str]]) -> list[Choice]:
+    """Every knob that the run reads, with its value and its source.
+
+    That is the first of `sources` (such as {"command line": names}) that gives it, or else "model"
+    where the model sets it, or "default".
+    """
+    values, preset = vars(config), presets.PRESETS.get(config.model, {})
+    found = []
+    for name, knob in KNOBS.items():
+        of_model = name in preset and values[name] == preset[name]
+        if find_obstacle(knob, values) and not of_model:
+            continue
+        given = [source for source, names in sources.items() if name in names]
+        source = given[0] if given else "model" if of_model else "default"
+        found.append(Choice(name, values[name], source))
+    return found
+
+
+def describe_choices(choices: Sequence[Choice]) -> list[str]:
+    """The values in force, a line a source, such as 'from the model: --padding=HALF'."""
+    lines = {}
+    for name, value, source in choices:
+        lines.setdefault(source, []).append(f"--{name}={format_value(value)}")
+    return [f"from the {source}: {' '.join(flags)}" for source, flags in lines.items()]
