@@ -15,6 +15,7 @@ from jax import Array
 from jax.scipy import ndimage
 
 from cnnjax.config import Config
+from cnnjax.ops import padding
 
 
 def _per_image(draw: Array) -> Array:
@@ -26,12 +27,14 @@ def find_axes(images: Array) -> np.ndarray:
     return np.array([float(size > 1) for size in images.shape[1:3]], np.float32)
 
 
-def shift(key: Array, images: Array, cells: int) -> Array:
-    """Moves each image by up to so many cells along both axes; black comes in."""
+def shift(key: Array, images: Array, cells: int, fill: str = "zero") -> Array:
+    """Moves each image by up to so many cells along both axes; black comes in, or its mirror image
+    (`fill` zero or reflect).
+    """  # fmt: skip
     height, width, channels = images.shape[1:]
     axes = find_axes(images).astype(np.int32)
     pads = [(cells * axis, cells * axis) for axis in axes.tolist()]
-    padded = jnp.pad(images, ((0, 0), *pads, (0, 0)))
+    padded = padding.fill_border(images, pads, fill)
     corners = jax.random.randint(key, (images.shape[0], 2), 0, 2 * cells + 1) * axes[None]
     return jax.vmap(
         lambda image, corner: jax.lax.dynamic_slice(
@@ -158,7 +161,7 @@ def augment(
     crop = config.crop or 1.0
     steps: list[tuple[bool, Callable[[Array, Array], Array]]] = [
         (config.flip, flip),
-        (config.shift > 0, lambda k, x: shift(k, x, config.shift)),
+        (config.shift > 0, lambda k, x: shift(k, x, config.shift, config.shift_fill)),
         (config.rotation > 0 or crop < 1, lambda k, x: resample(k, x, config.rotation, crop)),
         (config.jitter > 0, lambda k, x: jitter(k, x, config.jitter)),
         (config.noise > 0, lambda k, x: noise(k, x, config.noise * std)),

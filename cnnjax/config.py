@@ -36,6 +36,7 @@ POOLING = {**but("resnet20", of=presets.CONVOLUTIONAL), "stem": ("imagenet",)}
 SPLIT = "text such as train[:90%]"
 NORMS = ("batch", "layer", "group")
 UNREAD = "does nothing"
+SOME = range(1, knobs.LARGEST_INTEGER + 1)  # any number but 0
 WINDOWED = {**POOLING, "pool": WINDOWS}
 SHRINKING = {**POOLING, "pool": (*WINDOWS, "stride")}
 
@@ -52,7 +53,7 @@ class Config:
     feed: Literal["auto", "memory", "stream"] = structure("auto", "Where training images are: on the device (memory), or decoded from disk while others train (stream), in an order of its own; auto streams what does not fit.")
     eval_crop: float = structure(1.0, "Share of its shorter side that an image is cut to before it is resized to --image_size for evaluation; 0.875 is usual on ImageNet. Below 1, or where images differ in size, the host resizes.", above=0.0, high=1.0)
     train_examples: int = structure(0, "Training images to use, from the front of the fixed, stratified training split; 0 for all.", low=0)
-    draw: Literal["first", "seed"] = structure("first", "Which training images --train_examples takes: the first of the split, or as many from all of it, drawn by the seed.")
+    draw: Literal["first", "seed", "auto"] = structure("first", "Which training images --train_examples takes: the first of the split; as many of each class from all of it, drawn by the seed; or drawn wherever images are in memory and fewer than all are asked for (auto, the default of studies).")
     permute_pixels: bool = structure(False, "Whether the pixels of all images, training and test, stand in one fixed random order.")
     shuffle_labels: bool = structure(False, "Whether the training labels stand in a random order, drawn by the seed.")
     standardise: Literal["channel", "all", "none"] = structure("channel", "By what pixels are standardised: mean and deviation of each channel of the training images, or of all channels together, or not at all.")
@@ -90,9 +91,10 @@ class Config:
     residual: bool = structure(False, "Whether each hidden dense layer adds its input to its output, where their sizes agree.", used_with={"model": ("mlp", "mnist1d_mlp")})
     logits: Literal["linear", "rbf"] = structure("linear", "Last layer: linear, or LeNet-5's minus squared distance of 84 units from a drawing of each digit.", used_with=DENSE)
     logit_scale: float = structure(1.0, "Multiple of the logits.", above=0.0)
-    dropout: float = structure(0.0, "Share of the units dropped before every dense layer in training, and after All-CNN-C's poolings.", low=0.0, below=1.0)
+    dropout: float = structure(0.0, "Share of the units of each hidden dense layer that is dropped in training (without one, of what the logits see), and after All-CNN-C's poolings.", low=0.0, below=1.0)
+    input_dropout: float = structure(0.0, "Share of the cells of each standardised training image that is dropped.", low=0.0, below=1.0)
     stochastic_depth: float = structure(0.0, "Share of training images for which the last residual branch is dropped; earlier ones are dropped in proportion to their depth.", low=0.0, below=1.0, used_with=RESIDUAL)
-    init: Literal["he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "pytorch", "dirac"] = structure("he_normal", "Initial kernels; He's gain is for layers below an activation, the logits then have LeCun's. dirac is pytorch, but that a convolution's first outputs copy its inputs.", only_with={"dirac": {**but(*presets.TWINS, of=presets.CONVOLUTIONAL), "conv": ("standard", "separable")}})
+    init: Literal["he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "pytorch", "dirac", "lenet5"] = structure("he_normal", "Initial kernels; He's gain is for layers below an activation, the logits then have LeCun's. dirac is pytorch, but that a convolution's first outputs copy its inputs; lenet5 is uniform within 2.4 / fan in, biases too.", only_with={"dirac": {**but(*presets.TWINS, of=presets.CONVOLUTIONAL), "conv": ("standard", "separable"), "connectivity": ("all",)}})
     init_gain: float = number(1.0, "Multiple of the initial kernels of all layers below an activation.", above=0.0, used_with=HIDDEN)
     freeze: Literal["none", "convolutions"] = structure("none", "What stays as it was initialised: nothing, or kernels and biases of all convolutions.", used_with=CONVOLVING)
     optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "lion", "lamb", "muon"] = structure("adam", "Update rule; adamw is adam with weight decay, muon orthogonalises kernels and takes nadam for the rest.")
@@ -105,6 +107,7 @@ class Config:
     label_smoothing: float = number(0.0, "Share of each label spread over all classes in training.", low=0.0, below=1.0)
     flip: bool = structure(False, "Whether half of the training images are mirrored, left to right.")
     shift: int = structure(0, "Cells by which a training image may move along each axis.", low=0)
+    shift_fill: Literal["zero", "reflect"] = structure("zero", "What a shift lets in: black, or the image mirrored at its border.", used_with={"shift": SOME})
     rotation: float = structure(0.0, "Degrees by which a training image may turn, either way.", low=0.0, high=180.0)
     crop: float = structure(0.0, "Least share of its area that a training image is cut to and enlarged from; 0 for no cropping.", low=0.0, below=1.0)
     jitter: float = structure(0.0, "Share by which brightness, contrast and saturation of a training image may change.", low=0.0, high=1.0)
@@ -114,6 +117,7 @@ class Config:
     cutmix: float = structure(0.0, "Alpha of the share of each training image that another one covers; 0 for none.", low=0.0)
     ema_decay: float = structure(0.0, "Decay of the average of weights and batch statistics that is evaluated in their place, corrected for its start (Kingma and Ba 2015, section 3); 0 for none.", low=0.0, below=1.0)
     dtype: Literal["float32", "bfloat16"] = structure("float32", "Precision of the network's arithmetic; parameters and loss are float32. A CPU rounds float32 to bfloat16 around every product.")
+    precision: Literal["highest", "high", "default"] = structure("highest", "Precision of every product and convolution in JAX's words: highest is that of --dtype; default lets a TPU multiply float32 in bfloat16 and a GPU in TF32, high is between. A CPU always has the highest.")
     lanes_strategy: Literal["auto", "map", "vmap"] = structure("auto", "How runs of one program share a device: one after the other (map), in step (vmap, in chunks that follow from the other knobs), or the platform's faster one. The last bits of a run depend on it, and with vmap on the number of devices.")
     batch_size: int = structure(32, "Images per step.", low=1)
     steps: int = structure(400, "Optimiser steps.", low=1)
@@ -147,7 +151,7 @@ def find_knob(name: str) -> Knob:
     raise ConfigError(f"unknown knob {name!r}: {hint}")
 
 
-def find_obstacle(knob: Knob, values: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...]] | None:
+def find_obstacle(knob: Knob, values: Mapping[str, Any]) -> tuple[str, str, knobs.Allowed] | None:
     """Why nothing in a run would read a knob: a verb, another knob, the values it would need."""
     value = values[knob.name]
     own = knob.only_with.get(value, {}) if knob.choices else {}
@@ -163,9 +167,12 @@ def check_read(knob: Knob, values: Mapping[str, Any]) -> None:
     obstacle = find_obstacle(knob, values)
     if obstacle is not None:
         verb, other, allowed = obstacle
+        instead = (
+            f"={'|'.join(allowed)}" if isinstance(allowed, tuple) else f" of {allowed[0]} or more"
+        )
         raise ConfigError(
             f"--{knob.name}={format_value(values[knob.name])} {verb} with"
-            f" --{other}={values[other]}: leave it out, or choose --{other}={'|'.join(allowed)}"
+            f" --{other}={values[other]}: leave it out, or choose --{other}{instead}"
         )
 
 

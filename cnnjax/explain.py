@@ -1,4 +1,4 @@
-"""Whence the values of a run are: the model, a recipe, the command line, or nobody. Imports no JAX."""
+"""Whence a run's values are: its model, a recipe, the command line, or nobody. Imports no JAX."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple

@@ -1,12 +1,13 @@
 """One choice of a run as data: its type, its allowed values, its text. Imports no JAX."""
 
 import dataclasses
+import re
 import struct
 import types
 import typing
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
-
 
 LARGEST_INTEGER = 2**31 - 1  # a program counts in 32 bits
 LEAST_NORMAL = 2.0**-126  # of float32: devices take what is smaller for 0
@@ -30,6 +31,9 @@ def number(default: Any, help: str, **rules: Any) -> Any:
     return dataclasses.field(default=default, metadata={"help": help, "traced": True, **rules})
 
 
+Allowed = tuple[str, ...] | range  # values of another knob with which one is read
+
+
 class Knob(NamedTuple):
     """One field of Config as data, for flags, listings and checks."""
 
@@ -46,8 +50,8 @@ class Knob(NamedTuple):
     above: float | None = None  # every value must be greater
     below: float | None = None  # every value must be smaller
     pair: bool = False  # a tuple of one or two: height and width
-    used_with: Mapping[str, tuple[str, ...]] = types.MappingProxyType({})
-    only_with: Mapping[str, Mapping[str, tuple[str, ...]]] = types.MappingProxyType({})  # by value
+    used_with: Mapping[str, Allowed] = types.MappingProxyType({})
+    only_with: Mapping[str, Mapping[str, Allowed]] = types.MappingProxyType({})  # by value
 
 
 def make_knobs(config: type) -> dict[str, Knob]:
@@ -123,7 +127,7 @@ def round_to_float32(value: float) -> float:
     return rounded if abs(rounded) >= LEAST_NORMAL else 0.0
 
 
-def _check_precision(knob: Knob, item: float) -> None:
+def _check_precision(knob: Knob, item: Any) -> None:
     """Raises ConfigError where a number that is allowed is none in 32 bits."""
     if isinstance(item, int) and knob.type is not float:
         if item > max(LARGEST_INTEGER, knob.high or 0):
@@ -140,24 +144,89 @@ def _check_precision(knob: Knob, item: float) -> None:
 
 
 def format_value(value: Any) -> str:
-    """A value as a flag shows it: a tuple as 16,32, a boolean as true."""
+    """A value as a flag shows it: a tuple as 16,32, a boolean as true, a text that can be shown."""
     if isinstance(value, bool):
         return str(value).lower()
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) else printable(str(value))
+
+
+def printable(text: str) -> str:
+    r"""`text` with each control character, and each byte of a path that is no UTF-8, as \xff."""
+    return "".join(
+        _escape(character) if unicodedata.category(character) in ("Cc", "Cs") else character
+        for character in text
+    )
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python carries such a byte (PEP 383)
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
+
+
+BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
 
 def parse_value(knob: Knob, text: str) -> Any:
     """The knob's value from text; a tuple is written 16,32 or 16x32. Raises ConfigError."""
+    plain = text.strip()
     try:
         if knob.type is tuple:
-            value = tuple(int(part) for part in text.replace("x", ",").split(",") if part.strip())
+            parts = plain.replace("x", ",").split(",") if plain else []
+            value = tuple(int(part) for part in parts)
             if knob.pair and len(value) == 2 and value[0] == value[1]:
                 value = value[:1]
         elif knob.type is bool:
-            value = {"true": True, "false": False}[text.lower()]
+            value = BOOLEANS[plain.lower()]
+        elif knob.type is str:
+            value = plain if knob.choices else text
         else:
-            value = knob.type(text)
+            value = knob.type(plain)
     except (ValueError, KeyError):
         value = text
     check_value(knob, value)
     return value
+
+
+# One value of a list and what ends it: in quotes, where a quote is written twice, or up to a comma.
+ITEM = re.compile(
+    r"""\s*+(?:"((?:[^"]|"")*)"|'((?:[^']|'')*)'|(?!["'])([^,]*?))\s*(,|\Z)""", re.DOTALL
+)
+
+
+def split_values(text: str) -> list[str]:
+    """The values of a list: `max, avg`, or `"a,b",c` where a value holds a comma.
+
+    Blanks around a value do not count, unless quoted. Raises ConfigError on a value that is empty
+    without quotes, and on a quote that is not closed.
+    """
+    values, place, comma = [], 0, ","
+    while comma:
+        item = ITEM.match(text, place)
+        if item is None:
+            raise ConfigError(
+                f"{text[place:].strip()} begins with a quote that does not end the value: close it"
+                " before the comma, and write a quote inside twice"
+            )
+        double, single, bare, comma = item.groups()
+        if bare == "":
+            raise ConfigError(
+                f'{text} has an empty value: leave out the comma, or write "" if it is meant'
+            )
+        if double is not None:
+            values.append(double.replace('""', '"'))
+        else:
+            values.append(bare or single.replace("''", "'"))
+        place = item.end()
+    return values
+
+
+def normalise_number(text: str) -> str:
+    """One text for each number, so that 0, 0.0 and 00 are one name; other text as it is."""
+    match = re.fullmatch(r"([+-]?)0*(\d+?)(?:\.(\d*?)0*)?", text, re.ASCII)
+    if match is None:
+        return text
+    sign, whole, part = match.groups()
+    number = f"{whole}.{part}" if part else whole
+    return f"-{number}" if sign == "-" and number != "0" else number

@@ -25,7 +25,7 @@ PRESETS = {
     # LeCun et al. 1998, "Gradient-based learning applied to document recognition".
     "lenet5": {
         "image_size": 32, "padding": "VALID", "pool": "subsample", "connectivity": "lenet5",
-        "activation": "scaled_tanh", "init": "lecun_uniform", "hidden": (84,), "logits": "rbf",
+        "activation": "scaled_tanh", "init": "lenet5", "hidden": (84,), "logits": "rbf",
     },
     "lenet5_modern": {"image_size": 32, "padding": "VALID", "hidden": (84,)},
     # Krizhevsky et al. 2012, "ImageNet classification with deep convolutional networks".
@@ -36,7 +36,7 @@ PRESETS = {
     # Springenberg et al. 2015, "Striving for simplicity: the all convolutional net".
     "all_cnn_c": {
         "padding": "published", "pool": "stride", "pool_size": 3, "pool_stride": 2,
-        "head": "global_avg", "hidden": (), "dropout": 0.5,
+        "head": "global_avg", "hidden": (), "dropout": 0.5, "input_dropout": 0.2,
     },
     # Simonyan and Zisserman 2015, configurations A and D.
     "vgg11": _VGG,

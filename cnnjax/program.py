@@ -4,6 +4,7 @@ Weights, batch order and every other draw follow from the run's seed and the ste
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ class DataSpec(NamedTuple):
     high: float = 255.0  # brightest
     positions: Any = None  # row and column of each class [classes, 2], where classes are places
     streamed: bool = False  # training images come in the order in which they are seen
+    drawn: bool = False  # each seed trains on `num_train` images of its own, out of all
 
 
 class Average(NamedTuple):
@@ -69,11 +71,21 @@ class Scores(NamedTuple):
     count: Array  # [] float32
 
 
+class TrainScores(NamedTuple):
+    """Sums over the examples of some training steps."""
+
+    loss: Array  # [] float32
+    correct: Array  # [] float32
+    count: Array  # [] float32
+    targets: Array  # [classes] float32: what a constant prediction could at best learn
+    finite: Array  # [] int32: steps before the first whose loss was no number
+
+
 class Program(NamedTuple):
     """Pure functions of one structure; `Numbers` are the traced fields of the Config."""
 
     init: Callable[[optim.Numbers], State]
-    advance: Callable[..., tuple[State, Scores]]  # numbers, state, train data, num_steps
+    advance: Callable[..., tuple[State, TrainScores]]  # numbers, state, train data, num_steps
     evaluate: Callable[[State, batches.Batches], Scores]
     examine: Callable[..., examine_lib.Examination]  # state, validation, test
 
@@ -95,17 +107,19 @@ def average(structure: Config, state: State) -> Average | None:
 
 
 def make_program(
-    structure: Config, spec: DataSpec, num_pieces: int = 1, axis: str | None = None
-) -> Program:
+    structure: Config, spec: DataSpec, num_pieces: int = 1, axis: str | None = None,
+    platform: str | None = None,
+) -> Program:  # fmt: skip
     """The program of every run that shares `structure`.
 
     `advance(numbers, state, data, num_steps)` takes that many optimiser steps under one scan.
     Its gradients are summed over `num_pieces` pieces of each batch, by the devices of a mesh
     `axis` if one is named; how many there are changes the last bits of a run, the axis does not.
+    `platform` is the JAX back end whose arithmetic it uses, None for the default one.
     `init` raises ValueError, naming the layer, where the network does not fit the images.
     """
     network = cost.find_network(structure, spec.image_shape, spec.num_classes)
-    model = models.make_model(network, spec.image_shape, spec.num_classes)
+    model = models.make_model(network, spec.image_shape, spec.num_classes, platform)
 
     mean, scale = transform.find_scale(structure, spec.mean, spec.std)
     # A stream has cut and mirrored its images already.
@@ -132,7 +146,7 @@ def make_program(
 
     def advance(
         numbers: optim.Numbers, state: State, data: TrainData, num_steps: int
-    ) -> tuple[State, Scores]:
+    ) -> tuple[State, TrainScores]:
         optimizer = optim.make_optimizer(structure, numbers)
         all_labels = data.labels
         if structure.shuffle_labels:
@@ -150,12 +164,12 @@ def make_program(
 
         def share_of_loss(
             params: models.Params, stats: models.Stats, key: Array, batch: tuple
-        ) -> tuple[Array, tuple[models.Stats, Scores]]:
+        ) -> tuple[Array, tuple[models.Stats, tuple[Scores, Array]]]:
             """The loss of some of a batch, as a part of the mean over all of it."""
             images, targets, labels = batch
             logits, stats = model.apply(params, stats, standardise(images), key)
             scores = score(logits, targets, labels, jnp.ones(len(labels), jnp.float32))
-            return scores.loss / structure.batch_size, (stats, scores)
+            return scores.loss / structure.batch_size, (stats, (scores, targets.sum(axis=0)))
 
         find_grads = jax.grad(share_of_loss, has_aux=True)
 
@@ -173,7 +187,7 @@ def make_program(
             )
             return grads, (state.batch_stats, scores)
 
-        def step(state: State, indices: Array) -> tuple[State, Scores]:
+        def step(state: State, indices: Array) -> tuple[State, tuple[Scores, Array]]:
             key = jax.random.fold_in(run_key(numbers, TRAIN), state.step)
             batch = load_batch(key, indices)
             # What the network draws never shares a key with what augmentation draws: the i-th
@@ -195,11 +209,14 @@ def make_program(
         )
         if spec.streamed:
             order = jnp.arange(num_steps * structure.batch_size).reshape(num_steps, -1)
-        if structure.draw == "seed":
-            drawn = jax.random.permutation(run_key(numbers, DRAW), len(data.labels))
+        if spec.drawn:
+            key = run_key(numbers, DRAW)
+            drawn = batches.draw_stratified(key, data.labels, spec.num_classes, spec.num_train)
             order = drawn[order]
-        state, scores = lax.scan(step, state, order)
-        return state, jax.tree.map(jnp.sum, scores)
+        state, (scores, targets) = lax.scan(step, state, order)
+        finite = jnp.cumprod(jnp.isfinite(scores.loss).astype(jnp.int32)).sum()
+        loss, correct, count = jax.tree.map(jnp.sum, scores)
+        return state, TrainScores(loss, correct, count, targets.sum(axis=0), finite)
 
     def judged(state: State) -> Average:
         """The parameters and statistics that are evaluated."""
@@ -225,4 +242,14 @@ def make_program(
     ) -> examine_lib.Examination:
         return examine_run(*judged(state), validation, test)
 
-    return Program(init, advance, evaluate, examine)
+    def at_precision(function: Callable) -> Callable:
+        """The function with every product and convolution in it at the precision of the run."""
+
+        @functools.wraps(function)
+        def traced(*arguments: Any, **named: Any) -> Any:
+            with jax.default_matmul_precision(structure.precision):
+                return function(*arguments, **named)
+
+        return traced
+
+    return Program(*map(at_precision, (init, advance, evaluate, examine)))

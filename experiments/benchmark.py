@@ -96,9 +96,9 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
             print("error: PyTorch is missing: pip install 'cnnjax[bench]'", file=sys.stderr)
             return script.FAILED
 
-    from cnnjax import sweep
+    from cnnjax import backend
 
-    sweep.configure_jax()
+    backend.configure_jax()
     from experiments import profiler
 
     peak, rows = profiler.measure_peak(), []
@@ -126,9 +126,9 @@ def profile(configs: Sequence[tuple[str, Config]], where: Where, roofline: str |
     """Prints where the time of one run's training step goes; gives the exit status."""
     from rich.console import Console
 
-    from cnnjax import sweep
+    from cnnjax import backend
 
-    sweep.configure_jax()
+    backend.configure_jax()
     from experiments import profiler
 
     peak, bandwidth = profiler.measure_peak(), profiler.measure_bandwidth()
@@ -205,10 +205,10 @@ def make_opponents(
     config: Config, dataset: Any, names: Sequence[str]
 ) -> tuple[dict[str, tuple[Callable[[int], None], int]], Callable[[], None]]:
     """By name: what takes so many steps, and of how many runs at once; and what ends them all."""
-    from cnnjax import sweep
+    from cnnjax import backend
     from experiments import opponents_flax, opponents_pytorch
 
-    cores = sweep.count_cores()
+    cores = backend.count_cores()
     found: dict[str, tuple[Callable[[int], None], int]] = {}
     ends = []
     for name in names:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from absl import flags as absl_flags
 
-from cnnjax import flags, stats
-from cnnjax.knobs import ConfigError
+from cnnjax import decision, flags, stats
+from cnnjax.knobs import ConfigError, normalise_number
 from experiments import script
 
 DESCRIPTION = """
@@ -75,7 +75,7 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         lower_bound=0.0, flag_values=values,
     )  # fmt: skip
     absl_flags.DEFINE_enum(
-        "relation", "!=", get_args(stats.Relation), "What is said of a against b.",
+        "relation", "!=", get_args(decision.Relation), "What is said of a against b.",
         flag_values=values,
     )  # fmt: skip
 
@@ -103,6 +103,7 @@ def read_runs(path: pathlib.Path, arm: str, seed: str, metric: str) -> list[Run]
                         f" {len(header)}"
                     )
                 cells = [row[name].strip() for name in (arm, seed, metric)]
+                cells[1] = normalise_number(cells[1])  # 0 and 0.0 are one seed
                 for name, cell in zip((arm, seed), cells[:2], strict=True):
                     if not cell:
                         raise ConfigError(f"{path}, line {reader.line_num}: no {name}")
@@ -180,28 +181,14 @@ def compare_arms(
     pairs: Sequence[tuple[str, str]],
     metric: str,
     margin: float,
-    relation: stats.Relation,
+    relation: decision.Relation,
 ) -> list[dict[str, Any]]:
     """One object a pair, with those keys of verdicts.json that mean something here."""
-    paired = [stats.compare(arms[a], arms[b], margin) for a, b in pairs]
-    p_adjusted = stats.holm([result.p for result in paired])
-    p_equivalence = stats.holm([result.p_equivalence for result in paired])
+    questions = [decision.Question(arms[a], arms[b], relation, margin) for a, b in pairs]
+    answers = decision.judge(questions, "bonferroni")
     return [
-        {
-            "metric": metric,
-            "a": a,
-            "b": b,
-            **result._asdict(),
-            "interval": list(result.interval),
-            "p_adjusted": p,
-            "p_equivalence": p_same,
-            "adjustment": "holm",
-            "margin": margin,
-            "relation": relation,
-            "verdict": stats.judge(relation, result.difference, p, p_same),
-            "warnings": stats.find_limits(result.num_seeds, len(pairs)),
-        }
-        for (a, b), result, p, p_same in zip(pairs, paired, p_adjusted, p_equivalence, strict=True)
+        {"metric": metric, "a": a, "b": b, "adjustment": "bonferroni", **answer}
+        for (a, b), answer in zip(pairs, answers, strict=True)
     ]
 
 
@@ -242,13 +229,13 @@ def print_rows(rows: Sequence[Mapping[str, Any]], arms: Mapping[str, np.ndarray]
             interval(row["interval"], "+"), text.probability(row["p_adjusted"]),
             f"{row['wins']:.0%}", f"[{style}]{row['verdict']}[/{style}]",
         )  # fmt: skip
-    console.print(table)
+    console_lib.print_table(table, console)
     table = console_lib.start_table(f"{first['metric']} by arm", "arm")
     for name in ("mean", "95% interval"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, scores in arms.items():
-        table.add_row(escape(name), number(scores.mean()), interval(stats.bca_interval(scores)))
-    console.print(table)
+        table.add_row(escape(name), number(scores.mean()), interval(stats.mean_interval(scores)))
+    console_lib.print_table(table, console)
     for warning in dict.fromkeys(warning for row in rows for warning in row["warnings"]):
         console.print(f"warning: {warning}")
 

@@ -40,6 +40,14 @@ def test_shift_moves_by_every_amount_up_to_the_greatest_and_black_comes_in():
     assert len(seen) == 25
 
 
+def test_shift_may_let_in_the_image_itself_as_in_airbench94():
+    images = draw(200)
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+    for index, moved in enumerate(np.asarray(augment.shift(KEY, images, 2, "reflect"))):
+        crops = [padded[index, i : i + 8, j : j + 6] for i in range(5) for j in range(5)]
+        assert any(np.array_equal(crop, moved) for crop in crops)
+
+
 def test_resampling_by_nothing_changes_nothing():
     images = draw()
     np.testing.assert_allclose(augment.resample(KEY, images, 0.0, 1.0), images, atol=1e-3)

@@ -97,6 +97,12 @@ def test_columns_have_any_names_and_order_and_excel_s_mark(call, write):
     assert (rows[0]["a"], rows[0]["difference"], rows[0]["wins"]) == ("A", 1.0, 1.0)
 
 
+def test_seeds_are_compared_as_numbers(call, write):
+    lines = ["arm,seed,accuracy", "a,0,1", "a,1,3", "b,0.0,0.5", "b,1.0,2"]
+    (row,), _ = judge(call, write(lines), *PLAIN)
+    assert (row["num_seeds"], row["difference"]) == (2, 0.75)
+
+
 GOOD = ["arm,seed,accuracy", "a,0,0.5", "a,1,0.6", "b,0,0.4", "b,1,0.5"]
 
 

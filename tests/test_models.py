@@ -79,6 +79,7 @@ OTHER_VALUES = {
 }  # fmt: skip
 TRAINING_ONLY = {
     "dropout": [(0.5, {}), (0.5, {"model": "all_cnn_c", "dropout": 0.0, "image_size": 12})],
+    "input_dropout": [(0.2, {}), (0.2, {"model": "mlp"})],
     "stochastic_depth": [(0.5, RESNET)],
 }
 CASES = [
@@ -214,6 +215,7 @@ def test_initial_kernels_have_the_stated_variance(name):
         "orthogonal": (1 / fan_out, 1 / fan_out),
         "pytorch": (lecun / 3, lecun / 3),
         "dirac": (lecun / 3, lecun / 3),  # dense ones
+        "lenet5": ((2.4 * lecun) ** 2 / 3, (2.4 * lecun) ** 2 / 3),
     }
     for kernel, variance in zip((hidden, linear), expected[name.split("_")[0]], strict=True):
         assert kernel.mean() == pytest.approx(0, abs=4 * np.sqrt(variance / kernel.size))

@@ -38,7 +38,7 @@ def test_help_names_every_flag_with_type_default_and_meaning(call, script):
     ("arguments", "message"),
     [
         ([*LAUNCH, "--pool_size=x"], "flag --pool_size=x: give an integer >= 1"),
-        ([*LAUNCH, "--activation=rely"], "value should be one of <relu|leaky_relu|"),
+        ([*LAUNCH, "--activation=rely"], "flag --activation=rely: give relu|leaky_relu|"),
         ([*LAUNCH, "--learning_rate=-1"], "give a number > 0.0"),
         ([*LAUNCH, "--seeds=1"], "flag --seeds=1"),
         ([*LAUNCH, "--leaning_rate=1"], "Did you mean: learning_rate"),
@@ -47,19 +47,28 @@ def test_help_names_every_flag_with_type_default_and_meaning(call, script):
         ([*LAUNCH, "all", "--pool=max"], "--pool cannot be set here: study stride varies it"),
         ([*LAUNCH, "--quick", "--seeds=5"], "--quick means --seeds=10"),
         ([*LAUNCH, "--json"], "--json goes with --list"),
+        ([*LAUNCH, "all", "pooling"], "all is every study, and stands alone, without pooling: did"),
+        ([*LAUNCH, "pooling", "all"], "without pooling: did you mean all?"),
+        ([*LAUNCH, "pooling", "stride", "pooling"], "pooling is named 2 times: name each study"),
+        ([*LAUNCH, "ALL"], "unknown study 'ALL': did you mean all?"),
         ([*LAUNCH, "pooling", "--kernel_size=9", "--padding=VALID"], "conv_1: a 9x9 kernel"),
         ([*LAUNCH, "padding", "--pool_size=9"], "pool_2: a 9x9 pooling leaves nothing"),
         ([*LAUNCH, "pooling", "--model=mlp"], "--pool=none does nothing with --model=mlp"),
         ([*LAUNCH, "padding", "--train_examples=601"], "more than the 600 training images"),
-        ([*LAUNCH, "--flagfile=/nowhere/flags"], "Unable to open flagfile"),
+        ([*LAUNCH, "--flagfile=/nowhere/flags"], "--flagfile=/nowhere/flags cannot be read: No"),
         ([*TRAIN], "--workdir is missing"),
         ([*TRAIN, "pool=avg", "--workdir=w"], "unexpected 'pool=avg'"),
         ([*TRAIN, "--workdir=w", "--model=mlp", "--pool=avg"], "does nothing with --model=mlp"),
         ([*TRAIN, "--workdir=w", "--kernel_size=9", "--padding=VALID"], "conv_1: a 9x9 kernel"),
         ([*ABLATE], "--grid is missing"),
         ([*ABLATE, "--grid=pol=max,avg"], "unknown knob 'pol': did you mean pool?"),
-        ([*ABLATE, "--grid=pool=max"], "at least two values"),
-        ([*ABLATE, "--grid=pool=max,max"], "all different"),
+        (
+            [*ABLATE, "--grid=pool=max,max"],
+            "gives max twice: give at least two values, all differe",
+        ),
+        ([*ABLATE, "--grid=pool=max,,avg"], "--grid=pool=max,,avg: max,,avg has an empty value"),
+        ([*ABLATE, "--grid=pool=max,avg", "--study=../../x"], "cannot name a report's folder"),
+        ([*ABLATE, "pool=max, avg"], "write '--grid=pool=max, avg'"),
         ([*ABLATE, "--grid=pool=max,men"], "--pool=men is not allowed: give max|avg|"),
         ([*ABLATE, "--grid=pool"], "write --grid=pool=VALUE,VALUE"),
         ([*ABLATE, "--grid=seed=1,2"], "use --seeds=N"),
@@ -117,7 +126,7 @@ def test_launch_trains_once_and_then_only_what_is_missing(call, tmp_path):
     assert "\x1b" not in first.stderr and "training" not in first.stderr  # no bar: no terminal
     assert {path.name for path in (tmp_path / SMALL).iterdir()} == {
         "report.html", "verdicts.json", "records.csv", "figures", "verdicts.csv", "verdicts.tex",
-        "arms.tex",
+        "arms.tex", "about.json",
     }  # fmt: skip
     assert len(list(tmp_path.glob("records/*/record.json"))) == 4
     report = (tmp_path / SMALL / "verdicts.json").read_bytes()
@@ -125,6 +134,10 @@ def test_launch_trains_once_and_then_only_what_is_missing(call, tmp_path):
     assert "0 lanes trained, 4 read" in again.stdout
     assert (tmp_path / SMALL / "verdicts.json").read_bytes() == report
     assert "2 lanes trained, 4 read" in call(*command, "--seeds=3").stdout
+    (earlier,) = (tmp_path / SMALL).glob("earlier-*")
+    assert (earlier / "verdicts.json").read_bytes() == report
+    index = (tmp_path / "index.html").read_text()
+    assert f'"{SMALL}/report.html"' in index and f'"{SMALL}/{earlier.name}/report.html"' in index
 
 
 def test_flagfile(call, tmp_path):
@@ -139,7 +152,7 @@ def test_ablate_crosses_a_grid(call, tmp_path):
         f"--runs={tmp_path}",
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    folder = tmp_path / "ablate-activation-widths"
+    (folder,) = tmp_path.glob("ablate-activation-widths-??????")
     with open(folder / "records.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["arm"] for row in rows} == {

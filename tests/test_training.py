@@ -1,4 +1,4 @@
-"""What training keeps besides the weights: averages of its past, and keys of its own for each draw."""
+"""What training keeps besides the weights, and the keys that it draws by."""
 
 import dataclasses
 import itertools

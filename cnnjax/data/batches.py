@@ -37,6 +37,24 @@ def batch_indices(
     return orders.reshape(-1)[positions].reshape(num_steps, batch_size)
 
 
+def draw_stratified(key: Array, labels: Array, num_classes: int, count: int) -> Array:
+    """Indices [count] of examples with `labels` [n], each class as often as among all.
+
+    That is count n_c / n times, rounded up or down at random so that every example is as likely
+    to be drawn as any other (systematic rounding: one uniform number for all classes).
+    """
+    shuffle, rounding = jax.random.split(key)
+    order = jax.random.permutation(shuffle, len(labels))
+    by_class = order[jnp.argsort(labels[order], stable=True)]
+    sizes = jnp.bincount(labels, length=num_classes)
+    ends = jnp.cumsum(sizes)
+    wanted = ends.astype(jnp.float32) * (count / len(labels)) + jax.random.uniform(rounding)
+    taken = jnp.diff(jnp.floor(wanted), prepend=0.0).astype(jnp.int32)
+    own = labels[by_class]
+    beyond = jnp.arange(len(labels)) - (ends - sizes)[own] >= taken[own]
+    return by_class[jnp.argsort(beyond, stable=True)[:count]]
+
+
 def pad_batches(images: np.ndarray, labels: np.ndarray) -> Batches:
     """A whole split as equal batches, the last one filled with zeros that the mask leaves out."""
     total = len(labels)

@@ -156,7 +156,7 @@ def scan(
     root: pathlib.Path, listed: Sequence[tuple[str, str, str]], cache: pathlib.Path
 ) -> list[Found]:
     """Every file, read once; those that have not changed since are remembered in `cache`."""
-    memory = cache / "folders" / f"{hashlib.sha256(os.fspath(root).encode()).hexdigest()[:24]}.json"
+    memory = cache / "folders" / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:24]}.json"
     known: dict[str, Any] = {}
     if memory.exists():
         known = json.loads(memory.read_text(encoding="utf-8"))

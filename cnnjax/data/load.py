@@ -42,6 +42,7 @@ class Dataset(NamedTuple):
     positions: np.ndarray | None = None  # row and column of each class [classes, 2], in pixels
     stream: Sequence[Example] | None = None
     notes: tuple[str, ...] = ()
+    cluster: np.ndarray | None = None  # [test images] what each was taken from, where known
 
 
 def request_of(config: Config) -> Request:
@@ -174,7 +175,7 @@ def fit_pixels(
 
 def find_fingerprint(opened: Source, loaded: Sequence[Split], streamed: bool) -> str:
     """The hash of everything that a run reads."""
-    digest = hashlib.sha256(opened.name.encode())
+    digest = hashlib.sha256(opened.name.encode(errors="surrogateescape"))
     if streamed:
         digest.update(f"streamed {opened.find_hash()}".encode())
     for split in loaded:
@@ -195,6 +196,14 @@ def load_info(config: Config, where: Where) -> tuple[tuple[int, int, int], int]:
     else:
         opened = open_source(request, where)
     return find_shape(opened, find_side(opened, request)), opened.num_classes
+
+
+def count_test(config: Config, where: Where) -> int | None:
+    """How many test images a run is tested on; None where the data are not prepared yet."""
+    request, name = request_of(config), parse(config.dataset)
+    if name.kind in ("built-in", "tfds") and not prepared.is_prepared(name, where):
+        return None
+    return len(open_source(request, where).splits["test"])
 
 
 def describe_feed(config: Config, where: Where, budget: int) -> str:

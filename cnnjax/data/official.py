@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import platformdirs
 
+from cnnjax import disk
 from cnnjax.knobs import ConfigError, RunError
 from cnnjax.names import DataName, Where
 
@@ -39,7 +40,8 @@ def cache_dir() -> pathlib.Path:
 
 def find_root(where: Where) -> str:
     """Where prepared data sets lie: --data_dir, else TFDS_DATA_DIR, else the user's cache."""
-    return where.data_dir or os.environ.get("TFDS_DATA_DIR") or os.fspath(cache_dir())
+    root = where.data_dir or os.environ.get("TFDS_DATA_DIR") or os.fspath(cache_dir())
+    return root if "://" in root else os.fspath(disk.as_utf8(pathlib.Path(root).expanduser()))
 
 
 def make_builder(name: str, root: pathlib.Path) -> Any:

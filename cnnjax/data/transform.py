@@ -73,13 +73,31 @@ def check(config: Config, dataset: Dataset) -> None:
         stream.check(config, dataset.train.images.dtype)
 
 
+def draws_by_seed(config: Config, dataset: Dataset) -> bool:
+    """Whether each seed trains on images of its own; --draw=auto does so wherever it can."""
+    if config.draw != "auto":
+        return config.draw == "seed"
+    in_memory = dataset.stream is None
+    return in_memory and 0 < config.train_examples < len(dataset.train.labels)
+
+
+def describe_draw(config: Config, dataset: Dataset) -> str:
+    """Which training images the seeds see, in words that end a sentence."""
+    images = dataset.train.labels if dataset.stream is None else dataset.stream
+    pool, count = len(images), config.train_examples or len(images)
+    if draws_by_seed(config, dataset):
+        return f"each seed trains on {count:,} images of its own, drawn from {pool:,}"
+    because = "; they are streamed" if dataset.stream is not None and count < pool else ""
+    return f"all seeds train on the same {count:,} images of {pool:,}{because}"
+
+
 def transform(config: Config, dataset: Dataset) -> Dataset:
     """The data set as a run sees it. With --draw=seed the program draws from the whole split.
 
     Raises ConfigError where the training split holds fewer examples than asked for.
     """
     check(config, dataset)
-    if config.draw == "first":
+    if not draws_by_seed(config, dataset):
         dataset = load.take_train(dataset, config.train_examples)
     if not config.permute_pixels:
         return dataset

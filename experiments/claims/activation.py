@@ -57,6 +57,7 @@ RELU_BEST = Study(
                     for name in OTHERS
                 ),
             ),
+            parts=2,
         ),
     ),
 )
