@@ -1,4 +1,4 @@
-"""Whence a run's values are: its model, a recipe, the command line, or nobody. Imports no JAX."""
+"""Whence the values of a run are: model, recipe, command line, or nobody. Imports no JAX."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple

@@ -299,5 +299,8 @@ def find_confounds(a: Sequence[Arm], b: Sequence[Arm]) -> list[str]:
 
 
 def _describe_cost(values: Sequence[Any]) -> str:
-    words = ["x".join(map(str, v)) if isinstance(v, list) else f"{v:,}" for v in values]
+    words = [
+        "x".join(map(str, v)) if isinstance(v, list) else "whole image" if v is None else f"{v:,}"
+        for v in values
+    ]
     return " / ".join(dict.fromkeys(words))

@@ -3,10 +3,12 @@
 import jax
 import numpy as np
 import pytest
+from flax import linen as nn
 
-from cnnjax import cost, models
-from cnnjax.config import Config
+from cnnjax import cost, layers, layouts, models, networks
+from cnnjax.config import KNOBS, Config
 from cnnjax.knobs import ConfigError
+from cnnjax.report import text
 
 SHAPE, CLASSES = (8, 8, 1), 10
 
@@ -93,6 +95,53 @@ def test_receptive_field_is_what_a_gradient_sees(fields):
     seen = np.argwhere(grads > 1e-5 * grads.max())  # Winograd rounds where a plain sum has zeros
     extent = seen.max(axis=0) - seen.min(axis=0) + 1
     assert extent.tolist() == [cost.measure(config, shape, CLASSES).receptive_field] * 2
+
+
+def gate_by_dense(config, maps):
+    return layers.make_dense(config, maps.shape[-1], "gate")(maps.mean(axis=(1, 2)))[:, None, None]
+
+
+def gate_by_convolution(config, maps):
+    mean = maps.mean(axis=(1, 2), keepdims=True)
+    return layers.make_conv(config, layouts.Conv(maps.shape[-1], (1,)), 1, "gate")(mean)
+
+
+def gate_by_foreign_layer(config, maps):
+    return nn.Dense(maps.shape[-1])(maps.max(axis=(1, 2)))[:, None, None]
+
+
+def gate_by_nothing(config, maps):
+    return nn.LayerNorm()(maps)
+
+
+@pytest.mark.parametrize(
+    ("gate", "field"),
+    [(gate_by_dense, None), (gate_by_convolution, None), (gate_by_foreign_layer, None),
+     (gate_by_nothing, 5)],
+)  # fmt: skip
+@pytest.mark.parametrize("head", KNOBS["head"].choices)
+def test_a_global_branch_sees_the_whole_image_and_a_head_is_none(monkeypatch, gate, field, head):
+    class Gated(nn.Module):
+        config: Config
+        num_classes: int
+        platform: str | None = None
+
+        @nn.compact
+        def __call__(self, maps, train):
+            config = self.config
+            maps = layers.make_conv(config, layouts.Conv(4, (3,)), 1, "conv_1")(maps)
+            maps = maps * nn.sigmoid(gate(config, maps))
+            maps = layers.make_conv(config, layouts.Conv(8, (3,)), 1, "conv_2")(maps)
+            return networks.apply_head(config, self.num_classes, maps, train, None)
+
+    monkeypatch.setitem(models.MODELS, "cnn", Gated)
+    cost.measure.cache_clear()
+    measured = cost.measure(Config(head=head, seed=1), (12, 12, 1), CLASSES)
+    cost.measure.cache_clear()
+    assert measured.receptive_field == field
+    by_name = {layer.name: layer.receptive_field for layer in measured.layers}
+    assert (by_name["conv_1"], by_name["conv_2"]) == (3, field)
+    assert text.field(measured.receptive_field) == ("whole image" if field is None else "5")
 
 
 @pytest.mark.parametrize(

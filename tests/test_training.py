@@ -1,4 +1,4 @@
-"""What training keeps besides the weights, and the keys that it draws by."""
+"""What training keeps besides the weights: averages of its past, and keys for each draw."""
 
 import dataclasses
 import itertools

@@ -48,7 +48,7 @@ def _find_moments(pixels: np.ndarray) -> tuple[float, float]:
         counts = np.bincount(pixels.ravel(), minlength=256)
         values = np.arange(256.0)
         mean = (counts @ values) / pixels.size
-        return mean, (counts @ (values - mean) ** 2) / pixels.size
+        return float(mean), float(counts @ (values - mean) ** 2) / pixels.size
     return float(pixels.mean(dtype=np.float64)), float(pixels.var(dtype=np.float64))
 
 

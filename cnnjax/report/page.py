@@ -131,7 +131,8 @@ def make_environment() -> jinja2.Environment:
     environment = folders.make_templates()
     environment.filters |= {
         "score": text.score, "unit": text.unit, "interval": text.interval, "number": text.number,
-        "probability": text.probability, "shape": text.shape, "brief": text.brief,
+        "probability": text.probability, "shape": text.shape, "field": text.field,
+        "brief": text.brief,
         "describe": text.describe_verdict, "effect": text.describe_effect,
         "value": knobs.format_value, "arm": study_lib.name_arm,
         "agreement": figures.describe_agreement,
@@ -182,8 +183,10 @@ def render_page(
 
 
 def mean_accuracy(arm: Arm) -> float:
-    """Test accuracy over the seeds, where it is not the study's own metric."""
-    return float(np.mean([record.scores["test_accuracy"] for record in arm.records]))
+    """Test accuracy over the seeds that did not fail, where it is not the study's own metric."""
+    scores = [record.scores["test_accuracy"] for record in arm.records]
+    found = [score for score in scores if score is not None]
+    return float(np.mean(found)) if found else float("nan")
 
 
 def confounds(arm: Arm, reference: Arm) -> set[str]:

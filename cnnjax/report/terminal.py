@@ -71,7 +71,7 @@ def print_cost(config: Config, cost: Cost, console: Console) -> None:
     for layer in cost.layers:
         table.add_row(
             escape(layer.name), text.shape(layer.output_shape), f"{layer.parameters:,}",
-            f"{layer.macs:,}", text.size(layer.activation_bytes), str(layer.receptive_field),
+            f"{layer.macs:,}", text.size(layer.activation_bytes), text.field(layer.receptive_field),
         )  # fmt: skip
     table.add_section()
     table.add_row(
@@ -92,7 +92,8 @@ def print_plan(study: Study, plan: Plan, num_seeds: int, console: Console) -> No
     for name, cost in plan.arms.items():
         table.add_row(
             escape(name), f"{cost.parameters:,}", f"{cost.macs:,}",
-            text.size(cost.activation_bytes), str(cost.receptive_field), text.shape(cost.map_shape),
+            text.size(cost.activation_bytes), text.field(cost.receptive_field),
+            text.shape(cost.map_shape),
         )  # fmt: skip
     console_lib.print_table(table, console)
     tuning = f", {plan.num_tuning_lanes} of tuning" if plan.num_tuning_lanes else ""

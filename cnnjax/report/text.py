@@ -50,6 +50,11 @@ def shape(values: Sequence[int]) -> str:
     return "×".join(map(str, values))
 
 
+def field(cells: int | None) -> str:
+    """A receptive field, in cells along one axis; None is the whole image."""
+    return "whole image" if cells is None else str(cells)
+
+
 def size(count: int) -> str:
     """Bytes as '14.3 KiB'."""
     value, unit = float(count), "B"
