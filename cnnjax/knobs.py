@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 LARGEST_INTEGER = 2**31 - 1  # a program counts in 32 bits
+NOT_ALLOWED = "is not allowed"
 LEAST_NORMAL = 2.0**-126  # of float32: devices take what is smaller for 0
 
 
@@ -97,7 +98,7 @@ def check_value(knob: Knob, value: Any) -> None:
         typed = typed and isinstance(item, bool) == (item_type is bool)
         if not typed or not _allows(knob, item):
             raise ConfigError(
-                f"--{knob.name}={format_value(value)} is not allowed: give {describe_allowed(knob)}"
+                f"--{knob.name}={format_value(value)} {NOT_ALLOWED}: give {describe_allowed(knob)}"
             )
         if item_type in (int, float):
             _check_precision(knob, item)
