@@ -109,12 +109,12 @@ def conduct(
         from cnnjax import explain
         from cnnjax.report import terminal, text
 
-        sources = {"command line": given, "study": study.base}
+        terminal.print_plan(study, plan, options.num_seeds, console)
+        sources = {"command line": given, "study": {"draw": "auto", **study.base}}
         varied = study_lib.varied_knobs(study)
         shared = [choice for choice in explain.explain(base, sources) if choice.name not in varied]
         for line in explain.describe_choices(shared):
             print(line)
-        terminal.print_plan(study, plan, options.num_seeds, console)
         lane = lanes[0]
         num_test = load.count_test(lane, options.where)
         for claim in study.claims:

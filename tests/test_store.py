@@ -83,7 +83,8 @@ OTHER_VALUES = {
     "feed": "stream", "eval_crop": 0.5, "batch_size": 1, "steps": 1, "eval_every": 1, "seed": 1,
 }  # fmt: skip
 RESNET = config_lib.make_config({"model": "resnet18"})
-BASES = {"match": Config(model="mlp_twin"), "width_multiplier": RESNET, "stem": RESNET,
+BASES = {"shift_fill": Config(shift=1),
+         "match": Config(model="mlp_twin"), "width_multiplier": RESNET, "stem": RESNET,
          "stochastic_depth": RESNET, "momentum": Config(optimizer="momentum"),
          "pad": Config(padding="explicit"), "shift_fill": Config(shift=1),
          "weight_decay": Config(optimizer="adamw"),
