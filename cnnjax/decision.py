@@ -161,7 +161,7 @@ def _measure(question: Question) -> _Measured:
 
 
 def _measure_unpaired(question: Question) -> _Measured:
-    """As `_measure`; num_seeds are the runs of the smaller side, wins those of all pairs of runs."""
+    """As `_measure`; num_seeds counts the smaller side, wins all pairs of runs."""
     sides = [np.asarray(side, np.float64) for side in (question.a, question.b)]
     if any(side.ndim != 1 or np.isinf(side).any() for side in sides):
         raise ValueError("need two lists of scores, finite or NaN where a run failed")

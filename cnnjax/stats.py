@@ -51,9 +51,7 @@ def estimate(differences: npt.ArrayLike, resolution: float = 0.0) -> Estimate:
     return Estimate(float(d.mean()), float(variance), len(d) - 1.0)
 
 
-def estimate_unpaired(
-    a: npt.ArrayLike, b: npt.ArrayLike, resolution: float = 0.0
-) -> Estimate:
+def estimate_unpaired(a: npt.ArrayLike, b: npt.ArrayLike, resolution: float = 0.0) -> Estimate:
     """The difference of the means of a [n >= 2] and b [m >= 2], runs that share no seeds.
 
     Variance and degrees are those of Welch (1947). A side's standard deviation is at least that
