@@ -140,7 +140,7 @@ def _measure(question: Question) -> _Measured:
             warnings += doubts
     null = question.threshold or 0.0
     constant = count < 2 or stats.is_constant(left) or stats.is_constant(right)
-    spread = d.std(ddof=1) if count > 1 else 0.0
+    spread = d.std(ddof=1) if count > 1 and not stats.is_constant(d) else 0.0
     p = stats.sign_test(d - null)[0] if question.counts_failures else decides.p(null)
     facts = {
         "num_seeds": count,
@@ -182,7 +182,8 @@ def _measure_unpaired(question: Question) -> _Measured:
         resolution = max(question.resolution, stats.ROUNDING * float(largest))
         found = stats.estimate_unpaired(left, right, resolution)
     pairs = left[:, None] - right
-    spread = math.sqrt((left.var(ddof=1) + right.var(ddof=1)) / 2) if min(counts) > 1 else 0.0
+    varied = min(counts) > 1 and not (stats.is_constant(left) and stats.is_constant(right))
+    spread = math.sqrt((left.var(ddof=1) + right.var(ddof=1)) / 2) if varied else 0.0
     difference = _mean(left) - _mean(right)
     facts = {
         "num_seeds": min(counts),

@@ -94,8 +94,8 @@ def gather(runs: Sequence[Run], columns: Columns, incomplete: str, errors: list[
         arm: np.array([_mean(own.get(seed, {})) for seed in seeds])
         for arm, own in lines.values.items()
     }
-    if shared is None:
-        return Scores(arms, None, None, lines.percent, 0.0, notes)
+    if shared is None or len(shared) < 2:
+        return Scores(arms, None, None, lines.percent, lines.resolution if shared else 0.0, notes)
     images = {
         arm: np.array([[own.get(seed, {}).get(image, math.nan) for image in shared]
                        for seed in seeds])
@@ -187,8 +187,11 @@ def read_arrays(path: str, cluster: str | None, errors: list[str]) -> tuple[dict
             arrays = {name: file[name] for name in file.files}
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or 'no .npz file'}") from None
-    except (ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"{path} is no .npz file of numbers and texts: {error}") from None
+    except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+        raise ConfigError(
+            f"{path} is no .npz file of numbers and texts: write it by numpy.savez(FILE, right=,"
+            " arm=, seed=)"
+        ) from None
     needed = ["right", "arm", "seed", *([cluster] if cluster else [])]
     for name in needed:
         if name not in arrays:

@@ -127,6 +127,7 @@ def read_scores(
     )  # fmt: skip
     delimiter = read_runs.read_delimiter(values.delimiter)
     text = read_runs.read_text(path)
+    path = "standard input" if path == "-" else path
     runs = read_runs.read_runs(path, text, columns, delimiter, errors)
     by_image = any(run.image for run in runs)
     if by_image and values.unpaired:
@@ -151,7 +152,9 @@ def choose_margin(values: absl_flags.FlagValues, scores: Scores) -> tuple[float 
         return 0.5, "margin: 0.5 points, as the scores are percentages (--margin sets another)"
     known = np.concatenate(list(scores.arms.values()))
     known = known[np.isfinite(known)]
-    if len(known) and known.min() >= 0 and known.max() <= 1:
+    if not len(known):
+        return None, "no equivalence is judged: every run failed"
+    if known.min() >= 0 and known.max() <= 1:
         return 0.005, "margin: 0.005, as all scores lie in [0, 1] (--margin sets another)"
     if values.relation == "=":
         raise ConfigError("the scores do not all lie in [0, 1]: '=' needs --margin, in their unit")

@@ -189,7 +189,7 @@ def test_bytes_that_are_no_text_are_one_line_and_status_2(call, tmp_path):
 
 def test_a_study_s_own_records_give_its_own_verdict(call, tmp_path):
     run = call("-m", "experiments.ablate", "--grid=padding=VALID,SAME", "--widths=4", "--hidden=8",
-               "--train_examples=48", "--batch_size=16", "--steps=6", "--seeds=3", "--study=own",
+               "--train_examples=48", "--batch_size=16", "--steps=150", "--seeds=3", "--study=own",
                f"--runs={tmp_path}")  # fmt: skip
     assert run.returncode == 0, run.stderr
     (own,) = json.loads((tmp_path / "own" / "verdicts.json").read_text())

@@ -214,6 +214,19 @@ def test_a_run_without_an_image_s_score_failed(judge):
     assert row["num_failed"] == [1, 0] and row["num_seeds"] == 3
 
 
+def test_one_image_for_all_is_no_population(judge):
+    row, _ = judge(table().replace("\n", ",same\n").replace("score,same", "score,image", 1))
+    assert row["image_error"] is None
+    assert row["p"] == pytest.approx(scipy_stats.ttest_rel(A, B).pvalue)
+
+
+@pytest.mark.parametrize("form", ["failed", "nan"])
+def test_where_every_run_failed_nothing_is_judged(judge, form):
+    row, printed = judge(table(["failed"] * 4, [form] * 4), "--relation==")
+    assert row["verdict"] == "inconclusive" and row["difference"] is None
+    assert "every run failed" in printed and "4 of 4 failed" in printed
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [({"right": np.ones((2, 3))}, "no array 'arm'"),
