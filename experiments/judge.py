@@ -131,7 +131,10 @@ def read_scores(
     runs = read_runs.read_runs(path, text, columns, delimiter, errors)
     by_image = any(run.image for run in runs)
     if by_image and values.unpaired:
-        flags.refuse(f"--unpaired goes with one score a run: {path} has a column {values.image}")
+        flags.refuse(
+            f"--unpaired goes with one score a run: {path} has a column {values.image} (--image="
+            " passes it over)"
+        )
     if values.cluster and not by_image:
         flags.refuse(f"--cluster goes with images: {path} has no column {values.image or 'image'}")
     pairs = choose_pairs(list(dict.fromkeys(run.arm for run in runs)), values.a, values.b)
