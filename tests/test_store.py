@@ -86,7 +86,7 @@ RESNET = config_lib.make_config({"model": "resnet18"})
 BASES = {"shift_fill": Config(shift=1),
          "match": Config(model="mlp_twin"), "width_multiplier": RESNET, "stem": RESNET,
          "stochastic_depth": RESNET, "momentum": Config(optimizer="momentum"),
-         "pad": Config(padding="explicit"), "shift_fill": Config(shift=1),
+         "pad": Config(padding="explicit"),
          "weight_decay": Config(optimizer="adamw"),
          **dict.fromkeys(("norm_scale", "norm_momentum", "norm_epsilon"), Config(norm="batch")),
          "residual": Config(model="mlp"),
