@@ -61,6 +61,8 @@ def _known_row(known: Any, outcome: Any) -> dict[str, Any]:
 
 
 def _study_rows(study: Study, judgement: Any) -> list[dict[str, Any]]:
+    from cnnjax import judge  # imports JAX, and `--list` needs none of it
+
     rows = []
     for claim in study.claims:
         row: dict[str, Any] = {
@@ -74,5 +76,7 @@ def _study_rows(study: Study, judgement: Any) -> list[dict[str, Any]]:
         counts: dict[str, int] = {}
         for other in others:
             counts[other["verdict"]] = counts.get(other["verdict"], 0) + 1
-        rows.append({**row, "verdict": first["verdict"], "headline": first, "others": counts})
+        own = [v for v in judgement.verdicts if v["claim"] == claim.id]
+        verdict = judge.verdict_of(claim, own)
+        rows.append({**row, "verdict": verdict, "headline": first, "others": counts})
     return rows

@@ -8,11 +8,12 @@ import subprocess
 
 import pytest
 
+from cnnjax import config as config_lib
 from cnnjax import study
 from cnnjax.report import figures, page, scoreboard, tables, terminal, text
 from cnnjax.study import Claim, Comparison, Lead, Published, Tuning
 from experiments import readme
-from tests.test_study import AVG, GRID, MAX, SAME, STUDY, judge, make_records
+from tests.by_hand import AVG, GRID, MAX, SAME, STUDY, judge, make_records
 
 VERDICT_KEYS = """claim dataset metric a b num_seeds mean_a mean_b difference interval p p_adjusted
 effect_size wins pair_correlation margin verdict predicted warnings""".split()
@@ -44,7 +45,9 @@ def judge_all_kinds():
     for record, config in zip(make_records(), study.make_lanes(ALL_KINDS, base, 20), strict=True):
         curve = {"strengths": [0.0, 1.0], "accuracy": [0.9, 0.5]}
         extra = {"robustness": {"salt": curve}, "auc_salt": 0.7, "initial_loss": 2.3}
-        records.append(record._replace(config=config, scores={**record.scores, **extra}))
+        records.append(
+            record._replace(config=config_lib.to_json(config), scores={**record.scores, **extra})
+        )
     return judge(records, ALL_KINDS)
 
 

@@ -224,6 +224,14 @@ def load_info(config: Config, where: Where) -> tuple[tuple[int, int, int], int]:
     return find_shape(opened, find_side(opened, request)), len(opened.class_names)
 
 
+def count_test(config: Config, where: Where) -> int | None:
+    """How many test images a run is tested on; None where the data are not prepared yet."""
+    request, name = request_of(config), parse(config.dataset)
+    if name.kind in ("built-in", "tfds") and not prepared.is_prepared(name, where):
+        return None
+    return len(open_source(request, where).splits["test"])
+
+
 def describe_feed(config: Config, where: Where, budget: int) -> str:
     """What a run would read and whether it fits the memory, in one line; notes, one line each.
 

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib import figure, ticker
 from scipy import stats
 
+from cnnjax import metrics
 from cnnjax import study as study_lib
 from cnnjax.judge import Arm, Judgement
-from cnnjax.metrics import METRICS
 from cnnjax.report import text
 
 INK = "#010203"  # stands for the page's own text colour, put in its place at the end
@@ -100,7 +100,7 @@ def _label(row: dict[str, Any]) -> str:
 
 
 def _draw_panel(axes: Any, metric: str, rows: Sequence[dict[str, Any]]) -> None:
-    factor = 100 if METRICS[metric].share else 1
+    factor = 100 if metrics.find(metric).share else 1
     axes.axvline(0, color=INK, lw=0.8)
     for place, row in enumerate(rows):
         color, margin = VERDICT_COLORS[row["verdict"]], factor * row["margin"]
@@ -114,7 +114,7 @@ def _draw_panel(axes: Any, metric: str, rows: Sequence[dict[str, Any]]) -> None:
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(f"Difference of {METRICS[metric].label}{_in_units(metric)}")
+    axes.set_xlabel(f"Difference of {metrics.find(metric).label}{_in_units(metric)}")
 
 
 def _in_units(metric: str) -> str:
@@ -214,7 +214,7 @@ def draw_robustness(arms: Sequence[Arm]) -> Drawing:
 
 def draw_published(judgement: Judgement) -> Drawing:
     """Our runs as dots, the prediction interval of one run as a bar, the published as a diamond."""
-    metric: Callable = METRICS[judgement.study.metric].read
+    metric: Callable = metrics.find(judgement.study.metric).read
     arms = {arm.name: arm for arm in judgement.arms}
     rows = judgement.agreements
     drawing = figure.Figure(figsize=(8.2, 0.8 + 0.5 * len(rows)), layout="constrained")
@@ -229,7 +229,7 @@ def draw_published(judgement: Judgement) -> Drawing:
     axes.set_yticks(range(len(rows)))
     axes.set_yticklabels([row.arm.replace(" ", "\n", 1) for row in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlabel(f"{METRICS[judgement.study.metric].label.capitalize()} (%)")
+    axes.set_xlabel(f"{metrics.find(judgement.study.metric).label.capitalize()} (%)")
     sentences = " ".join(describe_agreement(row) for row in rows)
     return Drawing(drawing, f"Published figures beside our runs. {sentences}")
 

@@ -1,17 +1,17 @@
 """A study's directory: report.html, verdicts.json, tables and figures/."""
 
 import pathlib
+from collections import Counter
 from typing import Any
 
 import jinja2
 import numpy as np
 
-from cnnjax import knobs, names, store
+from cnnjax import knobs, metrics, names, origin, store
 from cnnjax import study as study_lib
 from cnnjax.config import KNOBS
-from cnnjax.judge import Arm, Judgement
-from cnnjax.metrics import METRICS
-from cnnjax.report import figures, tables, text
+from cnnjax.judge import Arm, Judgement, verdict_of
+from cnnjax.report import figures, folders, tables, text
 
 RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equal",
              "!=": "against"}  # fmt: skip
@@ -20,21 +20,48 @@ RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equ
 def write_report(
     judgement: Judgement, runs: pathlib.Path, command: str, scoreboard: bool = False
 ) -> pathlib.Path:
-    """Writes everything under `runs/<study>/` and gives the path of the page.
+    """Writes everything under `runs/<study>/`, whole or not at all, and gives the page's path.
 
-    With `scoreboard`, the page links to the one of all statements.
+    With `scoreboard`, the page links to the one of all statements. A report that was made with
+    other flags before moves below (`folders.replace`).
     """
     directory = runs / judgement.study.name
-    drawings = write_figures(directory, figures.draw_all(judgement))
-    store.write_json(directory / "verdicts.json", list(judgement.verdicts))
-    store.write_text(directory / "records.csv", tables.write_csv(list_records(judgement)))
-    rows = list_verdicts(judgement)
-    store.write_text(directory / "verdicts.csv", tables.write_csv(rows))
-    store.write_text(directory / "verdicts.tex", tables.write_latex(rows))
-    store.write_text(directory / "arms.tex", tables.write_latex(list_arms(judgement)))
-    page = directory / "report.html"
-    store.write_text(page, render_page(judgement, drawings, command, scoreboard))
-    return page
+    rendered = figures.draw_all(judgement)
+
+    def write(folder: pathlib.Path) -> None:
+        drawings = write_figures(folder, rendered)
+        store.write_json(folder / "verdicts.json", list(judgement.verdicts))
+        store.write_text(folder / "records.csv", tables.write_csv(list_records(judgement)))
+        rows = list_verdicts(judgement)
+        store.write_text(folder / "verdicts.csv", tables.write_csv(rows))
+        store.write_text(folder / "verdicts.tex", tables.write_latex(rows))
+        store.write_text(folder / "arms.tex", tables.write_latex(list_arms(judgement)))
+        html = render_page(judgement, drawings, command, scoreboard)
+        store.write_text(folder / folders.PAGE, html)
+
+    folders.replace(directory, describe_report(judgement, command), write)
+    return directory / folders.PAGE
+
+
+def describe_report(judgement: Judgement, command: str) -> dict[str, Any]:
+    """What the index of all reports shows of this one, and the hash of its flags."""
+    seeds = [record.seed for record in judgement.arms[0].records]
+    claims, others = [], Counter()
+    for claim in judgement.study.claims:
+        own = [row for row in judgement.verdicts if row["claim"] == claim.id]
+        if claim.parts:
+            claims.append({"id": claim.id, "verdict": verdict_of(claim, own)})
+        others.update(row["verdict"] for row in own[claim.parts :])
+    datasets = ", ".join(dict.fromkeys(arm.config.dataset for arm in judgement.arms))
+    return {
+        "hash": folders.hash_study(judgement.study, judgement.config, seeds),
+        "question": judgement.study.question,
+        "command": command,
+        "data": f"{datasets}, {len(seeds)} seeds",
+        "date": dict(summarise_provenance(judgement))["date"].split(", ")[-1],
+        "claims": claims,
+        "others": dict(others.most_common()),
+    }
 
 
 def write_figures(directory: pathlib.Path, drawings: dict[str, figures.Drawing]) -> dict[str, str]:
@@ -52,8 +79,8 @@ def list_records(judgement: Judgement) -> list[dict[str, Any]]:
     return [
         {
             "arm": arm.name,
-            "seed": record.config.seed,
-            **{knob: knobs.format_value(getattr(record.config, knob)) for knob in varied},
+            "seed": record.seed,
+            **{knob: knobs.format_value(getattr(arm.config, knob)) for knob in varied},
             **{
                 name: score
                 for name, score in record.scores.items()
@@ -73,7 +100,7 @@ def list_verdicts(judgement: Judgement) -> list[dict[str, Any]]:
         {
             "a": row["a"],
             "b": row["b"],
-            "metric": METRICS[row["metric"]].label,
+            "metric": metrics.find(row["metric"]).label,
             "difference": text.score(row["difference"], row["metric"], signed=True),
             "95% interval": text.interval(row["interval"], row["metric"]),
             "p adjusted": text.probability(row["p_adjusted"]),
@@ -89,7 +116,7 @@ def list_arms(judgement: Judgement) -> list[dict[str, Any]]:
     return [
         {
             "arm": arm.name,
-            METRICS[metric].label: text.score(arm.mean, metric),
+            metrics.find(metric).label: text.score(arm.mean, metric),
             "95% interval": text.interval(arm.interval, metric, signed=False),
             "seeds": len(arm.records),
             "parameters": f"{arm.cost['parameters']:,}",
@@ -101,13 +128,11 @@ def list_arms(judgement: Judgement) -> list[dict[str, Any]]:
 
 def make_environment() -> jinja2.Environment:
     """Templates of this folder, with the filters that show numbers."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("cnnjax", "report"), autoescape=True, trim_blocks=True,
-        lstrip_blocks=True, undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
+    environment = folders.make_templates()
     environment.filters |= {
         "score": text.score, "unit": text.unit, "interval": text.interval, "number": text.number,
-        "probability": text.probability, "shape": text.shape, "brief": text.brief,
+        "probability": text.probability, "shape": text.shape, "field": text.field,
+        "brief": text.brief,
         "describe": text.describe_verdict, "effect": text.describe_effect,
         "value": knobs.format_value, "arm": study_lib.name_arm,
         "agreement": figures.describe_agreement,
@@ -146,19 +171,22 @@ def render_page(
         confounds={arm.name: confounds(arm, arms[0]) for arm in arms},
         num_test=arms[0].records[0].scores["num_test_examples"],
         provenances=summarise_provenance(judgement),
+        mixed=judgement.mixed,
         sources={name: names.describe(name) for name in own_datasets},
         drawings=drawn,
         command=command,
         scoreboard=scoreboard,
         meaning=text.MEANING,
-        metrics=METRICS,
+        find_metric=metrics.find,
         relations=RELATIONS,
     )  # fmt: skip
 
 
 def mean_accuracy(arm: Arm) -> float:
-    """Test accuracy over the seeds, where it is not the study's own metric."""
-    return float(np.mean([record.scores["test_accuracy"] for record in arm.records]))
+    """Test accuracy over the seeds that did not fail, where it is not the study's own metric."""
+    scores = [record.scores["test_accuracy"] for record in arm.records]
+    found = [score for score in scores if score is not None]
+    return float(np.mean(found)) if found else float("nan")
 
 
 def confounds(arm: Arm, reference: Arm) -> set[str]:
@@ -184,4 +212,11 @@ def _flatten(provenance: dict[str, Any]) -> list[tuple[str, str]]:
         (k, str(v)) for k, v in provenance.items() if not isinstance(v, dict) and k != "origin"
     ]
     versions = ", ".join(f"{name} {version}" for name, version in provenance["packages"].items())
-    return [*plain, ("packages", versions)]
+    found = origin.read(provenance)
+    own = [(k, str(found[k])) for k in ("cpu", "cpu_threads") if found.get(k)]
+    own += [(k, _list(found[k])) for k in ("settings", "flags") if found.get(k)]
+    return [*plain, *own, ("packages", versions)]
+
+
+def _list(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())

@@ -7,10 +7,9 @@ from typing import Any
 
 import matplotlib
 
-from cnnjax import store
+from cnnjax import metrics, store
 from cnnjax.judge import Judgement
-from cnnjax.metrics import METRICS
-from cnnjax.report import figures, page, tables, text
+from cnnjax.report import figures, folders, page, tables, text
 
 CLASSES = {"cited": "cited", "not testable here": "untestable", "not yet run": "waiting"}
 
@@ -27,30 +26,43 @@ def write_scoreboard(
     directory = runs / "scoreboard"
     facts = summarise(judgements)
     shown = [list_row(row) for row in rows]
-    store.write_json(
-        directory / "scoreboard.json", {"command": command, "facts": facts, "rows": list(rows)}
-    )
-    for suffix, write in (
-        ("csv", tables.write_csv), ("tex", tables.write_latex), ("md", tables.write_markdown)
-    ):  # fmt: skip
-        store.write_text(directory / f"scoreboard.{suffix}", write(shown))
     heads = [row["headline"] for row in rows if row.get("headline")]
-    drawings = page.write_figures(directory, draw(heads))
-    path = directory / "report.html"
-    html = page.make_environment().get_template("scoreboard.html").render(
-        rows=[{"headline": None, "others": {}, "tried_as": "", "study": "", **row} for row in rows],
-        counts=Counter(row["verdict"] for row in rows).most_common(),
-        seeds=facts.get("seeds", "no"),
-        facts=facts,
-        drawings=drawings,
-        command=command,
-        classes=CLASSES,
-        meaning=text.MEANING,
-        metrics=METRICS,
-        relations=page.RELATIONS,
-    )  # fmt: skip
-    store.write_text(path, html)
-    return path
+    rendered = draw(heads)
+    counts = Counter(row["verdict"] for row in rows)
+
+    def write(folder: pathlib.Path) -> None:
+        content = {"command": command, "facts": facts, "rows": list(rows)}
+        store.write_json(folder / "scoreboard.json", content)
+        for suffix, write_table in (
+            ("csv", tables.write_csv), ("tex", tables.write_latex), ("md", tables.write_markdown)
+        ):  # fmt: skip
+            store.write_text(folder / f"scoreboard.{suffix}", write_table(shown))
+        drawings = page.write_figures(folder, rendered)
+        html = page.make_environment().get_template("scoreboard.html").render(
+            rows=[{"headline": None, "others": {}, "tried_as": "", "study": "", **row}
+                  for row in rows],
+            counts=counts.most_common(),
+            seeds=facts.get("seeds", "no"),
+            facts=facts,
+            drawings=drawings,
+            command=command,
+            classes=CLASSES,
+            meaning=text.MEANING,
+            find_metric=metrics.find,
+            relations=page.RELATIONS,
+        )  # fmt: skip
+        store.write_text(folder / folders.PAGE, html)
+
+    about = {
+        "hash": folders.hash_of([page.describe_report(own, "")["hash"] for own in judgements]),
+        "question": "Every statement of the article, tried and judged",
+        "command": command,
+        "data": facts.get("data sets", ""),
+        "date": facts.get("dates", "").split(" ")[-1],
+        "others": dict(counts.most_common()),
+    }
+    folders.replace(directory, about, write)
+    return directory / folders.PAGE
 
 
 def draw(heads: Sequence[dict[str, Any]]) -> dict[str, figures.Drawing]:
@@ -58,7 +70,7 @@ def draw(heads: Sequence[dict[str, Any]]) -> dict[str, figures.Drawing]:
     shares = [
         {**row, "metric": "test_accuracy", "a": f"{row['claim']}: {row['a']}"}
         for row in heads
-        if METRICS[row["metric"]].share
+        if metrics.find(row["metric"]).share
     ]
     if not shares:
         return {}
