@@ -47,6 +47,7 @@ def find_writable(wanted: pathlib.Path) -> pathlib.Path:
     return instead
 
 
+@functools.cache
 def as_utf8(folder: pathlib.Path) -> pathlib.Path:
     """The folder by a path of UTF-8, as libraries in C++ want it: itself, or a link to it.
 

@@ -80,6 +80,7 @@ OTHER_VALUES = {
     "weight_decay": 1.0, "schedule": "constant", "warmup_steps": 5, "clip_norm": 1.0,
     "label_smoothing": 0.1, "ema_decay": 0.9, "dtype": "bfloat16", "precision": "default",
     "train_split": "train[:9%]", "validation_split": "train[9%:]", "test_split": "test[:9%]",
+    "group_by": "patient",
     "feed": "stream", "eval_crop": 0.5, "batch_size": 1, "steps": 1, "eval_every": 1, "seed": 1,
 }  # fmt: skip
 RESNET = config_lib.make_config({"model": "resnet18"})

@@ -58,9 +58,9 @@ def read_labels(name: str, split: str, labels: Any, count: int) -> np.ndarray:
         )
     if (negative := labels[labels < 0]).size:
         raise ConfigError(
-            f"{where} hold {negative[0]:.0f} ({len(negative)} of {count}), and a class is numbered from"
-            " 0 (-1 often marks images without one): leave these images out, or name classes by"
-            " text"
+            f"{where} hold {negative[0]:.0f} ({len(negative)} of {count}), and a class is numbered"
+            " from 0 (-1 often marks images without one): leave these images out, or name classes"
+            " by text"
         )
     if (large := labels[labels > LARGEST]).size:
         raise ConfigError(
