@@ -30,6 +30,7 @@ PROGRAM_FILES = (
     "ops/*.py",
     "presets.py",
     "layouts.py",
+    "norms.py",
     "layers.py",
     "networks.py",
     "models.py",
@@ -38,6 +39,7 @@ PROGRAM_FILES = (
     "optim.py",
     "corrupt.py",
     "examine.py",
+    "outcome.py",
     "program.py",
     "microbatch.py",
     "data/batches.py",
@@ -133,9 +135,8 @@ def arm_key(config: Mapping[str, Any]) -> str:
     A knob that a record lacks is younger than it and counts as at its default; a key that is no
     knob is older than the others and does not count.
     """
-    known = {name: config.get(name, knob.default) for name, knob in config_lib.KNOBS.items()}
-    young = config_lib.KNOBS.keys() - config.keys()
-    values = {**known, **{name: config_lib.default_of(name, known) for name in young}}
+    known = {name: value for name, value in config.items() if name in config_lib.KNOBS}
+    values = config_lib.fill_in(known)
     return json.dumps({**values, "seed": None}, sort_keys=True)
 
 
