@@ -201,9 +201,7 @@ def test_what_no_one_origin_has_whole_is_not_judged(tmp_path):
     for index, record in enumerate(make_records(num_seeds=3)):
         record.provenance["origin"] = {**ORIGIN, "program": f"p{index % 2}"}
         store.write_record(tmp_path, record)
-    with pytest.raises(
-        ConfigError, match="no one origin with a record of every lane"
-    ):
+    with pytest.raises(ConfigError, match="no one origin with a record of every lane"):
         conduct.judge_earlier(STUDY, base, options)
 
 
