@@ -3,16 +3,14 @@
 import csv
 import json
 import re
-import shutil
-import subprocess
 
 import pytest
 
 from cnnjax import config as config_lib
-from cnnjax import decision, metrics, study
-from cnnjax.report import figures, page, scoreboard, tables, terminal, text
+from cnnjax import metrics, study
+from cnnjax.report import figures, page, tables, terminal, text
 from cnnjax.study import Claim, Comparison, Lead, Published, Tuning
-from experiments import readme
+from tests.browser import browse, find_browser
 from tests.by_hand import AVG, GRID, MAX, SAME, STUDY, fail, judge, make_records
 
 VERDICT_KEYS = """claim dataset metric a b num_seeds mean_a mean_b difference interval
@@ -191,82 +189,6 @@ def test_terminal_shows_every_verdict_whole(width, capsys):
     assert "…" not in shown and max(map(len, shown.splitlines())) <= width
 
 
-ROWS = [
-    {"id": "relu-formula", "statement": "ReLU is max(0, x).", "kind": "known answer",
-     "verdict": "supported", "finding": "true of 1,000 & more numbers"},
-    {"id": "first-layer-edges", "statement": "Edges.", "kind": "experiment",
-     "verdict": "not yet run", "finding": ""},
-]  # fmt: skip
-
-
-def make_rows():
-    judgement = judge(make_records())
-    head, other = judgement.verdicts
-    row = {"id": "planted", "statement": "Max beats average by far.", "kind": "experiment",
-           "verdict": head["verdict"], "finding": "", "study": "made-by-hand", "tried_as": "",
-           "heads": [head], "others": {other["verdict"]: 1}}  # fmt: skip
-    return [*ROWS, row], [judgement]
-
-
-@pytest.fixture
-def board(tmp_path):
-    return scoreboard.write_scoreboard(*make_rows(), tmp_path, COMMAND)
-
-
-def test_scoreboard_has_every_statement_its_verdict_and_its_evidence(board):
-    html = board.read_text()
-    for word in (
-        "ReLU is max(0, x).", "true of 1,000 &amp; more numbers", "not yet run", "supported",
-        'href="../made-by-hand/report.html"', "two points", "1 supported",
-        "judged by data", "survive Holm",
-    ):  # fmt: skip
-        assert word in html, word
-    assert not re.search(r"<(link|img|iframe)\b|@import|url\(http|src=", html)
-    saved = json.loads((board.parent / "scoreboard.json").read_text())
-    assert [row["id"] for row in saved["rows"]] == ["relu-formula", "first-layer-edges", "planted"]
-    for suffix in ("csv", "tex", "md"):
-        assert "planted" in (board.parent / f"scoreboard.{suffix}").read_text()
-
-
-def test_the_board_says_what_chance_could_do():
-    (*_, row), _ = make_rows()
-    weak = {**row["heads"][0], "p_adjusted": 0.04}
-    rows = [{**row, "id": f"claim-{place}", "heads": [weak]} for place in range(4)]
-    odds = scoreboard.weigh([*ROWS, row, *rows])
-    assert (odds.num_judged, odds.expected_false) == (5, 0.25)
-    assert odds.survivors == ("planted made-by-hand",)  # 0.04 does not survive five
-    both = {**row, "heads": [row["heads"][0], weak]}  # all parts must hold
-    assert not scoreboard.weigh([both, *rows]).survivors
-    bound = {**row, "heads": [{**weak, "warnings": [decision.BOUND]}]}
-    assert scoreboard.weigh([bound]).bound_by_images == ("planted made-by-hand",)
-
-
-def test_what_was_tried_is_the_text_of_a_row():
-    (*_, row), _ = make_rows()
-    shown = scoreboard.list_row({**row, "tried_as": "Something else."}, scoreboard.weigh([row]))
-    assert shown["statement"] == (
-        "planted: Something else. (The article: Max beats average by far.)"
-    )
-
-
-def test_readme_takes_the_scoreboard_between_its_markers(board, tmp_path):
-    target = tmp_path / "README.md"
-    target.write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n")
-    arguments = ["readme", f"--runs={tmp_path}", f"--readme={target}"]
-    # What is missing from provenance made by hand.
-    saved = json.loads((board.parent / "scoreboard.json").read_text())
-    saved["facts"]["python"] = "3.11"
-    (board.parent / "scoreboard.json").write_text(json.dumps(saved))
-    for _ in range(2):  # again gives the same
-        readme.main(arguments, None)
-        found = target.read_text()
-    assert found.startswith(f"before\n{readme.BEGIN}\n") and found.endswith(
-        f"{readme.END}\nafter\n"
-    )
-    assert "old" not in found and "| planted: Max beats average by far. | supported* |" in found
-    assert found.count("made & by <hand>") == 1
-
-
 def test_latex_escapes_what_is_special():
     assert tables.escape("50% of a_b & c − d") == r"50\% of a\_b \& c $-$ d"
 
@@ -290,64 +212,7 @@ def test_many_lines_have_an_order_of_colours():
     assert len(figures.pick_colors(3)) == 3 and len({*map(tuple, figures.pick_colors(13))}) == 13
 
 
-def find_browser():
-    return next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome")
-         if (path := shutil.which(name))), None,
-    )  # fmt: skip
-
-
-PROBE = """
-<script>
-const report = [];
-window.addEventListener("error", (event) => report.push("error: " + event.message));
-window.addEventListener("load", () => {
-  report.push("requests: " + performance.getEntriesByType("resource").length);
-  report.push("wider: " + (document.documentElement.scrollWidth - innerWidth > 0));
-  const board = document.getElementById("board");
-  if (board) {
-    const names = () => [...board.tBodies[0].rows].filter((row) => !row.hidden)
-      .map((row) => row.cells[0].querySelector("strong").textContent).join(" ");
-    board.querySelectorAll("th button")[0].click();
-    report.push("sorted: " + names());
-    board.querySelectorAll("th button")[0].click();
-    report.push("again: " + names());
-    const verdict = document.getElementById("verdict");
-    verdict.value = "supported";
-    verdict.dispatchEvent(new Event("change"));
-    report.push("filtered: " + names());
-    report.push(document.getElementById("shown").textContent);
-  }
-  document.body.innerHTML = "<pre>PROBE " + report.join("; ") + " PROBE</pre>";
-});
-</script>
-"""
-
-
-def browse(path, tmp_path, *flags):
-    copy = path.with_name("probe.html")
-    copy.write_text(path.read_text().replace("<body>", "<body>" + PROBE))
-    command = [
-        find_browser(), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        f"--user-data-dir={tmp_path / 'profile'}", "--window-size=500,800", "--dump-dom",
-        *flags, copy.as_uri(),
-    ]  # fmt: skip
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
-    found = re.search(r"PROBE (.*?) PROBE", shown)
-    assert found, shown[:500]
-    return found[1].split("; ")
-
-
 @pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")
-class TestInABrowser:
-    def test_scoreboard_sorts_filters_and_asks_for_nothing(self, board, tmp_path):
-        assert browse(board, tmp_path) == [
-            "requests: 0", "wider: false", "sorted: first-layer-edges planted relu-formula",
-            "again: relu-formula planted first-layer-edges", "filtered: relu-formula planted",
-            "2 of 3 rows shown",
-        ]  # fmt: skip
-
-    def test_study_page_is_no_wider_than_a_phone(self, tmp_path):
-        path = page.write_report(judge_all_kinds(), tmp_path, COMMAND)
-        assert browse(path, tmp_path) == ["requests: 0", "wider: false"]
+def test_page_is_no_wider_than_a_phone(tmp_path):
+    path = page.write_report(judge_all_kinds(), tmp_path, COMMAND)
+    assert browse(path, tmp_path) == ["requests: 0", "wider: false"]
