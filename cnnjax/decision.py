@@ -21,6 +21,7 @@ Verdict = Literal["supported", "refuted", "equivalent", "inconclusive"]
 Finding = Literal["ahead", "behind", "equivalent", "open"]
 Relation = Literal[">", "<", "=", "!="]  # what a claim says of a against b
 Role = Literal["headline", "part", "secondary"]
+BOUND = "no number of seeds decides it: more test images are needed"
 FEWEST_CLUSTERS = 10  # from which on they stand for others
 
 
@@ -236,6 +237,8 @@ def _answer(question: Question, own: _Measured, level: float, p_adjusted: float)
         if alone != "inconclusive":
             count = np.shape(question.images)[1]
             warnings.append(f"on these {count:,} test images: {alone}")
+        if bound_by_images(question, own.facts["difference"], own.facts["image_error"]):
+            warnings.append(BOUND)
     flip = own.facts["p_sign_flip"]
     if flip is not None and not question.counts_failures:
         if (flip < level) != (own.seeds.p(question.threshold or 0.0) < level):
@@ -255,6 +258,19 @@ def _answer(question: Question, own: _Measured, level: float, p_adjusted: float)
         "differences": own.kept.tolist(),
         "warnings": warnings,
     }
+
+
+def bound_by_images(question: Question, difference: float, error: float | None) -> bool:
+    """Whether such a difference stays undecided however many seeds run on these images.
+
+    `error` is the standard error that the images alone leave.
+    """
+    if error is None or not math.isfinite(difference):
+        return False
+    half = float(scipy_stats.norm.isf(ALPHA / 2)) * error
+    bounds = difference - half, difference + half
+    verdict = decide(question.relation, *bounds, question.margin, question.threshold)[1]
+    return verdict == "inconclusive"
 
 
 def _decide(

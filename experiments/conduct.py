@@ -126,8 +126,13 @@ def conduct(
             print(f"data: {load.describe_feed(lane, options.where, spread.data_budget())}")
         return script.DONE, None
     datasets = load_datasets(asked, options.where)
+    draws: dict[str, None] = {}  # said once
     for lane in lanes:
-        transform.check(lane, datasets[load.request_of(lane)])
+        dataset = datasets[load.request_of(lane)]
+        transform.check(lane, dataset)
+        draws[f"{dataset.name}: {transform.describe_draw(lane, dataset)}"] = None
+    for words in draws:
+        print(printable(f"note: {words}"), file=sys.stderr)
 
     try:
         tried = train(tuning, datasets, options, stop)

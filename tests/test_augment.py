@@ -8,6 +8,7 @@ from scipy import stats
 
 from cnnjax import augment
 from cnnjax.config import Config
+from cnnjax.data import transform
 from cnnjax.knobs import ConfigError
 
 KEY = jax.random.key(0)
@@ -196,6 +197,18 @@ def test_every_augmentation_leaves_a_signal_its_cells(size):
     found = augment.augment(config, KEY, signals, jnp.eye(200), 100.0, 50.0)[0]
     kept = (np.asarray(found) > 0.5).sum(axis=(1, 2, 3))
     assert kept.min() >= max(size) - 2 * (max(size) > 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "size", "most"),
+    [({"shift": 8}, (8, 9), 7), ({"shift": 40}, SIGNAL, 39), ({"cutout": 9}, (8, 9), 8),
+     ({"cutout": 40}, UPRIGHT, 39), ({"shift": 1}, (1, 1), 0)],
+)  # fmt: skip
+def test_what_may_leave_nothing_of_an_image_is_refused(fields, size, most):
+    ((name, value),) = fields.items()
+    with pytest.raises(ConfigError, match=f"--{name}={value} may leave nothing.*at most {most}$"):
+        transform.check_augmentation(Config(**fields), *size)
+    transform.check_augmentation(Config(**{name: most}), *size)
 
 
 def test_noise_and_fill_are_those_of_each_channel():

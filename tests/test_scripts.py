@@ -53,7 +53,7 @@ def test_help_names_every_flag_with_type_default_and_meaning(call, script):
         ([*LAUNCH, "ALL"], "unknown study 'ALL': did you mean all?"),
         ([*LAUNCH, "pooling", "--kernel_size=9", "--padding=VALID"], "conv_1: a 9x9 kernel"),
         ([*LAUNCH, "padding", "--pool_size=9"], "pool_2: a 9x9 pooling leaves nothing"),
-        ([*LAUNCH, "pooling", "--model=mlp"], "--pool=none does nothing with --model=mlp"),
+        ([*LAUNCH, "pooling", "--model=mlp"], "study pooling: --pool_every=2 does nothing with"),
         ([*LAUNCH, "padding", "--train_examples=601"], "more than the 600 training images"),
         ([*LAUNCH, "--flagfile=/nowhere/flags"], "--flagfile=/nowhere/flags cannot be read: No"),
         ([*TRAIN], "--workdir is missing"),
