@@ -158,7 +158,8 @@ def assign_splits(
         shares,
         None if groups is None else [groups[index] for index in train],
     )
-    return places | {split: [train[index] for index in own] for split, own in held.items()}
+    places |= {split: [train[index] for index in own] for split, own in held.items()}
+    return {split: places[split] for split in layout.SPLITS}
 
 
 def refuse_shared_groups(

@@ -13,7 +13,7 @@ from cnnjax.config import Config
 from cnnjax.data import check, decode, drawings, files, folder, official, prepared, source
 from cnnjax.data.source import Arrays, Example, Source
 from cnnjax.knobs import ConfigError
-from cnnjax.names import Request, Where, parse
+from cnnjax.names import DataName, Request, Where, parse
 
 POSITIONS = {"dot": drawings.dot_positions}  # data set -> where each class lies [classes, 2]
 AT_ONCE = 256  # examples that a core decodes before it takes the next
@@ -53,22 +53,29 @@ def request_of(config: Config) -> Request:
     return Request(*(getattr(config, name) for name in Request._fields))
 
 
-def open_source(request: Request, where: Where) -> Source:
-    """The data set, found or prepared. Raises ConfigError or RunError where it cannot be had."""
+def check_request(request: Request) -> DataName:
+    """The data set's name. Raises ConfigError where a flag is given that its kind does not read."""
     name = parse(request.dataset)
     if request.group_by and name.kind != "folder":
         raise ConfigError(
             f"--group_by={request.group_by} reads the paths of folder:PATH, and {request.dataset}"
             " has none: leave it out"
         )
-    if name.kind in ("built-in", "tfds"):
-        return prepared.open_source(name, request, where)
     for split in SPLITS:
-        if given := getattr(request, f"{split}_split"):
+        given = getattr(request, f"{split}_split")
+        if given and name.kind not in ("built-in", "tfds"):
             raise ConfigError(
                 f"--{split}_split={given} is for data sets of TFDS: {request.dataset} is split by"
                 " its own folders or arrays"
             )
+    return name
+
+
+def open_source(request: Request, where: Where) -> Source:
+    """The data set, found or prepared. Raises ConfigError or RunError where it cannot be had."""
+    name = check_request(request)
+    if name.kind in ("built-in", "tfds"):
+        return prepared.open_source(name, request, where)
     if name.kind == "folder":
         opened = folder.open_source(
             name.name, official.cache_dir(), where.skip_bad_files, request.group_by
@@ -216,9 +223,9 @@ def load_info(config: Config, where: Where) -> tuple[tuple[int, int, int], int]:
     Files of one's own are looked through. Raises ConfigError where the request does not fit.
     """
     request = request_of(config)
-    name = parse(request.dataset)
+    name = check_request(request)
     if name.kind in ("built-in", "tfds"):
-        opened = prepared.describe(name, where)
+        opened = prepared.describe(name, request, where)
     else:
         opened = open_source(request, where)
     return find_shape(opened, find_side(opened, request)), len(opened.class_names)
