@@ -118,8 +118,10 @@ def check_loaded(
     Raises ConfigError where they cannot be learned. Of a stream of TFDS not all labels are known.
     """
     by_split, notes = dict(zip(SPLITS, loaded, strict=True)), ()
-    if not opened.labels and not streamed:
-        labels = {split: own.labels for split, own in by_split.items()}
+    labels = {split: own.labels for split, own in by_split.items()}
+    if not opened.labels and streamed:
+        notes = check.describe_majority(opened.class_names, labels["test"])
+    elif not opened.labels:
         notes = check.check_classes(name, opened.class_names, labels)
     if isinstance(opened.splits["train"], Arrays):
         return notes  # compared when they were opened
