@@ -107,8 +107,8 @@ def test_integer_types_may_differ_where_their_values_are_bytes(save, dtype):
 def test_splits_unlike_in_brightness_are_told(save):
     found = open_set(save(train=grey(255, np.uint8), test=grey(100, np.uint8)))
     assert found.notes == (
-        "splits differ in brightness or contrast: pixels of train 0 to 255, test 0 to 100; one scale"
-        " is used",
+        "splits differ in brightness or contrast: pixels of train 0 to 255, test 0 to 100; one"
+        " scale is used",
     )
 
 

@@ -1,4 +1,4 @@
-"""Labels mean what was given: one rule for folders, arrays and IDX files, and names that are kept."""
+"""Labels mean what was given: one rule for all sources, and names that are kept."""
 
 import os
 
@@ -209,3 +209,23 @@ def test_what_is_not_read_is_said(learn):
     assert learn(LABELS, ids=np.arange(COUNT)).notes == (
         "read as images and labels of train x and y; not read: ids",
     )
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM" + bytes(400), "HDF5: save it with -v7"),
+        (b"", "cannot be read: .*truncated"),
+        (b"no such format" * 20, "cannot be read: "),
+        (b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM" + b"\x0e\0\0\0\xff", "cannot be read: "),
+    ],
+)
+def test_files_of_matlab_that_cannot_be_read_say_why(tmp_path, raw, message):
+    (tmp_path / "a.mat").write_bytes(raw)
+    with pytest.raises(ConfigError, match=message):
+        open_set(f"arrays:{tmp_path / 'a.mat'}")
+
+
+def test_objects_are_refused_with_what_to_do(learn):
+    with pytest.raises(ConfigError, match=r"Object arrays.*: save text by labels.astype\(str\)"):
+        learn(np.array(["a", "b"], object)[LABELS])
