@@ -58,6 +58,8 @@ def test_a_folder_of_images_beside_splits_is_refused_with_what_to_do(photos, str
         ((*SPLIT_UP, "val/cat/1.png", "valid/cat/1.png"), "has both val and valid"),
         ((*SPLIT_UP, "testing/cat/1.png"), "has both test and testing"),
         (("cat/train/1.png", "cat/test/1.png", "dog/train/1.png"), "has splits below cat"),
+        (("all/cat/1.png", "all/dog/1.png"), "classes or splits, give folder:PHOTOS/all"),
+        ([f"all/{path}" for path in SPLIT_UP], "has one folder, all, with 2 folders in it"),
     ],
 )
 def test_splits_that_cannot_be_told_are_refused(photos, paths, message):
