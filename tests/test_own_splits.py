@@ -1,5 +1,6 @@
 """What is held out of a person's images, what stays together, and what data are known by."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ from cnnjax.data import holdout, load, official, prepared
 from cnnjax.engines import local
 from cnnjax.knobs import ConfigError
 from cnnjax.names import Request, Where
+from experiments import train
 from tests.true_formats import encode
 
 OPTAX = True  # see conftest.py
@@ -36,7 +38,7 @@ def write_patients(root, split="", patients=range(30), per_patient=4, seed=0):
         own = root / split / ("ill", "well")[patient % 2]
         own.mkdir(parents=True, exist_ok=True)
         for number in range(per_patient):
-            pixels = rng.integers(0, 256, (6, 6), dtype=np.uint8)
+            pixels = rng.integers(0, 100, (6, 6), dtype=np.uint8) + np.uint8(150 * (patient % 2))
             pixels[0, 0] = patient
             (own / f"patient{patient:02}-{number}.png").write_bytes(encode(pixels, "PNG"))
     return f"folder:{root}"
@@ -120,13 +122,28 @@ def test_the_same_bytes_elsewhere_have_the_same_address_and_train_nothing(tmp_pa
     shutil.copytree(first, second)
     counts, arms = [], []
     for path in (first, second):
-        config = Config(**{**tiny.__dict__, "dataset": f"folder:{path}", "pool_every": 1})
+        config = dataclasses.replace(
+            tiny, dataset=f"folder:{path}", pool_every=1, group_by=r"patient\d+"
+        )
         datasets = {load.request_of(config): load.load_dataset(config, Where())}
         done = local.run_missing([config], datasets, tmp_path / "runs", local.Observer())
         counts.append(done.num_trained)
         arms.append(done.records[0].config["dataset"])
+        clusters = store.unpack_values(done.records[0].scores["by_image"]["cluster"])
+        assert len(clusters) == 8 and len(set(clusters.tolist())) == 2
         assert done.records[0].provenance["class_names"] == ["ill", "well"]
     assert counts == [1, 0] and arms == [f"folder:{first}", f"folder:{second}"]
+
+
+def test_a_run_goes_on_with_the_same_bytes_elsewhere(tmp_path):
+    provenance = {"origin": {"program": "a", "data": "b"}}
+    for path in ("one", "other"):
+        train.claim_workdir(tmp_path, Config(dataset=f"folder:{path}"), provenance)
+    with pytest.raises(ConfigError, match="of other code or data"):
+        other = {"origin": {"program": "a", "data": "c"}}
+        train.claim_workdir(tmp_path, Config(dataset="folder:one"), other)
+    with pytest.raises(ConfigError, match="holds a run with --dataset=folder:one, not digits"):
+        train.claim_workdir(tmp_path, Config(), provenance)
 
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 64), dtype=np.uint8)

@@ -208,9 +208,9 @@ def fit_pixels(
 def find_fingerprint(
     opened: Source, loaded: Sequence[Split], positions: np.ndarray | None, streamed: bool
 ) -> str:
-    """The hash of everything that a run reads: pixels, their shapes and types, labels, classes."""
+    """The hash of everything that a run reads: pixels, shapes, types, labels, classes, clusters."""
     arrays = [array for split in loaded for array in split]
-    arrays += [] if positions is None else [positions]
+    arrays += [array for array in (positions, opened.cluster) if array is not None]
     about = [opened.name, opened.class_names, [(str(a.dtype), a.shape) for a in arrays]]
     about += ["streamed", opened.channels, opened.find_hash()] if streamed else []
     digest = hashlib.sha256(json.dumps(about).encode())
