@@ -153,7 +153,7 @@ def open_builder(name: DataName, where: Where) -> Any:
     builder = find_prepared(name, root)
     if builder is None:
         if name.kind == "built-in":  # prepared in a second, so that any folder will do
-            root = disk.find_writable(root.absolute())
+            root = root if where.data_dir else disk.find_writable(root.absolute())
         else:
             print(f"note: preparing {full_name(name)} in {root}, once", file=sys.stderr)
         prepare(name, root, where)
