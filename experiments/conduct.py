@@ -130,7 +130,8 @@ def conduct(
     for lane in lanes:
         dataset = datasets[load.request_of(lane)]
         transform.check(lane, dataset)
-        draws[f"{dataset.name}: {transform.describe_draw(lane, dataset)}"] = None
+        if lane.draw == "auto" and not transform.draws_by_seed(lane, dataset):
+            draws[f"{dataset.name}: {transform.describe_draw(lane, dataset)}"] = None
     for words in draws:
         print(printable(f"note: {words}"), file=sys.stderr)
 
