@@ -258,7 +258,8 @@ def describe_feed(config: Config, where: Where, budget: int) -> str:
     feed = "training images streamed, the others" if streamed else "all"
     labels = opened.labels.get("test")
     if labels is None and counts[2] <= FEW:
-        labels = np.array([label for _, label in opened.splits["test"]], np.int32)
+        test = source.read(opened.splits["test"], 0, counts[2])
+        labels = np.array([label for _, label in test], np.int32)
     share = f"; {len(opened.class_names)} classes"
     if labels is not None:
         share += f", the largest {100 * check.majority_share(labels):.1f}% of the test images"
