@@ -41,10 +41,11 @@ class Config:
     """One run. Raises ConfigError on a value or a combination that cannot be."""
 
     # fmt: off
-    dataset: str = structure("digits", "Data set to learn: an embedded one; any image classification data set of TFDS, with config and version behind it if wanted (emnist/balanced, cifar10:3.0.2); folder:PATH with a subfolder of images a class; arrays:FILE.npz; or idx:PATH with files in MNIST's format.", check=names.parse, allowed=names.ALLOWED)
+    dataset: str = structure("digits", "Data set to learn: an embedded one; any image classification data set of TFDS, with config and version behind it if wanted (emnist/balanced, cifar10:3.0.2); folder:PATH with a subfolder of images a class; arrays:PATH, a .npz or .mat file or a folder of .npy files; or idx:PATH with files in MNIST's format.", check=names.parse, allowed=names.ALLOWED)
     train_split: str = structure("", "Examples to train on, in TFDS's syntax, such as train[:90%]; empty for the data set's own.", allowed=SPLIT)
     validation_split: str = structure("", "Examples to validate on; empty for the data set's own, or else the last tenth of train.", allowed=SPLIT)
     test_split: str = structure("", "Examples to test on; empty for the data set's own.", allowed=SPLIT)
+    group_by: str = structure("", "Regular expression: images of folder:PATH whose paths below it share what it matches (its groups, if it has any), such as patient\\d+, stay in one split; they are one cluster of the test images. Empty for none.", check=names.parse_pattern, allowed="a regular expression such as patient\\d+")
     feed: Literal["auto", "memory", "stream"] = structure("auto", "Where training images are: on the device (memory), or decoded from disk while others train (stream), in an order of its own; auto streams what does not fit.")
     eval_crop: float = structure(1.0, "Share of its shorter side that an image is cut to before it is resized to --image_size for evaluation; 0.875 is usual on ImageNet. Below 1, or where images differ in size, the host resizes.", above=0.0, high=1.0)
     train_examples: int = structure(0, "Training images to use, from the front of the fixed, stratified training split; 0 for all.", low=0)

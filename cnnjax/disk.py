@@ -1,7 +1,11 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and folders that can be written."""
 
+import atexit
+import contextlib
+import functools
 import os
 import pathlib
+import shutil
 import tempfile
 
 
@@ -22,3 +26,19 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@functools.cache
+def find_writable(wanted: pathlib.Path) -> pathlib.Path:
+    """The folder, made if need be; where it cannot be written, one that this process leaves empty.
+
+    For caches: what they hold can be had again.
+    """
+    with contextlib.suppress(OSError):
+        if wanted.is_absolute():  # a home that is not known stands as ~
+            wanted.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=wanted):
+                return wanted
+    instead = pathlib.Path(tempfile.mkdtemp(prefix="cnnjax-"))
+    atexit.register(shutil.rmtree, instead, ignore_errors=True)
+    return instead

@@ -169,7 +169,7 @@ def make_program(
         if spec.streamed:
             order = jnp.arange(num_steps * structure.batch_size).reshape(num_steps, -1)
         if structure.draw == "seed":
-            drawn = jax.random.permutation(run_key(numbers, DRAW), len(data.labels))
+            drawn = batches.draw_stratified(run_key(numbers, DRAW), data.labels, spec.num_classes)
             order = drawn[order]
         state, scores = lax.scan(step, state, order)
         return state, jax.tree.map(jnp.sum, scores)

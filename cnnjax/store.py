@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnjax import config as config_lib
+from cnnjax import names
 from cnnjax.config import Config
 from cnnjax.disk import write_bytes as write_bytes
 from cnnjax.disk import write_text as write_text
@@ -113,7 +114,8 @@ def code_revision(repository: pathlib.Path) -> str | None:
 
 def record_id(config: Config, origin: str) -> str:
     """The address of a lane. `origin` names all else that can change its numbers."""
-    text = json.dumps(config_lib.to_json(config), sort_keys=True) + origin
+    fields = {**config_lib.to_json(config), "dataset": names.without_path(config.dataset)}
+    text = json.dumps(fields, sort_keys=True) + origin
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

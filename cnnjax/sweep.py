@@ -15,8 +15,8 @@ import jax
 import platformdirs
 
 from cnnjax import config as config_lib
+from cnnjax import disk, spread
 from cnnjax import group as group_lib
-from cnnjax import spread
 from cnnjax.config import Config
 from cnnjax.data import load
 
@@ -64,7 +64,8 @@ def configure_jax(cache_dir: pathlib.Path | None = None) -> None:
     if "--xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", count_cores())
     if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
-        directory = cache_dir or pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "xla"
+        own = pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "xla"
+        directory = cache_dir or disk.find_writable(own)
         jax.config.update("jax_compilation_cache_dir", os.fspath(directory))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     # Two groups that share a program may meet in the cache while one writes: it compiles anew.

@@ -37,6 +37,24 @@ def batch_indices(
     return orders.reshape(-1)[positions].reshape(num_steps, batch_size)
 
 
+def draw_stratified(key: Array, labels: Array, num_classes: int) -> Array:
+    """A random order [n] of examples with these labels [n], stratified by class.
+
+    Any first part of it holds the classes in their proportions, give or take an example or two,
+    and each example is as likely as any other to be in it.
+    """
+    shuffle, offset = jax.random.split(key)
+    order = jax.random.permutation(shuffle, len(labels))
+    own = labels[order]
+    counts = jnp.bincount(own, length=num_classes)
+    by_class = jnp.argsort(own, stable=True)
+    first = jnp.cumsum(counts) - counts  # of each class among `by_class`
+    ranks = jnp.zeros_like(own).at[by_class].set(jnp.arange(len(own)) - first[own[by_class]])
+    begin = jax.random.uniform(offset, (num_classes,))  # or rare classes would never come first
+    keys = (ranks.astype(jnp.float32) + begin[own]) / counts[own].astype(jnp.float32)
+    return order[jnp.argsort(keys, stable=True)]
+
+
 def pad_batches(images: np.ndarray, labels: np.ndarray) -> Batches:
     """A whole split as equal batches, the last one filled with zeros that the mask leaves out."""
     total = len(labels)

@@ -3,9 +3,10 @@
 array_record or tfrecord; TensorFlow is never needed.
 """
 
+import contextlib
 import hashlib
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cnnjax import disk
@@ -17,6 +18,8 @@ from cnnjax.names import DataName, Request, Where
 # Where the data set's own are not train, validation and test: ImageNet's test labels are secret.
 DEFAULT_SPLITS = {"imagenet2012": ("train[:99%]", "train[99%:]", "validation")}
 HELD_OUT = ("train[:90%]", "train[90%:]")  # where there is no validation split
+# Where one split is all there is.
+ALL_HELD_OUT = ("{0}[:80%]", "{0}[80%:90%]", "{0}[90%:]")
 
 
 def choose_splits(builder: Any, request: Request) -> dict[str, str]:
@@ -25,12 +28,7 @@ def choose_splits(builder: Any, request: Request) -> dict[str, str]:
     Raises ConfigError where a split cannot be, or two of them share examples.
     """
     own = builder.info.splits
-    if builder.name in DEFAULT_SPLITS:
-        train, validation, test = DEFAULT_SPLITS[builder.name]
-    else:
-        test = "test" if "test" in own else "validation"
-        kept = "validation" in own and test == "test"
-        train, validation = ("train", "validation") if kept else HELD_OUT
+    train, validation, test = find_splits(builder.name, list(own), request)
     chosen = {
         "train": request.train_split or train,
         "validation": request.validation_split or validation,
@@ -55,6 +53,31 @@ def choose_splits(builder: Any, request: Request) -> dict[str, str]:
                 f" {shared:,} examples: give splits that do not overlap"
             )
     return chosen
+
+
+def find_splits(name: str, own: Sequence[str], request: Request) -> tuple[str, str, str]:
+    """Train, validation and test of a data set that has these splits, where nothing else is asked.
+
+    What is missing is held out of train, or of the only split. Raises ConfigError where it cannot
+    be told which splits are meant and the request names not all.
+    """
+    if name in DEFAULT_SPLITS:
+        return DEFAULT_SPLITS[name]
+    if len(own) == 1:
+        train, validation, test = (part.format(own[0]) for part in ALL_HELD_OUT)
+        return train, validation, test
+    tested = "test" if "test" in own else "validation"
+    kept = "validation" in own and tested == "test"
+    given = [request.train_split, request.validation_split, request.test_split]
+    if "train" in own and tested in own:
+        return ("train", "validation", tested) if kept else (*HELD_OUT, tested)
+    if all(given):
+        return "", "", ""
+    raise ConfigError(
+        f"{name} has the splits {', '.join(own)}: say which are meant, such as"
+        f" --train_split={own[0]}[:80%] --validation_split={own[0]}[80%:90%]"
+        f" --test_split={own[0]}[90%:]"
+    )
 
 
 def count_shared(one: Any, other: Any) -> int:
@@ -112,7 +135,12 @@ def open_source(name: DataName, request: Request, where: Where) -> Source:
     read = make_reader(builder)
     chosen = choose_splits(builder, request)
     splits = {split: Mapped(open_records(builder, text), read) for split, text in chosen.items()}
-    return make_source(name, builder, splits, lambda: hash_files(builder))
+    made = make_source(name, builder, splits, lambda: hash_files(builder))
+    notes = official.cache_notes() if name.kind == "tfds" else ()
+    if len(builder.info.splits) == 1 and not (request.train_split and request.test_split):
+        notes += (f"has {', '.join(builder.info.splits)} alone: train is {chosen['train']},"
+                  f" validation {chosen['validation']}, test {chosen['test']}",)  # fmt: skip
+    return made._replace(notes=notes)
 
 
 def make_source(
@@ -122,7 +150,7 @@ def make_source(
     keys = official.find_features(builder)
     height, width, channels = builder.info.features[keys.image].shape
     size = (height, width) if height and width else None
-    classes = builder.info.features[keys.label].num_classes
+    classes = tuple(builder.info.features[keys.label].names)
     return Source(
         f"{builder.name} {builder.version}", classes, channels or 3, size, splits, find_hash
     )
@@ -162,5 +190,6 @@ def hash_files(builder: Any) -> str:
     for path in paths:
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    disk.write_text(memory, digest.hexdigest())
+    with contextlib.suppress(OSError):  # a full disk: they are read again next time
+        disk.write_text(memory, digest.hexdigest())
     return digest.hexdigest()

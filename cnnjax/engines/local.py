@@ -86,7 +86,9 @@ def run_missing(
     origins = {request: describe_origin(dataset, version) for request, dataset in datasets.items()}
     requests = {config: load.request_of(config) for config in configs}
     ids = {config: store.record_id(config, origins[requests[config]]) for config in configs}
-    records = {config: store.load_record(runs, id) for config, id in ids.items()}
+    found = {config: store.load_record(runs, id) for config, id in ids.items()}
+    # A record of the same data under another path is this lane's too.
+    records = {config: r and r._replace(config=config) for config, r in found.items()}
     missing = [config for config in ids if records[config] is None]
     failures: list[sweep.Failure] = []
     if missing:
