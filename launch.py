@@ -10,6 +10,7 @@ from absl import flags as absl_flags
 from cnnjax import flags, names
 from cnnjax import study as study_lib
 from cnnjax.config import KNOBS, find_knob
+from cnnjax.knobs import describe_allowed, printable
 from experiments import conduct, script
 
 DESCRIPTION = """
@@ -47,9 +48,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     if everything:
         names = list(claims.ALL)
         options = options._replace(scoreboard=True)
-    for name in names:
-        if name not in claims.STUDIES:
-            flags.refuse(flags.describe_unknown("study", name, [*claims.STUDIES, "all"]))
+    check_names(names, list(claims.STUDIES))
     for name in names:  # a flag that one of them refuses is refused before any runs
         study_lib.make_arms(claims.STUDIES[name], study_lib.make_base(claims.STUDIES[name], given))
     status, judgements = script.DONE, {}
@@ -64,6 +63,19 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     return status
 
 
+def check_names(names: Sequence[str], known: Sequence[str]) -> None:
+    """Refuses a study that there is not, one named twice, and `all` beside others."""
+    for name in names:
+        if name not in (*known, "all"):
+            flags.refuse(flags.describe_unknown("study", name, [*known, "all"]))
+        if names.count(name) > 1:
+            flags.refuse(f"{name} is named {names.count(name)} times: name each study once")
+    others = [name for name in names if name != "all"]
+    if len(others) < len(names):
+        beside = ", ".join(others)
+        flags.refuse(f"all is every study, and stands alone, without {beside}: did you mean all?")
+
+
 def write_scoreboard(judgements: dict[str, Any], options: conduct.Options) -> None:
     """Checks the known answers and writes the one page on every statement of the article."""
     from cnnjax.report import scoreboard as report
@@ -74,12 +86,11 @@ def write_scoreboard(judgements: dict[str, Any], options: conduct.Options) -> No
     studies = [claims.STUDIES[name] for name in claims.ALL]
     rows = scoreboard.collect(studies, done, known_answers.run_checks())
     path = report.write_scoreboard(rows, list(done.values()), options.runs, options.command)
-    print(f"scoreboard: {path}")
+    print(printable(f"scoreboard: {path}"))
 
 
 def print_list(as_json: bool) -> None:
     """What there is: claims, data sets, models, and the choices of every knob."""
-    from cnnjax.knobs import describe_allowed
     from experiments import claims, scoreboard
 
     listing = {

@@ -2,28 +2,40 @@
 
 Images are [N, H, W, C] float32 in units of the pixels, 0 black; targets are [N, classes], each
 row summing to one. Every image draws its own numbers, but for mixup and cutmix, whose share is
-drawn once a batch.
+drawn once a batch. An axis of one cell, as signals have, is none: nothing moves or is cut along it.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.scipy import ndimage
 
 from cnnjax.config import Config
+from cnnjax.ops import padding
 
 
 def _per_image(draw: Array) -> Array:
     return draw.reshape(-1, 1, 1, 1)
 
 
-def shift(key: Array, images: Array, cells: int) -> Array:
-    """Moves each image by up to so many cells along both axes; black comes in."""
+def find_axes(images: Array) -> np.ndarray:
+    """1 for height and width where the images have them, 0 for an axis of one cell [2]."""
+    return np.array([float(size > 1) for size in images.shape[1:3]], np.float32)
+
+
+def shift(key: Array, images: Array, cells: int, fill: str = "zero") -> Array:
+    """Moves each image by up to so many cells along both axes; black comes in, or its mirror image
+    (`fill` zero or reflect).
+    """  # fmt: skip
     height, width, channels = images.shape[1:]
-    padded = jnp.pad(images, ((0, 0), (cells, cells), (cells, cells), (0, 0)))
-    corners = jax.random.randint(key, (images.shape[0], 2), 0, 2 * cells + 1)
+    axes = find_axes(images).astype(np.int32)
+    pads = [(cells * axis, cells * axis) for axis in axes.tolist()]
+    padded = padding.fill_border(images, pads, fill)
+    corners = jax.random.randint(key, (images.shape[0], 2), 0, 2 * cells + 1) * axes[None]
     return jax.vmap(
         lambda image, corner: jax.lax.dynamic_slice(
             image, (corner[0], corner[1], 0), (height, width, channels)
@@ -41,15 +53,19 @@ def resample(key: Array, images: Array, degrees: float, least_area: float) -> Ar
     """Turns each image by up to so many degrees and keeps a random square share of its area.
 
     The share is drawn from [least_area, 1], lies anywhere on the image, and is enlarged to the
-    whole (Szegedy et al. 2015); bilinear, in one pass, black beyond the border.
+    whole (Szegedy et al. 2015); bilinear, in one pass, black beyond the border. A signal is not
+    turned, and the share is one of its length.
     """
     count, height, width = images.shape[:3]
     turn, area, place = jax.random.split(key, 3)
+    axes = find_axes(images)
+    degrees = degrees if axes.all() else 0.0
     angles = jnp.deg2rad(jax.random.uniform(turn, (count,), minval=-degrees, maxval=degrees))
-    sides = jnp.sqrt(jax.random.uniform(area, (count,), minval=least_area, maxval=1.0))
+    sides = jax.random.uniform(area, (count,), minval=least_area, maxval=1.0)
+    sides = jnp.sqrt(sides) if axes.all() else sides
     places = jax.random.uniform(place, (count, 2), minval=-0.5, maxval=0.5)
     middle = jnp.array([(height - 1) / 2, (width - 1) / 2])
-    size = jnp.array([float(height), float(width)])
+    size = jnp.array([float(height), float(width)]) * axes
     rows, columns = jnp.meshgrid(
         jnp.arange(height, dtype=jnp.float32) - middle[0],
         jnp.arange(width, dtype=jnp.float32) - middle[1],
@@ -68,7 +84,11 @@ def resample(key: Array, images: Array, degrees: float, least_area: float) -> Ar
 
 
 def _box(images: Array, middle: Array, half: Array) -> Array:
-    """True in each image's box [N, H, W, 1]; `middle` [N, 2] in cells, `half` its half size [2]."""
+    """True in each image's box [N, H, W, 1]; `middle` [N, 2] in cells, `half` its half size [2].
+
+    Along an axis of one cell a box is the whole.
+    """
+    half = jnp.where(find_axes(images) > 0, half, jnp.inf)
     rows, columns = (jnp.arange(size, dtype=jnp.float32)[None, :] for size in images.shape[1:3])
     inside = [
         jnp.abs(cells + 0.5 - middle[:, axis : axis + 1]) < half[axis]
@@ -77,8 +97,11 @@ def _box(images: Array, middle: Array, half: Array) -> Array:
     return (inside[0][:, :, None] & inside[1][:, None, :])[..., None]
 
 
-def cutout(key: Array, images: Array, side: int, fill: float) -> Array:
-    """Fills a square at a random place, which may reach beyond the border (DeVries 2017)."""
+def cutout(key: Array, images: Array, side: int, fill: Array | float) -> Array:
+    """Fills a square at a random place, which may reach beyond the border (DeVries 2017).
+
+    `fill` is one value, or one a channel [1, 1, 1, C].
+    """
     middle = jax.random.uniform(key, (images.shape[0], 2)) * jnp.array(
         [[float(size) for size in images.shape[1:3]]]
     )
@@ -97,8 +120,8 @@ def jitter(key: Array, images: Array, strength: float) -> Array:
     return grey + (images - grey) * factors[2]
 
 
-def noise(key: Array, images: Array, std: float) -> Array:
-    """Adds Gaussian noise to every pixel."""
+def noise(key: Array, images: Array, std: Array | float) -> Array:
+    """Adds Gaussian noise to every pixel; `std` is one value, or one a channel [1, 1, 1, C]."""
     return images + std * jax.random.normal(key, images.shape)
 
 
@@ -115,7 +138,9 @@ def cutmix(key: Array, images: Array, targets: Array, alpha: float) -> tuple[Arr
     """Pastes a box of the reversed batch; targets by the share of pixels (Yun et al. 2019)."""
     draw, place = jax.random.split(key)
     size = jnp.array([float(cells) for cells in images.shape[1:3]])
-    half = size * jnp.sqrt(1 - jax.random.beta(draw, alpha, alpha)) / 2
+    covered = 1 - jax.random.beta(draw, alpha, alpha)
+    covered = jnp.sqrt(covered) if find_axes(images).all() else covered
+    half = size * covered / 2
     middle = (jax.random.uniform(place, (2,)) * size)[None]
     pasted = _box(images[:1], middle, half)
     share = 1 - pasted.mean(dtype=jnp.float32)
@@ -126,13 +151,17 @@ def cutmix(key: Array, images: Array, targets: Array, alpha: float) -> tuple[Arr
 
 
 def augment(
-    config: Config, key: Array, images: Array, targets: Array, mean: float, std: float
+    config: Config, key: Array, images: Array, targets: Array, mean: Any, std: Any
 ) -> tuple[Array, Array]:
-    """The run's augmentation of one batch; `mean` and `std` are those of the training pixels."""
+    """The run's augmentation of one batch.
+
+    `mean` and `std` are those of the training pixels: one value, or one a channel [C].
+    """
+    mean, std = (jnp.asarray(own, jnp.float32).reshape(1, 1, 1, -1) for own in (mean, std))
     crop = config.crop or 1.0
     steps: list[tuple[bool, Callable[[Array, Array], Array]]] = [
         (config.flip, flip),
-        (config.shift > 0, lambda k, x: shift(k, x, config.shift)),
+        (config.shift > 0, lambda k, x: shift(k, x, config.shift, config.shift_fill)),
         (config.rotation > 0 or crop < 1, lambda k, x: resample(k, x, config.rotation, crop)),
         (config.jitter > 0, lambda k, x: jitter(k, x, config.jitter)),
         (config.noise > 0, lambda k, x: noise(k, x, config.noise * std)),

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 from orbax import checkpoint as ocp
 
-from cnnjax import store
+from cnnjax import disk, store
 from cnnjax.program import State
 
 KEEP = 2  # should the newest be unreadable, there is one before it
@@ -16,7 +16,8 @@ KEEP = 2  # should the newest be unreadable, there is one before it
 def open_manager(workdir: pathlib.Path) -> ocp.CheckpointManager:
     """The checkpoints of a run, in `workdir/checkpoints`."""
     options = ocp.CheckpointManagerOptions(max_to_keep=KEEP, enable_async_checkpointing=False)
-    return ocp.CheckpointManager((workdir / "checkpoints").absolute(), options=options)
+    folder = disk.as_utf8(workdir).absolute() / "checkpoints"
+    return ocp.CheckpointManager(folder, options=options)
 
 
 def save(manager: ocp.CheckpointManager, step: int, states: State) -> None:

@@ -167,24 +167,26 @@ def list_trials(table: dict[str, Corruption]) -> list[Trial]:
 
 
 def summarise(
-    table: dict[str, Corruption], accuracies: np.ndarray, agreements: np.ndarray
-) -> dict[str, Any]:
-    """Scores of one run from the accuracy and the agreement of each trial [trials].
+    table: dict[str, Corruption], right: np.ndarray, kept: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Scores of one run image by image [images], and its curves, from its trials.
 
-    `robustness` has accuracy by strength, the mean over ways; `auc_<kind>` is the area under it
-    over the range of strengths; `shift_consistency` the share of images that keep their class when
-    they move by one pixel (Zhang 2019, section 4.2).
+    `right` and `kept` [trials, images] say which images were recognised, and which kept the class
+    that they have uncorrupted. `auc_<kind>` is the area under an image's share of right answers,
+    the mean over ways, over the range of strengths; `shift_consistency` the share of moves by one
+    pixel at which it keeps its class (Zhang 2019, section 4.2). A curve has accuracy by strength.
     """
     trials, scores, curves = list_trials(table), {}, {}
     for index, (kind, corruption) in enumerate(table.items()):
-        means = [
-            float(np.mean([a for t, a in zip(trials, accuracies, strict=True)
-                           if t.kind == index and t.strength == strength]))
+        rows = [
+            np.mean([row for t, row in zip(trials, right, strict=True)
+                     if t.kind == index and t.strength == strength], axis=0)
             for strength in corruption.strengths
         ]  # fmt: skip
         reach = corruption.strengths[-1] - corruption.strengths[0]
+        means = [float(row.mean()) for row in rows]
         curves[kind] = {"strengths": list(corruption.strengths), "accuracy": means}
-        scores[f"auc_{kind}"] = float(np.trapezoid(means, corruption.strengths) / reach)
+        scores[f"auc_{kind}"] = np.trapezoid(rows, corruption.strengths, axis=0) / reach
     place = list(table).index("translation")
-    kept = [a for t, a in zip(trials, agreements, strict=True) if t[:2] == (place, 1.0)]
-    return {"shift_consistency": float(np.mean(kept)), **scores, "robustness": curves}
+    moved = [row for t, row in zip(trials, kept, strict=True) if t[:2] == (place, 1.0)]
+    return {"shift_consistency": np.mean(moved, axis=0), **scores}, curves

@@ -1,5 +1,6 @@
 """What a network costs, from shapes alone: nothing is trained, compiled or even allocated."""
 
+import dataclasses
 import functools
 import math
 from typing import Any, NamedTuple
@@ -26,7 +27,8 @@ class Layer(NamedTuple):
     macs: int
     connections: int  # inputs and biases of all output cells, as LeCun et al. 1998 count them
     activation_bytes: int  # of the output, in the precision of the run
-    receptive_field: int  # cells of the input, along one axis, that one output cell sees
+    receptive_field: int | None  # cells of the input, along one axis, that one output cell sees;
+    # None for the whole image, whatever its size: something global lies below
 
 
 class Cost(NamedTuple):
@@ -37,7 +39,7 @@ class Cost(NamedTuple):
     macs: int
     connections: int
     activation_bytes: int  # of all layers' outputs, which training keeps for the backward pass
-    receptive_field: int  # of the last map below the dense layers
+    receptive_field: int | None  # of the last map below the dense layers
     map_shape: tuple[int, ...]  # of that map: height, width, channels
 
 
@@ -46,22 +48,36 @@ def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int)
     """The cost of a run's network. Biases, activations, norms and pooling count no MACs.
 
     The receptive field follows Araujo et al. 2019, "Computing receptive fields of CNNs", eq. 2,
-    along the branches with kernels of a residual network.
-    Raises ConfigError, naming the layer, where a kernel or a pooling does not fit its map.
+    along the branches with kernels of a residual network. A layer on units of one cell, gathered
+    from a map of more, that another map follows is a global branch (squeeze and excitation): from
+    there on every cell sees the whole image. The pooling of a head is none, as no map follows.
+    Raises ConfigError, naming the layer, where a kernel or a pooling does not fit its map, and
+    where images are shifted by more cells than they can be mirrored at.
     """
-    config = find_twin(config, image_shape, num_classes)
+    sides = [side for side in image_shape[:2] if side > 1]
+    if config.shift_fill == "reflect" and sides and config.shift >= min(sides):
+        raise ConfigError(
+            f"--shift={config.shift} mirrors more cells than images of {image_shape[0]}x"
+            f"{image_shape[1]} have: give less, or --shift_fill=zero"
+        )
+    config = find_network(config, image_shape, num_classes)
     model, image_shape = (
         models.make_model(config, image_shape, num_classes),
         models.input_shape(config, image_shape),
     )
     found: list[tuple[tuple[str, ...], Layer]] = []
     fields, jump = [1, 1], 1  # cells seen along height and width; cells between two neighbours
+    size, gathered, whole = image_shape[:2], False, False  # of the last map; is it seen as a whole?
 
     def record(next_function: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        nonlocal jump
+        nonlocal jump, size, gathered, whole
         output = next_function(*args, **kwargs)
-        module = context.module
-        if context.method_name != "__call__" or not isinstance(module, COUNTED):
+        module, units = context.module, args[0] if args else None
+        if context.method_name != "__call__" or not isinstance(units, jax.Array):
+            return output
+        one_cell = units.ndim == 2 or units.shape[1:-1] == (1, 1)
+        gathered |= one_cell and size != (1, 1)  # by a module of any make
+        if not isinstance(module, COUNTED):
             return output
         shape, channels, macs, absent = tuple(output.shape[1:]), args[0].shape[-1], 0, 0
         cells, window, dilation = math.prod(shape), None, 1
@@ -79,12 +95,16 @@ def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int)
             connections = macs + cells * getattr(module, "use_bias", False)
         if window is None:
             fields[:] = image_shape[:2]
-        elif module.name != "conv_shortcut":  # it sees no more than the branch beside it
-            for axis, size in enumerate(window):
-                fields[axis] += (size - 1) * dilation * jump
-            jump *= module.stride
+        elif one_cell and size != (1, 1):
+            whole = True
+        else:
+            whole, size = whole or gathered, shape[:2]
+            if module.name != "conv_shortcut":  # it sees no more than the branch beside it
+                for axis, length in enumerate(window):
+                    fields[axis] += (length - 1) * dilation * jump
+                jump *= module.stride
         memory = cells * jnp.dtype(config.dtype).itemsize
-        name, field = "/".join(module.path), max(fields)
+        name, field = "/".join(module.path), None if whole else max(fields)
         layer = Layer(name, shape, -absent, macs, connections, memory, field)
         found.append((module.path, layer))
         return output
@@ -117,6 +137,32 @@ def _count(params: models.Params, path: tuple[str, ...]) -> int:
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
 
 
+def find_network(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> Config:
+    """The network that a run trains: a twin's, and with the `pool_every` that 0 stands for."""
+    return find_poolings(find_twin(config, image_shape, num_classes), image_shape, num_classes)
+
+
+@functools.cache
+def find_poolings(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> Config:
+    """The config with the least number of convolutions to a pooling that leaves all layers a map.
+
+    With the greatest, one pooling behind all of them, where none does; as it is where
+    `pool_every` is given or nothing pools.
+    """
+    if config.model != "cnn" or config.pool == "none" or config.pool_every:
+        return config
+    for every in range(1, len(config.widths)):
+        tried = dataclasses.replace(config, pool_every=every)
+        try:
+            jax.eval_shape(
+                models.make_model(tried, image_shape, num_classes).init, jax.random.key(0)
+            )
+            return tried
+        except ValueError:  # a layer that does not fit
+            continue
+    return dataclasses.replace(config, pool_every=max(len(config.widths), 1))
+
+
 def find_twin(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> Config:
     """The plain network that a twin stands for; any other config as it is.
 
@@ -127,6 +173,7 @@ def find_twin(config: Config, image_shape: tuple[int, int, int], num_classes: in
     if config.model not in presets.TWINS:
         return config
     cnn = config_lib.override(config, {"model": "cnn"})
+    cnn = find_poolings(cnn, image_shape, num_classes)
     target = getattr(measure(cnn, image_shape, num_classes), config.match)
 
     def make_candidate(width: int) -> Config:

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and folders that can be written."""
+"""Files written whole or not at all, and folders that can be written and any library takes."""
 
 import atexit
 import contextlib
@@ -10,8 +10,11 @@ import tempfile
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a file whole or not at all, making its folder if need be."""
-    write_bytes(path, text.encode())
+    """Writes a file whole or not at all, making its folder if need be.
+
+    It is UTF-8, in which a byte of a path that is none is written as an escape.
+    """
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_bytes(path: pathlib.Path, content: bytes) -> None:
@@ -42,3 +45,21 @@ def find_writable(wanted: pathlib.Path) -> pathlib.Path:
     instead = pathlib.Path(tempfile.mkdtemp(prefix="cnnjax-"))
     atexit.register(shutil.rmtree, instead, ignore_errors=True)
     return instead
+
+
+@functools.cache
+def as_utf8(folder: pathlib.Path) -> pathlib.Path:
+    """The folder by a path of UTF-8, as libraries in C++ want it: itself, or a link to it.
+
+    The link lies in a temporary folder and goes when the process ends; a folder that needs one is
+    made if it is missing.
+    """
+    try:
+        os.fspath(folder.absolute()).encode()
+    except UnicodeEncodeError:
+        folder.mkdir(parents=True, exist_ok=True)
+        place = pathlib.Path(tempfile.mkdtemp(prefix="cnnjax-"))
+        atexit.register(shutil.rmtree, place, ignore_errors=True)
+        (place / "folder").symlink_to(folder.absolute())
+        return place / "folder"
+    return folder

@@ -10,11 +10,14 @@ from jax import Array, lax
 
 from cnnjax import corrupt, models
 from cnnjax.config import Config
+from cnnjax.data import transform
 from cnnjax.data.batches import Batches
 from cnnjax.ops import calibration
 
 CORRUPTION_SEED = 0  # fixed: every run is tested on the same corrupted images
-Examination = dict[str, Any]  # scores [] float32; `correct` [examples]; `accuracies` [trials]
+# Scores [] float32, `validation_correct` [validation examples], and `by_image`: values
+# [test examples], `right` and `kept` [trials, test examples].
+Examination = dict[str, Any]
 
 
 def rank(values: Array) -> Array:
@@ -60,7 +63,8 @@ def make_examine(
 ) -> Callable[..., Examination]:
     """`examine(params, stats, validation, test)` of a run; the test split is read here only."""
     table = corrupt.choose(spec.image_shape[0])
-    pixels = corrupt.Pixels(spec.mean, spec.std, spec.low, spec.high)
+    # All channels alike, so that the test is the same however a run standardises its images.
+    pixels = corrupt.Pixels(*transform.merge_channels(spec.mean, spec.std), spec.low, spec.high)
 
     def observe(params: Any, stats: Any, validation: Batches, test: Batches) -> tuple:
         """Logits of either split, and by class the sum of the features below those of the test
@@ -88,10 +92,9 @@ def make_examine(
         return flat[0][: validation.labels.size], flat[1], sums.sum(axis=0), counts.sum(axis=0)
 
     def try_corruptions(params: Any, stats: Any, test: Batches, predicted: Array) -> Examination:
-        """Accuracy and agreement with the clean images' classes, one a trial."""
+        """Which images each trial leaves recognised, and which with the class they had."""
         trials = corrupt.list_trials(table)
         before = predicted.reshape(test.labels.shape)
-        count = test.mask.sum()
 
         def one(trial: tuple[Array, Array, Array]) -> tuple[Array, Array]:
             kind, strength, way = trial
@@ -108,19 +111,18 @@ def make_examine(
                     jax.random.fold_in(key, index), own.images.astype(jnp.float32), strength, way,
                 )  # fmt: skip
                 found = model.apply(params, stats, standardise(images), None)[0].argmax(axis=-1)
-                right, same = ((found == other) * own.mask for other in (own.labels, classes))
-                return right.sum(), same.sum()
+                return found == own.labels, found == classes
 
             places = (jnp.arange(test.labels.shape[0]), test, before)
-            return jax.tree.map(lambda sums: sums.sum() / count, lax.map(batch, places))
+            return jax.tree.map(jnp.ravel, lax.map(batch, places))
 
         columns = [np.array(column) for column in zip(*trials, strict=True)]
         dtypes = (np.int32, np.float32, np.int32)
-        accuracies, agreements = lax.map(
+        right, kept = lax.map(
             one,
             tuple(jnp.asarray(c.astype(d)) for c, d in zip(columns, dtypes, strict=True)),
         )
-        return {"accuracies": accuracies, "agreements": agreements}
+        return {"right": right, "kept": kept}
 
     def examine(params: Any, stats: Any, validation: Batches, test: Batches) -> Examination:
         labels, mask = test.labels.reshape(-1), test.mask.reshape(-1)
@@ -135,16 +137,18 @@ def make_examine(
         found["temperature"] = temperature
         plain = calibration.measure(logits, labels, mask)._asdict()
         scaled = calibration.measure(logits / temperature, labels, mask)._asdict()
-        found |= {f"test_{name}": value for name, value in plain.items()}
-        found |= {f"test_{name}_scaled": value for name, value in scaled.items()}
+        images = {f"test_{name}": value for name, value in plain.items()}
+        images |= {f"test_{name}_scaled": value for name, value in scaled.items()}
+        found |= {name: images.pop(name) for name in ("test_ece", "test_ece_scaled")}
+        found["validation_correct"] = own_logits.argmax(axis=-1) == validation.labels.reshape(-1)
         predicted = logits.argmax(axis=-1)
-        found["correct"] = (predicted == labels) & (mask > 0)
+        images["test_accuracy"] = predicted == labels
         if spec.positions is not None:
             places = jnp.asarray(spec.positions)
             apart = jnp.sqrt(((places[predicted] - places[labels]) ** 2).sum(axis=-1))
-            found["test_position_error"] = (apart * mask).sum() / mask.sum()
+            images["test_position_error"] = apart
         if structure.robustness:
-            found |= try_corruptions(params, stats, test, predicted)
-        return found
+            images |= try_corruptions(params, stats, test, predicted)
+        return {**found, "by_image": images}
 
     return examine

@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
+from scipy import stats as scipy_stats
 
-from cnnjax import corrupt, models, optim, program, spread, store
 from cnnjax import examine as examine_lib
+from cnnjax import models, optim, outcome, program, spread
 from cnnjax.config import Config
 from cnnjax.data import batches, load, stream, transform
 
@@ -28,6 +29,9 @@ class GroupData(NamedTuple):
     validation: batches.Batches
     test: batches.Batches
     stream: Any = None  # the training examples as stored, where they are streamed
+    num_train: int = 0  # images that each run trains on
+    num_pool: int = 0  # images that these are taken from
+    clusters: Any = None  # what each test image was taken from [images], where that is known
 
 
 class Executables(NamedTuple):
@@ -47,10 +51,11 @@ class Segment(NamedTuple):
 
     step: int
     states: program.State
-    train: program.Scores
+    train: program.TrainScores
     validation: program.Scores | None  # None where only a checkpoint is due
     seconds: float
     waiting: float = 0.0  # seconds of these in which no training data were there
+    length: int = 0  # steps since the segment before
 
 
 def place_data(structure: Config, dataset: load.Dataset, mesh: jax.sharding.Mesh) -> GroupData:
@@ -58,6 +63,8 @@ def place_data(structure: Config, dataset: load.Dataset, mesh: jax.sharding.Mesh
 
     Raises ValueError where the training split holds fewer examples than asked for.
     """
+    whole = dataset.train.labels if dataset.stream is None else dataset.stream
+    num_pool, num_train = len(whole), structure.train_examples or len(whole)
     dataset = transform.transform(structure, dataset)
     everywhere = NamedSharding(mesh, PartitionSpec())
     streamed = dataset.stream is not None
@@ -69,20 +76,24 @@ def place_data(structure: Config, dataset: load.Dataset, mesh: jax.sharding.Mesh
         ),
         everywhere,
     )
-    return GroupData(make_spec(structure, dataset), train, validation, test, dataset.stream)
+    return GroupData(
+        make_spec(structure, dataset), train, validation, test, dataset.stream, num_train, num_pool,
+        dataset.cluster,
+    )  # fmt: skip
 
 
 def make_spec(structure: Config, dataset: load.Dataset) -> program.DataSpec:
     """What a program must know of a data set (already transformed)."""
     images = dataset.train.images
     height, width, channels = images.shape[1:]
-    mean, std = float(images.mean(dtype=np.float64)), float(images.std(dtype=np.float64))
-    std = std or 1.0
-    filters = models.find_filters(structure, images, mean, std)
+    mean, std = transform.find_statistics(structure, images)
+    scale = transform.find_scale(structure, mean, std)
+    filters = models.find_filters(structure, images, *scale)
     shape = (height, width, channels)
-    drawn = structure.train_examples if structure.draw == "seed" else 0
+    drawn = transform.draws_by_seed(structure, dataset)
     return program.DataSpec(
-        image_shape=shape, num_classes=dataset.num_classes, num_train=drawn or len(images),
+        image_shape=shape, num_classes=dataset.num_classes, drawn=drawn,
+        num_train=drawn and structure.train_examples or len(images),
         mean=mean, std=std, filters=filters, low=float(images.min()), high=float(images.max()),
         positions=dataset.positions, streamed=dataset.stream is not None,
     )  # fmt: skip
@@ -160,11 +171,14 @@ def compile_group(
     lengths: Iterable[int],
 ) -> Executables:  # fmt: skip
     """Compiles everything the group will run, and runs nothing."""
-    num_pieces = spread.count_pieces(structure, data.spec.image_shape, data.spec.num_classes)
-    chunk = spread.count_chunk(structure, data.spec)
+    platform = mesh.devices.flat[0].platform
+    num_pieces = spread.count_pieces(
+        structure, data.spec.image_shape, data.spec.num_classes, platform
+    )
+    chunk = spread.count_chunk(structure, data.spec, platform)
     axis = "data" if mesh.shape["data"] > 1 else None
-    functions = program.make_program(structure, data.spec, num_pieces, axis)
-    options = CPU_COMPILER_OPTIONS if mesh.devices.flat[0].platform == "cpu" else {}
+    functions = program.make_program(structure, data.spec, num_pieces, axis, platform)
+    options = CPU_COMPILER_OPTIONS if platform == "cpu" else {}
 
     def compile_lanes(
         function: Callable, *arguments: Any, num_own: int = 1, donate: int | None = None
@@ -208,20 +222,29 @@ def train_group(
     most = count_most(structure, numbers, data)
     feed = open_feed(structure, numbers, data, step, [cut(length, most) for length in lengths])
     for length in lengths:
-        begin, waiting, train = time.perf_counter(), 0.0, None
+        begin, waiting, train, done = time.perf_counter(), 0.0, None, 0
         for piece in cut(length, most):
             asked = time.perf_counter()
             chunk = next(feed)
             waiting += time.perf_counter() - asked
             states, scores = executables.advance[piece](numbers, states, chunk)
             jax.block_until_ready(states)
-            train = scores if train is None else jax.tree.map(jnp.add, train, scores)
+            train = scores if train is None else add_scores(train, scores, done)
+            done += piece
         seconds = time.perf_counter() - begin
         step += length
         due = step == structure.steps or (structure.eval_every and step % structure.eval_every == 0)
         validation = executables.evaluate_validation(states, data.validation) if due else None
         train, validation = jax.device_get((train, validation))
-        yield Segment(step, states, train, validation, seconds, waiting)
+        yield Segment(step, states, train, validation, seconds, waiting, length)
+
+
+def add_scores(
+    one: program.TrainScores, other: program.TrainScores, steps: int
+) -> program.TrainScores:
+    """The scores of `steps` training steps and of those that follow."""
+    total = jax.tree.map(jnp.add, one, other)
+    return total._replace(finite=jnp.where(one.finite < steps, one.finite, total.finite))
 
 
 def measure_start(
@@ -240,38 +263,56 @@ def examine(
     return jax.device_get(executables.examine(states, data.validation, data.test))
 
 
-def describe_scores(name: str, scores: program.Scores, lane: int) -> dict[str, float]:
+def describe_scores(
+    name: str, scores: program.Scores | program.TrainScores, lane: int
+) -> dict[str, float]:
     """Mean loss and accuracy of one lane, as `<name>_loss` and `<name>_accuracy`."""
-    loss, correct, count = (float(total[lane]) for total in scores)
+    loss, correct, count = (float(total[lane]) for total in scores[:3])
     return {f"{name}_loss": loss / count, f"{name}_accuracy": correct / count}
 
 
 def describe_segment(segment: Segment, lane: int) -> dict[str, Any]:
-    """One line of a lane's learning curve."""
-    line = {"step": segment.step, **describe_scores("train", segment.train, lane)}
+    """One line of a lane's learning curve.
+
+    `constant_loss` is the training loss of the best constant prediction on the same targets: the
+    entropy of their mean. `diverged_at` is the first step, from 1, whose loss was no number.
+    """
+    line: dict[str, Any] = {"step": segment.step, **describe_scores("train", segment.train, lane)}
+    mean = np.asarray(segment.train.targets[lane], np.float64)
+    line["constant_loss"] = float(scipy_stats.entropy(mean))
+    finite = int(segment.train.finite[lane])
+    if finite < segment.length:
+        line["diverged_at"] = segment.step - segment.length + finite + 1
     if segment.validation is not None:
         line |= describe_scores("validation", segment.validation, lane)
     return line
 
 
 def finish_lane(
-    last: dict[str, Any],
+    curve: Sequence[dict[str, Any]],
     begun: program.Scores,
     found: examine_lib.Examination,
     data: GroupData,
     lane: int,
 ) -> dict[str, Any]:
-    """Final scores of a lane. A run that diverged is an outcome, counted and shown."""
-    own = {name: np.asarray(value[lane]) for name, value in found.items()}
+    """Final scores of a lane, a failed one's too: `outcome.hide` takes those away.
+
+    `by_image` holds what was measured on each test image.
+    """
+    own = jax.tree.map(lambda value: np.asarray(value[lane]), found)
     real = np.asarray(data.test.mask).ravel() > 0
-    correct = own.pop("correct")[real]
-    trials = {name: own.pop(name) for name in ("accuracies", "agreements") if name in own}
-    scores = {key: value for key, value in last.items() if key.startswith("validation")}
+    images = {name: value[..., real] for name, value in own.pop("by_image").items()}
+    labels = np.asarray(data.test.labels).ravel()[real]
+    validated = own.pop("validation_correct")[np.asarray(data.validation.mask).ravel() > 0]
+    scores = {key: value for key, value in curve[-1].items() if key.startswith("validation")}
     scores["initial_loss"] = float(begun.loss[lane] / begun.count[lane])
-    scores |= {"test_loss": float(own["test_loss"]), "test_accuracy": float(correct.mean())}
-    scores["num_test_examples"] = len(correct)
-    scores["diverged"] = not np.isfinite([last["train_loss"], scores["test_loss"]]).all()
-    scores |= {name: float(value) for name, value in own.items()}
-    if trials:
-        scores |= corrupt.summarise(corrupt.choose(data.spec.image_shape[0]), **trials)
-    return scores | {"test_correct": store.pack_correct(correct)}
+    means, images = outcome.summarise(images, labels, data.spec.image_shape[0])
+    scores |= means | {name: float(value) for name, value in own.items()}
+    scores |= {
+        "num_train_examples": data.num_train,
+        "num_pool_examples": data.num_pool,
+        "drawn_by_seed": data.spec.drawn,
+    }
+    scores |= outcome.describe_failure(curve, scores["test_loss"])
+    images["validation_accuracy"] = validated
+    return scores | {"by_image": outcome.pack(images, labels, data.clusters)}

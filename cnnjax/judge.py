@@ -1,18 +1,19 @@
 """From records to verdicts. Reads records only, wherever they were made."""
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnjax import metrics, stats, store
+from cnnjax import archive, decision, metrics, stats, store
+from cnnjax import config as config_lib
 from cnnjax import study as study_lib
 from cnnjax.config import Config
 from cnnjax.data.load import request_of
 from cnnjax.store import Record
-from cnnjax.study import Claim, Comparison, Lead, Overrides, Score, Side, Slope, Study
+from cnnjax.study import Claim, Comparison, Overrides, Side, Study, Weighed
 
 
 class Arm(NamedTuple):
@@ -22,10 +23,10 @@ class Arm(NamedTuple):
     overrides: Overrides
     config: Config  # with the settings that tuning chose
     records: tuple[Record, ...]  # one a seed, in order of seed
-    mean: float
-    interval: tuple[float, float]  # 95%, BCa bootstrap over seeds
+    mean: float  # of the runs that did not fail; NaN where all did
+    interval: tuple[float, float]  # 95%, Student's t over seeds
     test_error: float | None  # of a share: standard error from the size of the test set alone
-    num_diverged: int
+    num_failed: int
     is_control: bool
 
     @property
@@ -54,61 +55,73 @@ class Judgement(NamedTuple):
     arms: tuple[Arm, ...]
     verdicts: tuple[dict[str, Any], ...]  # the objects of verdicts.json
     agreements: tuple[Agreement, ...]
+    mixed: tuple[str, ...] = ()  # in what the runs differ though they are compared
 
 
-def judge(study: Study, base: Config, records: Sequence[Record]) -> Judgement:
-    """Summarises the arms and judges the claims.
+def judge(
+    study: Study, base: Config, records: Sequence[Record], mix: Collection[str] = ()
+) -> Judgement:
+    """Summarises the arms and judges the claims. Runs may be unlike in what `mix` names.
 
-    Raises ValueError where the arms do not all have the same two or more seeds, or where runs
-    of different platforms, libraries or programs would be compared.
+    Raises ValueError where the arms do not all have the same seeds, or where runs of different
+    platforms, libraries or programs would be compared.
     """
-    by_config = {record.config: record for record in records}
+    by_arm: dict[str, list[Record]] = {}
+    for record in records:
+        by_arm.setdefault(store.arm_key(record.config), []).append(record)
     arms = {
-        name: _summarise(study, base, name, overrides, by_config)
+        name: _summarise(study, base, name, overrides, by_arm)
         for name, overrides in study_lib.make_arms(study, base).items()
     }
-    _check_comparable(study, arms)
+    mixed = _check_comparable(study, arms, mix)
     verdicts = [row for claim in study.claims for row in _judge_claim(study, base, claim, arms)]
     return Judgement(
-        study, base, tuple(arms.values()), tuple(verdicts), _compare_published(study, arms)
+        study, base, tuple(arms.values()), tuple(verdicts), _compare_published(study, arms), mixed
     )
 
 
-def _check_comparable(study: Study, arms: Mapping[str, Arm]) -> None:
-    seeds = {tuple(record.config.seed for record in arm.records) for arm in arms.values()}
+def _check_comparable(
+    study: Study, arms: Mapping[str, Arm], mix: Collection[str]
+) -> tuple[str, ...]:
+    """In what the runs differ though they are compared, by `mix`."""
+    seeds = {tuple(record.seed for record in arm.records) for arm in arms.values()}
     if len(seeds) != 1:
         raise ValueError(f"study {study.name}: the arms do not have the same seeds")
-    records = [record for arm in arms.values() for record in arm.records]
-    origins = {(request_of(record.config), record.provenance["origin"]) for record in records}
-    programs = {origin.partition(" data ")[0] for _, origin in origins}
-    if len(programs) != 1 or len(origins) != len({request for request, _ in origins}):
-        found = ", ".join(sorted({origin for _, origin in origins}))
-        raise ValueError(f"study {study.name}: runs of different origin: {found}")
+    different, mixed = archive.compare_arms(
+        [(request_of(arm.config), arm.records) for arm in arms.values()], mix
+    )
+    if different:
+        raise ValueError(f"study {study.name}: runs of different origin: {'; '.join(different)}")
+    return mixed
 
 
 def _summarise(
-    study: Study, base: Config, name: str, overrides: Overrides, records: Mapping[Config, Record]
-) -> Arm:
+    study: Study, base: Config, name: str, overrides: Overrides,
+    by_arm: Mapping[str, Sequence[Record]],
+) -> Arm:  # fmt: skip
     config = study_lib.make_arm_config(study, base, name, overrides)
-    own = sorted(
-        (record for key, record in records.items() if replace(key, seed=config.seed) == config),
-        key=lambda record: record.config.seed,
-    )
-    if len(own) < 2:
-        raise ValueError(f"study {study.name}: {len(own)} records of arm {name}, needs at least 2")
-    metric = metrics.METRICS[study.metric]
-    scores = np.array([metric.read(record) for record in own])
-    mean, size = float(np.mean(scores)), own[0].scores["num_test_examples"]
-    finite = scores[np.isfinite(scores)]
+    own = by_arm.get(store.arm_key(config_lib.to_json(config)), ())
+    own = sorted(own, key=lambda record: record.seed)
+    for one, other in itertools.pairwise(own):
+        if one.seed == other.seed:
+            raise ValueError(
+                f"study {study.name}: arm {name} has seed {one.seed} twice, in records {one.id} and"
+                f" {other.id}: judge one of the two"
+            )
+    if not own:
+        raise ValueError(f"study {study.name}: no records of arm {name}")
+    scores = np.array([metrics.find(study.metric).read(record) for record in own])
+    sound = scores[np.isfinite(scores)]
+    mean, size = float(sound.mean()) if len(sound) else math.nan, own[0].scores["num_test_examples"]
     return Arm(
         name=name,
         overrides=overrides,
         config=config,
         records=tuple(own),
         mean=mean,
-        interval=stats.bca_interval(finite) if len(finite) > 1 else (math.nan, math.nan),
+        interval=stats.mean_interval(sound),
         test_error=math.sqrt(mean * (1 - mean) / size) if study.metric == "test_accuracy" else None,
-        num_diverged=sum(record.scores["diverged"] for record in own),
+        num_failed=sum(map(metrics.has_failed, own)),
         is_control=any(control.items() <= overrides.items() for control in study.controls),
     )
 
@@ -116,47 +129,39 @@ def _summarise(
 def _judge_claim(
     study: Study, base: Config, claim: Claim, arms: Mapping[str, Arm]
 ) -> list[dict[str, Any]]:
-    pairs = [
-        tuple(_score_side(study, comparison, side, arms) for side in (comparison.a, comparison.b))
-        for comparison in claim.comparisons
+    questions = [
+        _ask(study, pair, claim.role_of(place), arms)
+        for place, pair in enumerate(claim.comparisons)
     ]
-    margins = [
-        metrics.METRICS[pair.metric or study.metric].margin if pair.margin is None else pair.margin
-        for pair in claim.comparisons
-    ]
-    paired = [_compare(a, b, margin) for (a, b), margin in zip(pairs, margins, strict=True)]
-    adjust = stats.ADJUSTMENTS[study.adjustment]
-    p_adjusted = adjust([result.p for result, _ in paired])
-    p_equivalence = adjust([result.p_equivalence for result, _ in paired])
     rows = []
-    for index, pair in enumerate(claim.comparisons):
-        result, missing = paired[index]
+    for pair, answer in zip(
+        claim.comparisons, decision.judge(questions, study.adjustment), strict=True
+    ):
         sides = [find_arms(arms, side) for side in (pair.a, pair.b)]
-        verdict = stats.judge(
-            pair.relation, result.difference, p_adjusted[index], p_equivalence[index]
-        )
-        limits = stats.find_limits(result.num_seeds, len(paired)) + missing
+        warnings = find_confounds(*sides) + answer.pop("warnings")
         rows.append(
             {
                 "claim": claim.id,
+                "about": pair.about,
                 "dataset": _describe_datasets(base, sides),
                 "metric": pair.metric or study.metric,
                 "a": study_lib.name_side(pair.a),
                 "b": study_lib.name_side(pair.b),
-                **result._asdict(),
-                "interval": list(result.interval),
-                "interval_crossed": _cross(study, pair, arms),
-                "p_adjusted": p_adjusted[index],
-                "p_equivalence": p_equivalence[index],
+                **answer,
                 "adjustment": study.adjustment,
-                "margin": margins[index],
-                "relation": pair.relation,
-                "verdict": verdict,
                 "predicted": pair.predicted,
-                "warnings": find_confounds(*sides) + limits,
+                "warnings": warnings,
             }
         )
     return rows
+
+
+def verdict_of(claim: Claim, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The verdict on a claim from its rows of verdicts.json: its headline's, or all its parts'."""
+    own = [row["verdict"] for row in rows if row["role"] != "secondary"]
+    if not own:
+        return "inconclusive"
+    return own[0] if claim.parts == 1 else decision.combine(own)
 
 
 def find_arms(arms: Mapping[str, Arm], side: Side) -> list[Arm]:
@@ -171,81 +176,102 @@ def _describe_datasets(base: Config, sides: Sequence[Sequence[Arm]]) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-def _score_side(
-    study: Study, comparison: Comparison, side: Side, arms: Mapping[str, Arm]
-) -> np.ndarray:
-    """A side of a comparison as one number a seed [seeds]."""
-    metric = metrics.METRICS[comparison.metric or study.metric]
-
-    def mean(overrides: Overrides, metric: metrics.Metric = metric) -> np.ndarray:
-        covered = find_arms(arms, overrides)
-        return np.mean([[metric.read(record) for record in arm.records] for arm in covered], axis=0)
-
-    match side:
-        case Score(of, name):
-            return mean(of, metrics.METRICS[name])
-        case Lead(a, b):
-            return mean(a) - mean(b)
-        case Slope(of, knob):
-            levels = sorted({getattr(arm.config, knob) for arm in find_arms(arms, of)})
-            scores = np.stack([mean({**of, knob: level}) for level in levels])
-            return stats.trend(np.log2(levels), scores)
-        case float() | int():
-            return np.full(len(next(iter(arms.values())).records), float(side))
-    return mean(side)
-
-
-def _compare(a: np.ndarray, b: np.ndarray, margin: float) -> tuple[stats.Paired, list[str]]:
-    """The paired comparison of what is finite, and a warning of what is not."""
-    finite = np.isfinite(a) & np.isfinite(b)
-    missing = [f"seeds without a finite score, left out: {(~finite).sum()} of {len(a)}"]
-    if finite.sum() >= 2:
-        result = stats.compare(a[finite], b[finite], margin)
-        return result, [] if finite.all() else missing
-    nothing = (math.nan, math.nan)
-    return (
-        stats.Paired(int(finite.sum()), *nothing, math.nan, nothing, 1.0, 1.0, None, 0.5, None),
-        missing,
+def _ask(
+    study: Study, pair: Comparison, role: decision.Role, arms: Mapping[str, Arm]
+) -> decision.Question:
+    """A comparison as arrays by seed, and by image where its metric is a mean over images."""
+    overrides = {name: arm.overrides for name, arm in arms.items()}
+    configs = {name: arm.config for name, arm in arms.items()}
+    sides = [study_lib.weigh(side, overrides, configs) for side in (pair.a, pair.b)]
+    metric = metrics.find(pair.metric or study.metric)
+    of_sides = [metrics.find(side.metric) if side.metric else metric for side in sides]
+    num_seeds = len(next(iter(arms.values())).records)
+    threshold = pair.threshold
+    if not sides[1].weights and pair.relation in "<>":  # a number is what a has to pass
+        threshold, sides[1] = sides[1].number, Weighed({}, "")
+    a, b = (_score(side, own, arms, num_seeds) for side, own in zip(sides, of_sides, strict=True))
+    images, clusters = _by_image(sides, of_sides, arms)
+    return decision.Question(
+        a=a,
+        b=b,
+        relation=pair.relation,
+        margin=metric.margin if pair.margin is None else pair.margin,
+        threshold=threshold,
+        role=role,
+        resolution=_resolution(sides, of_sides, arms),
+        images=images,
+        clusters=clusters,
+        counts_failures=metric.counts_failures,
     )
 
 
-def _cross(study: Study, pair: Comparison, arms: Mapping[str, Arm]) -> list[float] | None:
-    """The interval over seeds and test images at once, where a difference of accuracies has one."""
-    if (pair.metric or study.metric) != "test_accuracy":
-        return None
-    sides = [_correctness(pair_side, arms) for pair_side in (pair.a, pair.b)]
-    a, b = sides
-    if a is None or b is None or a.shape != b.shape:
-        return None
-    return list(stats.crossed_interval(a, b))
+def _score(
+    side: Weighed, metric: metrics.Metric, arms: Mapping[str, Arm], num_seeds: int
+) -> np.ndarray:
+    """A side of a comparison as one number a seed [seeds]; NaN where a run of it failed."""
+    total = np.full(num_seeds, side.number)
+    for name, weight in side.weights.items():
+        total += weight * np.array([metric.read(record) for record in arms[name].records])
+    return total
 
 
-def _correctness(side: Side, arms: Mapping[str, Arm]) -> np.ndarray | None:
-    """Which test images each seed got right [seeds, images], averaged over the arms of a side."""
+def _resolution(
+    sides: Sequence[Weighed], of_sides: Sequence[metrics.Metric], arms: Mapping[str, Arm]
+) -> float:
+    """The root of the mean square of the sides' resolutions; numbers have none."""
+    found = []
+    for side, metric in zip(sides, of_sides, strict=True):
+        sound = [
+            r for name in side.weights for r in arms[name].records if not metrics.has_failed(r)
+        ]
+        if sound:
+            found.append(metric.resolution(sound[0]))
+    return math.sqrt(sum(r * r for r in found) / len(found)) if found else 0.0
 
-    def mean(overrides: Overrides) -> np.ndarray | None:
-        covered = [record for arm in find_arms(arms, overrides) for record in arm.records]
-        if any("test_correct" not in record.scores for record in covered):
-            return None
-        sizes = {record.scores["num_test_examples"] for record in covered}
-        if len(sizes) != 1:
-            return None
-        (size,) = sizes
-        rows = [store.unpack_correct(r.scores["test_correct"], size) for r in covered]
-        num_seeds = len(find_arms(arms, overrides)[0].records)
-        return np.mean(np.reshape(rows, (-1, num_seeds, size)), axis=0)
 
-    if isinstance(side, Lead):
-        a, b = mean(side.a), mean(side.b)
-        return None if a is None or b is None or a.shape != b.shape else a - b
-    return mean(side) if isinstance(side, dict) else None
+def _by_image(
+    sides: Sequence[Weighed], of_sides: Sequence[metrics.Metric], arms: Mapping[str, Arm]
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """The contrast [seeds, images] and the clusters [images], where all runs share their images.
+
+    Rows of seeds in which a run failed are NaN.
+    """
+    covered = {name: arms[name] for side in sides for name in side.weights}
+    if len({_name_images(record) for arm in covered.values() for record in arm.records}) != 1:
+        return None, None
+    total: Any = 0.0
+    for sign, side, metric in zip((1, -1), sides, of_sides, strict=True):
+        for name, weight in side.weights.items():
+            rows = [metric.images(record) for record in arms[name].records]
+            known = [row for row in rows if row is not None]
+            if not known:
+                return None, None
+            missing = np.full_like(known[0], np.nan)
+            stacked = np.stack([missing if row is None else row for row in rows])
+            total = total + sign * weight * stacked
+        total = total - sign * side.number
+    counted = np.isfinite(total).any(axis=0)
+    records = [record for arm in covered.values() for record in arm.records]
+    kept: dict[str, str] = next((own for r in records if (own := r.scores.get("by_image"))), {})
+    clusters = store.unpack_values(kept["cluster"])[counted] if "cluster" in kept else None
+    return total[:, counted], clusters
+
+
+def _name_images(record: Record) -> tuple[str, ...]:
+    """What tells the test images of one run from those of another."""
+    names = ("dataset", "test_split", "image_size", "eval_crop")
+    own = [str(record.config.get(name)) for name in names]
+    return (*own, str(record.provenance.get("data_fingerprint")))
 
 
 def _compare_published(study: Study, arms: Mapping[str, Arm]) -> tuple[Agreement, ...]:
     found = []
     for published in study.published:
         (arm,) = find_arms(arms, published.arm)
-        scores = [metrics.METRICS[study.metric].read(record) for record in arm.records]
+        scores = np.array([metrics.find(study.metric).read(record) for record in arm.records])
+        scores = scores[np.isfinite(scores)]
+        if len(scores) < stats.FEWEST:
+            continue
         low, high = stats.prediction_interval(scores)
         agrees = low <= published.value <= high
         found.append(
@@ -263,18 +289,18 @@ COSTS = {
 
 
 def find_confounds(a: Sequence[Arm], b: Sequence[Arm]) -> list[str]:
-    """What differs between two sides besides the choice, and the runs of either that diverged."""
+    """What differs between two sides besides the choice."""
     found = []
     for key, words in COSTS.items():
         left, right = (_describe_cost([arm.cost[key] for arm in side]) for side in (a, b))
         if a and b and left != right:
             found.append(f"differ in {words}: {left} against {right}")
-    diverged = [sum(arm.num_diverged for arm in side) for side in (a, b)]
-    if any(diverged):
-        found.append(f"runs that diverged: {diverged[0]} against {diverged[1]}")
     return found
 
 
 def _describe_cost(values: Sequence[Any]) -> str:
-    words = ["x".join(map(str, v)) if isinstance(v, list) else f"{v:,}" for v in values]
+    words = [
+        "x".join(map(str, v)) if isinstance(v, list) else "whole image" if v is None else f"{v:,}"
+        for v in values
+    ]
     return " / ".join(dict.fromkeys(words))

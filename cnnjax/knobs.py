@@ -1,10 +1,17 @@
 """One choice of a run as data: its type, its allowed values, its text. Imports no JAX."""
 
 import dataclasses
+import re
+import struct
 import types
 import typing
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
+
+LARGEST_INTEGER = 2**31 - 1  # a program counts in 32 bits
+NOT_ALLOWED = "is not allowed"
+LEAST_NORMAL = 2.0**-126  # of float32: devices take what is smaller for 0
 
 
 class ConfigError(ValueError):
@@ -25,6 +32,9 @@ def number(default: Any, help: str, **rules: Any) -> Any:
     return dataclasses.field(default=default, metadata={"help": help, "traced": True, **rules})
 
 
+Allowed = tuple[str, ...] | range  # values of another knob with which one is read
+
+
 class Knob(NamedTuple):
     """One field of Config as data, for flags, listings and checks."""
 
@@ -41,8 +51,8 @@ class Knob(NamedTuple):
     above: float | None = None  # every value must be greater
     below: float | None = None  # every value must be smaller
     pair: bool = False  # a tuple of one or two: height and width
-    used_with: Mapping[str, tuple[str, ...]] = types.MappingProxyType({})
-    only_with: Mapping[str, Mapping[str, tuple[str, ...]]] = types.MappingProxyType({})  # by value
+    used_with: Mapping[str, Allowed] = types.MappingProxyType({})
+    only_with: Mapping[str, Mapping[str, Allowed]] = types.MappingProxyType({})  # by value
 
 
 def make_knobs(config: type) -> dict[str, Knob]:
@@ -76,7 +86,7 @@ def describe_allowed(knob: Knob) -> str:
 
 
 def check_value(knob: Knob, value: Any) -> None:
-    """Raises ConfigError unless the knob allows this value."""
+    """Raises ConfigError unless the knob allows this value, in the precision of a program."""
     if knob.check is not None and isinstance(value, str):
         knob.check(value)
     items, item_type = (value,), knob.type
@@ -88,8 +98,10 @@ def check_value(knob: Knob, value: Any) -> None:
         typed = typed and isinstance(item, bool) == (item_type is bool)
         if not typed or not _allows(knob, item):
             raise ConfigError(
-                f"--{knob.name}={format_value(value)} is not allowed: give {describe_allowed(knob)}"
+                f"--{knob.name}={format_value(value)} {NOT_ALLOWED}: give {describe_allowed(knob)}"
             )
+        if item_type in (int, float):
+            _check_precision(knob, item)
 
 
 def _allows(knob: Knob, item: Any) -> bool:
@@ -107,25 +119,115 @@ def _allows(knob: Knob, item: Any) -> bool:
     )
 
 
+def round_to_float32(value: float) -> float:
+    """The float32 that a program computes with: 0 for what is too small, inf for too large."""
+    try:
+        (rounded,) = struct.unpack("f", struct.pack("f", value))
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+    return rounded if abs(rounded) >= LEAST_NORMAL else 0.0
+
+
+def _check_precision(knob: Knob, item: Any) -> None:
+    """Raises ConfigError where a number that is allowed is none in 32 bits."""
+    if isinstance(item, int) and knob.type is not float:
+        if item > max(LARGEST_INTEGER, knob.high or 0):
+            raise ConfigError(
+                f"--{knob.name}={item} does not fit 32 bits: give at most {LARGEST_INTEGER}"
+            )
+        return
+    rounded = round_to_float32(item)
+    if not _allows(knob, rounded) or (item and not rounded):
+        raise ConfigError(
+            f"--{knob.name}={item} is {rounded:g} in float32, in which runs compute: give"
+            f" {describe_allowed(knob)} there"
+        )
+
+
 def format_value(value: Any) -> str:
-    """A value as a flag shows it: a tuple as 16,32, a boolean as true."""
+    """A value as a flag shows it: a tuple as 16,32, a boolean as true, a text that can be shown."""
     if isinstance(value, bool):
         return str(value).lower()
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) else printable(str(value))
+
+
+def printable(text: str) -> str:
+    r"""`text` with each control character, and each byte of a path that is no UTF-8, as \xff."""
+    return "".join(
+        _escape(character) if unicodedata.category(character) in ("Cc", "Cs") else character
+        for character in text
+    )
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python carries such a byte (PEP 383)
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
+
+
+BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
 
 def parse_value(knob: Knob, text: str) -> Any:
     """The knob's value from text; a tuple is written 16,32 or 16x32. Raises ConfigError."""
+    plain = text.strip()
     try:
         if knob.type is tuple:
-            value = tuple(int(part) for part in text.replace("x", ",").split(",") if part.strip())
+            parts = plain.replace("x", ",").split(",") if plain else []
+            value = tuple(int(part) for part in parts)
             if knob.pair and len(value) == 2 and value[0] == value[1]:
                 value = value[:1]
         elif knob.type is bool:
-            value = {"true": True, "false": False}[text.lower()]
+            value = BOOLEANS[plain.lower()]
+        elif knob.type is str:
+            value = plain if knob.choices else text
         else:
-            value = knob.type(text)
+            value = knob.type(plain)
     except (ValueError, KeyError):
         value = text
     check_value(knob, value)
     return value
+
+
+# One value of a list and what ends it: in quotes, where a quote is written twice, or up to a comma.
+ITEM = re.compile(
+    r"""\s*+(?:"((?:[^"]|"")*)"|'((?:[^']|'')*)'|(?!["'])([^,]*?))\s*(,|\Z)""", re.DOTALL
+)
+
+
+def split_values(text: str) -> list[str]:
+    """The values of a list: `max, avg`, or `"a,b",c` where a value holds a comma.
+
+    Blanks around a value do not count, unless quoted. Raises ConfigError on a value that is empty
+    without quotes, and on a quote that is not closed.
+    """
+    values, place, comma = [], 0, ","
+    while comma:
+        item = ITEM.match(text, place)
+        if item is None:
+            raise ConfigError(
+                f"{text[place:].strip()} begins with a quote that does not end the value: close it"
+                " before the comma, and write a quote inside twice"
+            )
+        double, single, bare, comma = item.groups()
+        if bare == "":
+            raise ConfigError(
+                f'{text} has an empty value: leave out the comma, or write "" if it is meant'
+            )
+        if double is not None:
+            values.append(double.replace('""', '"'))
+        else:
+            values.append(bare or single.replace("''", "'"))
+        place = item.end()
+    return values
+
+
+def normalise_number(text: str) -> str:
+    """One text for each number, so that 0, 0.0 and 00 are one name; other text as it is."""
+    match = re.fullmatch(r"([+-]?)0*(\d+?)(?:\.(\d*?)0*)?", text, re.ASCII)
+    if match is None:
+        return text
+    sign, whole, part = match.groups()
+    number = f"{whole}.{part}" if part else whole
+    return f"-{number}" if sign == "-" and number != "0" else number

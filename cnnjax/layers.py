@@ -1,4 +1,8 @@
-"""The layers that every network is made of: ops with their parameters, as Flax modules."""
+"""The layers that every network is made of: ops with their parameters, as Flax modules.
+
+Parameters are float32. A layer rounds what it multiplies (its input and its kernel) and the
+product to the precision of the run, as its `platform` has it (a JAX back end; None: the default).
+"""
 
 import math
 
@@ -10,8 +14,8 @@ from jax import Array
 
 from cnnjax import layouts
 from cnnjax.config import Config
-from cnnjax.ops import activation, connectivity, conv, digit_codes, initial, norm, pool, precision
-from cnnjax.ops.padding import output_size
+from cnnjax.ops import activation, connectivity, conv, digit_codes, initial, pool, precision
+from cnnjax.ops.padding import Pads, output_size, span_of
 
 
 def as_pair(values: tuple[int, ...]) -> tuple[int, int]:
@@ -31,37 +35,42 @@ class Conv(nn.Module):
     connectivity: str
     use_bias: bool
     whitened: bool = False  # whether its kernels are fixed ones that whiten its patches
+    platform: str | None = None
 
     @nn.compact
     def __call__(self, maps: Array) -> Array:
         kinds = {"standard": self.standard, "separable": self.separable, "unshared": self.unshared}
         try:
             form = self.whiten if self.whitened else kinds[self.config.conv]
-            maps, fan_in = form(maps)
+            maps, fan_in = form(self.round(maps))
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
-        maps = precision.round_to(self.config.dtype, maps)
+        maps = self.round(maps)
         if not self.use_bias:
             return maps
         bias = self.param("bias", initial.init_bias(self.config.init, fan_in), maps.shape[-1:])
-        return maps + bias.reshape(1, 1, 1, -1)
+        return maps + self.round(bias).reshape(1, 1, 1, -1)
+
+    def round(self, values: Array) -> Array:
+        """`values` in the precision of the run."""
+        return precision.round_to(self.config.dtype, values, self.platform)
 
     def standard(self, maps: Array) -> tuple[Array, int]:
         """One kernel a feature at every position; each sees its group's or its table's channels."""
         init, channels = initial.INITS[self.config.init][0], maps.shape[-1]
-        if channels % self.groups or self.features % self.groups:
-            raise ValueError(
-                f"{self.groups} groups do not divide {channels} channels into {self.features}"
-            )
+        units = self.features // self.pieces
+        if channels % self.groups or units % self.groups:
+            raise ValueError(f"{self.groups} groups do not divide {channels} channels into {units}")
         shape = (*self.kernel_size, channels // self.groups, self.features)
         table = self.table(channels)
         if table is None:
-            kernel, seen = self.param("kernel", init, shape), channels // self.groups
+            kernel = self.param("kernel", initial.in_groups(init, self.groups), shape)
+            seen = channels // self.groups
             return self.slide(maps, kernel, self.groups), math.prod(self.kernel_size) * seen
+        scale = initial.make_up(self.config.init, channels, table.sum(axis=0))
 
         def init_partial(key: Array, shape: tuple[int, ...]) -> Array:
-            # Dense initialisers count every channel: make up for the absent.
-            return init(key, shape) * np.sqrt(channels / table.sum(axis=0)).reshape(1, 1, 1, -1)
+            return init(key, shape) * jnp.asarray(scale, jnp.float32).reshape(1, 1, 1, -1)
 
         kernel = self.param("kernel", init_partial, shape) * table[None, None]
         seen = int(table.sum(axis=0).max())
@@ -80,7 +89,6 @@ class Conv(nn.Module):
             return jnp.concatenate([kernel, -kernel], axis=-1)[..., : shape[-1]]
 
         kernel = self.variable("batch_stats", "kernel", init).value
-        kernel = precision.round_to(self.config.dtype, kernel)
         return self.slide(maps, kernel, 1), math.prod(shape[:-1])
 
     def count_features(self, channels: int) -> int:
@@ -90,19 +98,26 @@ class Conv(nn.Module):
         return min(self.features, 2 * math.prod(self.kernel_size) * channels)
 
     def separable(self, maps: Array) -> tuple[Array, int]:
-        """A kernel a channel, then a 1x1 convolution over the channels."""
-        init, channels = initial.INITS[self.config.init][0], maps.shape[-1]
-        depthwise = self.param("depthwise", init, (*self.kernel_size, 1, channels))
-        pointwise = self.param("kernel", init, (1, 1, channels, self.features))
-        return conv.conv2d(self.slide(maps, depthwise, channels), pointwise), channels
+        """A kernel a channel, then a 1x1 convolution over the channels.
+
+        Together they start at the scale of a standard convolution.
+        """
+        init, channels, cells = self.config.init, maps.shape[-1], math.prod(self.kernel_size)
+        own = initial.in_groups(initial.DEPTHWISE[init][0], channels)
+        depthwise = self.param("depthwise", own, (*self.kernel_size, 1, channels))
+        gain = initial.pointwise_gain(init, cells, channels, self.features)
+        pointwise = self.param(
+            "kernel", lambda key, shape: initial.INITS[init][0](key, shape) * gain,
+            (1, 1, channels, self.features),
+        )  # fmt: skip
+        maps = self.round(self.slide(maps, depthwise, channels))
+        return conv.conv2d(maps, self.round(pointwise), platform=self.platform), channels
 
     def unshared(self, maps: Array) -> tuple[Array, int]:
         """A kernel a feature and position: the same receptive fields, nothing shared."""
         config, window = self.config, self.kernel_size
         explicit, fan_in = as_pair(config.pad), math.prod(window) * maps.shape[-1]
-        pads = conv.find_pads(
-            maps.shape, window, self.stride, self.padding, explicit, config.dilation
-        )
+        pads = self.find_pads(maps.shape)
         rows, columns = (
             output_size(size, cells, self.stride, sum(pad), config.dilation)
             for size, cells, pad in zip(maps.shape[1:3], window, pads, strict=True)
@@ -110,12 +125,13 @@ class Conv(nn.Module):
 
         def init(key: Array, shape: tuple[int, ...]) -> Array:
             keys = jax.random.split(key, rows * columns)  # each position on its own
-            kernels = jax.vmap(lambda key: initial.INITS[config.init][0](key, shape[2:]))(keys)
+            own = (*window, maps.shape[-1], self.features)  # the fans are those of a convolution
+            kernels = jax.vmap(lambda key: initial.INITS[config.init][0](key, own))(keys)
             return kernels.reshape(shape)
 
         kernel = self.param("kernel", init, (rows, columns, fan_in, self.features))
         maps = conv.local2d(
-            maps, kernel, window, self.stride, self.padding,
+            maps, self.round(kernel), window, self.stride, self.padding,
             explicit=explicit, fill=config.fill, dilation=config.dilation,
         )  # fmt: skip
         return maps, fan_in
@@ -126,14 +142,38 @@ class Conv(nn.Module):
             return None
         if self.groups > 1:
             raise ValueError(f"--groups={self.groups} excludes --connectivity={self.connectivity}")
-        return connectivity.CONNECTIVITIES[self.connectivity](channels, self.features)
+        # The channels that an activation takes together see the same ones.
+        units = self.features // self.pieces
+        table = connectivity.CONNECTIVITIES[self.connectivity](channels, units)
+        return np.repeat(table, self.pieces, axis=1)
+
+    @property
+    def pieces(self) -> int:
+        """Neighbouring features that the activation makes one unit of."""
+        return activation.FAN_OUT.get(self.config.activation, 1)
+
+    def find_pads(self, shape: tuple[int, ...]) -> Pads:
+        """The border of maps of that shape, for height and width."""
+        config, explicit = self.config, as_pair(self.config.pad)
+        return conv.find_pads(
+            shape, self.kernel_size, self.stride, self.padding, explicit, config.dilation
+        )
+
+    def first_middle(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Row and column of the middle of the first window [2]; the lesser where two are."""
+        spans = (span_of(cells, self.config.dilation) for cells in self.kernel_size)
+        pads = self.find_pads(shape)
+        return np.array(
+            [(span - 1) // 2 - pad[0] for span, pad in zip(spans, pads, strict=True)], int
+        )
 
     def slide(self, maps: Array, kernel: Array, groups: int) -> Array:
-        """`conv.conv2d` with this layer's stride and border."""
+        """`conv.conv2d` with this layer's stride, border and precision."""
         config = self.config
         return conv.conv2d(
-            maps, kernel, self.stride, self.padding, explicit=as_pair(config.pad),
+            maps, self.round(kernel), self.stride, self.padding, explicit=as_pair(config.pad),
             fill=config.fill, dilation=config.dilation, groups=groups, form=config.conv_form,
+            platform=self.platform,
         )  # fmt: skip
 
     def absent(self, channels: int) -> int:
@@ -159,6 +199,7 @@ class Pool(nn.Module):
 
     config: Config
     stride: int
+    platform: str | None = None
 
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
@@ -169,6 +210,8 @@ class Pool(nn.Module):
             extra = (self.config.count_padding,)
         elif name == "stochastic":
             extra = (self.make_rng("pool") if train else None,)
+        elif name == "blur":
+            extra = (self.platform,)
         elif name == "subsample":  # begins as the mean
             mean, shape = nn.initializers.constant(self.config.pool_size**-2), maps.shape[-1:]
             bias = self.param("bias", nn.initializers.zeros, shape)
@@ -204,99 +247,55 @@ class Dense(nn.Module):
     features: int
     activated: bool
     use_bias: bool
+    platform: str | None = None
 
     @nn.compact
     def __call__(self, units: Array) -> Array:
+        def round_to(values: Array) -> Array:
+            return precision.round_to(self.config.dtype, values, self.platform)
+
         init, inputs = self.config.init, units.shape[-1]
         hidden, linear = initial.INITS[init]
         shape = (inputs, self.features)
         kernel = self.param("kernel", hidden if self.activated else linear, shape)
-        output = precision.round_to(self.config.dtype, units @ kernel)
+        output = round_to(round_to(units) @ round_to(kernel))
         if not self.use_bias:
             return output
         bias = self.param("bias", initial.init_bias(init, inputs), shape[1:])
-        return output + bias.reshape(1, -1)
+        return output + round_to(bias).reshape(1, -1)
 
 
 def make_conv(
     config: Config, spec: layouts.Conv, stride: int, name: str, use_bias: bool = True,
-    whitened: bool = False,
+    whitened: bool = False, platform: str | None = None, padding: str = "",
 ) -> Conv:  # fmt: skip
-    """A layer of a layout; the run's pooling may add to its stride."""
+    """A layer of a layout; the run's pooling may add to its stride.
+
+    Its border is the run's, unless `padding` names another.
+    """
     return Conv(
         config,
         spec.features * activation.FAN_OUT.get(config.activation, 1),
         as_pair(spec.kernel_size),
         stride,
-        spec.padding if config.padding == "published" else config.padding,
+        padding or (spec.padding if config.padding == "published" else config.padding),
         groups=config.groups if spec.grouped else 1,
         connectivity=config.connectivity if spec.partial else "all",
         use_bias=(config.bias or spec.biased) and use_bias,
         whitened=whitened,
+        platform=platform,
         name=name,
     )
 
 
-class BatchNorm(nn.Module):
-    """Batch normalisation [..., C] with running statistics for evaluation; `ops.norm` is faster
-    on a CPU than Flax's layer, whose variables it has.
-    """  # fmt: skip
-
-    momentum: float
-    epsilon: float
-    use_scale: bool
-
-    @nn.compact
-    def __call__(self, units: Array, train: bool) -> Array:
-        shape = units.shape[-1:]
-        mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
-        var = self.variable("batch_stats", "var", jnp.ones, shape)
-        ones, zeros = nn.initializers.ones, nn.initializers.zeros
-        scale = self.param("scale", ones, shape) if self.use_scale else jnp.ones(shape)
-        bias = self.param("bias", zeros, shape)
-        if not train:
-            return norm.normalise(units, mean.value, var.value, scale, bias, self.epsilon)
-        found: tuple[Array, Array, Array] = norm.batch_norm(units, scale, bias, self.epsilon)
-        if not self.is_initializing():
-            for running, own in zip((mean, var), found[1:], strict=True):
-                running.value = self.momentum * running.value + (1 - self.momentum) * own
-        return found[0]
-
-
-def make_dense(config: Config, features: int, name: str, activated: bool = True) -> nn.Module:
+def make_dense(
+    config: Config, features: int, name: str, activated: bool = True, platform: str | None = None
+) -> nn.Module:
     """A dense layer, for an activation above it or (the logits) for none."""
     scale = activation.FAN_OUT.get(config.activation, 1) if activated else 1
-    return Dense(config, features * scale, activated, config.bias, name=name)
+    return Dense(config, features * scale, activated, config.bias, platform, name=name)
 
 
 def activate(config: Config, units: Array) -> Array:
     """The run's non-linearity."""
     return activation.ACTIVATIONS[config.activation](units)
-
-
-def normalise(config: Config, units: Array, train: bool, name: str) -> Array:
-    """The run's normalisation over the channels, which lie last, where it is before activations.
-
-    Batch (Ioffe and Szegedy 2015), layer (Ba et al. 2016), group (Wu and He 2018).
-    """
-    scaled = config.norm_scale
-    if config.norm == "batch":
-        return BatchNorm(config.norm_momentum, config.norm_epsilon, scaled, name=name)(units, train)
-    if config.norm == "layer":
-        layer = nn.LayerNorm(use_scale=scaled, name=name)
-    elif config.norm == "group":
-        groups = math.gcd(units.shape[-1], 8)
-        layer = nn.GroupNorm(num_groups=groups, use_scale=scaled, name=name)
-    else:
-        return units
-    return layer(units)
-
-
-def respond(maps: Array) -> Array:
-    """Each cell over the activity of five neighbouring channels (Krizhevsky et al. 2012, 3.3)."""
-    squares = jnp.pad(maps * maps, ((0, 0),) * 3 + ((2, 2),))
-    channels = maps.shape[-1]
-    total = sum(
-        (squares[..., shift : shift + channels] for shift in range(5)), jnp.zeros_like(maps)
-    )
-    return maps / (2 + 1e-4 * total) ** 0.75

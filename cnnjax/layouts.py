@@ -32,11 +32,12 @@ Layout = tuple[Conv | str, ...]
 def cnn(config: Config, num_classes: int) -> Layout:
     """Convolutions of `widths`, with a pooling after every `pool_every` of them."""
     layout: list[Conv | str] = []
+    every = config.pool_every or 1  # `cost.find_network` has put another number where 0 needs one
     for index, width in enumerate(config.widths, start=1):
         layout.append(
             Conv(width, config.kernel_size, config.stride, grouped=index > 1, partial=True)
         )
-        if index % config.pool_every == 0:
+        if index % every == 0:
             layout.append(POOL)
     return tuple(layout)
 

@@ -39,13 +39,13 @@ def probabilities(logits: Array, temperature: float = 1.0) -> Array:
     return jax.nn.softmax(logits / temperature, axis=-1)
 
 
-MODELS: dict[str, Callable[[Config, int], nn.Module]] = {
+MODELS: dict[str, Callable[..., nn.Module]] = {
     **dict.fromkeys(layouts.LAYOUTS, networks.CNN),
     **dict.fromkeys(layouts.RESNETS, networks.ResNet),
     "mlp": networks.Dense,
     "mnist1d_mlp": networks.Dense,
     "logistic": networks.Dense,
-}  # besides: the twins, which `cost.find_twin` turns into one of these
+}  # besides: the twins, which `cost.find_network` turns into one of these
 
 
 def input_shape(config: Config, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -59,11 +59,12 @@ def resize(config: Config, images: Array) -> Array:
     shape = input_shape(config, images.shape[1:])  # pyright: ignore[reportArgumentType]
     if shape == images.shape[1:]:
         return images
-    return jax.image.resize(images, (images.shape[0], *shape), "bilinear")
+    precision = jax.lax.Precision[config.precision.upper()]
+    return jax.image.resize(images, (images.shape[0], *shape), "bilinear", precision=precision)
 
 
-def find_filters(config: Config, images: np.ndarray, mean: float, std: float) -> np.ndarray | None:
-    """The first layer's whitening kernels for images [N, H, W, C] uint8 of that mean and deviation.
+def find_filters(config: Config, images: np.ndarray, mean: Any, std: Any) -> np.ndarray | None:
+    """The first layer's whitening kernels for images [N, H, W, C] standardised by these.
 
     None where that layer is learned.
     """
@@ -98,26 +99,35 @@ def find_kernel(params: Params, layer: str) -> Array:
 
 
 def scale_kernels(params: Params, gain: Array) -> Params:
-    """The kernels of all layers but the logits, times a gain; all else as it is."""
+    """The kernels of all layers but the logits, times a gain; all else as it is.
+
+    Of a separable convolution the second half alone, so that the gain counts once a layer.
+    """
 
     def scale(path: tuple, leaf: Array) -> Array:
         names = [str(key.key) for key in path]
-        scaled = leaf.ndim > 1 and "logits" not in names
+        scaled = leaf.ndim > 1 and not {"logits", "depthwise"} & set(names)
         return leaf * gain.astype(leaf.dtype) if scaled else leaf
 
     return jax.tree_util.tree_map_with_path(scale, params)
 
 
-def make_model(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> Model:
+def make_model(
+    config: Config, image_shape: tuple[int, int, int], num_classes: int, platform: str | None = None
+) -> Model:
     """The network of a run for images [H, W, C], as pure functions.
 
-    `init` raises ValueError, naming the layer, where a kernel or a pooling does not fit its map.
+    `platform` is the JAX back end whose arithmetic it uses, None for the default one. `init` raises
+    ValueError, naming the layer, where a kernel or a pooling does not fit its map.
     """
-    module = MODELS[config.model](config, num_classes)
-    blank = jnp.zeros((1, *input_shape(config, image_shape)), jnp.float32)
+    module = MODELS[config.model](config, num_classes, platform)
+
+    def see(images: Array) -> Array:
+        return precision.round_to(config.dtype, resize(config, images), platform)
 
     def init(key: Array) -> tuple[Params, Stats]:
-        variables = module.init(key, blank, train=False)
+        blank = jnp.zeros((1, *input_shape(config, image_shape)), jnp.float32)
+        variables = module.init(key, see(blank), train=False)
         return variables.get("params", {}), variables.get("batch_stats", {})
 
     def finish(logits: Any) -> Array:
@@ -126,14 +136,15 @@ def make_model(config: Config, image_shape: tuple[int, int, int], num_classes: i
     def apply(
         params: Params, stats: Stats, images: Array, key: Array | None = None
     ) -> tuple[Array, Stats]:
-        images = resize(config, images)
-        params, images = jax.tree.map(
-            lambda leaf: precision.round_to(config.dtype, leaf), (params, images)
-        )
+        images = see(images)
         variables = {"params": params, "batch_stats": stats}
         if key is None:
             return finish(module.apply(variables, images, train=False)), stats
-        dropout, pool, depth = jax.random.split(key, 3)
+        dropout, pool, depth, cells = jax.random.split(key, 4)
+        if config.input_dropout:
+            share = 1 - config.input_dropout
+            kept = jax.random.bernoulli(cells, share, images.shape)
+            images = jnp.where(kept, images / share, 0)
         logits, updated = module.apply(
             variables, images, train=True, mutable=["batch_stats"],
             rngs={"dropout": dropout, "pool": pool, "depth": depth},

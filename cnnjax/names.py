@@ -16,7 +16,7 @@ FILES = {
     " x_test, y_test, or x and y",
     "idx": "idx:PATH, a folder of files in MNIST's format",
 }
-OFFICIAL = re.compile(r"(?P<name>\w+(/[\w.+-]+)?)(:(?P<version>\d+\.\d+\.\d+))?")
+OFFICIAL = re.compile(r"(?P<name>\w+(/\w[\w.+-]*)?)(:(?P<version>\d+\.\d+\.\d+))?")
 ALLOWED = (
     f"{'|'.join(BUILT_IN)}, a TFDS name such as mnist or cifar10:3.0.2, {'|'.join(FILES)}:PATH"
 )

@@ -95,16 +95,31 @@ OPTIMIZERS: dict[str, MakeOptimizer] = {
     "muon": muon,
 }
 
+
+def fall_in_steps(steps: int) -> optax.Schedule:
+    """A tenth of the rate from half of the steps on, a hundredth from three quarters on.
+
+    Of 64,000 steps those are the 32,000 and 48,000 of He et al. 2016, section 4.2.
+    """
+    half, three_quarters = -(-steps // 2), -(-3 * steps // 4)
+    return optax.piecewise_constant_schedule(1.0, {half: 0.1, three_quarters: 0.1})
+
+
+def rise_and_fall(steps: int) -> optax.Schedule:
+    """Up from 1/25 over the first 30% of the steps, and down to nothing (Smith and Topin 2018).
+
+    The peak and the end lie at these shares of all steps, where PyTorch's `OneCycleLR` is a step
+    ahead, so that its last step is one of nothing.
+    """
+    return optax.cosine_onecycle_schedule(steps, 1.0)
+
+
 # The learning rate over `steps` steps, as a share of its peak.
 SCHEDULES: dict[str, Callable[[int], optax.Schedule]] = {
     "constant": lambda steps: optax.constant_schedule(1.0),
     "cosine": lambda steps: optax.cosine_decay_schedule(1.0, steps),
-    # A tenth of the rate from the half on, a hundredth from three quarters on.
-    "step": lambda steps: optax.piecewise_constant_schedule(
-        1.0, {steps // 2: 0.1, max(steps * 3 // 4, steps // 2 + 1): 0.1}
-    ),
-    # Up from 1/25 over the first 30% of the steps, and down to nothing (Smith and Topin 2018).
-    "one_cycle": lambda steps: optax.cosine_onecycle_schedule(steps, 1.0),
+    "step": fall_in_steps,
+    "one_cycle": rise_and_fall,
 }
 
 

@@ -5,23 +5,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from cnnjax import config as config_lib
-from cnnjax import cost, stats
+from cnnjax import cost
 from cnnjax import study as study_lib
 from cnnjax.config import Config
 from cnnjax.data.load import request_of
 from cnnjax.names import Request
 from cnnjax.study import Study
-
-
-def warn_of_seeds(study: Study, num_seeds: int) -> list[str]:
-    """One line a claim that so few seeds can never decide."""
-    return [
-        f"claim {claim.id}: {num_seeds} seeds can reach p = {stats.smallest_p(num_seeds):.3g} at"
-        f" best, and {len(claim.comparisons)} comparisons need"
-        f" {stats.ALPHA / len(claim.comparisons):.3g}: nothing can be supported or refuted"
-        for claim in study.claims
-        if stats.smallest_p(num_seeds) >= stats.ALPHA / len(claim.comparisons)
-    ]
 
 
 class Plan(NamedTuple):

@@ -18,6 +18,7 @@ from cnnjax import config as config_lib
 from cnnjax import cost, microbatch, optim, program
 from cnnjax.config import Config
 from cnnjax.data import load
+from cnnjax.ops import precision
 
 # A chunk of lanes is to fill an accelerator and no more: so many multiplications forward, bytes of
 # activations and lanes. From what an H100 does in a tenth of a millisecond; not yet measured.
@@ -25,29 +26,35 @@ CHUNK_MACS, CHUNK_BYTES, CHUNK_LANES = 2**33, 2**30, 32
 DTYPES = {int: np.uint32, float: np.float32}
 
 
-def count_pieces(structure: Config, image_shape: tuple[int, int, int], num_classes: int) -> int:
-    """Pieces in which this platform trains a batch: a GPU or TPU takes it whole."""
-    if jax.default_backend() != "cpu":
+def count_pieces(
+    structure: Config, image_shape: tuple[int, int, int], num_classes: int,
+    platform: str | None = None,
+) -> int:  # fmt: skip
+    """Pieces in which a platform trains a batch: a GPU or TPU takes it whole.
+
+    `platform` is a JAX back end, here and below, and None the default one.
+    """
+    if not precision.is_cpu(platform):
         return 1
     return microbatch.count_pieces(structure, image_shape, num_classes)
 
 
-def find_strategy(structure: Config) -> str:
+def find_strategy(structure: Config, platform: str | None = None) -> str:
     """How the lanes of one device run: `map`, one after the other, or `vmap`, in step.
 
     On two CPU cores `map` is the faster one; many small networks fill an accelerator only together.
     """
     if structure.lanes_strategy == "auto":
-        return "map" if jax.default_backend() == "cpu" else "vmap"
+        return "map" if precision.is_cpu(platform) else "vmap"
     return structure.lanes_strategy
 
 
-def count_chunk(structure: Config, spec: program.DataSpec) -> int:
+def count_chunk(structure: Config, spec: program.DataSpec, platform: str | None = None) -> int:
     """Lanes that a device trains in step, a power of two: 1 with `map`.
 
     Fewer lanes are filled up to a chunk, so that a lane's bits do not tell how many they were.
     """
-    if find_strategy(structure) == "map":
+    if find_strategy(structure, platform) == "map":
         return 1
     measured = cost.measure(structure, spec.image_shape, spec.num_classes)
     chunk = CHUNK_LANES
@@ -123,7 +130,7 @@ def stack_numbers(
 
     The last lane is repeated until there are enough, and the devices share whole chunks evenly.
     """
-    chunk = count_chunk(lanes[0], spec)
+    chunk = count_chunk(lanes[0], spec, mesh.devices.flat[0].platform)
     padding = max(at_least - len(lanes), 0)
     padding += -(len(lanes) + padding) % (mesh.shape["run"] * chunk)
     rows = [config_lib.numbers_of(lane) for lane in (*lanes, *[lanes[-1]] * padding)]

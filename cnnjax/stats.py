@@ -1,11 +1,11 @@
-"""Paired comparisons on plain arrays: intervals, tests, verdicts. Imports no JAX.
+"""Estimates and tests of paired comparisons on plain arrays. Imports no JAX.
 
-Scores are paired by seed: `a[i]` and `b[i]` come from runs that share a seed. Everything drawn
-at random here is drawn from an explicit seed, so the same scores give the same numbers.
+Scores are paired by seed: `a[i]` and `b[i]` come from runs that share a seed. What follows for a
+claim is decided in `decision`. Everything drawn at random here is drawn from an explicit seed, so
+the same scores give the same numbers.
 """
 
-import warnings
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,114 +13,111 @@ from scipy import stats
 
 ALPHA = 0.05
 RESAMPLES = 9_999
-CROSSED_RESAMPLES = 2_000  # each costs a pass over seeds x examples
-
-Verdict = Literal["supported", "refuted", "equivalent", "inconclusive"]
-Relation = Literal[">", "<", "=", "!="]  # what a claim says of a against b
+FEWEST = 3  # seeds from which on an interval means something
+ROUNDING = 1e-6  # of the largest score: smaller differences are none
 
 
-class Paired(NamedTuple):
-    """The comparison of `a` with `b`, one pair a seed."""
+class Estimate(NamedTuple):
+    """A mean difference, its variance, and the degrees of freedom of that."""
 
-    num_seeds: int
-    mean_a: float
-    mean_b: float
-    difference: float  # mean of a - b
-    interval: tuple[float, float]  # 95%, BCa bootstrap
-    p: float  # two-sided sign-flip test
-    p_equivalence: float  # two one-sided t tests against the margin
-    effect_size: float | None  # mean difference over its standard deviation; None where that is 0
-    wins: float  # share of seeds in which a > b, a tie counting one half
-    pair_correlation: float | None  # of a and b over the seeds; None where either is constant
+    mean: float
+    variance: float
+    degrees: float
+
+    def interval(self, confidence: float = 1 - ALPHA) -> tuple[float, float]:
+        """Student's t interval: mean ± t(degrees) x standard error."""
+        half = stats.t.isf((1 - confidence) / 2, self.degrees) * np.sqrt(self.variance)
+        return float(self.mean - half), float(self.mean + half)
+
+    def p(self, null: float = 0.0) -> float:
+        """The two-sided p of a mean of `null`: below a level whose interval leaves it out."""
+        distance = abs(self.mean - null)
+        if self.variance == 0:
+            return float(distance == 0)
+        return float(2 * stats.t.sf(distance / np.sqrt(self.variance), self.degrees))
 
 
-def compare(a: npt.ArrayLike, b: npt.ArrayLike, margin: float, seed: int = 0) -> Paired:
-    """Compares paired scores [n].
+UNKNOWN = Estimate(np.nan, np.nan, np.nan)
 
-    Raises ValueError on lengths that differ, fewer than two pairs, or a score that is not finite.
+
+def estimate(differences: npt.ArrayLike, resolution: float = 0.0) -> Estimate:
+    """The mean of differences [n >= 2], where only seeds vary (Student 1908).
+
+    The standard deviation is at least resolution / sqrt(6), that of the difference of two scores
+    that are rounded to multiples of `resolution`, so that equal roundings are no certainty.
     """
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if a.shape != b.shape or a.ndim != 1 or len(a) < 2:
-        raise ValueError(
-            f"need two equally long lists of at least 2 scores, not {a.shape}, {b.shape}"
-        )
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise ValueError("scores must be finite: count runs that diverged apart")
-    differences = a - b
-    spread = differences.std(ddof=1)
-    constant = is_constant(a) or is_constant(b)
-    return Paired(
-        num_seeds=len(a),
-        mean_a=float(a.mean()),
-        mean_b=float(b.mean()),
-        difference=float(differences.mean()),
-        interval=bca_interval(differences, seed=seed),
-        p=sign_flip_p(differences, seed=seed),
-        p_equivalence=equivalence_p(differences, margin),
-        effect_size=None if is_constant(differences) else float(differences.mean() / spread),
-        wins=float((differences > 0).mean() + (differences == 0).mean() / 2),
-        pair_correlation=None if constant else float(np.corrcoef(a, b)[0, 1]),
-    )
+    d = np.asarray(differences, np.float64)
+    variance = max(d.var(ddof=1), resolution**2 / 6) / len(d)
+    return Estimate(float(d.mean()), float(variance), len(d) - 1.0)
+
+
+def estimate_unpaired(a: npt.ArrayLike, b: npt.ArrayLike, resolution: float = 0.0) -> Estimate:
+    """The difference of the means of a [n >= 2] and b [m >= 2], runs that share no seeds.
+
+    Variance and degrees are those of Welch (1947). A side's standard deviation is at least that
+    of rounding to multiples of `resolution`, as in `estimate`.
+    """
+    sides = [np.asarray(side, np.float64) for side in (a, b)]
+    parts = [max(side.var(ddof=1), resolution**2 / 12) / len(side) for side in sides]
+    doubt = sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
+    variance = sum(parts)
+    least = float(min(map(len, sides)) - 1)
+    degrees = float(variance**2 / doubt) if doubt else least
+    return Estimate(float(sides[0].mean() - sides[1].mean()), float(variance), degrees)
+
+
+def estimate_crossed(
+    contrast: npt.ArrayLike, resolution: float = 0.0, clusters: npt.ArrayLike | None = None
+) -> tuple[Estimate, float]:
+    """The mean of contrast [seeds, images], where both are drawn from a population.
+
+    Gives also the standard error that the images alone leave, however many the seeds. The
+    variance is that of the two-way layout with seeds and images as random effects (Searle,
+    Casella and McCulloch 1992, chapter 4), its degrees those of Satterthwaite (1946). `clusters`
+    [images] names what each image was taken from, where images come in clusters: these are then
+    what is drawn.
+    """
+    d = np.asarray(contrast, np.float64)
+    if clusters is not None:
+        d = _gather_clusters(d, np.asarray(clusters))
+    n, t = d.shape
+    rows, columns, mean = d.mean(axis=1), d.mean(axis=0), d.mean()
+    residuals = d - rows[:, None] - columns + mean
+    of_seeds = max(rows.var(ddof=1), resolution**2 / 6) / n
+    of_images = columns.var(ddof=1) / t
+    of_both = (residuals**2).sum() / ((n - 1) * (t - 1)) / (n * t)
+    variance = max(of_seeds + of_images - of_both, of_seeds, of_images)
+    doubt = of_seeds**2 / (n - 1) + of_images**2 / (t - 1) + of_both**2 / ((n - 1) * (t - 1))
+    degrees = max(variance**2 / doubt, n - 1) if doubt else n - 1
+    found = Estimate(float(mean), float(variance), float(degrees))
+    return found, float(np.sqrt(of_images))
+
+
+def _gather_clusters(contrast: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """[seeds, images] as [seeds, clusters] of the same row means, weighted by size."""
+    _, place = np.unique(clusters, return_inverse=True)
+    sizes = np.bincount(place)
+    own = contrast.mean(axis=1, keepdims=True)
+    above = np.stack([np.bincount(place, row) for row in contrast - own])
+    return own + above * len(sizes) / len(clusters)
+
+
+def drop_rounding(differences: np.ndarray, largest: float) -> np.ndarray:
+    """Differences, those below a millionth of the largest score made 0."""
+    return np.where(np.abs(differences) <= ROUNDING * largest, 0.0, differences)
 
 
 def is_constant(values: np.ndarray) -> bool:
     """True where the values differ by no more than rounding."""
-    return bool(np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())))
+    return bool(np.ptp(values) <= ROUNDING * float(np.abs(values).max()))
 
 
-def bca_interval(
-    values: npt.ArrayLike, confidence: float = 1 - ALPHA, seed: int = 0
-) -> tuple[float, float]:
-    """Bias-corrected and accelerated bootstrap interval of the mean (Efron 1987).
-
-    Values that are all the same give an interval of no width.
-    """
+def mean_interval(values: npt.ArrayLike, confidence: float = 1 - ALPHA) -> tuple[float, float]:
+    """Student's t interval of the mean of values [n]; NaN for fewer than 2."""
     values = np.asarray(values, np.float64)
-    if is_constant(values):
-        return float(values.mean()), float(values.mean())
-    result = stats.bootstrap(
-        (values,), np.mean, confidence_level=confidence, n_resamples=RESAMPLES, method="BCa",
-        rng=np.random.default_rng(seed),
-    )  # fmt: skip
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
-
-
-def crossed_interval(
-    a: npt.ArrayLike, b: npt.ArrayLike, confidence: float = 1 - ALPHA, seed: int = 0
-) -> tuple[float, float]:
-    """Bootstrap interval of the difference in accuracy to expect of new seeds AND new examples.
-
-    `a` and `b` say which examples each run got right: [seeds, examples], paired in both axes.
-    Seeds and examples are drawn anew independently (Owen 2007, "The pigeonhole bootstrap");
-    being a percentile interval, at 20 seeds it covers 92 to 94% where 95% is asked for.
-    Raises ValueError on shapes that differ, fewer than two seeds or fewer than two examples.
-    """
-    a, b = np.asarray(a), np.asarray(b)
-    if a.shape != b.shape or a.ndim != 2 or min(a.shape) < 2:
-        raise ValueError(
-            "need two arrays of at least 2 seeds x 2 examples and of one shape,"
-            f" not {a.shape}, {b.shape}"
-        )
-    differences = a.astype(np.float32) - b.astype(np.float32)
-    num_seeds, num_examples = differences.shape
-    rng = np.random.default_rng(seed)
-    means = np.empty(CROSSED_RESAMPLES)
-    for start in range(0, CROSSED_RESAMPLES, 100):  # some at a time: counts are many
-        seeds, examples = (
-            _draw_counts(rng, size, min(100, CROSSED_RESAMPLES - start))
-            for size in (num_seeds, num_examples)
-        )
-        sums = ((seeds @ differences) * examples).sum(axis=1, dtype=np.float64)
-        means[start : start + 100] = sums / (num_seeds * num_examples)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
-
-
-def _draw_counts(rng: np.random.Generator, size: int, resamples: int) -> np.ndarray:
-    """How often each of `size` things is drawn in as many draws: [resamples, size] float32."""
-    cells = rng.integers(size, size=(resamples, size)) + size * np.arange(resamples)[:, None]
-    counts = np.bincount(cells.ravel(), minlength=resamples * size)
-    return counts.reshape(resamples, size).astype(np.float32)
+    if len(values) < 2:
+        return np.nan, np.nan
+    return estimate(values).interval(confidence)
 
 
 def prediction_interval(
@@ -138,21 +135,16 @@ def prediction_interval(
     return float(values.mean() - half), float(values.mean() + half)
 
 
-def trend(levels: npt.ArrayLike, scores: npt.ArrayLike) -> np.ndarray:
-    """The least-squares slope of each seed's scores [levels, seeds] against levels [levels].
+def trend_weights(levels: npt.ArrayLike) -> np.ndarray:
+    """Weights [n] whose sum of products with scores at `levels` [n] is the least-squares slope.
 
-    One number a seed, for `compare` with another arm's. Raises ValueError where the lengths
-    differ or the levels are all the same.
+    Raises ValueError where the levels are all the same.
     """
-    levels, scores = np.asarray(levels, np.float64), np.asarray(scores, np.float64)
-    if levels.ndim != 1 or scores.ndim != 2 or len(levels) != len(scores):
-        raise ValueError(
-            f"need levels [n] and scores [n, seeds], not {levels.shape}, {scores.shape}"
-        )
-    if len(levels) < 2 or is_constant(levels):
+    levels = np.asarray(levels, np.float64)
+    if levels.ndim != 1 or len(levels) < 2 or is_constant(levels - levels.mean()):
         raise ValueError("a slope needs at least two different levels")
     centred = levels - levels.mean()
-    return centred @ scores / (centred @ centred)
+    return centred / (centred @ centred)
 
 
 def sign_flip_p(differences: npt.ArrayLike, seed: int = 0) -> float:
@@ -172,13 +164,28 @@ def sign_flip_p(differences: npt.ArrayLike, seed: int = 0) -> float:
     return float(result.pvalue)
 
 
-def equivalence_p(differences: npt.ArrayLike, margin: float) -> float:
-    """Tests |mean difference| >= margin: the larger p of two one-sided t (Schuirmann 1987)."""
-    differences = np.asarray(differences, np.float64)
-    if is_constant(differences):
-        return 0.0 if abs(differences.mean()) < margin else 1.0
-    error = differences.std(ddof=1) / np.sqrt(len(differences))
-    return float(stats.t.sf((margin - abs(differences.mean())) / error, len(differences) - 1))
+def sign_test(
+    differences: npt.ArrayLike, confidence: float = 1 - ALPHA
+) -> tuple[float, tuple[float, float]]:
+    """The exact test of as many pairs above 0 as below, and the interval that belongs to it.
+
+    On shares of failures, which are 0 or 1 a run, it is McNemar's (1947). The interval is Clopper
+    and Pearson's for the share above among those that differ, as a mean difference of such pairs.
+    """
+    d = np.asarray(differences, np.float64)
+    above, below = int((d > 0).sum()), int((d < 0).sum())
+    differ = above + below
+    if not differ:
+        return 1.0, (0.0, 0.0)
+    tail = stats.binom.cdf(min(above, below), differ, 0.5)
+    alpha = (1 - confidence) / 2
+    low = stats.beta.ppf(alpha, above, below + 1) if above else 0.0
+    high = stats.beta.isf(alpha, above + 1, below) if below else 1.0
+    scale = differ / len(d)
+    return min(1.0, 2 * float(tail)), (
+        float(scale * (2 * low - 1)),
+        float(scale * (2 * high - 1)),
+    )
 
 
 def holm(p_values: npt.ArrayLike) -> list[float]:
@@ -194,50 +201,3 @@ def holm(p_values: npt.ArrayLike) -> list[float]:
 def benjamini_hochberg(p_values: npt.ArrayLike) -> list[float]:
     """Benjamini and Hochberg's adjustment: the share of false rejections below ALPHA."""
     return stats.false_discovery_control(np.asarray(p_values, np.float64)).tolist()
-
-
-ADJUSTMENTS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
-
-
-def judge(relation: Relation, difference: float, p: float, p_equivalence: float) -> Verdict:
-    """The verdict on "a `relation` b" from adjusted p values.
-
-    A difference that is significant and yet shown to lie within the margin is *equivalent*:
-    real perhaps, but smaller than the study calls relevant.
-    """
-    if p_equivalence < ALPHA:
-        return "equivalent"
-    if p >= ALPHA:
-        return "inconclusive"
-    holds = {">": difference > 0, "<": difference < 0, "=": False, "!=": True}
-    return "supported" if holds[relation] else "refuted"
-
-
-def find_limits(num_seeds: int, comparisons: int) -> list[str]:
-    """A warning where so few seeds can never reach ALPHA in so many comparisons, else none."""
-    least = smallest_p(num_seeds) * comparisons
-    if least < ALPHA:
-        return []
-    return [f"{num_seeds} seeds can reach an adjusted p of {min(least, 1):.3g} at best"]
-
-
-def smallest_p(num_seeds: int) -> float:
-    """The least p that a two-sided sign-flip test of so many pairs can reach."""
-    return max(2.0 ** (1 - num_seeds), 2.0 / (RESAMPLES + 1))
-
-
-def detectable_effect(num_seeds: int, comparisons: int = 1, power: float = 0.8) -> float:
-    """The mean paired difference found with that power, in standard deviations of differences.
-
-    From the noncentral t test at ALPHA over the number of comparisons, the first step of Holm;
-    infinite where so few seeds can never reach that level.
-    """
-    alpha = ALPHA / comparisons
-    if num_seeds < 2 or smallest_p(num_seeds) >= alpha:
-        return float("inf")
-    critical = stats.t.isf(alpha / 2, num_seeds - 1)
-    effects = np.linspace(0.0, 20.0, 20_001)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the far tail underflows to 0, rightly
-        powers = stats.nct.sf(critical, num_seeds - 1, effects * np.sqrt(num_seeds))
-    return float(effects[np.argmax(np.nan_to_num(powers, nan=1.0) >= power)])

@@ -48,15 +48,27 @@ class Comparison(NamedTuple):
     predicted: str  # written before any run
     metric: str = ""  # the study's unless named here
     margin: float | None = None  # the metric's unless named here
+    threshold: float | None = None  # by more than this, for > and <: then no margin counts
+    about: str = ""  # what the comparison is one of, such as an interaction
 
 
 class Claim(NamedTuple):
-    """A statement to be judged; its first comparison is the headline."""
+    """A statement to be judged by its headline, the first comparison.
+
+    One that says several things at once has as many `parts`, its first comparisons, instead.
+    """
 
     id: str
     statement: str
     comparisons: tuple[Comparison, ...]
     tried_as: str = ""  # what is tried, where the statement itself cannot be
+    parts: int = 1
+
+    def role_of(self, place: int) -> Literal["headline", "part", "secondary"]:
+        """What the comparison at that place is for; `parts` of 0 make none the headline."""
+        if place >= self.parts:
+            return "secondary"
+        return "headline" if self.parts == 1 else "part"
 
 
 class Tuning(NamedTuple):
@@ -87,7 +99,8 @@ class Study(NamedTuple):
     arms: tuple[Overrides, ...]
     claims: tuple[Claim, ...]
     metric: str = "test_accuracy"
-    adjustment: Literal["holm", "benjamini-hochberg"] = "holm"  # of p values, within a claim
+    # Of what stands beside a claim's headline.
+    adjustment: Literal["bonferroni", "benjamini-hochberg"] = "bonferroni"
     controls: tuple[Overrides, ...] = ()  # arms that contain one of these are controls
     tuning: Tuning | None = None
     published: tuple[Published, ...] = ()
@@ -141,7 +154,10 @@ def make_base(study: Study, given: Overrides) -> Config:
             )
         if study.tuning and name in study.tuning.grid:
             raise ConfigError(f"--{name} cannot be set here: study {study.name} tunes it")
-    return config_lib.make_config({**study.base, **given})
+    try:
+        return config_lib.make_base({"draw": "auto", **study.base, **given}, study.arms)
+    except ConfigError as error:  # it may be on a knob that the study gave
+        raise ConfigError(f"study {study.name}: {error}") from None
 
 
 def make_arms(study: Study, base: Config) -> dict[str, Overrides]:
@@ -183,32 +199,79 @@ def make_tuning_lanes(study: Study, base: Config) -> list[Config]:
     ]
 
 
-def choose_settings(study: Study, base: Config, scores: Mapping[Config, float]) -> Study:
-    """The study with each arm's best setting by the mean over the tuning's seeds.
-
-    `scores` are those of `make_tuning_lanes`; one that is not finite never wins.
-    """
-    settings = {}
-    for name, overrides in make_arms(study, base).items():
-        means = []
-        for setting in list_settings(study, overrides):
-            config = config_lib.override(base, {**overrides, **setting})
-            found = [scores[replace(config, seed=s)] for s in study.tuning.seeds]  # pyright: ignore[reportOptionalMemberAccess]
-            mean = sum(found) / len(found)
-            means.append((mean if math.isfinite(mean) else -math.inf, setting))
-        if means:
-            settings[name] = max(means, key=lambda pair: pair[0])[1]
-    return study._replace(settings=settings)
-
-
 def make_factorial_claims(grid: Mapping[str, tuple[Any, ...]]) -> tuple[Claim, ...]:
-    """For a free grid: each level of each knob against the first, averaged over the others."""
-    comparisons = tuple(
-        Comparison({knob: values[0]}, {knob: value}, "!=", "none")
+    """For a free grid: each level of each knob against the first, averaged over the others, and
+    for each two knobs whether the effect of one depends on the other.
+    """  # fmt: skip
+    mains = tuple(
+        Comparison({knob: values[0]}, {knob: value}, "!=", "none", about=f"main effect of {knob}")
         for knob, values in grid.items()
         for value in values[1:]
     )
-    return (Claim("ablation", "The choice makes a difference.", comparisons),)
+    interactions = tuple(
+        Comparison(
+            Lead({one: first, other: base}, {one: level, other: base}),
+            Lead({one: first, other: value}, {one: level, other: value}),
+            "!=",
+            "none",
+            about=f"interaction of {one} and {other}",
+        )
+        for one, other in itertools.combinations(grid, 2)
+        for (first, *levels), (base, *values) in [(grid[one], grid[other])]
+        for level in levels
+        for value in values
+    )
+    statement = "The choice makes a difference."
+    return (Claim("ablation", statement, mains + interactions, parts=0),)
+
+
+class Weighed(NamedTuple):
+    """A side of a comparison as a sum of weighted arms, all by one metric, or as a number."""
+
+    weights: Mapping[str, float]  # by name of arm; none for a number
+    metric: str  # empty for the comparison's
+    number: float = 0.0
+
+
+def weigh(side: Side, arms: Mapping[str, Overrides], configs: Mapping[str, Config]) -> Weighed:
+    """A side as weights of the arms it rests on: a mean, a lead and a slope are such sums."""
+
+    def mean(of: Overrides) -> dict[str, float]:
+        covered = select(arms, of)
+        return dict.fromkeys(covered, 1 / len(covered))
+
+    match side:
+        case Score(of, metric):
+            return Weighed(mean(of), metric)
+        case Lead(a, b):
+            return Weighed(_add(mean(a), {name: -w for name, w in mean(b).items()}), "")
+        case Slope(of, knob):
+            levels = sorted({getattr(configs[name], knob) for name in select(arms, of)})
+            total: dict[str, float] = {}
+            for level, weight in zip(levels, trend_weights(levels), strict=True):
+                own = {n: weight * w for n, w in mean({**of, knob: level}).items()}
+                total = _add(total, own)
+            return Weighed(total, "")
+        case float() | int():
+            return Weighed({}, "", float(side))
+    return Weighed(mean(side), "")
+
+
+def _add(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    return {name: one.get(name, 0.0) + other.get(name, 0.0) for name in {**one, **other}}
+
+
+def trend_weights(levels: Sequence[float]) -> list[float]:
+    """Weights whose sum of products with the scores at `levels` is their slope by doubling.
+
+    Least squares over the base-2 logarithm. Raises ValueError where the levels are all the same.
+    """
+    logs = [math.log2(level) for level in levels]
+    centred = [log - sum(logs) / len(logs) for log in logs]
+    total = sum(c * c for c in centred)
+    if not total > 0:
+        raise ValueError("a slope needs at least two different levels")
+    return [c / total for c in centred]
 
 
 def select(arms: Mapping[str, Overrides], side: Overrides) -> list[str]:

@@ -5,18 +5,15 @@ A lane is one Config with its seed; a group is the lanes of one structure.
 
 import concurrent.futures
 import os
-import pathlib
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import platformdirs
 
 from cnnjax import config as config_lib
-from cnnjax import disk, spread
 from cnnjax import group as group_lib
+from cnnjax import spread
 from cnnjax.config import Config
 from cnnjax.data import load
 
@@ -47,29 +44,6 @@ class Failure(NamedTuple):
 
     group: Group
     error: Exception
-
-
-def count_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def configure_jax(cache_dir: pathlib.Path | None = None) -> None:
-    """As many CPU devices as cores, and the compilation cache on disk.
-
-    Call before anything uses JAX. What the environment already configures is left as it is.
-    """
-    if "--xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
-        jax.config.update("jax_num_cpu_devices", count_cores())
-    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
-        own = pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "xla"
-        directory = cache_dir or disk.find_writable(own)
-        jax.config.update("jax_compilation_cache_dir", os.fspath(directory))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    # Two groups that share a program may meet in the cache while one writes: it compiles anew.
-    warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry")
 
 
 def group_lanes(configs: Iterable[Config]) -> list[Group]:
@@ -173,5 +147,5 @@ def _run_wave(
     found = group_lib.examine(ready.executables, states, ready.data)
     rate = step * structure.batch_size * len(lanes) / seconds
     for lane, config in enumerate(lanes):
-        scores = group_lib.finish_lane(curves[lane][-1], begun, found, ready.data, lane)
+        scores = group_lib.finish_lane(curves[lane], begun, found, ready.data, lane)
         yield Result(config, scores, curves[lane], rate, ready.compile_seconds)

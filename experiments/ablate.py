@@ -1,13 +1,14 @@
 """A free grid of choices: every combination over many seeds, each choice judged."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from absl import flags as absl_flags
 
 from cnnjax import flags
 from cnnjax.config import find_knob
-from cnnjax.knobs import ConfigError, parse_value
+from cnnjax.knobs import ConfigError, Knob, format_value, parse_value, split_values
 from experiments import conduct, script
 
 DESCRIPTION = """
@@ -15,11 +16,16 @@ python -m experiments.ablate --grid=KNOB=VALUE,VALUE [--grid=...] [--name=value 
 
 Trains every combination of the grid over many seeds, compares each value of a knob with the
 first one (averaged over the other knobs, paired by seed, Benjamini-Hochberg), and writes a
-report. A value that is itself a list is written with x: --grid=widths=16x32,32x64.
+report to RUNS/ablate-KNOBS-HASH, one folder for each grid, flags and seeds. A value that is itself
+a list is written with x: --grid=widths=16x32,32x64. One that holds a comma stands in quotes of
+either kind: --grid='dataset="folder:a,b",digits'. Blanks around a value do not count.
 
 Exit status: 0 done, 1 a run failed, 2 the command line is wrong, 75 interrupted (run the same
 command again to go on).
 """
+
+LONGEST = 100  # letters in a folder's name: what file systems allow, with room for what is added
+RESERVED = ("records", "scoreboard")  # folders of RUNS that are no study's
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
@@ -35,46 +41,79 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     conduct.define_flags(values)
     positional = flags.parse(values, argv, DESCRIPTION)
     if positional:
-        flags.refuse(f"unexpected {positional[0]!r}: write --grid={positional[0]}")
+        hint = flags.quote(f"--grid={positional[0]}")
+        flags.refuse(f"unexpected {positional[0]!r}: write {hint}")
     grid = parse_grid(values.grid)
+    if values.study is not None:
+        check_name(values.study)
+    given = flags.given_config(values)
     options = conduct.read_options(values, ["-m", "experiments.ablate", *argv[1:]])
 
-    from cnnjax import study
+    from cnnjax import study as study_lib
+    from cnnjax.report import folders
 
-    status, _ = conduct.conduct(
-        study.Study(
-            name=values.study or "ablate-" + "-".join(grid),
-            question=f"What does the choice of {' and '.join(grid)} change?",
-            base={},
-            arms=study.cross(grid),
-            claims=study.make_factorial_claims(grid),
-            adjustment="benjamini-hochberg",
-        ),
-        flags.given_config(values),
-        options,
-        stop,
+    study = study_lib.Study(
+        name="ablate",
+        question=f"What does the choice of {' and '.join(grid)} change?",
+        base={},
+        arms=study_lib.cross(grid),
+        claims=study_lib.make_factorial_claims(grid),
+        adjustment="benjamini-hochberg",
     )
+    base = study_lib.make_base(study, given)
+    name = values.study or "-".join(
+        ("ablate", name_knobs(grid), folders.hash_study(study, base, range(options.num_seeds)))
+    )
+    status, _ = conduct.conduct(study._replace(name=name), given, options, stop)
     return status
+
+
+def name_knobs(grid: Iterable[str]) -> str:
+    """The knobs' names for a folder: joined, and cut where there are many."""
+    joined = "-".join(grid)
+    return joined if len(joined) <= LONGEST else f"{joined[:LONGEST].rpartition('-')[0]}-and-more"
+
+
+def check_name(name: str) -> None:
+    """Raises ConfigError unless a report's folder can have this name."""
+    if not re.fullmatch(r"\w[\w.+-]*", name) or len(name) > LONGEST or name.lower() in RESERVED:
+        raise ConfigError(
+            f"--study={name} cannot name a report's folder: give letters, digits, - _ . or +, at"
+            f" most {LONGEST}, and neither {' nor '.join(RESERVED)}"
+        )
 
 
 def parse_grid(texts: Sequence[str]) -> dict[str, tuple[Any, ...]]:
     """The grid from texts such as 'pool=max,avg'. Raises ConfigError on anything else."""
     grid: dict[str, tuple[Any, ...]] = {}
     for text in texts:
-        name, equals, choices = text.partition("=")
-        if not equals:
-            raise ConfigError(f"--grid={text} names no values: write --grid={name}=VALUE,VALUE")
+        name, _, choices = (part.strip() for part in text.partition("="))
+        if not (name and choices):
+            raise ConfigError(
+                f"--grid={text} names no values: write --grid={name or 'KNOB'}=VALUE,VALUE"
+            )
         knob = find_knob(name)
         if knob.name == "seed":
             raise ConfigError("--grid=seed: every arm already runs the same seeds; use --seeds=N")
         if name in grid:
             raise ConfigError(f"--grid={name} is given twice: name all its values in one")
-        grid[name] = tuple(parse_value(knob, choice) for choice in choices.split(","))
-        if len(set(grid[name])) < len(grid[name]) or len(grid[name]) < 2:
-            raise ConfigError(f"--grid={text} needs at least two values, all different")
+        grid[name] = parse_choices(text, knob, choices)
     if not grid:
         raise ConfigError("--grid is missing: name a knob and its values, such as pool=max,avg")
     return grid
+
+
+def parse_choices(text: str, knob: Knob, choices: str) -> tuple[Any, ...]:
+    """The values in `--grid=TEXT`. Raises ConfigError unless there are two or more, none twice."""
+    try:
+        values = [parse_value(knob, choice) for choice in split_values(choices)]
+    except ConfigError as error:
+        raise ConfigError(f"--grid={text}: {error}") from None
+    again = next((value for value in values if values.count(value) > 1), None)
+    if again is not None or len(values) < 2:
+        given = "one" if again is None else f"{format_value(again)} twice"
+        raise ConfigError(f"--grid={text} gives {given}: give at least two values, all different")
+    return tuple(values)
 
 
 if __name__ == "__main__":

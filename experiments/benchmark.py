@@ -29,7 +29,7 @@ of one run's step instead, forward and backward.
 
 # What each network is, and the shape of the random images it gets; None for the digits.
 NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, int, int] | None]] = {
-    "digits": ({"steps": 400, "eval_every": 0}, None),
+    "digits": ({"pool_every": 2, "steps": 400, "eval_every": 0}, None),
     "cnn28": (
         {"widths": (32, 64), "pool_every": 1, "hidden": (256,), "batch_size": 128, "steps": 10,
          "eval_every": 0},
@@ -38,10 +38,8 @@ NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, int, int] | None]] = {
     "resnet18": (
         {"model": "resnet18_small", "batch_size": 128, "steps": 2, "eval_every": 0}, (32, 32, 3)
     ),
-    "airbench94": (  # its network, trained as plainly as the others
-        {"model": "airbench94", "optimizer": "adam", "label_smoothing": 0.0, "flip": False,
-         "shift": 0, "batch_size": 128, "steps": 4, "eval_every": 0},
-        (32, 32, 3),
+    "airbench94": (
+        {"model": "airbench94", "batch_size": 128, "steps": 4, "eval_every": 0}, (32, 32, 3)
     ),
 }  # fmt: skip
 OPPONENTS = ("pytorch", "pytorch_compiled", "pytorch_processes", "flax")
@@ -98,9 +96,9 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
             print("error: PyTorch is missing: pip install 'cnnjax[bench]'", file=sys.stderr)
             return script.FAILED
 
-    from cnnjax import sweep
+    from cnnjax import backend
 
-    sweep.configure_jax()
+    backend.configure_jax()
     from experiments import profiler
 
     peak, rows = profiler.measure_peak(), []
@@ -128,9 +126,9 @@ def profile(configs: Sequence[tuple[str, Config]], where: Where, roofline: str |
     """Prints where the time of one run's training step goes; gives the exit status."""
     from rich.console import Console
 
-    from cnnjax import sweep
+    from cnnjax import backend
 
-    sweep.configure_jax()
+    backend.configure_jax()
     from experiments import profiler
 
     peak, bandwidth = profiler.measure_peak(), profiler.measure_bandwidth()
@@ -207,10 +205,10 @@ def make_opponents(
     config: Config, dataset: Any, names: Sequence[str]
 ) -> tuple[dict[str, tuple[Callable[[int], None], int]], Callable[[], None]]:
     """By name: what takes so many steps, and of how many runs at once; and what ends them all."""
-    from cnnjax import sweep
+    from cnnjax import backend
     from experiments import opponents_flax, opponents_pytorch
 
-    cores = sweep.count_cores()
+    cores = backend.count_cores()
     found: dict[str, tuple[Callable[[int], None], int]] = {}
     ends = []
     for name in names:

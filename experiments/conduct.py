@@ -5,13 +5,16 @@ import dataclasses
 import pathlib
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from absl import flags as absl_flags
 
 from cnnjax import flags
 from cnnjax.config import Config
+from cnnjax.knobs import ConfigError, format_value, printable
 from cnnjax.names import Where
+from cnnjax.origin import MIXABLE
 from experiments import script
 
 
@@ -23,16 +26,28 @@ class Options(NamedTuple):
     num_seeds: int
     plan_only: bool
     command: str  # that reproduces the report
+    mix: tuple[str, ...] = ()  # in what runs may be unlike
+    judge_only: bool = False
     scoreboard: bool = False  # whether the report is one of all
 
 
 def define_flags(values: absl_flags.FlagValues) -> None:
     """The flags of every command that conducts a study."""
     absl_flags.DEFINE_integer(
-        "seeds", 20, "Seeds an arm; the seeds are 0 and up.", lower_bound=2, flag_values=values
+        "seeds", 20, "Seeds an arm; the seeds are 0 and up.", lower_bound=1, flag_values=values
     )
     absl_flags.DEFINE_boolean("quick", False, "10 seeds an arm.", flag_values=values)
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
+    absl_flags.DEFINE_boolean(
+        "judge_only", False,
+        "Train nothing: judge the records that there are, of the newest origin that has them all.",
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_enum(
+        "mix", None, list(MIXABLE),
+        "Compare runs though their bits may differ for this: cpu for unlike CPUs; none for none.",
+        flag_values=values,
+    )  # fmt: skip
     absl_flags.DEFINE_string("runs", "runs", "Folder for records and reports.", flag_values=values)
     flags.define_where(values)
     flags.define_config(values, Config(), without=["seed"])
@@ -42,12 +57,18 @@ def read_options(values: absl_flags.FlagValues, argv: Any) -> Options:
     """The options given on the command line."""
     if values.quick and values["seeds"].present:
         flags.refuse("--quick means --seeds=10: give one of the two")
+    if not values.runs:
+        flags.refuse("--runs is empty: name a folder, such as --runs=runs")
+    if values.plan and values.judge_only:
+        flags.refuse("--plan is of what would run and --judge_only runs nothing: give one")
     return Options(
         runs=pathlib.Path(values.runs),
         where=flags.read_where(values),
         num_seeds=10 if values.quick else values.seeds,
         plan_only=values.plan,
-        command=" ".join(["python", *argv]),
+        command=flags.quote_command(["python", *argv]),
+        mix=(values.mix,) if values.mix else (),
+        judge_only=values.judge_only,
     )
 
 
@@ -59,41 +80,70 @@ def conduct(
     Raises ConfigError, before anything is compiled or written, where the study cannot be.
     """
     # JAX is imported from here on, so that --help and a wrong flag are answered at once.
+    from cnnjax import backend
+
+    backend.configure_jax()
     from rich.console import Console
 
-    from cnnjax import judge, spread, sweep
+    from cnnjax import foresight, spread, sweep
     from cnnjax import plan as plan_lib
     from cnnjax import study as study_lib
+    from cnnjax import tuning as tuning_lib
     from cnnjax.data import load, transform
+    from cnnjax.report import folders
 
     console = Console()
+    folders.check(options.runs / study.name)
     base = study_lib.make_base(study, given)
     lanes = study_lib.make_lanes(study, base, options.num_seeds)
     tuning = study_lib.make_tuning_lanes(study, base)
-    sweep.configure_jax()
+    if options.judge_only:
+        return script.DONE, judge_earlier(study, base, options)
     asked = {load.request_of(lane): lane for lane in (*tuning, *lanes)}  # data -> a lane of them
     infos = {request: load.load_info(lane, options.where) for request, lane in asked.items()}
     plan = plan_lib.make_plan(study, base, options.num_seeds, infos)
-    for warning in plan_lib.warn_of_seeds(study, options.num_seeds):
+    for warning in foresight.warn_of_seeds(study, options.num_seeds):
         print(f"warning: {warning}", file=sys.stderr)
+    print_network_notes(lanes, [infos[load.request_of(lane)] for lane in lanes])
     if options.plan_only:
-        from cnnjax.report import terminal
+        from cnnjax import explain
+        from cnnjax.report import terminal, text
 
         terminal.print_plan(study, plan, options.num_seeds, console)
+        sources = {"command line": given, "study": {"draw": "auto", **study.base}}
+        varied = study_lib.varied_knobs(study)
+        shared = [choice for choice in explain.explain(base, sources) if choice.name not in varied]
+        for line in explain.describe_choices(shared):
+            print(line)
+        lane = lanes[0]
+        num_test = load.count_test(lane, options.where)
+        for claim in study.claims:
+            metric = claim.comparisons[0].metric or study.metric
+            spreads = foresight.find_spread(options.runs, metric, lane.dataset)
+            outlook = foresight.look_ahead(study, claim, options.num_seeds, num_test, spreads)
+            console.print(text.describe_outlook(outlook, options.num_seeds))
         for lane in {lane.dataset: lane for lane in asked.values()}.values():
             print(f"data: {load.describe_feed(lane, options.where, spread.data_budget())}")
         return script.DONE, None
     datasets = load_datasets(asked, options.where)
+    draws: dict[str, None] = {}  # said once
     for lane in lanes:
-        transform.check(lane, datasets[load.request_of(lane)])
+        dataset = datasets[load.request_of(lane)]
+        transform.check(lane, dataset)
+        if lane.draw == "auto" and not transform.draws_by_seed(lane, dataset):
+            draws[f"{dataset.name}: {transform.describe_draw(lane, dataset)}"] = None
+    for words in draws:
+        print(printable(f"note: {words}"), file=sys.stderr)
 
     try:
-        tried = train(tuning, datasets, options.runs, stop)
+        tried = train(tuning, datasets, options, stop)
         if not tried.failures:
-            found = {record.config: record for record in tried.records}
-            study = choose(study, base, found)
+            found = dict(zip(dict.fromkeys(tuning), tried.records, strict=True))
+            study, notes = tuning_lib.choose_settings(study, base, found)
+            for note in notes:
+                print(f"note: {note}", file=sys.stderr)
             lanes = study_lib.make_lanes(study, base, options.num_seeds)
-            outcome = train(lanes, datasets, options.runs, stop)
+            outcome = train(lanes, datasets, options, stop)
     except sweep.Interrupted:
         return script.INTERRUPTED, None
     failures = tried.failures or outcome.failures
@@ -102,16 +152,57 @@ def conduct(
     if failures:
         return script.FAILED, None
 
-    from cnnjax.report import page, terminal
-
-    judgement = judge.judge(study, base, outcome.records)
-    path = page.write_report(judgement, options.runs, options.command, options.scoreboard)
-    terminal.print_judgement(judgement, console)
     trained = tried.num_trained + outcome.num_trained
     reused = len(lanes) + len(tuning) - trained
-    console.print(f"{trained} lanes trained, {reused} read from {options.runs}/records")
-    console.print(f"report: {path}", soft_wrap=True)
-    return script.DONE, judgement
+    source = f"{trained} lanes trained, {reused} read from {options.runs}/records"
+    with stop.listen() as should_stop:  # a report is soon written: it need not be made again
+        judgement = report(study, base, outcome.records, options, source)
+    return (script.INTERRUPTED if should_stop() else script.DONE), judgement
+
+
+def judge_earlier(study: Any, base: Config, options: Options) -> Any:
+    """Judges records that there are, whatever made them; gives the judgement.
+
+    Raises ConfigError where no origin has a record of every lane.
+    """
+    from cnnjax import archive
+    from cnnjax import study as study_lib
+    from cnnjax import tuning as tuning_lib
+    from cnnjax.store import load_records
+
+    records = list(load_records(options.runs))
+    tuning = study_lib.make_tuning_lanes(study, base)
+    for tried in archive.list_complete(tuning, records, options.mix) if tuning else [None]:
+        chosen = study
+        if tried is not None:
+            found = dict(zip(dict.fromkeys(tuning), tried.records, strict=True))
+            chosen, _ = tuning_lib.choose_settings(study, base, found)
+        lanes = study_lib.make_lanes(chosen, base, options.num_seeds)
+        for stock in archive.list_complete(lanes, records, options.mix):
+            if tried is None or tried.origin == stock.origin:
+                source = f"nothing trained; records of {archive.describe(stock)}"
+                return report(chosen, base, stock.records, options, source)
+    raise ConfigError(
+        f"--judge_only: {options.runs}/records has no one origin with a record of every lane of"
+        f" study {study.name} with these flags: give the flags and --seeds of those runs, or leave"
+        " --judge_only out to train what is missing"
+    )
+
+
+def report(study: Any, base: Config, records: Sequence[Any], options: Options, source: str) -> Any:
+    """Judges the records, writes and prints the report; gives the judgement."""
+    from rich.console import Console
+
+    from cnnjax import judge
+    from cnnjax.report import page, terminal
+
+    judgement = judge.judge(study, base, records, options.mix)
+    path = page.write_report(judgement, options.runs, options.command, options.scoreboard)
+    terminal.print_judgement(judgement, Console())
+    print(printable(source))
+    print(printable(f"report: {path}"))
+    print(printable(f"all reports: {options.runs / 'index.html'}"), flush=True)
+    return judgement
 
 
 def load_datasets(asked: dict[Any, Config], where: Where) -> dict[Any, Any]:
@@ -128,6 +219,19 @@ def load_datasets(asked: dict[Any, Config], where: Where) -> dict[Any, Any]:
     return datasets
 
 
+def print_network_notes(configs: list[Config], infos: list[Any]) -> None:
+    """On stderr, once each, what a person should know of networks on images of such shapes."""
+    from cnnjax import config as config_lib
+    from cnnjax import notes
+
+    asked = {
+        config_lib.structure_of(config): info for config, info in zip(configs, infos, strict=True)
+    }
+    found = [note for config, info in asked.items() for note in notes.list_notes(config, *info)]
+    for note in dict.fromkeys(found):
+        print(f"note: {note}", file=sys.stderr)
+
+
 def print_notes(dataset: Any) -> None:
     """On stderr, what a person should know of a data set."""
     for note in dataset.notes:
@@ -137,20 +241,8 @@ def print_notes(dataset: Any) -> None:
         print(f"note: {dataset.name}: {count} training images are streamed", file=sys.stderr)
 
 
-def choose(study: Any, base: Config, records: dict[Config, Any]) -> Any:
-    """The study with the settings that its tuning found best; as it is without tuning."""
-    from cnnjax import metrics
-    from cnnjax import study as study_lib
-
-    if study.tuning is None:
-        return study
-    metric = metrics.METRICS[study.tuning.metric]
-    scores = {config: metric.read(record) for config, record in records.items()}
-    return study_lib.choose_settings(study, base, scores)
-
-
 def train(
-    lanes: list[Config], datasets: dict[Any, Any], runs: pathlib.Path, stop: script.Stop
+    lanes: list[Config], datasets: dict[Any, Any], options: Options, stop: script.Stop
 ) -> Any:
     """Runs the lanes without a record on this machine, under a progress bar."""
     from cnnjax.engines import local
@@ -162,7 +254,7 @@ def train(
             hear["bar"] = stack.enter_context(script.progress_bar(num_lanes, num_examples))
 
         return local.run_missing(
-            lanes, datasets, runs,
+            lanes, datasets, options.runs,
             local.Observer(
                 on_start=on_start,
                 on_examples=lambda count: hear["bar"].on_examples(count),
@@ -170,15 +262,17 @@ def train(
                 on_record=lambda record: hear["bar"].on_lane(record),
                 should_stop=should_stop,
             ),
+            options.mix,
         )  # fmt: skip
 
 
 def report_failure(failure: Any) -> None:
     """A failed group on stderr: its choices in one line, then the error as Python shows it."""
     differing = [
-        f"--{field.name}={getattr(failure.group.structure, field.name)}"
+        f"--{field.name}={format_value(getattr(failure.group.structure, field.name))}"
         for field in dataclasses.fields(Config)
         if getattr(failure.group.structure, field.name) != field.default
     ]
-    print(f"failed: {len(failure.group.lanes)} lanes of {' '.join(differing)}", file=sys.stderr)
+    choices = flags.quote_command(differing)
+    print(f"failed: {len(failure.group.lanes)} lanes of {choices}", file=sys.stderr)
     traceback.print_exception(failure.error)

@@ -47,11 +47,12 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
 
 def measure_memory(config: Config, where: Where, rounds: int) -> None:
     """Prints images per second of training on the data set, beside random images."""
-    from cnnjax import sweep
+    from cnnjax import backend
+
+    backend.configure_jax()
     from cnnjax.data import load
     from experiments import benchmark
 
-    sweep.configure_jax()
     dataset = load.load_dataset(config, where)
     ours = benchmark.make_ours(config, 1, dataset)
     random = benchmark.make_random_dataset(dataset.train.images.shape[1:])

@@ -21,14 +21,12 @@ KNOWN = (
 
 
 MODELS = ("cnn", "resnet18_small", "airbench94")
-# Training is plain, whatever the model's preset says.
-PLAIN = {name: KNOBS[name].default for name in ("optimizer", "label_smoothing", "flip", "shift")}
 
 
 def check_known(config: Config) -> None:
     """Raises ConfigError for a choice that the opponents do not have."""
     for name in KNOBS:
-        expected = PLAIN.get(name, default_of(name, config.model))
+        expected = default_of(name, vars(config))
         if name not in KNOWN and getattr(config, name) != expected:
             raise ConfigError(f"--{name} has no opponent: they know {', '.join(KNOWN)}")
     if config.model not in MODELS:
@@ -36,9 +34,11 @@ def check_known(config: Config) -> None:
 
 
 def standardise(dataset: Dataset) -> np.ndarray:
-    """The training images as float32 of mean 0 and deviation 1, [n, height, width, channels]."""
+    """The training images as float32 [n, height, width, channels], each channel of mean 0 and
+    deviation 1.
+    """  # fmt: skip
     pixels = dataset.train.images.astype(np.float32)
-    return (pixels - pixels.mean()) / pixels.std()
+    return (pixels - pixels.mean(axis=(0, 1, 2))) / pixels.std(axis=(0, 1, 2))
 
 
 def draw_batches(config: Config, num_examples: int, num_steps: int) -> Iterator[np.ndarray]:

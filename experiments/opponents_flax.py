@@ -27,7 +27,7 @@ class CNN(nn.Module):
         for index, width in enumerate(config.widths, start=1):
             window = (config.kernel_size[0], config.kernel_size[-1])
             x = activate(nn.Conv(width, window, padding=config.padding)(x))
-            if index % config.pool_every == 0:
+            if index % (config.pool_every or 1) == 0:
                 x = pool(x, size, strides=size)
         x = x.reshape(x.shape[0], -1)
         for features in config.hidden:

@@ -21,7 +21,7 @@ def make_pytorch_cnn(config: Config, channels: int, num_classes: int) -> Any:
         window = (config.kernel_size[0], config.kernel_size[-1])
         convolution = nn.Conv2d(channels, width, window, padding=config.padding.lower())
         layers += [convolution, activations[config.activation]()]
-        if index % config.pool_every == 0:
+        if index % (config.pool_every or 1) == 0:
             layers.append(pools[config.pool](config.pool_size))
         channels = width
     layers.append(nn.Flatten())

@@ -11,13 +11,13 @@ from flax import linen as nn
 from jax import lax
 from jax.sharding import PartitionSpec
 
-from cnnjax import cost, layers, models, spread
+from cnnjax import cost, layers, models, norms, spread
 from cnnjax.config import Config
 from cnnjax.data.load import Dataset
 from cnnjax.ops import conv
 
 RNGS = ("params", "dropout", "pool", "depth")
-NORMS = (layers.BatchNorm, nn.LayerNorm, nn.GroupNorm)
+NORMS = (norms.BatchNorm, nn.LayerNorm, nn.GroupNorm)
 SECONDS = 0.05  # of each measurement, at least
 
 
@@ -68,7 +68,7 @@ def profile(config: Config, dataset: Dataset) -> list[LayerTime]:
     """The layers of one run's training step, from the input up."""
     mesh = spread.make_group_mesh(config, 1, dataset)
     image_shape = dataset.train.images.shape[1:]
-    network = cost.find_twin(config, image_shape, dataset.num_classes)
+    network = cost.find_network(config, image_shape, dataset.num_classes)
     pieces = spread.count_pieces(config, image_shape, dataset.num_classes)
     size, shared = config.batch_size // pieces, mesh.shape["data"]
     macs = {
@@ -196,18 +196,14 @@ def print_profile(
     title: str, times: list[LayerTime], step_seconds: float, peak: float, console: Any
 ) -> None:
     """Prints time, rate and share of the peak of each layer, and what is left of the step."""
-    from rich import box
-    from rich.table import Table
-
+    from cnnjax.report import console as console_lib
     from cnnjax.report import text
 
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1)
-    )
-    for name in ("layer", "form", "output"):
-        table.add_column(name, no_wrap=True)
+    table = console_lib.start_table(title, "layer")
+    for name in ("form", "output"):
+        table.add_column(name)
     for name in ("fwd ms", "GF/s", "peak", "bwd ms", "GF/s", "peak", "step"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right")
 
     def describe(flops: float, seconds: float) -> tuple[str, str, str]:
         if not flops:
@@ -230,7 +226,7 @@ def print_profile(
     table.add_row("the rest", "", "", f"{1e3 * rest:.2f}", *[""] * 5, f"{rest / step_seconds:.0%}")
     flops = sum(layer.flops for layer in times), sum(layer.backward_flops for layer in times)
     table.add_row("whole step", "", "", *describe(sum(flops), step_seconds), *[""] * 3, "100%")
-    console.print(table)
+    console_lib.print_table(table, console)
 
 
 def draw_roofline(times: list[LayerTime], peak: float, bandwidth: float) -> str:

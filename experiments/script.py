@@ -1,6 +1,7 @@
 """What every script does around its work: exit statuses, polite stopping, the progress bar."""
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from cnnjax import flags
-from cnnjax.knobs import ConfigError, RunError
+from cnnjax.knobs import ConfigError, RunError, printable
 
 WAITING = 0.1  # share of the time waited for data that is worth a word
 DONE, FAILED, INTERRUPTED = 0, 1, 75  # exit statuses; 2 is for a wrong command line
@@ -59,12 +60,15 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     status 1.
     """
     stop = Stop(go_on)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # whatever a path or a terminal's encoding holds
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = main(sys.argv, stop)
     except ConfigError as error:
         flags.refuse(str(error))
     except (RunError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         status = FAILED
     if status == INTERRUPTED:
         stop.end()

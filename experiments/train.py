@@ -10,7 +10,7 @@ from absl import flags as absl_flags
 from cnnjax import config as config_lib
 from cnnjax import flags
 from cnnjax.config import Config
-from cnnjax.knobs import ConfigError
+from cnnjax.knobs import ConfigError, printable
 from cnnjax.names import Where
 from experiments import conduct, script
 
@@ -46,7 +46,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         flags.refuse(f"unexpected {positional[0]!r}: every choice is a flag, such as --pool=avg")
     config = config_lib.make_config(flags.given_config(values))
     if values.plan:
-        return print_cost(config, flags.read_where(values))
+        return print_cost(config, flags.read_where(values), flags.find_sources(values, argv))
     if not values.workdir:
         flags.refuse(
             "--workdir is missing: name the folder of this run, such as --workdir=runs/one"
@@ -55,18 +55,22 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     return train(config, workdir, flags.read_where(values), values.checkpoint_every, stop)
 
 
-def print_cost(config: Config, where: Where) -> int:
-    """Prints what the network costs, layer by layer; trains nothing."""
+def print_cost(config: Config, where: Where, sources: dict[str, set[str]]) -> int:
+    """Prints what the network costs, layer by layer, and what is in force; trains nothing."""
     from rich.console import Console
 
-    from cnnjax import cost, spread, sweep
+    from cnnjax import backend
+
+    backend.configure_jax()
+    from cnnjax import cost, explain, spread
     from cnnjax.data import load
     from cnnjax.report import terminal
 
-    sweep.configure_jax()
-
     info = load.load_info(config, where)
     terminal.print_cost(config, cost.measure(config, *info), Console())
+    for line in explain.describe_choices(explain.explain(config, sources)):
+        print(line)
+    conduct.print_network_notes([config], [info])
     print(f"data: {load.describe_feed(config, where, spread.data_budget())}")
     return script.DONE
 
@@ -84,12 +88,16 @@ def train(
     """
     import time
 
-    from cnnjax import checkpoint, cost, group, spread, store, sweep
+    from cnnjax import backend
+
+    backend.configure_jax()
+    from cnnjax import checkpoint, cost, group, outcome, spread, store
     from cnnjax.data import load, transform
     from cnnjax.engines import local
 
-    sweep.configure_jax()
-    measured = cost.measure(config, *load.load_info(config, where))
+    info = load.load_info(config, where)
+    measured = cost.measure(config, *info)
+    conduct.print_network_notes([config], [info])
     dataset = load.load_dataset(config, where, spread.data_budget())
     transform.check(config, dataset)
     conduct.print_notes(dataset)
@@ -138,7 +146,8 @@ def train(
         return script.INTERRUPTED
     begun = group.measure_start(executables, numbers, data)
     found = group.examine(executables, states, data)
-    scores = group.finish_lane(metrics[-1], begun, found, data, lane=0)
+    scores = group.finish_lane(metrics, begun, found, data, lane=0)
+    scores = outcome.hide(scores) if scores["diverged"] else scores
     trained = (config.steps - start) * config.batch_size
     store.write_json(
         workdir / "result.json",
@@ -161,7 +170,7 @@ def claim_workdir(workdir: pathlib.Path, config: Config, provenance: dict[str, A
 
     Raises ConfigError where the folder holds a run of another config, data set or program.
     """
-    from cnnjax import store
+    from cnnjax import names, origin, store
 
     if not (workdir / "config.json").exists():
         store.write_json(workdir / "provenance.json", provenance)
@@ -170,15 +179,17 @@ def claim_workdir(workdir: pathlib.Path, config: Config, provenance: dict[str, A
     there = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
     here = config_lib.to_json(config)
     for name, value in here.items():
-        if there.get(name) != value:
+        moved = name == "dataset" and names.without_path(there[name]) == names.without_path(value)
+        if there.get(name) != value and not moved:  # the origin tells other data
             raise ConfigError(
                 f"{workdir} holds a run with --{name}={there.get(name)}, not {value}: give another"
                 " --workdir, or the flags of that run"
             )
-    origin = json.loads((workdir / "provenance.json").read_text(encoding="utf-8"))["origin"]
-    if origin != provenance["origin"]:
+    earlier = json.loads((workdir / "provenance.json").read_text(encoding="utf-8"))
+    different = origin.compare([origin.read(earlier), origin.read(provenance)])
+    if different:
         raise ConfigError(
-            f"{workdir} holds a run of other code or data ({origin}, now {provenance['origin']}):"
+            f"{workdir} holds a run of other code or data ({'; '.join(different)}):"
             " going on would not give its bits, so give another --workdir"
         )
 
@@ -186,11 +197,16 @@ def claim_workdir(workdir: pathlib.Path, config: Config, provenance: dict[str, A
 def print_result(workdir: pathlib.Path) -> None:
     """What a finished run reached, in two lines."""
     result = json.loads((workdir / "result.json").read_text(encoding="utf-8"))
-    print(
-        f"test accuracy {100 * result['test_accuracy']:.2f}% on"
-        f" {result['num_test_examples']:,} images, {result['num_parameters']:,} parameters"
-    )
-    print(f"result: {workdir / 'result.json'}")
+    if result["diverged_at"] is not None:
+        print(f"the run diverged: its loss is no number from step {result['diverged_at']} on")
+    else:
+        print(
+            f"test accuracy {100 * result['test_accuracy']:.2f}% on"
+            f" {result['num_test_examples']:,} images, {result['num_parameters']:,} parameters"
+        )
+        if result["failed"]:
+            print("the run failed: its training loss is no better than a constant prediction's")
+    print(printable(f"result: {workdir / 'result.json'}"))
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ def border(size, span, stride, padding, explicit=0):
         total = max((-(-size // stride) - 1) * stride + span - size, 0)
         return total // 2, total - total // 2
     if padding == "CEIL":
-        total = next(
-            p for p in range(size + span) if (size + p - span) % stride == 0 and size + p >= span
-        )
-        return total // 2, total - total // 2
+        starts = [0]
+        while starts[-1] + span < size and starts[-1] + stride < size:
+            starts.append(starts[-1] + stride)
+        return 0, max(starts[-1] + span - size, 0)
     amount = {"VALID": 0, "HALF": (span - 1) // 2, "FULL": span - 1, "explicit": explicit}[padding]
     return amount, amount
 

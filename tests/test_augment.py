@@ -4,9 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from cnnjax import augment
 from cnnjax.config import Config
+from cnnjax.data import transform
+from cnnjax.knobs import ConfigError
 
 KEY = jax.random.key(0)
 
@@ -37,6 +40,19 @@ def test_shift_moves_by_every_amount_up_to_the_greatest_and_black_comes_in():
         assert len(offsets) == 1
         seen.add(offsets[0])
     assert len(seen) == 25
+
+
+def test_shift_may_let_in_the_image_itself_as_in_airbench94():
+    images = draw(200)
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+    for index, moved in enumerate(np.asarray(augment.shift(KEY, images, 2, "reflect"))):
+        crops = [padded[index, i : i + 8, j : j + 6] for i in range(5) for j in range(5)]
+        assert any(np.array_equal(crop, moved) for crop in crops)
+
+
+def test_what_a_shift_lets_in_is_refused_without_a_shift():
+    with pytest.raises(ConfigError, match="--shift_fill=reflect does nothing with --shift=0"):
+        Config(shift_fill="reflect")
 
 
 def test_resampling_by_nothing_changes_nothing():
@@ -116,3 +132,121 @@ def test_two_kinds_draw_different_numbers():
         for seed in (0, 1)
     )
     assert not np.allclose(one, other)
+
+
+SIGNAL, UPRIGHT = (1, 40), (40, 1)
+
+
+def draw_signals(size, count=200):
+    """Nowhere black, so that a cell that came in from beyond the border is seen."""
+    return 1 + draw(count, size, 1)
+
+
+@pytest.mark.parametrize("size", [SIGNAL, UPRIGHT])
+def test_a_signal_is_shifted_along_itself_alone(size):
+    signals = draw_signals(size)
+    moved = np.asarray(augment.shift(KEY, signals, 2)).reshape(200, 40)
+    padded = np.pad(np.asarray(signals).reshape(200, 40), ((0, 0), (2, 2)))
+    offsets = [
+        next(i for i in range(5) if np.array_equal(own[i : i + 40], other))
+        for own, other in zip(padded, moved, strict=True)
+    ]
+    assert set(offsets) == set(range(5))
+
+
+@pytest.mark.parametrize("size", [SIGNAL, UPRIGHT])
+def test_a_signal_is_not_turned(size):
+    signals = draw_signals(size)
+    np.testing.assert_allclose(augment.resample(KEY, signals, 30.0, 1.0), signals, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [SIGNAL, UPRIGHT])
+def test_a_crop_of_a_signal_is_a_share_of_its_length(size):
+    ramp = jnp.broadcast_to(1 + jnp.arange(40.0), (400, 40)).reshape(400, *size, 1)
+    cut = np.asarray(augment.resample(KEY, ramp, 0.0, 0.25)).reshape(400, 40)
+    length = cut[:, 21] - cut[:, 20]
+    assert 0.25 <= length.min() < 0.28 and 0.97 < length.max() <= 1.0
+    assert length.mean() == pytest.approx(0.625, abs=0.02)  # uniform: no square root
+    assert cut.min() > 0.6 and cut.max() <= 40.4  # on the signal, but for half a cell
+
+
+@pytest.mark.parametrize("size", [SIGNAL, UPRIGHT])
+def test_a_cutout_of_a_signal_is_as_long_as_asked(size):
+    found = np.asarray(augment.cutout(KEY, draw_signals(size), 4, -1.0)).reshape(200, 40)
+    wiped = (found == -1.0).sum(axis=1)
+    assert wiped.max() == 4 and wiped.min() >= 1
+
+
+@pytest.mark.parametrize("size", [SIGNAL, UPRIGHT])
+def test_cutmix_of_signals_pastes_the_share_that_was_drawn(size):
+    signals = jnp.stack([jnp.zeros((*size, 1)), jnp.ones((*size, 1))])
+    shares = []
+    for seed in range(300):
+        mixed, targets = augment.cutmix(jax.random.key(seed), signals, jnp.eye(2), 1.0)
+        np.testing.assert_allclose(mixed.mean(axis=(1, 2, 3)), targets[:, 1], atol=1e-5)
+        shares.append(float(targets[0, 1]))
+    # A piece of length u, uniform, in a uniform place loses u / 4 beyond the ends on average.
+    assert np.mean(shares) == pytest.approx(1 / 2 - 1 / 12, abs=0.04)
+
+
+@pytest.mark.parametrize("size", [SIGNAL, UPRIGHT, (1, 1)])
+def test_every_augmentation_leaves_a_signal_its_cells(size):
+    """No cell of any signal comes from beyond an axis that it has not."""
+    config = Config(rotation=90.0, shift=2, flip=True)
+    signals = draw_signals(size)
+    found = augment.augment(config, KEY, signals, jnp.eye(200), 100.0, 50.0)[0]
+    kept = (np.asarray(found) > 0.5).sum(axis=(1, 2, 3))
+    assert kept.min() >= max(size) - 2 * (max(size) > 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "size", "most"),
+    [({"shift": 8}, (8, 9), 7), ({"shift": 40}, SIGNAL, 39), ({"cutout": 9}, (8, 9), 8),
+     ({"cutout": 40}, UPRIGHT, 39), ({"shift": 1}, (1, 1), 0)],
+)  # fmt: skip
+def test_what_may_leave_nothing_of_an_image_is_refused(fields, size, most):
+    ((name, value),) = fields.items()
+    with pytest.raises(ConfigError, match=f"--{name}={value} may leave nothing.*at most {most}$"):
+        transform.check_augmentation(Config(**fields), *size)
+    transform.check_augmentation(Config(**{name: most}), *size)
+
+
+def test_noise_and_fill_are_those_of_each_channel():
+    images = jnp.zeros((50, 20, 20, 2))
+    config = Config(noise=1.0, cutout=6)
+    mean, std = np.array([7.0, -3.0], np.float32), np.array([2.0, 0.0], np.float32)
+    found = np.asarray(augment.augment(config, KEY, images, jnp.eye(50), mean, std)[0])
+    wiped = found[..., 1] == -3.0  # the channel without noise shows where
+    assert wiped.any() and (found[wiped] == mean).all()
+    assert found[~wiped][:, 0].std() == pytest.approx(2.0, rel=0.03)
+    assert not found[~wiped][:, 1].any()
+
+
+@pytest.mark.parametrize("alpha", [1e-4, 1.0, 1e4])
+def test_mixup_and_cutmix_draw_their_share_from_the_beta_distribution(alpha):
+    """Against SciPy's moments: mean 1/2 and variance 1 / (4 (2 alpha + 1))."""
+    images, targets = jnp.stack([jnp.zeros((2, 2, 1)), jnp.ones((2, 2, 1))]), jnp.eye(2)
+    shares = np.array(
+        [
+            augment.mixup(jax.random.key(seed), images, targets, alpha)[1][0, 0]
+            for seed in range(400)
+        ]
+    )
+    assert np.isfinite(shares).all()
+    law = stats.beta(alpha, alpha)
+    assert shares.mean() == pytest.approx(0.5, abs=4 * law.std() / 20 + 1e-6)
+    assert shares.std() == pytest.approx(law.std(), rel=0.1)
+
+
+def test_the_box_of_cutmix_has_the_sides_of_the_paper():
+    """Yun et al. 2019, eq. 2: sides in proportion to the image, of sqrt(1 - share) each."""
+    images, targets = jnp.stack([jnp.zeros((40, 20, 1)), jnp.ones((40, 20, 1))]), jnp.eye(2)
+    for seed in range(40):
+        key = jax.random.key(seed)
+        drawn = float(jax.random.beta(jax.random.split(key)[0], 1.0, 1.0))
+        mixed = np.asarray(augment.cutmix(key, images, targets, 1.0)[0])[0, ..., 0]
+        rows, columns = mixed.any(axis=1), mixed.any(axis=0)
+        for inside, size in ((rows, 40), (columns, 20)):
+            expected = size * np.sqrt(1 - drawn)
+            cut = inside[0] or inside[-1]  # by the border
+            assert inside.sum() <= expected + 1 and (cut or inside.sum() >= expected - 1)

@@ -22,6 +22,6 @@ def test_profile_times_each_layer_and_draws_the_roofline(call, tmp_path):
     run = call(*BENCHMARK, *SMALL, "--profile", f"--roofline={tmp_path / 'roofline.svg'}")
     assert run.returncode == 0, run.stderr
     layers = ("conv_1", "pool_1", "head/dense_1", "head/logits", "the rest", "whole step")
-    assert all(f"\n  {layer} " in run.stdout for layer in layers)
+    assert all(f"\n {layer} " in run.stdout for layer in layers)
     picture = (tmp_path / "roofline.svg").read_text()
     assert picture.startswith("<svg") and "conv_1" in picture

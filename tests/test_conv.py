@@ -1,5 +1,7 @@
 """Convolution of every kind against its definition, and both of our forms against each other."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +20,7 @@ CASES = {  # size, window, and the arguments of conv2d
     "full": ((5, 6), (3, 3), {"padding": "FULL"}),
     "half": ((8, 7), (5, 4), {"padding": "HALF", "stride": 2}),
     "ceil": ((8, 7), (3, 3), {"padding": "CEIL", "stride": 4}),
+    "ceil, strides above the kernel": ((5, 8), (1, 2), {"padding": "CEIL", "stride": 3}),
     "ceil of a small map": ((2, 2), (3, 3), {"padding": "CEIL", "stride": 2}),
     "explicit": ((5, 6), (3, 3), {"padding": "explicit", "explicit": (0, 1), "stride": 2}),
     "strided": ((7, 9), (3, 3), {"stride": 2}),
@@ -57,6 +60,19 @@ def test_equals_its_definition(case):
     images, kernel, arguments = both(case)
     expected = reference.conv2d(images, kernel, **arguments)
     np.testing.assert_allclose(conv.conv2d(images, kernel, **arguments), expected, atol=3e-5)
+
+
+@pytest.mark.parametrize("padding_name", sorted(padding.PADDINGS))
+@pytest.mark.parametrize("platform", ["cpu", "tpu"])
+def test_even_kernels_and_dilation_with_every_border_equal_their_definition(padding_name, platform):
+    """In float64, by the form of a CPU and by the primitive of accelerators."""
+    with jax.enable_x64(True):
+        for window, dilation, stride in (((2, 4), 1, 1), ((2, 2), 2, 3), ((4, 3), 2, 1)):
+            images, kernel = (array.astype(np.float64) for array in draw((8, 9), window, groups=2))
+            arguments = {"stride": stride, "padding": padding_name, "dilation": dilation}
+            expected = reference.conv2d(images, kernel, groups=2, **arguments)
+            found = conv.conv2d(images, kernel, groups=2, platform=platform, **arguments)
+            np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -114,9 +130,9 @@ def test_unshared_with_one_kernel_everywhere_is_a_convolution(fill):
 
 def test_the_cpu_program_holds_no_native_convolution_and_the_gpu_program_holds_one():
     images, kernel = draw((8, 8), (3, 3))
-    traced = jax.jit(conv.conv2d).trace(images, kernel)
-    assert "convolution" not in traced.lower(lowering_platforms=("cpu",)).as_text()
-    assert "convolution" in traced.lower(lowering_platforms=("cuda",)).as_text()
+    for platform, native in ((None, False), ("cpu", False), ("cuda", True), ("tpu", True)):
+        program = jax.make_jaxpr(functools.partial(conv.conv2d, platform=platform))(images, kernel)
+        assert ("conv_general_dilated" in str(program)) == native
 
 
 @given(
@@ -155,6 +171,29 @@ def test_same_divides_an_odd_amount_with_the_extra_cell_after(span, stride):
     for size in range(1, 12):
         before, after = padding.same_pads(size, span, stride)
         assert after - before in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "span", "stride", "outputs", "after"),
+    [(8, 3, 4, 2, 0), (7, 3, 2, 3, 0), (6, 3, 2, 3, 1), (5, 1, 3, 2, 0), (6, 1, 3, 2, 0),
+     (7, 1, 3, 3, 0), (8, 2, 3, 3, 0), (7, 2, 3, 3, 1), (6, 2, 4, 2, 0), (2, 3, 2, 1, 1),
+     (224, 11, 4, 55, 3), (227, 11, 4, 55, 0)],
+)  # fmt: skip
+def test_ceil_begins_no_window_beyond_the_map(size, span, stride, outputs, after):
+    """Caffe's rule, as PyTorch documents it for `ceil_mode`: the numbers are from there."""
+    assert padding.ceil_pads(size, span, stride) == (0, after)
+    assert padding.output_size(size, span, stride, after) == outputs
+
+
+@given(
+    size=st.integers(1, 20), span=st.integers(1, 6), stride=st.integers(1, 8),
+    name=st.sampled_from(sorted(padding.PADDINGS)),
+)  # fmt: skip
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_every_window_touches_the_map(size, span, stride, name):
+    pads = padding.PADDINGS[name](size, span, stride)
+    seen = padding.coverage((size, 1), (span, 1), stride, (pads, (0, 0)))
+    assert (seen > 0).all()
 
 
 @pytest.mark.parametrize(

@@ -95,14 +95,16 @@ def test_area_is_the_mean_accuracy_over_the_strengths():
         "translation": corrupt.Corruption(corrupt.translation, (0.0, 1.0, 3.0), ways=2),
         "salt": corrupt.Corruption(corrupt.salt, (0.0, 0.5)),
     }
-    accuracies = np.array([1.0, 1.0, 0.8, 0.6, 0.2, 0.4, 0.9, 0.5])
-    agreements = np.array([1.0, 1.0, 0.9, 0.7, 0.3, 0.3, 1.0, 0.5])
-    scores = corrupt.summarise(table, accuracies, agreements)
-    curve = scores["robustness"]["translation"]
-    assert curve["accuracy"] == pytest.approx([1.0, 0.7, 0.3])
-    assert scores["auc_translation"] == pytest.approx((0.85 * 1 + 0.5 * 2) / 3)
-    assert scores["auc_salt"] == pytest.approx(0.7)
-    assert scores["shift_consistency"] == pytest.approx(0.8)
+    right = np.repeat([[10, 10, 8, 6, 2, 4, 9, 5]], 10, axis=0).T > np.arange(10)  # of ten images
+    kept = np.repeat([[10, 10, 9, 7, 3, 3, 10, 5]], 10, axis=0).T > np.arange(10)
+    scores, curves = corrupt.summarise(table, right, kept)
+    assert curves["translation"]["accuracy"] == pytest.approx([1.0, 0.7, 0.3])
+    assert scores["auc_translation"].mean() == pytest.approx((0.85 * 1 + 0.5 * 2) / 3)
+    assert scores["auc_salt"].mean() == pytest.approx(0.7)
+    assert scores["shift_consistency"].mean() == pytest.approx(0.8)
+    # The last image is right unmoved alone, the first in all trials.
+    assert scores["auc_translation"][[0, 9]] == pytest.approx([1, 0.5 / 3])
+    assert scores["shift_consistency"].tolist() == [1] * 7 + [0.5] * 2 + [0]
 
 
 def test_every_corruption_has_a_metric_and_a_unit():

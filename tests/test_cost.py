@@ -3,10 +3,12 @@
 import jax
 import numpy as np
 import pytest
+from flax import linen as nn
 
-from cnnjax import cost, models
-from cnnjax.config import Config
+from cnnjax import cost, layers, layouts, models, networks
+from cnnjax.config import KNOBS, Config
 from cnnjax.knobs import ConfigError
+from cnnjax.report import text
 
 SHAPE, CLASSES = (8, 8, 1), 10
 
@@ -15,10 +17,11 @@ SHAPE, CLASSES = (8, 8, 1), 10
     ("config", "parameters", "macs", "field", "map_shape"),
     [
         # 3*3*1*16+16 + 3*3*16*32+32 + 4*4*32*64+64 + 64*10+10; MACs: 64*9*16 + 64*9*16*32 + dense
-        (Config(), 160 + 4640 + 32832 + 650, 9216 + 294912 + 32768 + 640, 6, (4, 4, 32)),
-        (Config(padding="VALID"), 160 + 4640 + 8256 + 650, 36 * 144 + 16 * 4608 + 8192 + 640, 6,
-         (2, 2, 32)),
-        (Config(pool="stride"), 38282, 9216 + 16 * 4608 + 32768 + 640, 5, (4, 4, 32)),
+        (Config(pool_every=2), 160 + 4640 + 32832 + 650, 9216 + 294912 + 32768 + 640, 6,
+         (4, 4, 32)),
+        (Config(padding="VALID", pool_every=2), 160 + 4640 + 8256 + 650,
+         36 * 144 + 16 * 4608 + 8192 + 640, 6, (2, 2, 32)),
+        (Config(pool="stride", pool_every=2), 38282, 9216 + 16 * 4608 + 32768 + 640, 5, (4, 4, 32)),
         (Config(pool="none"), 160 + 4640 + 8 * 8 * 32 * 64 + 64 + 650, 9216 + 294912 + 131072 + 640,
          5, (8, 8, 32)),
         (Config(model="mlp"), 64 * 64 + 64 + 650, 64 * 64 + 640, 8, (8, 8, 1)),
@@ -49,7 +52,7 @@ def test_cost_by_hand(config, parameters, macs, field, map_shape):
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )  # fmt: skip
 def test_cost_of_convolutions_by_hand(fields, parameters, macs):
-    layers_of = cost.measure(Config(**fields), SHAPE, CLASSES).layers
+    layers_of = cost.measure(Config(**fields, pool_every=2), SHAPE, CLASSES).layers
     found = [layer for layer in layers_of if layer.name.startswith("conv")]
     assert sum(layer.parameters for layer in found) == parameters
     assert sum(layer.macs for layer in found) == macs
@@ -94,6 +97,53 @@ def test_receptive_field_is_what_a_gradient_sees(fields):
     assert extent.tolist() == [cost.measure(config, shape, CLASSES).receptive_field] * 2
 
 
+def gate_by_dense(config, maps):
+    return layers.make_dense(config, maps.shape[-1], "gate")(maps.mean(axis=(1, 2)))[:, None, None]
+
+
+def gate_by_convolution(config, maps):
+    mean = maps.mean(axis=(1, 2), keepdims=True)
+    return layers.make_conv(config, layouts.Conv(maps.shape[-1], (1,)), 1, "gate")(mean)
+
+
+def gate_by_foreign_layer(config, maps):
+    return nn.Dense(maps.shape[-1])(maps.max(axis=(1, 2)))[:, None, None]
+
+
+def gate_by_nothing(config, maps):
+    return nn.LayerNorm()(maps)
+
+
+@pytest.mark.parametrize(
+    ("gate", "field"),
+    [(gate_by_dense, None), (gate_by_convolution, None), (gate_by_foreign_layer, None),
+     (gate_by_nothing, 5)],
+)  # fmt: skip
+@pytest.mark.parametrize("head", KNOBS["head"].choices)
+def test_a_global_branch_sees_the_whole_image_and_a_head_is_none(monkeypatch, gate, field, head):
+    class Gated(nn.Module):
+        config: Config
+        num_classes: int
+        platform: str | None = None
+
+        @nn.compact
+        def __call__(self, maps, train):
+            config = self.config
+            maps = layers.make_conv(config, layouts.Conv(4, (3,)), 1, "conv_1")(maps)
+            maps = maps * nn.sigmoid(gate(config, maps))
+            maps = layers.make_conv(config, layouts.Conv(8, (3,)), 1, "conv_2")(maps)
+            return networks.apply_head(config, self.num_classes, maps, train, None)
+
+    monkeypatch.setitem(models.MODELS, "cnn", Gated)
+    cost.measure.cache_clear()
+    measured = cost.measure(Config(head=head, seed=1), (12, 12, 1), CLASSES)
+    cost.measure.cache_clear()
+    assert measured.receptive_field == field
+    by_name = {layer.name: layer.receptive_field for layer in measured.layers}
+    assert (by_name["conv_1"], by_name["conv_2"]) == (3, field)
+    assert text.field(measured.receptive_field) == ("whole image" if field is None else "5")
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -101,6 +151,7 @@ def test_receptive_field_is_what_a_gradient_sees(fields):
             {"kernel_size": (9,), "padding": "VALID"},
             "conv_1: a 9x9 kernel does not fit on a map of 8x8",
         ),
+        ({"shift": 8, "shift_fill": "reflect"}, "--shift=8 mirrors more cells than images of 8x8"),
         ({"pool_size": 9}, "pool_2: a 9x9 pooling leaves nothing of a map of 8x8"),
         ({"padding": "VALID", "pool_every": 1, "widths": (4, 4, 4)}, "pool_2: a 2x2 pooling"),
         ({"groups": 3}, "conv_2: 3 groups do not divide 16 channels into 32"),

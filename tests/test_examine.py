@@ -8,7 +8,7 @@ import pytest
 from scipy import special
 from scipy import stats as scipy_stats
 
-from cnnjax import corrupt, examine, group, models, store, sweep
+from cnnjax import corrupt, examine, group, models, outcome, store, sweep
 from cnnjax.config import Config
 from cnnjax.data import load
 from cnnjax.names import Where
@@ -39,11 +39,20 @@ def test_scores_of_the_test_split(run, digits):
     config, functions, data, _, state, found = run
     logits = logits_of(config, data, state.params, digits.test.images)
     labels = digits.test.labels
-    np.testing.assert_array_equal(found["correct"][:1000], logits.argmax(axis=1) == labels)
-    loss = -special.log_softmax(logits, axis=1)[np.arange(1000), labels].mean()
-    assert found["test_loss"] == pytest.approx(loss, rel=1e-4)
+    images = {name: value[..., :1000] for name, value in found["by_image"].items()}
+    np.testing.assert_array_equal(images["test_accuracy"], logits.argmax(axis=1) == labels)
+    loss = -special.log_softmax(logits, axis=1)[np.arange(1000), labels]
+    np.testing.assert_allclose(images["test_loss"], loss, rtol=1e-3, atol=1e-5)
     sums = functions.evaluate(state, data.test)
-    assert found["correct"].sum() == sums.correct
+    assert images["test_accuracy"].sum() == sums.correct
+
+
+def test_answers_on_the_validation_split(run, digits):
+    config, _, data, _, state, found = run
+    logits = logits_of(config, data, state.params, digits.validation.images)
+    np.testing.assert_array_equal(
+        found["validation_correct"][:197], logits.argmax(axis=1) == digits.validation.labels
+    )
 
 
 def test_loss_before_training_is_of_the_seeds_own_weights_on_validation(run, digits):
@@ -71,9 +80,9 @@ def test_accuracy_under_a_corruption_is_that_of_the_corrupted_images(run, digits
         )  # fmt: skip
         predicted = logits_of(config, data, state.params, images).argmax(axis=1)
         place = trials.index((list(corrupt.CORRUPTIONS).index(kind), strength, way))
-        expected = (predicted == digits.test.labels).mean()
-        assert found["accuracies"][place] == pytest.approx(expected, abs=0.002)
-        assert found["agreements"][place] == pytest.approx((predicted == clean).mean(), abs=0.002)
+        trial = {name: found["by_image"][name][place, :1000] for name in ("right", "kept")}
+        assert (trial["right"] != (predicted == digits.test.labels)).mean() <= 0.002
+        assert (trial["kept"] != (predicted == clean)).mean() <= 0.002
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -118,8 +127,11 @@ def test_records_hold_it_all(tiny, digits):
     scores = result.scores
     assert {"test_ece", "test_brier_scaled", "temperature", "fc_correlation", "initial_loss",
             "auc_gaussian", "shift_consistency", "robustness"} <= set(scores)  # fmt: skip
-    correct = store.unpack_correct(scores["test_correct"], scores["num_test_examples"])
-    assert correct.mean() == scores["test_accuracy"]
+    kept = {name: store.unpack_values(text) for name, text in scores["by_image"].items()}
+    for name in kept.keys() - {"label"}:
+        assert kept[name].mean(dtype=np.float64) == pytest.approx(scores[name], rel=2e-3, abs=1e-4)
+    np.testing.assert_array_equal(kept["label"], digits.test.labels)
+    assert {"test_accuracy", "validation_accuracy", "test_brier", "auc_blur"} <= kept.keys()
     assert scores["robustness"]["blur"]["accuracy"][0] == pytest.approx(scores["test_accuracy"])
 
 
@@ -134,7 +146,53 @@ def test_position_error_is_the_distance_to_the_true_place(tiny, digits, data_dir
     assert "test_position_error" not in without.scores
 
 
-def test_a_run_that_diverges_is_examined_all_the_same(tiny, digits):
+def test_a_run_that_diverges_has_no_score_but_that_it_did(tiny, digits):
     config = dataclasses.replace(tiny, optimizer="sgd", learning_rate=1e20)
     (result,) = sweep.run_lanes([config], digits)
-    assert result.scores["diverged"] and np.isnan(result.scores["test_ece"])
+    assert result.scores["failed"] and 1 < result.scores["diverged_at"] <= 3
+    kept = outcome.hide(result.scores)
+    known = {name for name, value in kept.items() if value is not None}
+    assert known == set(outcome.FACTS) and kept["initial_loss"] > 0
+    assert {"shift_consistency", "fc_correlation", "test_accuracy"} - known
+
+
+def test_a_dead_network_at_chance_has_failed(tiny, digits):
+    """With all kernels at nothing, only the biases of the logits learn: a constant prediction."""
+    config = dataclasses.replace(tiny, init_gain=1e-30, steps=60, batch_size=48, eval_every=30)
+    (result,) = sweep.run_lanes([config], digits)
+    assert result.scores["failed"] and not result.scores["diverged"]
+    assert np.isfinite(result.scores["test_loss"]) and result.scores["diverged_at"] is None
+
+
+@pytest.mark.parametrize(
+    "targets", [{}, {"label_smoothing": 0.3}, {"mixup": 0.4}, {"draw": "seed"}]
+)
+def test_the_best_constant_prediction_is_that_of_the_targets_seen(tiny, digits, targets):
+    config = dataclasses.replace(tiny, steps=60, batch_size=48, eval_every=60, **targets)
+    (result,) = sweep.run_lanes([config], digits)
+    line = result.metrics[-1]
+    assert 2.2 < line["constant_loss"] <= np.log(10)
+    assert not result.scores["failed"] and line["train_loss"] < line["constant_loss"]
+
+
+def curve(*losses, constant=2.3):
+    return [
+        {"step": 10 * place, "train_loss": loss, "constant_loss": constant}
+        for place, loss in enumerate(losses, start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "test_loss", "expected"),
+    [
+        (curve(2.5, 2.0), 2.0, (False, None)),
+        (curve(1.5, 2.3), 2.0, (True, None)),  # learned, and lost it
+        (curve(1.5, 2.4), 2.0, (True, None)),
+        ([{**curve(1.5)[0], "diverged_at": 4}, *curve(1.5)], 2.0, (True, 4)),
+        (curve(1.5, 1.4), np.inf, (True, 20)),
+        (curve(1.5, None), 2.0, (True, None)),
+    ],
+)
+def test_a_run_failed_where_a_constant_would_do_or_a_loss_was_no_number(lines, test_loss, expected):
+    found = outcome.describe_failure(lines, test_loss)
+    assert (found["failed"], found["diverged_at"]) == expected

@@ -26,7 +26,7 @@ def test_one_batch_is_learned_by_heart(model, monkeypatch):
     images = np.random.default_rng(0).normal(size=(8, *SHAPE)).astype(np.float32)
     labels = np.arange(8)
     config = make_small(model, dropout=0.0, schedule="constant", steps=STEPS)
-    network = models.make_model(cost.find_twin(config, SHAPE, CLASSES), SHAPE, CLASSES)
+    network = models.make_model(cost.find_network(config, SHAPE, CLASSES), SHAPE, CLASSES)
     params, stats = jax.jit(network.init)(jax.random.key(0))
 
     @jax.jit
@@ -40,7 +40,9 @@ def test_one_batch_is_learned_by_heart(model, monkeypatch):
         gentle = 0.25 if model == "vgg16" else 1.0  # thirteen layers without a norm
         rate = jnp.float32(RATES.get(name, 3e-3) * gentle)
         numbers = {"learning_rate": rate, "momentum": jnp.float32(0.9), "weight_decay": 0.0}
-        optimizer = optim.make_optimizer(make_small(model, optimizer=name), numbers)
+        optimizer = optim.make_optimizer(
+            make_small(model, optimizer=name, schedule="constant"), numbers
+        )
 
         @jax.jit
         def update(grads, opt_state, params):

@@ -17,7 +17,7 @@ SHAPE, CLASSES = (8, 8, 1), 10
 
 
 def logits_of(config: Config, train: bool = False) -> np.ndarray:
-    model = models.make_model(cost.find_twin(config, SHAPE, CLASSES), SHAPE, CLASSES)
+    model = models.make_model(cost.find_network(config, SHAPE, CLASSES), SHAPE, CLASSES)
     images = np.random.default_rng(0).normal(size=(3, *SHAPE)).astype(np.float32)
     key = jax.random.key(1) if train else None
     params, stats = jax.jit(model.init)(jax.random.key(0))
@@ -66,7 +66,7 @@ OTHER_VALUES = {
     "pool_stride": [(1, {}), (3, {})],
     "pool_padding": [("SAME", {"pool_size": 3}), ("HALF", {"pool_size": 3})],
     "count_padding": [(True, {"pool": "avg", "pool_size": 3, "pool_padding": "SAME"})],
-    "pool_every": [(1, {}), (3, {})],
+    "pool_every": [(2, {}), (3, {})],
     "norm": [(norm, {}) for norm in others_of("norm")],
     "norm_epsilon": [(0.1, {"norm": "batch"})],
     "logit_scale": [(0.5, {}), (0.5, {"model": "all_cnn_c", "image_size": 12})],
@@ -79,6 +79,7 @@ OTHER_VALUES = {
 }  # fmt: skip
 TRAINING_ONLY = {
     "dropout": [(0.5, {}), (0.5, {"model": "all_cnn_c", "dropout": 0.0, "image_size": 12})],
+    "input_dropout": [(0.2, {}), (0.2, {"model": "mlp"})],
     "stochastic_depth": [(0.5, RESNET)],
 }
 CASES = [
@@ -214,6 +215,7 @@ def test_initial_kernels_have_the_stated_variance(name):
         "orthogonal": (1 / fan_out, 1 / fan_out),
         "pytorch": (lecun / 3, lecun / 3),
         "dirac": (lecun / 3, lecun / 3),  # dense ones
+        "lenet5": ((2.4 * lecun) ** 2 / 3, (2.4 * lecun) ** 2 / 3),
     }
     for kernel, variance in zip((hidden, linear), expected[name.split("_")[0]], strict=True):
         assert kernel.mean() == pytest.approx(0, abs=4 * np.sqrt(variance / kernel.size))

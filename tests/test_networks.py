@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cnnjax import config as config_lib
-from cnnjax import cost, layers, models
+from cnnjax import cost, layers, models, norms
 from cnnjax.config import Config
 from cnnjax.knobs import ConfigError
 from cnnjax.ops import digit_codes
@@ -82,6 +82,47 @@ def test_shapes_of_airbench94():
         ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("model", "data", "dropped"),
+    [
+        # "In the first two fully-connected layers": Krizhevsky et al. 2012, section 4.2, and
+        # Simonyan and Zisserman 2015, section 3.1. Never on the last map.
+        ("alexnet", ((227, 227, 3), 10), [(0.5, (4096,)), (0.5, (4096,))]),
+        ("vgg11", ((224, 224, 3), 10), [(0.5, (4096,)), (0.5, (4096,))]),
+        ("vgg16", ((224, 224, 3), 10), [(0.5, (4096,)), (0.5, (4096,))]),
+        # Springenberg et al. 2015, section 3.1, and 20% of the input.
+        ("all_cnn_c", CIFAR, [(0.5, (16, 16, 96)), (0.5, (8, 8, 192))]),
+    ],
+)
+def test_dropout_is_where_the_paper_has_it(model, data, dropped):
+    config = config_lib.make_config({"model": model, "padding": "HALF" if model != "alexnet" else
+                                     "published"})  # fmt: skip
+    network, found = models.make_model(config, *data), []
+
+    def record(next_function, args, kwargs, context):
+        if isinstance(context.module, layers.nn.Dropout) and context.method_name == "__call__":
+            found.append((context.module.rate, args[0].shape[1:]))
+        return next_function(*args, **kwargs)
+
+    params, stats = jax.eval_shape(network.init, jax.random.key(0))
+    images = jax.ShapeDtypeStruct((2, *data[0]), np.float32)
+    with layers.nn.intercept_methods(record):
+        jax.eval_shape(network.apply, params, stats, images, jax.random.key(0))
+    assert found == dropped
+    assert config.input_dropout == (0.2 if model == "all_cnn_c" else 0.0)
+
+
+def test_input_dropout_drops_cells_in_training_and_keeps_the_mean():
+    config = config_lib.make_config({"model": "logistic", "input_dropout": 0.2, "bias": False})
+    network = models.make_model(config, (50, 50, 1), 2500)
+    params = {"logits": {"kernel": np.eye(2500, dtype=np.float32)}}
+    images = np.ones((2, 50, 50, 1), np.float32)
+    seen = np.asarray(network.apply(params, {}, images, jax.random.key(0))[0])
+    assert {float(value) for value in np.unique(seen)} == {0.0, 1.25}
+    assert (seen == 0).mean() == pytest.approx(0.2, abs=0.02) and (seen[0] != seen[1]).any()
+    np.testing.assert_array_equal(network.apply(params, {}, images, None)[0], 1.0)
+
+
 def test_rbf_logits_are_minus_squared_distances():
     units = np.random.default_rng(0).normal(size=(2, 84)).astype(np.float32)
     logits = np.asarray(layers.Rbf(10).apply({}, units))
@@ -98,7 +139,7 @@ def test_response_normalisation_from_the_definition():
     for channel in range(7):
         near = maps[..., max(channel - 2, 0) : channel + 3]
         expected[..., channel] = maps[..., channel] / (2 + 1e-4 * (near**2).sum(axis=-1)) ** 0.75
-    np.testing.assert_allclose(layers.respond(maps), expected, rtol=1e-5)
+    np.testing.assert_allclose(norms.respond(maps), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("model", ["mlp_twin", "local_twin"])
@@ -212,8 +253,10 @@ def test_macs_are_half_of_the_operations_that_xla_counts(model):
 
 
 def test_activation_memory_by_hand():
-    layers_of = cost.measure(Config(), (8, 8, 1), 10)
+    layers_of = cost.measure(Config(pool_every=2), (8, 8, 1), 10)
     cells = 64 * 16 + 64 * 32 + 16 * 32 + 64 + 10
     assert layers_of.activation_bytes == 4 * cells
-    half = cost.measure(config_lib.make_config({"dtype": "bfloat16"}), (8, 8, 1), 10)
+    half = cost.measure(
+        config_lib.make_config({"dtype": "bfloat16", "pool_every": 2}), (8, 8, 1), 10
+    )
     assert half.activation_bytes == 2 * cells

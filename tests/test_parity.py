@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from cnnjax import cost, layers, models, optim
+from cnnjax import cost, layers, models, norms, optim
 from cnnjax.config import Config, make_config, numbers_of
 from cnnjax.ops import activation, conv, pool
 from experiments import opponents_flax, opponents_pytorch
@@ -66,6 +66,20 @@ def test_named_paddings(padding):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("size", range(4, 12))
+@pytest.mark.parametrize(("span", "stride"), [(1, 2), (1, 3), (2, 3), (2, 5), (3, 2), (3, 4)])
+def test_ceil_is_ceil_mode(size, span, stride):
+    """Theirs has it for pooling alone: a sum of each window is a convolution with ones."""
+    kernel = np.eye(3, dtype=np.float32)[None, None] * np.ones((span, span, 1, 1), np.float32)
+    assert_same(
+        lambda x: conv.conv2d(x, kernel, stride, "CEIL"),
+        lambda x: functional.avg_pool2d(
+            x, span, stride, ceil_mode=True, divisor_override=1, count_include_pad=False
+        ),
+        draw(2, size, 7, 3),
+    )
+
+
 @pytest.mark.parametrize(
     ("fill", "mode"), [("edge", "replicate"), ("reflect", "reflect"), ("circular", "circular")]
 )
@@ -105,7 +119,7 @@ ACTIVATIONS = {
     "gelu": functional.gelu, "silu": functional.silu, "tanh": torch.tanh,
     "scaled_tanh": lambda x: 1.7159 * torch.tanh(2 / 3 * x), "sigmoid": torch.sigmoid,
     "softplus": functional.softplus, "hard_swish": functional.hardswish,
-    "maxout": lambda x: torch.maximum(*x.chunk(2, dim=1)), "identity": lambda x: x,
+    "maxout": lambda x: x.unflatten(1, (-1, 2)).amax(dim=2), "identity": lambda x: x,
 }  # fmt: skip
 
 
@@ -134,7 +148,7 @@ def test_norms():
     )
     # Theirs takes alpha over the number of channels.
     assert_same(
-        layers.respond, lambda x: functional.local_response_norm(x, 5, 5e-4, 0.75, 2.0), maps
+        norms.respond, lambda x: functional.local_response_norm(x, 5, 5e-4, 0.75, 2.0), maps
     )
 
 
@@ -196,7 +210,7 @@ class _Norm(layers.nn.Module):
 
     @layers.nn.compact
     def __call__(self, x):
-        return layers.normalise(Config(norm=self.name_), x, True, "norm")
+        return norms.normalise(Config(norm=self.name_), x, True, "norm")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnnjax import config as config_lib
-from cnnjax import group, program, spread, sweep
+from cnnjax import group, models, program, spread, sweep
 from cnnjax.config import KNOBS, Config
 from cnnjax.data import load
 
@@ -100,24 +100,6 @@ def step_once(config, digits):
     return advance(numbers, functions.init(numbers), data.train, config.steps)[0]
 
 
-def test_the_average_of_the_weights_is_what_is_evaluated(tiny, digits):
-    averaged = dataclasses.replace(tiny, ema_decay=0.5, steps=2, eval_every=0)
-    functions, data, numbers = make_functions(averaged, digits)
-    start = functions.init(numbers)
-    first, _ = functions.advance(numbers, start, data.train, 1)
-    second, _ = functions.advance(numbers, first, data.train, 1)
-    expected = jax.tree.map(
-        lambda a, b, c: 0.25 * a + 0.25 * b + 0.5 * c, start.params, first.params, second.params
-    )
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), second.ema, expected)
-    by_average = functions.evaluate(second, data.validation)
-    plain = functions.evaluate(second._replace(params=second.ema, ema=None), data.validation)
-    assert float(by_average.loss) == float(plain.loss)
-    assert float(by_average.loss) != float(
-        functions.evaluate(second._replace(ema=None), data.validation).loss
-    )
-
-
 def test_wrong_sign_of_the_update_raises_the_loss(tiny, digits):
     """Claim `training-iteration`: the update goes against the gradient."""
     config = dataclasses.replace(tiny, optimizer="sgd", learning_rate=1e-2, schedule="constant")
@@ -133,7 +115,7 @@ def test_wrong_sign_of_the_update_raises_the_loss(tiny, digits):
 
 
 def test_loss_before_training_is_about_that_of_a_uniform_guess(digits):
-    functions, data, numbers = make_functions(Config(), digits)
+    functions, data, numbers = make_functions(Config(pool_every=2), digits)
     scores = functions.evaluate(functions.init(numbers), data.test)
     assert float(scores.loss / scores.count) == pytest.approx(math.log(10), rel=0.35)
 
@@ -143,8 +125,6 @@ def test_evaluation_counts_every_example_once_and_means_what_it_says(tiny, digit
     state = functions.init(numbers)
     scores = functions.evaluate(state, data.validation)
     images, labels = digits.validation
-    from cnnjax import models
-
     model = models.make_model(tiny, data.spec.image_shape, 10)
     standardised = (images.astype(np.float32) - data.spec.mean) / data.spec.std
     logits = model.apply(state.params, state.batch_stats, standardised, None)[0]
@@ -168,7 +148,7 @@ def test_one_step_follows_the_gradient_of_the_mean_loss(tiny, digits):
 
 
 def test_training_learns(digits):
-    config = Config(train_examples=300, steps=100, widths=(8, 8), eval_every=0)
+    config = Config(train_examples=300, steps=100, widths=(8, 8), pool_every=2, eval_every=0)
     state = lane_of(train([config], digits), 0)
     functions, data, _ = make_functions(config, digits)
     scores = functions.evaluate(state, data.validation)

@@ -9,7 +9,7 @@ import pytest
 from cnnjax import config as config_lib
 from cnnjax import cost, group, models
 from cnnjax.config import KNOBS, Config
-from cnnjax.data import transform
+from cnnjax.data import batches, transform
 from cnnjax.knobs import ConfigError
 from tests.test_program import make_functions
 
@@ -90,6 +90,48 @@ def test_the_seed_draws_its_training_images_from_the_whole_split(tiny, digits):
     assert differ(train(first, digits)[1], train(drawing, digits)[1])
 
 
+@pytest.mark.parametrize("count", [10, 33, 100, 597])
+def test_a_draw_holds_the_classes_as_the_whole_split_does(digits, count):
+    labels = digits.train.labels
+    for seed in range(5):
+        drawn = np.asarray(batches.draw_stratified(jax.random.key(seed), labels, 10, count))
+        assert len(drawn) == len(set(drawn)) == count
+        counts = np.bincount(labels[drawn], minlength=10)
+        assert np.abs(counts - np.bincount(labels, minlength=10) * count / 600).max() < 1
+    other = np.asarray(batches.draw_stratified(jax.random.key(9), labels, 10, count))
+    assert (drawn != other).any()
+
+
+def test_each_image_is_drawn_as_often_as_any_other():
+    labels = jax.numpy.array([0] * 12 + [1] * 6, dtype="int32")
+    keys = jax.random.split(jax.random.key(0), 3000)
+    draws = jax.vmap(lambda key: batches.draw_stratified(key, labels, 2, 5))(keys)
+    counts = np.bincount(np.asarray(draws).ravel(), minlength=18) / 3000
+    assert counts == pytest.approx(np.full(18, 5 / 18), abs=0.033)  # four errors
+
+
+@pytest.mark.parametrize(
+    ("draw", "count", "streamed", "drawn"),
+    [("auto", 48, False, True), ("auto", 0, False, False), ("auto", 600, False, False),
+     ("auto", 48, True, False), ("first", 48, False, False), ("seed", 48, False, True)],
+)  # fmt: skip
+def test_auto_draws_where_images_are_in_memory_and_fewer_than_all_are_asked_for(
+    tiny, digits, draw, count, streamed, drawn
+):
+    config = dataclasses.replace(tiny, draw=draw, train_examples=count)
+    dataset = digits._replace(stream=[0] * 600) if streamed else digits
+    assert transform.draws_by_seed(config, dataset) == drawn
+    words = transform.describe_draw(config, dataset)
+    assert words.startswith("each seed trains on 48 images of its own") == drawn
+
+
+def test_auto_trains_as_what_it_stands_for(tiny, digits):
+    auto, seed, first = (
+        train(dataclasses.replace(tiny, draw=draw), digits)[1] for draw in ("auto", "seed", "first")
+    )
+    assert not differ(auto, seed) and differ(auto, first)
+
+
 def test_drawing_more_than_there_are_is_refused(tiny, digits):
     with pytest.raises(ConfigError, match="--train_examples=601 is more than the 600"):
         transform.transform(dataclasses.replace(tiny, draw="seed", train_examples=601), digits)
@@ -133,7 +175,10 @@ def test_initial_gain_reaches_the_run(tiny, digits):
 
 
 def test_a_strided_convolution_is_a_dense_one_decimated_at_a_quarter_of_the_work(digits):
-    configs = [Config(pool=pool, padding="HALF", widths=(8, 8)) for pool in ("stride", "decimate")]
+    configs = [
+        Config(pool=pool, pool_every=2, padding="HALF", widths=(8, 8))
+        for pool in ("stride", "decimate")
+    ]
     images = digits.test.images[:50].astype(np.float32) / 16
     outputs = []
     for config in configs:

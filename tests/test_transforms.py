@@ -8,7 +8,7 @@ from jax import lax
 from jax.sharding import AxisType, PartitionSpec
 from jax.test_util import check_grads
 
-from cnnjax import augment, layers
+from cnnjax import augment, norms
 from cnnjax.config import WINDOWS
 from cnnjax.ops import activation, conv, padding, pool
 
@@ -36,7 +36,7 @@ OPS = {
     **{f"pool {name}": lambda x, name=name: pool.POOLS[name](x, 3, 2, "SAME", *EXTRA.get(name, ()))
        for name in WINDOWS},
     **activation.ACTIVATIONS,
-    "response": layers.respond,
+    "response": norms.respond,
 }  # fmt: skip
 
 

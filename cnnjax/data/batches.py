@@ -37,22 +37,22 @@ def batch_indices(
     return orders.reshape(-1)[positions].reshape(num_steps, batch_size)
 
 
-def draw_stratified(key: Array, labels: Array, num_classes: int) -> Array:
-    """A random order [n] of examples with these labels [n], stratified by class.
+def draw_stratified(key: Array, labels: Array, num_classes: int, count: int) -> Array:
+    """Indices [count] of examples with `labels` [n], each class as often as among all.
 
-    Any first part of it holds the classes in their proportions, give or take an example or two,
-    and each example is as likely as any other to be in it.
+    That is count n_c / n times, rounded up or down at random so that every example is as likely
+    to be drawn as any other (systematic rounding: one uniform number for all classes).
     """
-    shuffle, offset = jax.random.split(key)
+    shuffle, rounding = jax.random.split(key)
     order = jax.random.permutation(shuffle, len(labels))
-    own = labels[order]
-    counts = jnp.bincount(own, length=num_classes)
-    by_class = jnp.argsort(own, stable=True)
-    first = jnp.cumsum(counts) - counts  # of each class among `by_class`
-    ranks = jnp.zeros_like(own).at[by_class].set(jnp.arange(len(own)) - first[own[by_class]])
-    begin = jax.random.uniform(offset, (num_classes,))  # or rare classes would never come first
-    keys = (ranks.astype(jnp.float32) + begin[own]) / counts[own].astype(jnp.float32)
-    return order[jnp.argsort(keys, stable=True)]
+    by_class = order[jnp.argsort(labels[order], stable=True)]
+    sizes = jnp.bincount(labels, length=num_classes)
+    ends = jnp.cumsum(sizes)
+    wanted = ends.astype(jnp.float32) * (count / len(labels)) + jax.random.uniform(rounding)
+    taken = jnp.diff(jnp.floor(wanted), prepend=0.0).astype(jnp.int32)
+    own = labels[by_class]
+    beyond = jnp.arange(len(labels)) - (ends - sizes)[own] >= taken[own]
+    return by_class[jnp.argsort(beyond, stable=True)[:count]]
 
 
 def pad_batches(images: np.ndarray, labels: np.ndarray) -> Batches:

@@ -5,7 +5,6 @@ import hashlib
 import pathlib
 import re
 import struct
-import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -29,8 +28,6 @@ WORDS = {  # what arrays may be called; where several are there, the first of th
 USUAL = re.compile(r"[xy](_(train|val|valid|validation|test))?")  # names that need no note
 IDX_PARTS = {"train": r"train", "validation": r"val(id|idation)?", "test": r"(t10k|test)"}
 IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
-UNREADABLE = (ValueError, OSError, EOFError, KeyError, AttributeError, TypeError, zlib.error,
-              zipfile.BadZipFile, NotImplementedError)  # fmt: skip
 
 
 class Meaning(NamedTuple):
@@ -68,10 +65,8 @@ def open_arrays(path: str) -> Source:
         raise ConfigError(f"--dataset={name} is not a file") from None
     except ConfigError:
         raise
-    except UNREADABLE as error:
-        why = "v7.3 is HDF5: save it with -v7" if place.suffix == ".mat" else str(error)
-        why = why if isinstance(error, NotImplementedError) else str(error) or type(error).__name__
-        raise ConfigError(f"--dataset={name} cannot be read: {why}") from None
+    except Exception as error:  # of as many types as there are readers
+        raise ConfigError(f"--dataset={name} cannot be read: {explain(error)}") from None
     pairs = {split: (arrays[x], arrays[y]) for split, (x, y) in chosen.items()}
     return make_source(name, pairs, notes)
 
@@ -92,6 +87,14 @@ def open_container(path: pathlib.Path) -> tuple[list[str], Callable[[str], np.nd
     if not isinstance(file, np.lib.npyio.NpzFile):
         raise ValueError("it is one array: give a folder of .npy files, or a .npz file")
     return list(file.files), file.__getitem__
+
+
+def explain(error: Exception) -> str:
+    """Why a file of arrays cannot be read, and what to do where that is known."""
+    if isinstance(error, NotImplementedError):
+        return "a .mat file of v7.3 is HDF5: save it with -v7"
+    why = " ".join(str(error).split()) or type(error).__name__
+    return f"{why}: save text by labels.astype(str)" if "allow_pickle" in why else why
 
 
 def choose_arrays(

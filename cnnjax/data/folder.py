@@ -102,7 +102,7 @@ def make_source(
         splits={split: source.Mapped(files, read) for split, files in splits.items()},
         find_hash=lambda: digest,
         labels=labels,
-        cluster=None if groups is None else find_clusters(found, groups)[places["test"]],
+        cluster=None if groups is None else find_clusters(found, groups, places["test"]),
         notes=(*said, *notes, *find_duplicates(splits)),
     )
 
@@ -124,9 +124,16 @@ def find_groups(name: str, found: Sequence[Found], group_by: str) -> list[str] |
     return [repr(match.groups() or match.group()) for match in matches if match is not None]
 
 
-def find_clusters(found: Sequence[Found], groups: Sequence[str]) -> np.ndarray:
-    """Which files belong together [n] int32: those of one group, and copies of one image."""
-    return holdout.find_units([file.digest for file in found], groups).astype(np.int32)
+def find_clusters(
+    found: Sequence[Found], groups: Sequence[str], places: Sequence[int]
+) -> np.ndarray:
+    """Which of the files at `places` belong together [n] int32: of one group, or copies of one.
+
+    Numbered as they first occur, so that paths do not change the numbers.
+    """
+    units = holdout.find_units([file.digest for file in found], groups)
+    number: dict[int, int] = {}
+    return np.array([number.setdefault(u, len(number)) for u in units[places].tolist()], np.int32)
 
 
 def assign_splits(
@@ -158,7 +165,8 @@ def assign_splits(
         shares,
         None if groups is None else [groups[index] for index in train],
     )
-    return places | {split: [train[index] for index in own] for split, own in held.items()}
+    places |= {split: [train[index] for index in own] for split, own in held.items()}
+    return {split: places[split] for split in layout.SPLITS}
 
 
 def refuse_shared_groups(

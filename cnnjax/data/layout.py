@@ -88,7 +88,7 @@ def list_files(name: str, root: pathlib.Path) -> Listed:
         label = unicodedata.normalize("NFC", show(parts[level : level + 1]))
         files.append((os.path.join(*parts), label, split))
     if not split_up:
-        refuse_splits_below(name, found)
+        refuse_folders_below(name, found)
     full = {parts[: level + 1] for parts in found.images} | {parts[:1] for parts in found.images}
     empty = [parts for parts in found.folders if len(parts) <= level + 1 and parts not in full]
     passed = {**found.others, "images in no folder of a class": loose, "folders without images":
@@ -138,13 +138,21 @@ def has_splits(name: str, found: Walked) -> bool:
     return False
 
 
-def refuse_splits_below(name: str, found: Walked) -> None:
-    """Raises ConfigError where each class has folders of splits, not the other way round."""
-    below: dict[str, set[str]] = {}
-    for parts in found.images:
-        if len(parts) > 2 and parts[1].lower() in SPLIT_OF:
-            below.setdefault(parts[0], set()).add(SPLIT_OF[parts[1].lower()])
-    for top, splits in below.items():
+def refuse_folders_below(name: str, found: Walked) -> None:
+    """Raises ConfigError where classes, or splits, lie one level deeper than they should."""
+    tops = {parts[0] for parts in found.images if len(parts) > 1}
+    below = {parts[:2] for parts in found.images if len(parts) > 2}
+    if len(tops) == 1 and len(below) > 1:
+        (top,) = tops
+        raise ConfigError(
+            f"--dataset={name} has one folder, {show([top])}, with {len(below)} folders in it: if"
+            f" these are the classes or splits, give {name.rstrip('/')}/{show([top])}"
+        )
+    by_top: dict[str, set[str]] = {}
+    for top, inner in sorted(below):
+        if inner.lower() in SPLIT_OF:
+            by_top.setdefault(top, set()).add(SPLIT_OF[inner.lower()])
+    for top, splits in by_top.items():
         if len(splits) > 1:
             raise ConfigError(
                 f"--dataset={name} has splits below {show([top])}: put the folders of splits above"

@@ -13,7 +13,7 @@ from cnnjax.config import Config
 from cnnjax.data import check, decode, drawings, files, folder, official, prepared, source
 from cnnjax.data.source import Arrays, Example, Source
 from cnnjax.knobs import ConfigError
-from cnnjax.names import Request, Where, parse
+from cnnjax.names import DataName, Request, Where, parse
 
 POSITIONS = {"dot": drawings.dot_positions}  # data set -> where each class lies [classes, 2]
 AT_ONCE = 256  # examples that a core decodes before it takes the next
@@ -53,22 +53,29 @@ def request_of(config: Config) -> Request:
     return Request(*(getattr(config, name) for name in Request._fields))
 
 
-def open_source(request: Request, where: Where) -> Source:
-    """The data set, found or prepared. Raises ConfigError or RunError where it cannot be had."""
+def check_request(request: Request) -> DataName:
+    """The data set's name. Raises ConfigError where a flag is given that its kind does not read."""
     name = parse(request.dataset)
     if request.group_by and name.kind != "folder":
         raise ConfigError(
             f"--group_by={request.group_by} reads the paths of folder:PATH, and {request.dataset}"
             " has none: leave it out"
         )
-    if name.kind in ("built-in", "tfds"):
-        return prepared.open_source(name, request, where)
     for split in SPLITS:
-        if given := getattr(request, f"{split}_split"):
+        given = getattr(request, f"{split}_split")
+        if given and name.kind not in ("built-in", "tfds"):
             raise ConfigError(
                 f"--{split}_split={given} is for data sets of TFDS: {request.dataset} is split by"
                 " its own folders or arrays"
             )
+    return name
+
+
+def open_source(request: Request, where: Where) -> Source:
+    """The data set, found or prepared. Raises ConfigError or RunError where it cannot be had."""
+    name = check_request(request)
+    if name.kind in ("built-in", "tfds"):
+        return prepared.open_source(name, request, where)
     if name.kind == "folder":
         opened = folder.open_source(
             name.name, official.cache_dir(), where.skip_bad_files, request.group_by
@@ -111,8 +118,10 @@ def check_loaded(
     Raises ConfigError where they cannot be learned. Of a stream of TFDS not all labels are known.
     """
     by_split, notes = dict(zip(SPLITS, loaded, strict=True)), ()
-    if not opened.labels and not streamed:
-        labels = {split: own.labels for split, own in by_split.items()}
+    labels = {split: own.labels for split, own in by_split.items()}
+    if not opened.labels and streamed:
+        notes = check.describe_majority(opened.class_names, labels["test"])
+    elif not opened.labels:
         notes = check.check_classes(name, opened.class_names, labels)
     if isinstance(opened.splits["train"], Arrays):
         return notes  # compared when they were opened
@@ -199,9 +208,9 @@ def fit_pixels(
 def find_fingerprint(
     opened: Source, loaded: Sequence[Split], positions: np.ndarray | None, streamed: bool
 ) -> str:
-    """The hash of everything that a run reads: pixels, their shapes and types, labels, classes."""
+    """The hash of everything that a run reads: pixels, shapes, types, labels, classes, clusters."""
     arrays = [array for split in loaded for array in split]
-    arrays += [] if positions is None else [positions]
+    arrays += [array for array in (positions, opened.cluster) if array is not None]
     about = [opened.name, opened.class_names, [(str(a.dtype), a.shape) for a in arrays]]
     about += ["streamed", opened.channels, opened.find_hash()] if streamed else []
     digest = hashlib.sha256(json.dumps(about).encode())
@@ -216,12 +225,20 @@ def load_info(config: Config, where: Where) -> tuple[tuple[int, int, int], int]:
     Files of one's own are looked through. Raises ConfigError where the request does not fit.
     """
     request = request_of(config)
-    name = parse(request.dataset)
+    name = check_request(request)
     if name.kind in ("built-in", "tfds"):
-        opened = prepared.describe(name, where)
+        opened = prepared.describe(name, request, where)
     else:
         opened = open_source(request, where)
     return find_shape(opened, find_side(opened, request)), len(opened.class_names)
+
+
+def count_test(config: Config, where: Where) -> int | None:
+    """How many test images a run is tested on; None where the data are not prepared yet."""
+    request, name = request_of(config), parse(config.dataset)
+    if name.kind in ("built-in", "tfds") and not prepared.is_prepared(name, where):
+        return None
+    return len(open_source(request, where).splits["test"])
 
 
 def describe_feed(config: Config, where: Where, budget: int) -> str:

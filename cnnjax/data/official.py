@@ -53,7 +53,8 @@ def cache_notes() -> tuple[str, ...]:
 
 def find_root(where: Where) -> str:
     """Where prepared data sets lie: --data_dir, else TFDS_DATA_DIR, else the user's cache."""
-    return where.data_dir or os.environ.get("TFDS_DATA_DIR") or os.fspath(cache_dir())
+    root = where.data_dir or os.environ.get("TFDS_DATA_DIR") or os.fspath(cache_dir())
+    return root if "://" in root else os.fspath(disk.as_utf8(pathlib.Path(root).expanduser()))
 
 
 def make_builder(name: str, root: pathlib.Path) -> Any:
@@ -152,7 +153,7 @@ def open_builder(name: DataName, where: Where) -> Any:
     builder = find_prepared(name, root)
     if builder is None:
         if name.kind == "built-in":  # prepared in a second, so that any folder will do
-            root = disk.find_writable(root.absolute())
+            root = root if where.data_dir else disk.find_writable(root.absolute())
         else:
             print(f"note: preparing {full_name(name)} in {root}, once", file=sys.stderr)
         prepare(name, root, where)

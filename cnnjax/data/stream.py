@@ -32,8 +32,9 @@ def check(config: Config, dtype: np.dtype) -> None:
     """Raises ConfigError where a run asks for what cannot be done to a stream of such pixels."""
     if dtype != np.uint8 and (config.crop or config.flip):
         raise ConfigError("--crop and --flip need 8-bit pixels where images are streamed")
-    for name, off in (("permute_pixels", False), ("shuffle_labels", False), ("draw", "first")):
-        if getattr(config, name) != off:
+    needs = {"permute_pixels": True, "shuffle_labels": True, "draw": "seed"}
+    for name, needing in needs.items():
+        if getattr(config, name) == needing:
             raise ConfigError(
                 f"--{name} needs the training images in memory, and they are streamed: leave it"
                 " out, or give --feed=memory"

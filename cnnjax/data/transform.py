@@ -1,10 +1,15 @@
-"""What a run makes of a data set before it sees it: fewer examples, pixels in another order."""
+"""What a run makes of a data set before it sees it: fewer examples, pixels in another order, and
+by what these are standardised.
+"""
+
+from typing import Any
 
 import numpy as np
 
 from cnnjax.config import Config
 from cnnjax.data import load, stream
 from cnnjax.data.load import Dataset, Split
+from cnnjax.knobs import ConfigError
 
 PERMUTATION_SEED = 1  # fixed: all runs and arms share one order
 
@@ -21,11 +26,82 @@ def permute_pixels(images: np.ndarray) -> np.ndarray:
     return flat[:, pixel_order(height * width)].reshape(images.shape)
 
 
+def find_statistics(config: Config, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation [channels] float32 of the pixels of images [n, H, W, C].
+
+    Of each channel, or with --standardise=all of all channels, the same for each; the deviation of
+    a channel that is the same everywhere is 0.
+    """
+    moments = [_find_moments(images[..., channel]) for channel in range(images.shape[-1])]
+    mean, square = np.array(moments, np.float64).T  # of the pixels, of their squared distance
+    if config.standardise == "all":
+        overall = mean.mean()
+        square = np.full_like(mean, (square + (mean - overall) ** 2).mean())
+        mean = np.full_like(mean, overall)
+    std = np.sqrt(square)
+    blank = std <= np.finfo(np.float32).eps * np.abs(mean)  # no more than rounding
+    return mean.astype(np.float32), np.where(blank, 0.0, std).astype(np.float32)
+
+
+def _find_moments(pixels: np.ndarray) -> tuple[float, float]:
+    """Mean, and mean squared distance from it, in two passes and float64."""
+    if pixels.dtype == np.uint8:  # exact, and without a copy of all pixels in float64
+        counts = np.bincount(pixels.ravel(), minlength=256)
+        values = np.arange(256.0)
+        mean = (counts @ values) / pixels.size
+        return float(mean), float(counts @ (values - mean) ** 2) / pixels.size
+    return float(pixels.mean(dtype=np.float64)), float(pixels.var(dtype=np.float64))
+
+
+def find_scale(config: Config, mean: Any, std: Any) -> tuple[np.ndarray, np.ndarray]:
+    """What a run takes from its pixels and divides them by, each [1, 1, 1, channels] float32."""
+    mean, std = (np.asarray(own, np.float32).reshape(1, 1, 1, -1) for own in (mean, std))
+    if config.standardise == "none":
+        return np.zeros_like(mean), np.ones_like(std)
+    return mean, np.where(std > 0, std, np.float32(1))
+
+
+def merge_channels(mean: Any, std: Any) -> tuple[float, float]:
+    """Mean and deviation of all pixels from those of each channel [channels]."""
+    mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+    return float(mean.mean()), float(np.sqrt((std**2 + (mean - mean.mean()) ** 2).mean()))
+
+
 def check(config: Config, dataset: Dataset) -> None:
     """Raises ConfigError where a run asks for what this data set does not have."""
     load.check_train_examples(dataset, config.train_examples)
     if dataset.stream is not None:
         stream.check(config, dataset.train.images.dtype)
+    check_augmentation(config, *dataset.train.images.shape[1:3])
+
+
+def check_augmentation(config: Config, height: int, width: int) -> None:
+    """Raises ConfigError where augmentation may leave nothing of images of that size."""
+    sides = [side for side in (height, width) if side > 1]  # a signal has one
+    for name, most in (("shift", min(sides, default=1) - 1), ("cutout", max(sides, default=1) - 1)):
+        if getattr(config, name) > most:
+            raise ConfigError(
+                f"--{name}={getattr(config, name)} may leave nothing of images of"
+                f" {height}x{width}: give at most {most}"
+            )
+
+
+def draws_by_seed(config: Config, dataset: Dataset) -> bool:
+    """Whether each seed trains on images of its own; --draw=auto does so wherever it can."""
+    if config.draw != "auto":
+        return config.draw == "seed"
+    in_memory = dataset.stream is None
+    return in_memory and 0 < config.train_examples < len(dataset.train.labels)
+
+
+def describe_draw(config: Config, dataset: Dataset) -> str:
+    """Which training images the seeds see, in words that end a sentence."""
+    images = dataset.train.labels if dataset.stream is None else dataset.stream
+    pool, count = len(images), config.train_examples or len(images)
+    if draws_by_seed(config, dataset):
+        return f"each seed trains on {count:,} images of its own, drawn from {pool:,}"
+    because = "; they are streamed" if dataset.stream is not None and count < pool else ""
+    return f"all seeds train on the same {count:,} images of {pool:,}{because}"
 
 
 def transform(config: Config, dataset: Dataset) -> Dataset:
@@ -34,7 +110,7 @@ def transform(config: Config, dataset: Dataset) -> Dataset:
     Raises ConfigError where the training split holds fewer examples than asked for.
     """
     check(config, dataset)
-    if config.draw == "first":
+    if not draws_by_seed(config, dataset):
         dataset = load.take_train(dataset, config.train_examples)
     if not config.permute_pixels:
         return dataset

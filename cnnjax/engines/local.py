@@ -2,19 +2,19 @@
 
 import datetime
 import functools
+import importlib.metadata
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 
+from cnnjax import archive, backend, cost, outcome, spread, store, sweep
 from cnnjax import config as config_lib
-from cnnjax import cost, spread, store, sweep
 from cnnjax.config import Config
 from cnnjax.data import load
 from cnnjax.names import Request
-
-REPOSITORY = pathlib.Path(__file__).parents[2]
+from cnnjax.origin import Origin
 
 
 class Observer(NamedTuple):
@@ -35,29 +35,46 @@ class Outcome(NamedTuple):
     failures: tuple[sweep.Failure, ...]
 
 
-def describe_origin(dataset: load.Dataset, version: str) -> str:
-    """All that can change a lane's numbers besides its Config, in one line."""
-    return f"{jax.default_backend()} program {version} data {dataset.fingerprint[:16]}"
+def describe_origin(
+    config: Config, dataset: load.Dataset, version: str, machine: Mapping[str, Any]
+) -> dict[str, Any]:
+    """All that can change a lane's numbers besides its Config; `machine` of `backend.describe`."""
+    in_step = spread.find_strategy(config) == "vmap"
+    return Origin(
+        **machine,
+        num_devices=jax.local_device_count() if in_step else None,
+        program=version,
+        data=dataset.fingerprint,
+    )._asdict()
 
 
 def make_provenance(config: Config, dataset: load.Dataset, version: str) -> dict[str, Any]:
     """Where, how and with what a lane ran, for its record."""
     return {
-        "origin": describe_origin(dataset, version),
+        "origin": describe_origin(config, dataset, version, backend.describe()),
         "platform": jax.default_backend(),
         "device": jax.devices()[0].device_kind,
         "num_devices": jax.local_device_count(),
         "lanes_strategy": spread.find_strategy(config),
         "data_fingerprint": dataset.fingerprint,
+        "class_names": list(dataset.class_names),
         "program_version": version,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **_describe_environment(),
+        "packages": _list_packages(),
     }
 
 
 @functools.cache
 def _describe_environment() -> dict[str, Any]:
-    return store.describe_environment(REPOSITORY)
+    return store.describe_environment()
+
+
+@functools.cache
+def _list_packages() -> dict[str, str]:
+    on_cpu = jax.default_backend() == "cpu"
+    tfds = importlib.metadata.version("tensorflow-datasets")
+    return {**backend.list_versions(on_cpu), "tensorflow-datasets": tfds}
 
 
 def describe_cost(measured: cost.Cost, result: sweep.Result) -> dict[str, Any]:
@@ -77,18 +94,29 @@ def run_missing(
     datasets: Mapping[Request, load.Dataset],
     runs: pathlib.Path,
     observer: Observer,
+    mix: Collection[str] = (),
 ) -> Outcome:
     """Trains the lanes that have no record yet, writing each record as its lane is done.
 
-    Raises sweep.Interrupted when the observer asked to stop: what was finished is written.
+    A record of another origin will do where it differs in nothing but what `mix` names. Raises
+    sweep.Interrupted when the observer asked to stop: what was finished is written.
     """
-    version = store.program_version()
-    origins = {request: describe_origin(dataset, version) for request, dataset in datasets.items()}
+    version, machine = store.program_version(), backend.describe()
     requests = {config: load.request_of(config) for config in configs}
-    ids = {config: store.record_id(config, origins[requests[config]]) for config in configs}
+    origins = {
+        config: describe_origin(config, datasets[request], version, machine)
+        for config, request in requests.items()
+    }
+    ids = {config: store.record_id(config, origin) for config, origin in origins.items()}
     found = {config: store.load_record(runs, id) for config, id in ids.items()}
     # A record of the same data under another path is this lane's too.
-    records = {config: r and r._replace(config=config) for config, r in found.items()}
+    records = {
+        config: r and r._replace(config={**r.config, "dataset": config.dataset})
+        for config, r in found.items()
+    }
+    if mix:
+        lacking = [config for config in ids if records[config] is None]
+        records |= archive.find_alike(lacking, origins, store.load_records(runs), mix)
     missing = [config for config in ids if records[config] is None]
     failures: list[sweep.Failure] = []
     if missing:
@@ -117,8 +145,8 @@ def make_record(id: str, result: sweep.Result, dataset: load.Dataset, version: s
     provenance = make_provenance(result.config, dataset, version)
     return store.Record(
         id,
-        result.config,
-        result.scores,
+        config_lib.to_json(result.config),
+        outcome.hide(result.scores),
         result.metrics,
         describe_cost(measured, result),
         provenance,

@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array, lax
 
 from cnnjax.ops import padding as padding_lib
-from cnnjax.ops import winograd
+from cnnjax.ops import precision, winograd
 from cnnjax.ops.padding import Pads, output_size
 
 
@@ -118,14 +118,6 @@ def choose_form(
     return "patches"
 
 
-def slide_on_cpu(
-    images: Array, kernel: Array, stride: int, pads: Pads, dilation: int, groups: int
-) -> Array:
-    """The convolution by the form that `choose_form` names. Shapes as `conv2d`."""
-    form = choose_form(images.shape, kernel.shape, stride, pads, dilation, groups, images.dtype)
-    return FORMS[form](images, kernel, stride, pads, dilation, groups)
-
-
 def by_winograd(tile: int, images: Array, kernel: Array, stride: int, pads: Pads, dilation: int,
                 groups: int) -> Array:  # fmt: skip
     """Convolution by tiles, where it can be, and else by patches. Shapes as `conv2d`."""
@@ -184,29 +176,25 @@ def partial_scale(
 def conv2d(
     images: Array, kernel: Array, stride: int = 1, padding: str = "SAME", *,
     explicit: tuple[int, int] = (0, 0), fill: str = "zero", dilation: int = 1, groups: int = 1,
-    form: str = "auto",
+    form: str = "auto", platform: str | None = None,
 ) -> Array:  # fmt: skip
     """Slides `kernel` [h, w, C / groups, F] over `images` [N, H, W, C]; gives [N, H', W', F].
 
     Kernel f sees the channels of group f // (F / groups) only. `padding` is SAME, VALID, FULL or
     explicit (cells on each side of height and width), filled as `padding.FILLS` says; with
     `partial` (Liu et al. 2018, "Partial convolution based padding") each output is rescaled by
-    the share of its window on the map. Raises ValueError where the kernel does not fit.
+    the share of its window on the map. `form` is one of FORMS, or auto for the best of `platform`,
+    a JAX back end (None: the default one). Raises ValueError where the kernel does not fit.
     """
     window = (kernel.shape[0], kernel.shape[1])
     pads = find_pads(images.shape, window, stride, padding, explicit, dilation)
     scale = partial_scale(images, window, stride, pads, dilation) if fill == "partial" else None
     if fill not in ("zero", "partial"):
         images, pads = padding_lib.fill_border(images, pads, fill), ((0, 0), (0, 0))
-    if form != "auto":
-        output = FORMS[form](images, kernel, stride, pads, dilation, groups)
-    else:
-        output = lax.platform_dependent(
-            images,
-            kernel,
-            cpu=lambda x, k: slide_on_cpu(x, k, stride, pads, dilation, groups),
-            default=lambda x, k: native(x, k, stride, pads, dilation, groups),
-        )
+    if form == "auto" and precision.is_cpu(platform):
+        form = choose_form(images.shape, kernel.shape, stride, pads, dilation, groups, images.dtype)
+    slide = native if form == "auto" else FORMS[form]
+    output = slide(images, kernel, stride, pads, dilation, groups)
     return output if scale is None else output * scale
 
 

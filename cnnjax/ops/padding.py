@@ -47,9 +47,15 @@ def half_pads(size: int, span: int, stride: int) -> tuple[int, int]:
 
 
 def ceil_pads(size: int, span: int, stride: int) -> tuple[int, int]:
-    """As few cells as let every cell of the map lie in a window; an odd one after."""
-    total = span - size if size < span else -(size - span) % stride
-    return total // 2, total - total // 2
+    """What the last window lacks, after the map: no cell lies beyond the last window, but where
+    the stride is above the span and that window would begin beyond the map.
+
+    Caffe's rule, and that of `ceil_mode` in PyTorch.
+    """  # fmt: skip
+    last = -(-max(size - span, 0) // stride) * stride  # where the last window begins
+    if last >= size:
+        last -= stride
+    return 0, max(last + span - size, 0)
 
 
 # And explicit: as given.

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from cnnjax.ops import conv
+from cnnjax.ops import conv, precision
 from cnnjax.ops import padding as padding_lib
 
 
@@ -140,6 +140,7 @@ def l2_pool(maps: Array, size: int, stride: int, padding: str = "VALID") -> Arra
 
 def mixed_pool(maps: Array, size: int, stride: int, padding: str, blend: Array) -> Array:
     """A blend * maximum + (1 - blend) * mean, `blend` a learned scalar (Lee et al. 2016)."""
+    blend = jnp.asarray(blend, maps.dtype)
     largest, mean = (pool(maps, size, stride, padding) for pool in (max_pool, avg_pool))
     return blend * largest + (1 - blend) * mean
 
@@ -152,20 +153,25 @@ def stochastic_pool(maps: Array, size: int, stride: int, padding: str, key: Arra
     """
     cells, _ = gather_windows(maps, size, stride, padding, 0.0)
     stacked = jnp.maximum(jnp.stack(cells), 0)  # [cells, N, H', W', C]
-    total = stacked.sum(axis=0)
+    wide = precision.widen(stacked)
+    total = wide.sum(axis=0)
     if key is None:
         some = total > 0
-        return jnp.where(some, (stacked**2).sum(axis=0) / jnp.where(some, total, 1), 0)
-    draw = jax.random.uniform(key, total.shape, maps.dtype) * total
-    below = jnp.cumsum(stacked, axis=0) <= draw[None]  # the cells before the drawn one
+        mean = jnp.where(some, (wide**2).sum(axis=0) / jnp.where(some, total, 1), 0)
+        return mean.astype(maps.dtype)
+    draw = jax.random.uniform(key, total.shape, wide.dtype) * total
+    below = jnp.cumsum(wide, axis=0) <= draw[None]  # the cells before the drawn one
     chosen = jnp.minimum(below.sum(axis=0), len(cells) - 1)
     return jnp.take_along_axis(stacked, chosen[None], axis=0)[0]
 
 
-def blur_pool(maps: Array, size: int, stride: int, padding: str = "VALID") -> Array:
+def blur_pool(
+    maps: Array, size: int, stride: int, padding: str = "VALID", platform: str | None = None
+) -> Array:
     """Maximum at stride 1, then a [1, 2, 1] blur at `stride` (Zhang 2019, MaxBlurPool).
 
-    The blur keeps the border by reflection, or by its edge where a map of one cell has none.
+    The blur keeps the border by reflection, or by its edge where a map of one cell has none; it is
+    a convolution, in the form that `platform` is best at.
     """
     dense = max_pool(maps, size, 1, padding)
     weights = np.outer([1, 2, 1], [1, 2, 1]) / 16
@@ -174,8 +180,9 @@ def blur_pool(maps: Array, size: int, stride: int, padding: str = "VALID") -> Ar
     )
     fill = "reflect" if min(dense.shape[1:3]) > 1 else "edge"
     return conv.conv2d(
-        dense, kernel, stride, "explicit", explicit=(1, 1), fill=fill, groups=maps.shape[-1]
-    )
+        dense, kernel, stride, "explicit", explicit=(1, 1), fill=fill, groups=maps.shape[-1],
+        platform=platform,
+    )  # fmt: skip
 
 
 def subsample(

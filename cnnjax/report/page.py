@@ -1,17 +1,17 @@
 """A study's directory: report.html, verdicts.json, tables and figures/."""
 
 import pathlib
+from collections import Counter
 from typing import Any
 
 import jinja2
 import numpy as np
 
-from cnnjax import knobs, names, store
+from cnnjax import knobs, metrics, names, origin, store
 from cnnjax import study as study_lib
 from cnnjax.config import KNOBS
-from cnnjax.judge import Arm, Judgement
-from cnnjax.metrics import METRICS
-from cnnjax.report import figures, tables, text
+from cnnjax.judge import Arm, Judgement, verdict_of
+from cnnjax.report import figures, folders, scope, tables, text
 
 RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equal",
              "!=": "against"}  # fmt: skip
@@ -20,21 +20,47 @@ RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equ
 def write_report(
     judgement: Judgement, runs: pathlib.Path, command: str, scoreboard: bool = False
 ) -> pathlib.Path:
-    """Writes everything under `runs/<study>/` and gives the path of the page.
+    """Writes everything under `runs/<study>/`, whole or not at all, and gives the page's path.
 
-    With `scoreboard`, the page links to the one of all statements.
+    With `scoreboard`, the page links to the one of all statements. A report that was made with
+    other flags before moves below (`folders.replace`).
     """
     directory = runs / judgement.study.name
-    drawings = write_figures(directory, figures.draw_all(judgement))
-    store.write_json(directory / "verdicts.json", list(judgement.verdicts))
-    store.write_text(directory / "records.csv", tables.write_csv(list_records(judgement)))
-    rows = list_verdicts(judgement)
-    store.write_text(directory / "verdicts.csv", tables.write_csv(rows))
-    store.write_text(directory / "verdicts.tex", tables.write_latex(rows))
-    store.write_text(directory / "arms.tex", tables.write_latex(list_arms(judgement)))
-    page = directory / "report.html"
-    store.write_text(page, render_page(judgement, drawings, command, scoreboard))
-    return page
+    rendered = figures.draw_all(judgement)
+
+    def write(folder: pathlib.Path) -> None:
+        drawings = write_figures(folder, rendered)
+        store.write_json(folder / "verdicts.json", list(judgement.verdicts))
+        store.write_text(folder / "records.csv", tables.write_csv(list_records(judgement)))
+        store.write_text(folder / "verdicts.csv", tables.write_csv(list_verdicts(judgement)))
+        store.write_text(folder / "verdicts.tex", tables.write_latex(show_verdicts(judgement)))
+        store.write_text(folder / "arms.tex", tables.write_latex(list_arms(judgement)))
+        html = render_page(judgement, drawings, command, scoreboard)
+        store.write_text(folder / folders.PAGE, html)
+
+    folders.replace(directory, describe_report(judgement, command), write)
+    return directory / folders.PAGE
+
+
+def describe_report(judgement: Judgement, command: str) -> dict[str, Any]:
+    """What the index of all reports shows of this one, and the hash of its flags."""
+    seeds = [record.seed for record in judgement.arms[0].records]
+    claims, others = [], Counter()
+    for claim in judgement.study.claims:
+        own = [row for row in judgement.verdicts if row["claim"] == claim.id]
+        if claim.parts:
+            claims.append({"id": claim.id, "verdict": verdict_of(claim, own)})
+        others.update(row["verdict"] for row in own[claim.parts :])
+    datasets = ", ".join(dict.fromkeys(arm.config.dataset for arm in judgement.arms))
+    return {
+        "hash": folders.hash_study(judgement.study, judgement.config, seeds),
+        "question": judgement.study.question,
+        "command": command,
+        "data": f"{datasets}, {len(seeds)} seeds",
+        "date": dict(summarise_provenance(judgement))["date"].split(", ")[-1],
+        "claims": claims,
+        "others": dict(others.most_common()),
+    }
 
 
 def write_figures(directory: pathlib.Path, drawings: dict[str, figures.Drawing]) -> dict[str, str]:
@@ -47,17 +73,20 @@ def write_figures(directory: pathlib.Path, drawings: dict[str, figures.Drawing])
 
 
 def list_records(judgement: Judgement) -> list[dict[str, Any]]:
-    """One row a record: arm, seed, the varied knobs, scores and cost."""
+    """One row a record: arm, seed, the varied knobs, scores and cost.
+
+    All rows have the same columns, also where arms have unlike scores; a failed run's are empty.
+    """
     varied = study_lib.varied_knobs(judgement.study)
-    return [
+    rows = [
         {
             "arm": arm.name,
-            "seed": record.config.seed,
-            **{knob: knobs.format_value(getattr(record.config, knob)) for knob in varied},
+            "seed": record.seed,
+            **{knob: knobs.format_value(getattr(arm.config, knob)) for knob in varied},
             **{
                 name: score
                 for name, score in record.scores.items()
-                if not isinstance(score, (str, dict))
+                if not isinstance(score, (str, dict, list))
             },
             **{name: arm.cost[name] for name in ("parameters", "macs", "receptive_field")},
             "record": record.id,
@@ -65,50 +94,68 @@ def list_records(judgement: Judgement) -> list[dict[str, Any]]:
         for arm in judgement.arms
         for record in arm.records
     ]
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in columns} for row in rows]
+
+
+PAIRS = {"interval": ("low", "high"), "interval_seeds": ("low", "high"), "num_failed": ("a", "b")}
 
 
 def list_verdicts(judgement: Judgement) -> list[dict[str, Any]]:
-    """One row a comparison, as shown."""
+    """One row a comparison, in plain numbers: the keys of verdicts.json, a column a bound."""
+    rows = []
+    for verdict in judgement.verdicts:
+        row: dict[str, Any] = {}
+        for name, value in verdict.items():
+            if name in PAIRS:
+                row |= {f"{name}_{end}": v for end, v in zip(PAIRS[name], value, strict=True)}
+            elif name == "warnings":
+                row[name] = "; ".join(value)
+            elif not isinstance(value, (list, dict)):
+                row[name] = value
+        rows.append(row)
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in columns} for row in rows]
+
+
+def show_verdicts(judgement: Judgement) -> list[dict[str, Any]]:
+    """One row a comparison, as a printed table shows it."""
     return [
         {
-            "a": row["a"],
-            "b": row["b"],
-            "metric": METRICS[row["metric"]].label,
-            "difference": text.score(row["difference"], row["metric"], signed=True),
-            "95% interval": text.interval(row["interval"], row["metric"]),
-            "p adjusted": text.probability(row["p_adjusted"]),
+            "comparison": text.describe_claim(row),
             "verdict": row["verdict"],
+            "difference [interval]": text.describe_effect(row),
+            "p adj.": text.probability(row["p_adjusted"]),
         }
         for row in judgement.verdicts
     ]
 
 
 def list_arms(judgement: Judgement) -> list[dict[str, Any]]:
-    """One row an arm, as shown."""
+    """One row an arm, as a printed table shows it; those that collapsed come first."""
     metric = judgement.study.metric
     return [
         {
-            "arm": arm.name,
-            METRICS[metric].label: text.score(arm.mean, metric),
+            "arm": arm.name or "all",
+            metrics.find(metric).label: text.score(arm.mean, metric)
+            + (text.unit(metric) if text.is_known(arm.mean) else ""),
             "95% interval": text.interval(arm.interval, metric, signed=False),
-            "seeds": len(arm.records),
+            "failed": f"{arm.num_failed} of {len(arm.records)}",
             "parameters": f"{arm.cost['parameters']:,}",
             "MACs": f"{arm.cost['macs']:,}",
         }
-        for arm in judgement.arms
+        for arm in scope.order_arms(judgement.arms)
     ]
 
 
 def make_environment() -> jinja2.Environment:
     """Templates of this folder, with the filters that show numbers."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("cnnjax", "report"), autoescape=True, trim_blocks=True,
-        lstrip_blocks=True, undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
+    environment = folders.make_templates()
     environment.filters |= {
         "score": text.score, "unit": text.unit, "interval": text.interval, "number": text.number,
-        "probability": text.probability, "shape": text.shape, "brief": text.brief,
-        "describe": text.describe_verdict, "effect": text.describe_effect,
+        "probability": text.probability, "shape": text.shape, "field": text.field,
+        "brief": text.brief,
+        "claim": text.describe_claim, "effect": text.describe_effect, "level": text.level,
         "value": knobs.format_value, "arm": study_lib.name_arm,
         "agreement": figures.describe_agreement,
     }  # fmt: skip
@@ -124,9 +171,13 @@ def render_page(
             "id": claim.id,
             "statement": claim.statement,
             "tried_as": claim.tried_as,
-            "verdicts": [row for row in judgement.verdicts if row["claim"] == claim.id],
+            "role": "" if claim.parts == 1 else "parts" if claim.parts else "none",
+            "verdicts": rows,
+            "judged": [row for row in rows if row["role"] != "secondary"],
+            "verdict": verdict_of(claim, rows) if claim.parts else "",
         }
         for claim in judgement.study.claims
+        for rows in [[row for row in judgement.verdicts if row["claim"] == claim.id]]
     ]
     arms, varied = judgement.arms, study_lib.varied_knobs(judgement.study)
     own_datasets = list(dict.fromkeys(arm.config.dataset for arm in arms))
@@ -134,31 +185,40 @@ def render_page(
     return make_environment().get_template("page.html").render(
         study=judgement.study,
         config=judgement.config,
-        datasets=", ".join(own_datasets),
-        examples=" or ".join(
-            dict.fromkeys(str(arm.config.train_examples or "all") for arm in arms)
-        ),
+        images=scope.list_images(judgement),
+        draws={
+            name: scope.describe_draws(own)
+            for name, own in scope.group_by_dataset(judgement).items()
+        },
+        sentences={
+            id(row): text.describe_verdict(row, scope.describe_scope(row, judgement))
+            for row in judgement.verdicts
+        },
+        key=id,
         knobs=[k for k in KNOBS if k not in (*varied, "seed")],
         claims=claims,
-        arms=arms,
+        arms=scope.order_arms(arms),
+        collapsed={arm.name: scope.describe_collapse(arm) for arm in arms},
         agreements=judgement.agreements,
         accuracies={arm.name: mean_accuracy(arm) for arm in arms},
         confounds={arm.name: confounds(arm, arms[0]) for arm in arms},
-        num_test=arms[0].records[0].scores["num_test_examples"],
         provenances=summarise_provenance(judgement),
+        mixed=judgement.mixed,
         sources={name: names.describe(name) for name in own_datasets},
         drawings=drawn,
         command=command,
         scoreboard=scoreboard,
         meaning=text.MEANING,
-        metrics=METRICS,
+        find_metric=metrics.find,
         relations=RELATIONS,
     )  # fmt: skip
 
 
 def mean_accuracy(arm: Arm) -> float:
-    """Test accuracy over the seeds, where it is not the study's own metric."""
-    return float(np.mean([record.scores["test_accuracy"] for record in arm.records]))
+    """Test accuracy over the seeds that did not fail, where it is not the study's own metric."""
+    read = metrics.find("test_accuracy").read
+    found = [score for score in map(read, arm.records) if np.isfinite(score)]
+    return float(np.mean(found)) if found else float("nan")
 
 
 def confounds(arm: Arm, reference: Arm) -> set[str]:
@@ -184,4 +244,11 @@ def _flatten(provenance: dict[str, Any]) -> list[tuple[str, str]]:
         (k, str(v)) for k, v in provenance.items() if not isinstance(v, dict) and k != "origin"
     ]
     versions = ", ".join(f"{name} {version}" for name, version in provenance["packages"].items())
-    return [*plain, ("packages", versions)]
+    found = origin.read(provenance)
+    own = [(k, str(found[k])) for k in ("cpu", "cpu_threads") if found.get(k)]
+    own += [(k, _list(found[k])) for k in ("settings", "flags") if found.get(k)]
+    return [*plain, *own, ("packages", versions)]
+
+
+def _list(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())

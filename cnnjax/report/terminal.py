@@ -5,60 +5,81 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from cnnjax import stats
+from cnnjax import metrics
 from cnnjax.config import Config
 from cnnjax.cost import Cost
-from cnnjax.judge import Judgement
-from cnnjax.metrics import METRICS
+from cnnjax.judge import Judgement, verdict_of
 from cnnjax.plan import Plan
 from cnnjax.report import console as console_lib
-from cnnjax.report import figures, text
+from cnnjax.report import figures, scope, text
 from cnnjax.study import Study
 
 
 def print_judgement(judgement: Judgement, console: Console) -> None:
     """Prints what the report's page says, in short."""
     table = console_lib.start_table(judgement.study.question, "comparison: a − b")
-    for name in ("a − b", "95% interval", "p adj."):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+    table.add_column("verdict")
+    for name in ("a − b", "interval", "level", "p adj."):
+        table.add_column(name, justify="right")
     for claim in judgement.study.claims:
-        table.add_row(f"[bold]{claim.id}[/bold]")
+        own = [row for row in judgement.verdicts if row["claim"] == claim.id]
+        verdict = verdict_of(claim, own) if claim.parts else ""
+        style = console_lib.STYLES.get(verdict, "")
+        shown = f"[bold {style}]{verdict}[/bold {style}]" if style else verdict
+        table.add_row(f"[bold]{escape(claim.id)}[/bold]", shown)
         for row in judgement.verdicts:
             if row["claim"] != claim.id:
                 continue
             style = console_lib.STYLES[row["verdict"]]
             table.add_row(
                 _name_comparison(row, judgement.study.metric),
+                f"[{style}]{row['verdict']}[/{style}]",
                 text.score(row["difference"], row["metric"], signed=True),
                 escape(text.interval(row["interval"], row["metric"])),
+                text.level(row),
                 text.probability(row["p_adjusted"]),
-                f"[{style}]{row['verdict']}[/{style}]",
             )  # fmt: skip
-    console.print(table)
-    size = judgement.arms[0].records[0].scores["num_test_examples"]
+    console_lib.print_table(table, console)
     seeds = len(judgement.arms[0].records)
     metric = judgement.study.metric
-    label = METRICS[metric].label.capitalize()
-    table = console_lib.start_table(f"{label} on {size:,} test images, {seeds} seeds an arm", "arm")
-    for name in (f"mean{text.unit(metric)}", "95% interval", "diverged", "parameters", "MACs"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for arm in judgement.arms:
+    label = metrics.find(metric).label
+    table = console_lib.start_table(f"arms: {label}, {seeds} seeds each", "arm")
+    for name in (f"mean{text.unit(metric)}", "95% interval", "failed", "parameters", "MACs"):
+        table.add_column(name, justify="right")
+    for arm in scope.order_arms(judgement.arms):
         table.add_row(
-            arm.name, text.score(arm.mean, metric),
-            escape(text.interval(arm.interval, metric, signed=False)), str(arm.num_diverged),
+            escape(arm.name or "all"), text.score(arm.mean, metric),
+            escape(text.interval(arm.interval, metric, signed=False)), str(arm.num_failed),
             f"{arm.cost['parameters']:,}", f"{arm.cost['macs']:,}",
         )  # fmt: skip
-    console.print(table)
+    console_lib.print_table(table, console)
+    for line in scope.list_images(judgement):
+        console.print(escape(line))
+    for name, arms in scope.group_by_dataset(judgement).items():
+        if draws := scope.describe_draws(arms):
+            console.print(escape(f"{name}: {draws}"))
+    for arm in judgement.arms:
+        if failed := scope.describe_collapse(arm):
+            console.print(escape(f"note: {arm.name or 'all'}: {failed}, left out of its mean"))
+    for line in judgement.mixed:
+        console.print(escape(f"note: runs of unlike CPUs are compared (--mix=cpu): {line}"))
     for agreement in judgement.agreements:
         console.print(escape(figures.describe_agreement(agreement)))
 
 
 def _name_comparison(row: dict[str, Any], metric: str) -> str:
     name = f"{row['a']} − {row['b']}"
+    if row["threshold"] is not None:
+        border = text.score(row["threshold"], row["metric"]) + text.unit(
+            row["metric"], text.is_contrast(row["a"]) or not text.is_value(row)
+        )
+        name = row["a"] if text.is_value(row) else name
+        name += f" ({'more' if row['relation'] == '>' else 'less'} than {border}?)"
+    if row["about"]:
+        name = f"{row['about']}: {name}"
     if row["metric"] == metric:
         return escape(name)
-    return escape(f"{name} ({METRICS[row['metric']].label}{text.unit(row['metric'], True)})")
+    return escape(f"{name} ({metrics.find(row['metric']).label}{text.unit(row['metric'], True)})")
 
 
 def print_cost(config: Config, cost: Cost, console: Console) -> None:
@@ -66,17 +87,17 @@ def print_cost(config: Config, cost: Cost, console: Console) -> None:
     title = f"{config.model} on {config.dataset}: {config.batch_size} images a step"
     table = console_lib.start_table(title, "layer")
     for name in ("output", "parameters", "MACs", "activations", "receptive field"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right")
     for layer in cost.layers:
         table.add_row(
-            layer.name, text.shape(layer.output_shape), f"{layer.parameters:,}",
-            f"{layer.macs:,}", text.size(layer.activation_bytes), str(layer.receptive_field),
+            escape(layer.name), text.shape(layer.output_shape), f"{layer.parameters:,}",
+            f"{layer.macs:,}", text.size(layer.activation_bytes), text.field(layer.receptive_field),
         )  # fmt: skip
     table.add_section()
     table.add_row(
         "in all", "", f"{cost.parameters:,}", f"{cost.macs:,}", text.size(cost.activation_bytes), ""
     )
-    console.print(table)
+    console_lib.print_table(table, console)
     console.print(
         f"{text.size(config.batch_size * cost.activation_bytes)} of activations for a batch"
         f" ({config.dtype}); norms' parameters count in the last line alone"
@@ -90,10 +111,11 @@ def print_plan(study: Study, plan: Plan, num_seeds: int, console: Console) -> No
         table.add_column(name, justify="right")
     for name, cost in plan.arms.items():
         table.add_row(
-            name, f"{cost.parameters:,}", f"{cost.macs:,}", text.size(cost.activation_bytes),
-            str(cost.receptive_field), text.shape(cost.map_shape),
+            escape(name), f"{cost.parameters:,}", f"{cost.macs:,}",
+            text.size(cost.activation_bytes), text.field(cost.receptive_field),
+            text.shape(cost.map_shape),
         )  # fmt: skip
-    console.print(table)
+    console_lib.print_table(table, console)
     tuning = f", {plan.num_tuning_lanes} of tuning" if plan.num_tuning_lanes else ""
     seconds = 2 * plan.training_macs / 2e10 + 4 * plan.num_groups
     console.print(
@@ -103,9 +125,3 @@ def print_plan(study: Study, plan: Plan, num_seeds: int, console: Console) -> No
         f"time: {seconds:,.0f} s of one CPU core, very roughly"
         " (20 GFLOP/s, 4 s a compilation; nothing reused)"
     )
-    for claim in study.claims:
-        effect = stats.detectable_effect(num_seeds, len(claim.comparisons))
-        console.print(
-            f"smallest detectable effect, {claim.id}: {effect:.2f} standard deviations of the"
-            f" paired differences (80% power, {len(claim.comparisons)} comparisons)"
-        )

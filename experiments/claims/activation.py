@@ -11,7 +11,7 @@ from cnnjax.study import Claim, Comparison, Study, Tuning, cross
 NONLINEARITY = Study(
     name="nonlinearity",
     question="Does a CNN need a non-linearity?",
-    base={"pool": "avg"},
+    base={"pool": "avg", "pool_every": 2},
     arms=cross({"train_examples": (100, 600), "activation": ("relu", "identity")}),
     claims=(
         Claim(
@@ -40,7 +40,7 @@ RELU = {"activation": "relu"}
 RELU_BEST = Study(
     name="relu-best",
     question="Is ReLU the best activation, each at its own best rate and gain?",
-    base={"train_examples": 300, "eval_every": 20},
+    base={"pool_every": 2, "train_examples": 300, "eval_every": 20},
     arms=cross({"activation": ("relu", *OTHERS)}),
     tuning=Tuning({"learning_rate": (1e-3, 3e-3, 1e-2), "init_gain": (0.5, 1.0, 2.0)}),
     claims=(
@@ -57,6 +57,7 @@ RELU_BEST = Study(
                     for name in OTHERS
                 ),
             ),
+            parts=2,
         ),
     ),
 )

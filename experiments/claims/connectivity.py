@@ -15,7 +15,13 @@ RANDOM = {"connectivity": "random", "widths": (12, 32)}
 STUDY = Study(
     name="channel-connectivity",
     question="Must each kernel see every channel?",
-    base={"head": "global_avg", "hidden": (), "steps": 1200, "eval_every": 100},
+    base={
+        "pool_every": 2,
+        "head": "global_avg",
+        "hidden": (),
+        "steps": 1200,
+        "eval_every": 100,
+    },
     arms=(ALL, GROUPED, TABLE, RANDOM),
     claims=(
         Claim(

@@ -16,7 +16,7 @@ CNN, MLP, LOCAL, LOGISTIC = (
 STUDY = Study(
     name="with-without-convolution",
     question="Is it the convolution that makes a CNN better?",
-    base={"train_examples": 300},
+    base={"pool_every": 2, "train_examples": 300},
     arms=cross(
         {
             "model": ("cnn", "mlp_twin", "local_twin", "logistic"),

@@ -8,7 +8,7 @@ from cnnjax.study import Claim, Comparison, Study, cross
 STUDY = Study(
     name="learned-filters",
     question="How much of a CNN's accuracy is in its trained kernels?",
-    base={},
+    base={"pool_every": 2},
     arms=cross({"train_examples": (100, 600), "freeze": ("none", "convolutions")}),
     claims=(
         Claim(

@@ -23,7 +23,7 @@ PADDING = Claim(
 STUDY = Study(
     name="padding",
     question="Does the border of a convolution change what a CNN learns?",
-    base={"train_examples": 300},
+    base={"pool_every": 2, "train_examples": 300},
     arms=(
         *cross({"padding": ("SAME",), "fill": FILLS, "head": HEADS}),
         *cross({"padding": ("VALID", "FULL"), "head": HEADS}),

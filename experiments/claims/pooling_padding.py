@@ -14,7 +14,7 @@ PADDINGS = ("SAME", "VALID")
 STUDY = Study(
     name="pooling-padding",
     question="Pooling x padding: which way of shrinking maps learns best from few images?",
-    base={"train_examples": 300},
+    base={"pool_every": 2, "train_examples": 300},
     arms=cross({"pool": POOLS, "padding": PADDINGS}),
     claims=(
         pooling.MAX_BEATS_AVERAGE._replace(

@@ -11,7 +11,7 @@ SHARED, UNSHARED = {"conv": "standard"}, {"conv": "unshared"}
 STUDY = Study(
     name="parameter-sharing",
     question="What does it bring to use one kernel at all positions?",
-    base={},
+    base={"pool_every": 2},
     arms=cross({"train_examples": (100, 600), "conv": ("standard", "unshared")}),
     claims=(
         Claim(

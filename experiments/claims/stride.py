@@ -13,7 +13,7 @@ FEW, MANY = {"train_examples": 100}, {"train_examples": 600}
 STUDY = Study(
     name="stride",
     question="Is a strided convolution as good as a pooling?",
-    base={"padding": "HALF"},
+    base={"padding": "HALF", "pool_every": 2},
     arms=cross({"train_examples": (100, 600), "pool": ("stride", "max", "avg", "decimate")}),
     claims=(
         Claim(

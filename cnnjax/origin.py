@@ -1,0 +1,88 @@
+"""Where numbers come from besides a Config, field by field. Imports no JAX."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+
+class Origin(NamedTuple):
+    """All that can change a lane's numbers besides its Config. None where it plays no part."""
+
+    platform: str  # cpu, gpu or tpu
+    device_kind: str
+    runtime: str  # release of the platform's own libraries, in its words
+    cpu: str | None  # the processor that XLA compiles for, on a CPU
+    cpu_features: list[str] | None  # its instructions for arithmetic
+    cpu_threads: int | None  # among which XLA divides products, and so their sums
+    num_devices: int | None  # where lanes train in step: XLA compiles products for their number
+    settings: dict[str, Any]  # of JAX, but for those that change no number and those that are off
+    flags: dict[str, str]  # of XLA and the libraries below it, as the environment has them
+    versions: dict[str, str]  # of packages
+    program: str  # hash of our own code
+    data: str  # fingerprint
+
+
+# What --mix allows to differ, by name.
+MIXABLE: Mapping[str, tuple[str, ...]] = {"cpu": ("cpu", "cpu_features", "cpu_threads")}
+BY_ARM = ("data", "num_devices")  # what the arms of a study may choose
+# The fields of a record that was written when its origin was a sentence.
+FORMER = {
+    "platform": "platform",
+    "device_kind": "device",
+    "versions": "packages",
+    "program": "program_version",
+    "data": "data_fingerprint",
+}
+
+
+def read(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """The origin of a record, from its provenance; of an older one what it says of it."""
+    found = provenance["origin"]
+    if isinstance(found, Mapping):
+        return dict(found)
+    known = {field: provenance[key] for field, key in FORMER.items() if key in provenance}
+    return known or {"origin": found}
+
+
+def without(origin: Mapping[str, Any], fields: Collection[str]) -> dict[str, Any]:
+    """The origin but for some fields."""
+    return {name: value for name, value in origin.items() if name not in fields}
+
+
+def list_mixed(mix: Collection[str]) -> set[str]:
+    """The fields that may differ under these names of `MIXABLE`."""
+    return {field for name in mix for field in MIXABLE[name]}
+
+
+def compare(origins: Sequence[Mapping[str, Any]], mix: Collection[str] = ()) -> list[str]:
+    """What differs, a line a field, such as 'device_kind: A against B'; nothing where all agree.
+
+    `mix` are names of `MIXABLE` whose fields may differ. A field that is None plays no part; one
+    that some origins lack differs, for they do not say what it was.
+    """
+    flat = [_flatten(without(origin, list_mixed(mix))) for origin in origins]
+    lines = []
+    for name in dict.fromkeys(name for one in flat for name in one):
+        values = [one.get(name, "not recorded") for one in flat]
+        texts = dict.fromkeys(_describe(value, values) for value in values if value is not None)
+        if len(texts) > 1:
+            lines.append(f"{name}: {' against '.join(texts)}")
+    return lines
+
+
+def _flatten(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields that are mappings by the names within them, such as 'versions jax'."""
+    flat: dict[str, Any] = {}
+    for name, value in origin.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name} {key}": item for key, item in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _describe(value: Any, values: Sequence[Any]) -> str:
+    """A value as it is told from others: a list by what not all have."""
+    if not isinstance(value, list):
+        return str(value)
+    shared = set.intersection(*(set(other) for other in values if isinstance(other, list)))
+    return ", ".join(item for item in value if item not in shared) or "without"

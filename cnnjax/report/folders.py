@@ -1,0 +1,176 @@
+"""Where reports lie: each replaced whole or not at all, none lost, all listed on one page."""
+
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import tempfile
+import urllib.parse
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import filelock
+import jinja2
+
+from cnnjax import config as config_lib
+from cnnjax import disk
+from cnnjax.config import Config
+from cnnjax.knobs import ConfigError
+from cnnjax.study import Study
+
+ABOUT = "about.json"  # what the index shows of a report, and its hash
+PAGE = "report.html"
+EARLIER = "earlier-"  # and the hash: the folder of an earlier report, below the one it lay in
+SHOWN = {"hash": "", "question": "", "command": "", "data": "", "date": "", "claims": [],
+         "others": {}}  # fmt: skip
+
+
+def hash_of(value: Any) -> str:
+    """Six hexadecimal digits that stand for a plain value."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
+def hash_study(study: Study, base: Config, seeds: Sequence[int]) -> str:
+    """Six hexadecimal digits for all of a study that changes what its report says.
+
+    That is its arms and claims, the flags given (in `base`, the Config that arms share) and the
+    seeds; not its name.
+    """
+    data = study._replace(name="", settings={})
+    return hash_of([data._asdict(), config_lib.to_json(base), list(seeds)])
+
+
+def make_templates() -> jinja2.Environment:
+    """The templates of this folder; what they show is escaped."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("cnnjax", "report"), autoescape=True, trim_blocks=True,
+        lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+
+
+def check(folder: pathlib.Path) -> None:
+    """Raises ConfigError where a report's folder holds other things, which it would replace."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ConfigError(
+            f"{folder} is a file, where a report's folder must lie: give other --runs"
+        )
+    if not _holds_report(folder) and any(path.name[0] != "." for path in folder.iterdir()):
+        raise ConfigError(
+            f"{folder} holds files that are no report, where a report must lie: give other --runs"
+        )
+
+
+def replace(
+    folder: pathlib.Path, about: dict[str, Any], write: Callable[[pathlib.Path], None]
+) -> None:
+    """Puts a report into its folder, whole or not at all, and lists it in the index above.
+
+    `write` writes it into an empty folder, `about` says what the index shows and has the report's
+    `hash`. A report of another hash that lies there moves below, to `earlier-HASH`; of one hash
+    the newest stays. If `write` fails, everything is as it was. Raises ConfigError where the
+    folder holds other things.
+    """
+    check(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    place = folder.resolve()  # a link to a folder stays a link
+    new = pathlib.Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+    try:
+        write(new)
+        disk.write_text(new / ABOUT, json.dumps(about, indent=1) + "\n")
+        new.chmod(0o755)  # mkdtemp's own mode hides the folder from colleagues
+        with filelock.FileLock(folder.parent / ".reports.lock"):
+            if place.exists():
+                _keep(place, new, about["hash"])
+            _swap(new, place)
+            write_index(folder.parent)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+
+
+def _keep(folder: pathlib.Path, new: pathlib.Path, hash: str) -> None:
+    """Copies to the new folder what must outlive the old one: earlier reports, people's files."""
+    own = _read_hash(folder)
+    for path in folder.iterdir():
+        earlier = path.name.startswith(EARLIER)
+        if path.name == EARLIER + hash or not (earlier or own == hash):
+            continue
+        if (new / path.name).exists():
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.copytree(path, new / path.name, symlinks=True)
+        else:
+            shutil.copy2(path, new / path.name, follow_symlinks=False)
+    if own != hash and _holds_report(folder):
+        below = new / f"{EARLIER}{own}"
+        ignore = shutil.ignore_patterns(f"{EARLIER}*")
+        shutil.copytree(folder, below, symlinks=True, ignore=ignore, dirs_exist_ok=True)
+        if (below / PAGE).exists():  # its links to other reports now start one folder deeper
+            html = (below / PAGE).read_bytes()
+            disk.write_bytes(below / PAGE, html.replace(b'href="../', b'href="../../'))
+
+
+def _swap(new: pathlib.Path, folder: pathlib.Path) -> None:
+    """Puts the new folder in the place of the old one, if there is one."""
+    old = new.with_name(f"{new.name}.old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _holds_report(folder: pathlib.Path) -> bool:
+    return any((folder / name).exists() for name in (ABOUT, PAGE, "verdicts.json"))
+
+
+def _read_hash(folder: pathlib.Path) -> str:
+    """The hash of the report there; of its page where an older version wrote none."""
+    own, page = _read_about(folder)["hash"], folder / PAGE
+    if re.fullmatch("[0-9a-f]{6}", own):
+        return own
+    return hash_of(page.read_bytes().hex() if page.exists() else "")
+
+
+def _read_about(folder: pathlib.Path) -> dict[str, Any]:
+    """What a report's folder says of itself, each key empty where it says nothing."""
+    try:
+        found = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = {}
+    right = isinstance(found, dict) and all(
+        isinstance(found.get(key, empty), type(empty)) for key, empty in SHOWN.items()
+    )
+    return {**SHOWN, **(found if right else {})}
+
+
+def write_index(runs: pathlib.Path) -> pathlib.Path:
+    """Writes `runs/index.html`, which lists every report, and gives its path."""
+    path = runs / "index.html"
+    html = make_templates().get_template("index.html").render(reports=list_reports(runs))
+    disk.write_text(path, html)
+    return path
+
+
+def list_reports(runs: pathlib.Path) -> list[dict[str, Any]]:
+    """Every report below `runs`, by name, with earlier ones behind the one that replaced them."""
+    pages = [*runs.glob(f"*/{PAGE}"), *runs.glob(f"*/{EARLIER}*/{PAGE}")]
+    places = [page.relative_to(runs) for page in pages if page.relative_to(runs).parts[0][0] != "."]
+    return [
+        {
+            **_read_about(runs / place.parent),
+            "name": place.parts[0],
+            "earlier": len(place.parts) > 2,
+            "link": urllib.parse.quote(os.fsencode(place)),
+        }
+        for place in sorted(places, key=lambda place: (place.parts[0], len(place.parts), place))
+    ]
