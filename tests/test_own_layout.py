@@ -96,6 +96,14 @@ def test_what_is_dropped_is_counted_and_named(photos):
     }
 
 
+def test_links_to_folders_are_followed_once_also_where_two_lead_to_each_other(photos):
+    root = photos("images/cat/1.png", "images/dog/1.png", "elsewhere/persian/1.png")
+    (root / "images" / "cat" / "more").symlink_to(root / "elsewhere")
+    (root / "elsewhere" / "back").symlink_to(root / "images" / "cat")
+    listed = [path for path, *_ in layout.list_files("folder:PHOTOS", root / "images").files]
+    assert listed == ["cat/1.png", "cat/more/persian/1.png", "dog/1.png"]
+
+
 def test_names_of_classes_are_one_whatever_their_form(photos):
     found, _ = read(photos("train/caf\u00e9/1.png", "train/dog/1.png", "test/cafe\u0301/1.png"))
     assert {label for label, _ in found} == {"caf\u00e9", "dog"}

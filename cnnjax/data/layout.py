@@ -49,15 +49,17 @@ def walk(root: pathlib.Path) -> Walked:
 
     known = set(Image.registered_extensions())
     found = Walked([], [], {})
+    ways = {os.fspath(root): (os.path.realpath(root),)}  # the real folders that lead to a folder
     for path, folders, files in os.walk(root, onerror=refuse, followlinks=True):
-        here, real = pathlib.Path(path), os.path.realpath(path)
+        here, way = pathlib.Path(path), ways.pop(path)
         above = here.relative_to(root).parts
+        real = {name: os.path.realpath(here / name) for name in folders if name[0] != "."}
         folders[:] = sorted(
             name
-            for name in folders
-            if name[0] != "."
-            and os.path.commonpath([inner := os.path.realpath(here / name), real]) != inner
+            for name, inner in real.items()
+            if not any(os.path.commonpath([inner, own]) == inner for own in way)
         )
+        ways |= {os.path.join(path, name): (*way, real[name]) for name in folders}
         found.folders.extend((*above, name) for name in folders)
         for name in sorted(name for name in files if name[0] != "."):
             parts = (*above, name)
