@@ -7,7 +7,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-STYLES = {"supported": "green", "refuted": "red", "equivalent": "blue", "inconclusive": "yellow"}
+STYLES = {
+    "supported": "green", "refuted": "red", "equivalent": "blue", "inconclusive": "yellow",
+    "in part": "magenta",
+}  # fmt: skip
 GAP, EDGES = 3, 2  # blanks of that box between columns, and beside the table
 
 

@@ -13,6 +13,7 @@ from scipy import stats
 from cnnjax import metrics
 from cnnjax import study as study_lib
 from cnnjax.judge import Arm, Judgement
+from cnnjax.knobs import format_value
 from cnnjax.report import text
 
 INK = "#010203"  # stands for the page's own text colour, put in its place at the end
@@ -67,54 +68,82 @@ def draw_all(judgement: Judgement) -> dict[str, Drawing]:
     """Every figure of a study, by name."""
     with matplotlib.rc_context(STYLE):
         drawings = {"differences": draw_differences(judgement.verdicts)}
-        if len(judgement.arms[0].records[0].metrics) > 1:
-            drawings["curves"] = draw_curves(judgement)
-        if "robustness" in judgement.arms[0].records[0].scores:
-            drawings["robustness"] = draw_robustness(judgement.arms)
+        curved = [arm for arm in judgement.arms if any(len(r.metrics) > 1 for r in arm.records)]
+        if curved:
+            drawings["curves"] = draw_curves(study_lib.varied_knobs(judgement.study), curved)
+        tried = [arm for arm in judgement.arms if _find_robustness(arm)]
+        if tried:
+            drawings["robustness"] = draw_robustness(tried)
         if judgement.agreements:
             drawings["published"] = draw_published(judgement)
     return drawings
 
 
-def draw_differences(verdicts: Sequence[dict[str, Any]]) -> Drawing:
-    """Each paired difference as a dot with its interval and the band of its margin.
+WIDTH = 5.2  # inches: narrow, so that words can be read on a telephone
+SMALL = 9  # points
 
-    A panel for each metric, since they have different units.
+
+def draw_differences(verdicts: Sequence[dict[str, Any]]) -> Drawing:
+    """Each paired difference with its interval, the band of its margin and a point a seed.
+
+    A panel for each metric, since they have different units; what is compared stands above each.
     """
     panels: dict[str, list[dict[str, Any]]] = {}
     for row in verdicts:
         panels.setdefault(row["metric"], []).append(row)
-    lines = max(_label(row).count("\n") + 1 for row in verdicts)
-    heights = [len(rows) + 2.8 / max(lines, 2) for rows in panels.values()]
-    height = 0.3 + 0.2 * (max(lines, 2) + 0.4) * sum(heights)
-    drawing = figure.Figure(figsize=(8.2, height), layout="constrained")
+    heights = [sum(map(_count_lines, rows)) + 3 for rows in panels.values()]
+    drawing = figure.Figure(figsize=(WIDTH, 0.17 * sum(heights) + 0.2), layout="constrained")
     grid = drawing.subplots(len(panels), 1, squeeze=False, height_ratios=heights)
     for axes, (metric, rows) in zip(grid[:, 0], panels.items(), strict=True):
         _draw_panel(axes, metric, rows)
     sentences = " ".join(text.describe_verdict(row) for row in verdicts)
-    return Drawing(drawing, f"Paired differences with 95% intervals. {sentences}")
+    return Drawing(drawing, f"Paired differences with their intervals. {sentences}")
 
 
 def _label(row: dict[str, Any]) -> str:
-    return "\n".join(textwrap.fill(part, 46) for part in (row["a"], f"minus {row['b']}"))
+    if text.is_value(row):
+        border = text.score(row["threshold"], row["metric"])
+        return textwrap.fill(f"{row['a']} (against {border})", 62)
+    return textwrap.fill(f"{row['a']} − {row['b']}", 62)
+
+
+def _count_lines(row: dict[str, Any]) -> float:
+    """The height of a row of the figure: its label, then its interval."""
+    return _label(row).count("\n") + 1 + 1.6
 
 
 def _draw_panel(axes: Any, metric: str, rows: Sequence[dict[str, Any]]) -> None:
     factor = 100 if metrics.find(metric).share else 1
     axes.axvline(0, color=INK, lw=0.8)
-    for place, row in enumerate(rows):
+    top = 0.0
+    for row in rows:
         color, margin = VERDICT_COLORS[row["verdict"]], factor * row["margin"]
-        axes.fill_betweenx([place - 0.42, place + 0.42], -margin, margin,
-                           color=VERDICT_COLORS["equivalent"], alpha=0.13, lw=0)  # fmt: skip
-        axes.plot([factor * bound for bound in row["interval"]], [place, place], color=color,
-                  lw=2.4, solid_capstyle="round")  # fmt: skip
-        axes.plot(factor * row["difference"], place, "o", color=color, ms=8)
-    axes.set_yticks(range(len(rows)))
-    axes.set_yticklabels([_label(row) for row in rows], fontsize=8)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
+        place = top + _count_lines(row) - 0.9
+        axes.text(0, top, _label(row), transform=axes.get_yaxis_transform(), va="top",
+                  fontsize=SMALL)  # fmt: skip
+        top += _count_lines(row)
+        _mark_border(axes, row, factor, place)
+        if row["threshold"] is None:
+            axes.fill_betweenx([place - 0.5, place + 0.5], -margin, margin,
+                               color=VERDICT_COLORS["equivalent"], alpha=0.13, lw=0)  # fmt: skip
+        points = [factor * d for d in row["differences"]]
+        axes.plot(points, [place + 0.4] * len(points), "|", color=color, ms=5, alpha=0.7)
+        if text.is_known(row["interval"][0]):
+            axes.plot([factor * bound for bound in row["interval"]], [place, place], color=color,
+                      lw=2.4, solid_capstyle="round")  # fmt: skip
+        if text.is_known(row["difference"]):
+            axes.plot(factor * row["difference"], place, "o", color=color, ms=7)
+    axes.set_yticks([])
+    axes.set_ylim(top, -0.3)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(f"Difference of {metrics.find(metric).label}{_in_units(metric)}")
+    axes.set_xlabel(f"Difference in {metrics.find(metric).label}{_in_units(metric)}")
+
+
+def _mark_border(axes: Any, row: dict[str, Any], factor: float, place: float) -> None:
+    """A short line at the threshold that a claim names."""
+    if row["threshold"]:
+        border = factor * row["threshold"]
+        axes.plot([border, border], [place - 0.5, place + 0.5], color=INK, lw=1, ls=":")
 
 
 def _in_units(metric: str) -> str:
@@ -122,42 +151,62 @@ def _in_units(metric: str) -> str:
     return f" ({unit})" if unit else ""
 
 
-def draw_curves(judgement: Judgement) -> Drawing:
+def draw_curves(varied: Sequence[str], arms: Sequence[Arm]) -> Drawing:
     """Validation accuracy over the steps: a panel a value of the first knob, a line an arm."""
-    varied = study_lib.varied_knobs(judgement.study)
     panels: dict[str, list[Arm]] = {}
-    for arm in judgement.arms:
-        name = f"{varied[0]}={arm.overrides.get(varied[0], '')}" if len(varied) > 1 else ""
-        panels.setdefault(name, []).append(arm)
-    if all(len(arms) == 1 for arms in panels.values()):
-        panels = {"": list(judgement.arms)}
-    columns = min(len(panels), 4)
-    lines = max(map(len, panels.values()))
+    for arm in arms:
+        name = f"{varied[0]}={format_value(arm.overrides.get(varied[0], ''))}"
+        panels.setdefault(name if len(varied) > 1 else "", []).append(arm)
+    if all(len(own) == 1 for own in panels.values()):
+        panels = {"": list(arms)}
+    names = {
+        arm.name: arm.name.removeprefix(f"{name} ") for name, own in panels.items() for arm in own
+    }
+    labels = list(dict.fromkeys(names.values()))
+    colors = dict(zip(labels, pick_colors(len(labels)), strict=True))
+    columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
-    size = (max(2.05 * columns, 7.2), (2.5 if lines <= 6 else 3.6) * rows + 0.3)
-    drawing = figure.Figure(figsize=size, layout="constrained")
+    height = 2.3 * rows + 0.2 * len(labels) + 0.4
+    drawing = figure.Figure(figsize=(WIDTH, height), layout="constrained")
     grid = drawing.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
-    for axes, (name, arms) in zip(grid.flat, panels.items(), strict=False):
-        axes.set_title(name, fontsize=9.5)
-        for arm, color in zip(arms, pick_colors(len(arms)), strict=True):
-            steps = [line["step"] for line in arm.records[0].metrics]
-            curves = [[line["validation_accuracy"] for line in r.metrics] for r in arm.records]
-            _draw_band(axes, steps, curves, color, arm.name.removeprefix(f"{name} "))
+    for axes, (name, own) in zip(grid.flat, panels.items(), strict=False):
+        axes.set_title(name, fontsize=SMALL)
+        for arm in own:
+            longest = max((record.metrics for record in arm.records), key=len)
+            steps = [line["step"] for line in longest]
+            curves = [
+                [line["validation_accuracy"] for line in record.metrics]
+                for record in arm.records
+                if len(record.metrics) == len(steps)
+            ]
+            _draw_band(axes, steps, curves, colors[names[arm.name]], names[arm.name])
         axes.grid(alpha=0.2, lw=0.6)
-    first = grid[0, 0]
-    first.legend(fontsize=8 if lines <= 6 else 6.5, frameon=False, loc="best")
-    first.yaxis.set_major_locator(ticker.MaxNLocator(6))
-    first.xaxis.set_major_locator(ticker.MaxNLocator(4))
+    grid[0, 0].yaxis.set_major_locator(ticker.MaxNLocator(6))
+    grid[0, 0].xaxis.set_major_locator(ticker.MaxNLocator(4))
+    _add_legend(drawing, grid)
     drawing.supxlabel("Training step", fontsize=10)
     drawing.supylabel("Validation accuracy (%)", fontsize=10)
-    finals = [arm.records[0].metrics[-1]["validation_accuracy"] for arm in judgement.arms]
+    finals = [arm.records[0].metrics[-1]["validation_accuracy"] for arm in arms]
     ends = ", ".join(
         f"{arm.name} {text.score(final, 'validation_accuracy')}%"
-        for arm, final in zip(judgement.arms, finals, strict=True)
+        for arm, final in zip(arms, finals, strict=True)
     )
     return Drawing(drawing, f"Learning curves by arm; the first seed ends at: {ends}.")
+
+
+def _add_legend(drawing: figure.Figure, grid: Any) -> None:
+    """One legend below all panels, each label once."""
+    found = {}
+    for axes in grid.flat:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    columns = 2 if max(map(len, found), default=0) <= 34 else 1
+    drawing.legend(
+        found.values(), found, loc="outside lower center", ncols=columns, fontsize=SMALL,
+        frameon=False,
+    )  # fmt: skip
 
 
 def pick_colors(count: int) -> list[Any]:
@@ -168,11 +217,16 @@ def pick_colors(count: int) -> list[Any]:
 
 
 def _draw_band(axes: Any, xs: Sequence[float], curves: Any, color: Any, label: str) -> None:
-    """The mean over seeds [seeds, xs] in per cent, and the 95% t interval of that mean."""
+    """The mean over seeds [seeds, xs] in per cent, and the 95% t interval of that mean.
+
+    No share lies outside 0 to 100%, and so no band.
+    """
     values = 100 * np.array(curves, np.float64)
     mean, count = values.mean(axis=0), len(values)
-    half = stats.t.ppf(0.975, count - 1) * values.std(axis=0, ddof=1) / np.sqrt(count)
-    axes.fill_between(xs, mean - half, mean + half, color=color, alpha=0.2, lw=0)
+    if count > 1:
+        half = stats.t.ppf(0.975, count - 1) * values.std(axis=0, ddof=1) / np.sqrt(count)
+        low, high = np.clip([mean - half, mean + half], 0, 100)
+        axes.fill_between(xs, low, high, color=color, alpha=0.2, lw=0)
     axes.plot(xs, mean, color=color, lw=1.7, label=label)
 
 
@@ -183,33 +237,42 @@ STRENGTHS = {
 }  # fmt: skip
 
 
+def _find_robustness(arm: Arm) -> list[dict[str, Any]]:
+    """What each run that was tested on corrupted images, and did not fail, scored there."""
+    found = [record.scores.get("robustness") for record in arm.records]
+    return [own for own in found if own]
+
+
 def draw_robustness(arms: Sequence[Arm]) -> Drawing:
-    """Test accuracy against the strength of each corruption, a line an arm."""
-    kinds = list(arms[0].records[0].scores["robustness"])
-    columns = 3
+    """Test accuracy against the strength of each corruption, a line an arm.
+
+    Takes arms that were tested so; the kinds may be others for images of another size.
+    """
+    found = {arm.name: _find_robustness(arm) for arm in arms}
+    kinds = list(dict.fromkeys(kind for own in found.values() for kind in own[0]))
+    columns = 2
     rows = -(-len(kinds) // columns)
-    drawing = figure.Figure(figsize=(8.2, 2.3 * rows + 0.6), layout="constrained")
+    height = 2 * rows + 0.2 * len(arms) + 0.3
+    drawing = figure.Figure(figsize=(WIDTH, height), layout="constrained")
     grid = drawing.subplots(rows, columns, sharey=True, squeeze=False)
     for axes in grid.flat[len(kinds) :]:
         axes.set_visible(False)
+    areas = []
     for axes, kind in zip(grid.flat, kinds, strict=False):
-        for arm, color in zip(arms, pick_colors(len(arms)), strict=True):
-            curves = [record.scores["robustness"][kind]["accuracy"] for record in arm.records]
-            strengths = arm.records[0].scores["robustness"][kind]["strengths"]
-            _draw_band(axes, strengths, curves, color, arm.name)
-        axes.set_title(kind, fontsize=9.5)
-        axes.set_xlabel(STRENGTHS[kind], fontsize=8.5)
+        for (name, runs), color in zip(found.items(), pick_colors(len(arms)), strict=True):
+            own = [run[kind] for run in runs if kind in run]
+            if own:
+                accuracies = [run["accuracy"] for run in own]
+                _draw_band(axes, own[0]["strengths"], accuracies, color, name or "all")
+                areas.append(f"{kind}, {name or 'all'}: {100 * np.mean(accuracies):.1f}%")
+        axes.set_title(kind, fontsize=SMALL)
+        axes.set_xlabel(STRENGTHS[kind], fontsize=SMALL)
         axes.grid(alpha=0.2, lw=0.6)
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    drawing.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    _add_legend(drawing, grid)
     drawing.supylabel("Test accuracy (%)", fontsize=10)
-
-    def area(arm: Arm, kind: str) -> str:
-        mean = np.mean([record.scores[f"auc_{kind}"] for record in arm.records])
-        return f"{arm.name} {100 * mean:.1f}%"
-
-    areas = "; ".join(f"{kind}: " + ", ".join(area(arm, kind) for arm in arms) for kind in kinds)
-    return Drawing(drawing, f"Test accuracy against strength; mean accuracy over it: {areas}.")
+    return Drawing(
+        drawing, f"Test accuracy against strength; its mean over strengths: {'; '.join(areas)}."
+    )
 
 
 def draw_published(judgement: Judgement) -> Drawing:
@@ -217,7 +280,7 @@ def draw_published(judgement: Judgement) -> Drawing:
     metric: Callable = metrics.find(judgement.study.metric).read
     arms = {arm.name: arm for arm in judgement.arms}
     rows = judgement.agreements
-    drawing = figure.Figure(figsize=(8.2, 0.8 + 0.5 * len(rows)), layout="constrained")
+    drawing = figure.Figure(figsize=(WIDTH, 0.8 + 0.5 * len(rows)), layout="constrained")
     axes = drawing.subplots()
     for place, row in enumerate(rows):
         scores = [100 * metric(record) for record in arms[row.arm].records]
@@ -227,9 +290,9 @@ def draw_published(judgement: Judgement) -> Drawing:
         color = VERDICT_COLORS["supported" if row.agrees else "refuted"]
         axes.plot(100 * row.published, place, "D", color=color, ms=8)
     axes.set_yticks(range(len(rows)))
-    axes.set_yticklabels([row.arm.replace(" ", "\n", 1) for row in rows], fontsize=8)
+    axes.set_yticklabels([row.arm.replace(" ", "\n", 1) for row in rows], fontsize=SMALL)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlabel(f"{metrics.find(judgement.study.metric).label.capitalize()} (%)")
+    axes.set_xlabel(f"{metrics.find(judgement.study.metric).label} (%)")
     sentences = " ".join(describe_agreement(row) for row in rows)
     return Drawing(drawing, f"Published figures beside our runs. {sentences}")
 

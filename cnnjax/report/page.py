@@ -11,7 +11,7 @@ from cnnjax import knobs, metrics, names, origin, store
 from cnnjax import study as study_lib
 from cnnjax.config import KNOBS
 from cnnjax.judge import Arm, Judgement, verdict_of
-from cnnjax.report import figures, folders, tables, text
+from cnnjax.report import figures, folders, scope, tables, text
 
 RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equal",
              "!=": "against"}  # fmt: skip
@@ -32,9 +32,8 @@ def write_report(
         drawings = write_figures(folder, rendered)
         store.write_json(folder / "verdicts.json", list(judgement.verdicts))
         store.write_text(folder / "records.csv", tables.write_csv(list_records(judgement)))
-        rows = list_verdicts(judgement)
-        store.write_text(folder / "verdicts.csv", tables.write_csv(rows))
-        store.write_text(folder / "verdicts.tex", tables.write_latex(rows))
+        store.write_text(folder / "verdicts.csv", tables.write_csv(list_verdicts(judgement)))
+        store.write_text(folder / "verdicts.tex", tables.write_latex(show_verdicts(judgement)))
         store.write_text(folder / "arms.tex", tables.write_latex(list_arms(judgement)))
         html = render_page(judgement, drawings, command, scoreboard)
         store.write_text(folder / folders.PAGE, html)
@@ -74,9 +73,12 @@ def write_figures(directory: pathlib.Path, drawings: dict[str, figures.Drawing])
 
 
 def list_records(judgement: Judgement) -> list[dict[str, Any]]:
-    """One row a record: arm, seed, the varied knobs, scores and cost."""
+    """One row a record: arm, seed, the varied knobs, scores and cost.
+
+    All rows have the same columns, also where arms have unlike scores; a failed run's are empty.
+    """
     varied = study_lib.varied_knobs(judgement.study)
-    return [
+    rows = [
         {
             "arm": arm.name,
             "seed": record.seed,
@@ -84,7 +86,7 @@ def list_records(judgement: Judgement) -> list[dict[str, Any]]:
             **{
                 name: score
                 for name, score in record.scores.items()
-                if not isinstance(score, (str, dict))
+                if not isinstance(score, (str, dict, list))
             },
             **{name: arm.cost[name] for name in ("parameters", "macs", "receptive_field")},
             "record": record.id,
@@ -92,37 +94,57 @@ def list_records(judgement: Judgement) -> list[dict[str, Any]]:
         for arm in judgement.arms
         for record in arm.records
     ]
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in columns} for row in rows]
+
+
+PAIRS = {"interval": ("low", "high"), "interval_seeds": ("low", "high"), "num_failed": ("a", "b")}
 
 
 def list_verdicts(judgement: Judgement) -> list[dict[str, Any]]:
-    """One row a comparison, as shown."""
+    """One row a comparison, in plain numbers: the keys of verdicts.json, a column a bound."""
+    rows = []
+    for verdict in judgement.verdicts:
+        row: dict[str, Any] = {}
+        for name, value in verdict.items():
+            if name in PAIRS:
+                row |= {f"{name}_{end}": v for end, v in zip(PAIRS[name], value, strict=True)}
+            elif name == "warnings":
+                row[name] = "; ".join(value)
+            elif not isinstance(value, (list, dict)):
+                row[name] = value
+        rows.append(row)
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in columns} for row in rows]
+
+
+def show_verdicts(judgement: Judgement) -> list[dict[str, Any]]:
+    """One row a comparison, as a printed table shows it."""
     return [
         {
-            "a": row["a"],
-            "b": row["b"],
-            "metric": metrics.find(row["metric"]).label,
-            "difference": text.score(row["difference"], row["metric"], signed=True),
-            "95% interval": text.interval(row["interval"], row["metric"]),
-            "p adjusted": text.probability(row["p_adjusted"]),
+            "comparison": text.describe_claim(row),
             "verdict": row["verdict"],
+            "difference [interval]": text.describe_effect(row),
+            "p adj.": text.probability(row["p_adjusted"]),
         }
         for row in judgement.verdicts
     ]
 
 
 def list_arms(judgement: Judgement) -> list[dict[str, Any]]:
-    """One row an arm, as shown."""
+    """One row an arm, as a printed table shows it; those that collapsed come first."""
     metric = judgement.study.metric
     return [
         {
-            "arm": arm.name,
-            metrics.find(metric).label: text.score(arm.mean, metric),
+            "arm": arm.name or "all",
+            metrics.find(metric).label: text.score(arm.mean, metric)
+            + (text.unit(metric) if text.is_known(arm.mean) else ""),
             "95% interval": text.interval(arm.interval, metric, signed=False),
-            "seeds": len(arm.records),
+            "failed": f"{arm.num_failed} of {len(arm.records)}",
             "parameters": f"{arm.cost['parameters']:,}",
             "MACs": f"{arm.cost['macs']:,}",
         }
-        for arm in judgement.arms
+        for arm in scope.order_arms(judgement.arms)
     ]
 
 
@@ -133,7 +155,7 @@ def make_environment() -> jinja2.Environment:
         "score": text.score, "unit": text.unit, "interval": text.interval, "number": text.number,
         "probability": text.probability, "shape": text.shape, "field": text.field,
         "brief": text.brief,
-        "describe": text.describe_verdict, "effect": text.describe_effect,
+        "claim": text.describe_claim, "effect": text.describe_effect, "level": text.level,
         "value": knobs.format_value, "arm": study_lib.name_arm,
         "agreement": figures.describe_agreement,
     }  # fmt: skip
@@ -149,9 +171,13 @@ def render_page(
             "id": claim.id,
             "statement": claim.statement,
             "tried_as": claim.tried_as,
-            "verdicts": [row for row in judgement.verdicts if row["claim"] == claim.id],
+            "role": "" if claim.parts == 1 else "parts" if claim.parts else "none",
+            "verdicts": rows,
+            "judged": [row for row in rows if row["role"] != "secondary"],
+            "verdict": verdict_of(claim, rows) if claim.parts else "",
         }
         for claim in judgement.study.claims
+        for rows in [[row for row in judgement.verdicts if row["claim"] == claim.id]]
     ]
     arms, varied = judgement.arms, study_lib.varied_knobs(judgement.study)
     own_datasets = list(dict.fromkeys(arm.config.dataset for arm in arms))
@@ -159,17 +185,23 @@ def render_page(
     return make_environment().get_template("page.html").render(
         study=judgement.study,
         config=judgement.config,
-        datasets=", ".join(own_datasets),
-        examples=" or ".join(
-            dict.fromkeys(str(arm.config.train_examples or "all") for arm in arms)
-        ),
+        images=scope.list_images(judgement),
+        draws={
+            name: scope.describe_draws(own)
+            for name, own in scope.group_by_dataset(judgement).items()
+        },
+        sentences={
+            id(row): text.describe_verdict(row, scope.describe_scope(row, judgement))
+            for row in judgement.verdicts
+        },
+        key=id,
         knobs=[k for k in KNOBS if k not in (*varied, "seed")],
         claims=claims,
-        arms=arms,
+        arms=scope.order_arms(arms),
+        collapsed={arm.name: scope.describe_collapse(arm) for arm in arms},
         agreements=judgement.agreements,
         accuracies={arm.name: mean_accuracy(arm) for arm in arms},
         confounds={arm.name: confounds(arm, arms[0]) for arm in arms},
-        num_test=arms[0].records[0].scores["num_test_examples"],
         provenances=summarise_provenance(judgement),
         mixed=judgement.mixed,
         sources={name: names.describe(name) for name in own_datasets},
@@ -184,8 +216,8 @@ def render_page(
 
 def mean_accuracy(arm: Arm) -> float:
     """Test accuracy over the seeds that did not fail, where it is not the study's own metric."""
-    scores = [record.scores["test_accuracy"] for record in arm.records]
-    found = [score for score in scores if score is not None]
+    scores = [record.scores.get("test_accuracy") for record in arm.records]
+    found = [score for score in scores if text.is_known(score)]
     return float(np.mean(found)) if found else float("nan")
 
 

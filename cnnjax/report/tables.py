@@ -11,13 +11,17 @@ ESCAPES = {
     "<": r"\textless{}", ">": r"\textgreater{}", "−": "$-$", "–": "--", "×": r"$\times$",
 }  # fmt: skip
 
+WORDS = r">{\raggedright\arraybackslash}X"  # a column that breaks its lines
+WIDE = 16  # characters, beyond which a column is one of words
+
 
 def write_csv(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows with the same keys as CSV text."""
+    """Rows with the same keys as CSV text; a number that is none is left empty."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow({name: "" if value != value else value for name, value in row.items()})
     return buffer.getvalue()
 
 
@@ -27,13 +31,21 @@ def escape(value: Any) -> str:
 
 
 def write_latex(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows with the same keys as a LaTeX table; the first column is text, the others figures."""
+    """Rows with the same keys as a LaTeX table as wide as the page's text.
+
+    It needs the packages booktabs, tabularx and array. Columns of words share the width and break
+    their lines; those of figures are as wide as these.
+    """
     names = list(rows[0])
     lines = [[*map(escape, names)], *([escape(row[name]) for name in names] for row in rows)]
+    widths = [max(len(str(row[name])) for row in rows) for name in names]
+    columns = [WORDS if width > WIDE else "r" for width in widths]
+    columns[0] = WORDS
     head, *body = [" & ".join(line) + r" \\" for line in lines]
     return "\n".join(
-        [rf"\begin{{tabular}}{{l{'r' * (len(names) - 1)}}}", r"\toprule", head, r"\midrule",
-         *body, r"\bottomrule", r"\end{tabular}", ""]
+        [r"\begingroup\small\setlength{\tabcolsep}{3pt}",
+         rf"\begin{{tabularx}}{{\textwidth}}{{{''.join(columns)}}}", r"\toprule", head, r"\midrule",
+         *body, r"\bottomrule", r"\end{tabularx}", r"\endgroup", ""]
     )  # fmt: skip
 
 

@@ -8,47 +8,59 @@ from rich.markup import escape
 from cnnjax import metrics
 from cnnjax.config import Config
 from cnnjax.cost import Cost
-from cnnjax.judge import Judgement
+from cnnjax.judge import Judgement, verdict_of
 from cnnjax.plan import Plan
 from cnnjax.report import console as console_lib
-from cnnjax.report import figures, text
+from cnnjax.report import figures, scope, text
 from cnnjax.study import Study
 
 
 def print_judgement(judgement: Judgement, console: Console) -> None:
     """Prints what the report's page says, in short."""
     table = console_lib.start_table(judgement.study.question, "comparison: a − b")
-    for name in ("a − b", "95% interval", "p adj."):
-        table.add_column(name, justify="right")
     table.add_column("verdict")
+    for name in ("a − b", "interval", "level", "p adj."):
+        table.add_column(name, justify="right")
     for claim in judgement.study.claims:
-        table.add_row(f"[bold]{escape(claim.id)}[/bold]")
+        own = [row for row in judgement.verdicts if row["claim"] == claim.id]
+        verdict = verdict_of(claim, own) if claim.parts else ""
+        style = console_lib.STYLES.get(verdict, "")
+        shown = f"[bold {style}]{verdict}[/bold {style}]" if style else verdict
+        table.add_row(f"[bold]{escape(claim.id)}[/bold]", shown)
         for row in judgement.verdicts:
             if row["claim"] != claim.id:
                 continue
             style = console_lib.STYLES[row["verdict"]]
             table.add_row(
                 _name_comparison(row, judgement.study.metric),
+                f"[{style}]{row['verdict']}[/{style}]",
                 text.score(row["difference"], row["metric"], signed=True),
                 escape(text.interval(row["interval"], row["metric"])),
+                text.level(row),
                 text.probability(row["p_adjusted"]),
-                f"[{style}]{row['verdict']}[/{style}]",
             )  # fmt: skip
     console_lib.print_table(table, console)
-    size = judgement.arms[0].records[0].scores["num_test_examples"]
     seeds = len(judgement.arms[0].records)
     metric = judgement.study.metric
-    label = metrics.find(metric).label.capitalize()
-    table = console_lib.start_table(f"{label} on {size:,} test images, {seeds} seeds an arm", "arm")
+    label = metrics.find(metric).label
+    table = console_lib.start_table(f"arms: {label}, {seeds} seeds each", "arm")
     for name in (f"mean{text.unit(metric)}", "95% interval", "failed", "parameters", "MACs"):
         table.add_column(name, justify="right")
-    for arm in judgement.arms:
+    for arm in scope.order_arms(judgement.arms):
         table.add_row(
-            escape(arm.name), text.score(arm.mean, metric),
+            escape(arm.name or "all"), text.score(arm.mean, metric),
             escape(text.interval(arm.interval, metric, signed=False)), str(arm.num_failed),
             f"{arm.cost['parameters']:,}", f"{arm.cost['macs']:,}",
         )  # fmt: skip
     console_lib.print_table(table, console)
+    for line in scope.list_images(judgement):
+        console.print(escape(line))
+    for name, arms in scope.group_by_dataset(judgement).items():
+        if draws := scope.describe_draws(arms):
+            console.print(escape(f"{name}: {draws}"))
+    for arm in judgement.arms:
+        if failed := scope.describe_collapse(arm):
+            console.print(escape(f"note: {arm.name or 'all'}: {failed}, left out of its mean"))
     for line in judgement.mixed:
         console.print(escape(f"note: runs of unlike CPUs are compared (--mix=cpu): {line}"))
     for agreement in judgement.agreements:
@@ -57,6 +69,14 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
 
 def _name_comparison(row: dict[str, Any], metric: str) -> str:
     name = f"{row['a']} − {row['b']}"
+    if row["threshold"] is not None:
+        border = text.score(row["threshold"], row["metric"]) + text.unit(
+            row["metric"], text.is_contrast(row["a"]) or not text.is_value(row)
+        )
+        name = row["a"] if text.is_value(row) else name
+        name += f" ({'more' if row['relation'] == '>' else 'less'} than {border}?)"
+    if row["about"]:
+        name = f"{row['about']}: {name}"
     if row["metric"] == metric:
         return escape(name)
     return escape(f"{name} ({metrics.find(row['metric']).label}{text.unit(row['metric'], True)})")

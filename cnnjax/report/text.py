@@ -65,26 +65,22 @@ def size(count: int) -> str:
     return f"{value:,.0f} {unit}" if unit == "B" else f"{value:,.1f} {unit}"
 
 
-def describe_effect(row: dict[str, Any]) -> str:
-    """The difference of a row of verdicts.json with its interval, and what it had to pass:
-    '+1.00 points [+0.81, +1.26]; more than 2.00 points are claimed'.
-    """  # fmt: skip
-    metric = row["metric"]
-    if is_value(row):
-        value = f"{score(row['difference'], metric)}{unit(metric)}"
-        shown = f"{value} {interval(row['interval'], metric, signed=False)}"
-    else:
-        shown = f"{score(row['difference'], metric, signed=True)}{unit(metric, True)}"
-        shown += f" {interval(row['interval'], metric)}"
-    if row["threshold"] is None:
-        return shown
-    border = score(row["threshold"], metric) + unit(metric, difference=not is_value(row))
-    return f"{shown}; {'more' if row['relation'] == '>' else 'less'} than {border} is claimed"
+def amount(value: float, metric: str) -> str:
+    """The size of a border in few digits: 0.02 of accuracy as '2 points'."""
+    own = metrics.find(metric)
+    shown = f"{abs(value) * (100 if own.share else 1):.4g}"
+    words = unit(metric, difference=True)
+    return shown + (words.removesuffix("s") if shown == "1" and own.share else words)
 
 
-def is_value(row: dict[str, Any]) -> bool:
-    """Whether a row holds one score against a number, and so has no difference of two."""
-    return row["threshold"] is not None and is_number(row["b"])
+def is_known(value: float | None) -> bool:
+    """Whether there is a number: JSON has null where there is none."""
+    return value is not None and math.isfinite(value)
+
+
+def level(row: dict[str, Any]) -> str:
+    """What an interval of a row of verdicts.json covers: '95%', or '98.3%' of one beside others."""
+    return f"{100 * row['confidence']:.3g}%"
 
 
 def is_number(name: str) -> bool:
@@ -96,65 +92,138 @@ def is_number(name: str) -> bool:
     return True
 
 
-def words_of(metric: str) -> tuple[str, str]:
+def is_contrast(name: str) -> bool:
+    """Whether a side is itself a difference of scores: a lead or a slope."""
+    return name.startswith(("lead of ", "per doubling of ")) or " per doubling of " in name
+
+
+def is_value(row: dict[str, Any]) -> bool:
+    """Whether a row holds one score against a number, and so has no difference of two."""
+    return row["threshold"] is not None and is_number(row["b"])
+
+
+def name_side(name: str, metric: str) -> str:
+    """A side as words of a sentence: 'the lead of a over b', '2.303 nats'."""
+    if is_number(name):
+        return score(float(name), metric) + unit(metric)
+    if name.startswith("lead of "):
+        return f"the {name}"
+    if is_contrast(name):
+        arms, _, knob = name.rpartition("per doubling of ")
+        return f"the gain of {arms}per doubling of {knob}" if arms else f"the gain {name}"
+    head, of, rest = name.partition(" of ")
+    return f"the {metrics.find(head).label}{of}{rest}" if head in metrics.METRICS else name
+
+
+def _words(row: dict[str, Any]) -> tuple[str, str]:
     """How a side with the higher score, and one with the lower, is said to stand to the other."""
-    return ("ahead of", "behind") if metric.endswith("accuracy") else ("above", "below")
+    plain = not any(is_contrast(row[side]) or is_number(row[side]) for side in ("a", "b"))
+    return ("ahead", "behind") if plain and row["metric"].endswith("accuracy") else (
+        "above", "below"
+    )  # fmt: skip
+
+
+def describe_effect(row: dict[str, Any]) -> str:
+    """The difference of a row of verdicts.json with its interval, apart from what it had to pass:
+    '+1.00 points [+0.81, +1.26]; more than +2 points is claimed'.
+    """  # fmt: skip
+    metric = row["metric"]
+    single = is_value(row) and not is_contrast(row["a"])
+    shown = score(row["difference"], metric, signed=not single) + unit(metric, not single)
+    if is_known(row["interval"][0]):
+        shown += f" {interval(row['interval'], metric, signed=not single)}"
+    if row["threshold"] is None:
+        return shown
+    border = score(row["threshold"], metric, signed=not single) + unit(metric, not single)
+    return f"{shown}; {'more' if row['relation'] == '>' else 'less'} than {border} is claimed"
 
 
 def describe_claim(row: dict[str, Any]) -> str:
-    """What a row of verdicts.json tried: 'pool=max is more than 2.00 points ahead of pool=avg'."""
-    metric, relation = row["metric"], row["relation"]
-    above, below = words_of(metric)
-    margin = score(row["margin"], metric) + unit(metric, difference=True)
-    other = row["b"]
-    if is_number(other):
-        other, above, below = score(float(other), metric) + unit(metric), "above", "below"
-    what = f"{metrics.find(metric).label}: {row['a']}"
+    """What a row of verdicts.json tried: 'pool=max is more than 2 points ahead of pool=avg'."""
+    metric, relation, (above, below) = row["metric"], row["relation"], _words(row)
+    a, b = (name_side(row[side], metric) for side in ("a", "b"))
+    if is_contrast(row["a"]) and is_number(row["b"]):
+        b = score(float(row["b"]), metric) + unit(metric, difference=True)
+    named = any(side.startswith("the ") and " gain " not in side and " lead " not in side
+                for side in (a, b))  # fmt: skip
+    within = "" if named or metric == "test_accuracy" else f" in {metrics.find(metric).label}"
+    about = f"{row['about']}: " if row.get("about") else ""
     if relation == "=":
-        return f"{what} and {other} are within {margin} of each other"
-    if relation == "!=":
-        return f"{what} and {other} differ"
-    word = above if relation == ">" else below
-    if row["threshold"] and not is_value(row):
-        border = score(abs(row["threshold"]), metric) + unit(metric, difference=True)
-        return f"{what} is more than {border} {word} {other}"
-    return f"{what} is {word} {other}"
+        what = f"{a} and {b} are within {amount(row['margin'], metric)} of each other"
+    elif relation == "!=":
+        what = f"{a} and {b} differ"
+    elif row["threshold"] and not is_value(row):
+        more = (relation == ">") == (row["threshold"] > 0)
+        word = above if row["threshold"] > 0 else below
+        border = f"{'more' if more else 'less'} than {amount(row['threshold'], metric)}"
+        what = f"{a} is {border} {word}{' of' if word == 'ahead' else ''} {b}"
+    else:
+        word = above if relation == ">" else below
+        what = f"{a} is {word}{' of' if word == 'ahead' else ''} {b}"
+    return about + what + within
 
 
 def describe_finding(row: dict[str, Any]) -> str:
     """What was found: 'it is 0.27 points behind, 95% interval [-0.44, -0.09]'."""
-    metric = row["metric"]
-    if row["difference"] is None or not math.isfinite(row["interval"][0] or math.nan):
-        return "there are too few runs to say"
-    low_high = interval(row["interval"], metric, signed=not is_value(row))
-    level = f"{100 * row['confidence']:.3g}% interval {low_high}"
+    metric, (above, below) = row["metric"], _words(row)
+    subject = name_side(row["a"], metric) if row["relation"] in ("=", "!=") else "it"
+    if not is_known(row["difference"]):
+        return f"nothing is known: {why_open(row)}"
+    signed = not is_value(row) or is_contrast(row["a"])
     if is_value(row):
-        return f"it is {score(row['difference'], metric)}{unit(metric)}, {level}"
-    above, below = (word.removesuffix(" of") for word in words_of(metric))
-    size = score(abs(row["difference"]), metric) + unit(metric, difference=True)
-    if row["finding"] == "equivalent" and row["interval"][0] <= 0 <= row["interval"][1]:
-        margin = score(row["margin"], metric) + unit(metric, difference=True)
-        return f"the difference is less than {margin} either way, {level}"
-    word = above if row["difference"] > 0 else below
+        size = score(row["difference"], metric, signed) + unit(metric, difference=signed)
+        found = f"{subject} is {size}"
+    else:
+        size = score(abs(row["difference"]), metric) + unit(metric, difference=True)
+        found = f"{subject} is {size} {above if row['difference'] > 0 else below}"
+        if not row["difference"]:
+            found = "there is no difference"
+    low, high = row["interval"]
+    if not is_known(low) or not is_known(high):
+        return f"{found}, but {why_open(row)}"
+    found += f", {level(row)} interval {interval((low, high), metric, signed)}"
+    return found + _describe_doubt(row, low, high)
+
+
+def why_open(row: dict[str, Any]) -> str:
+    """Why a comparison has no interval: '7 of 10 failed', '3 seeds are needed'."""
+    said = [line for line in row["warnings"] if line.startswith("inconclusive: ")]
+    return said[0].removeprefix("inconclusive: ") if said else "there are too few runs"
+
+
+def _describe_doubt(row: dict[str, Any], low: float, high: float) -> str:
+    """What an interval says of the border that matters, where its verdict does not."""
+    if row["threshold"] is not None:
+        return ", which leaves it open" if row["verdict"] == "inconclusive" else ""
+    margin = amount(row["margin"], row["metric"])
+    apart = low > 0 or high < 0
     if row["finding"] == "open":
-        return f"it may be neither ahead nor behind: {size} {word}, {level}"
-    return f"it is {size} {word}, {level}"
+        return ", which may be chance"
+    if row["finding"] == "equivalent":
+        return f", less than {margin}" + ("" if apart else " either way")
+    if row["verdict"] == "inconclusive":  # of "no difference"
+        return f": a difference; whether one of {margin} is open"
+    beyond = min(abs(low), abs(high)) > row["margin"]
+    return f", more than {margin}" if apart and beyond else ""
 
 
-def describe_verdict(row: dict[str, Any]) -> str:
-    """One sentence on a row of verdicts.json that stands alone: the claim, verdict and finding."""
+def describe_verdict(row: dict[str, Any], scope: str = "") -> str:
+    """One sentence on a row of verdicts.json that stands alone: the claim, verdict and finding.
+
+    `scope` says what it holds for (`describe_scope`).
+    """
     claim = describe_claim(row)
-    return (
-        f"{claim[0].upper()}{claim[1:]}: {row['verdict']}, {describe_finding(row)},"
-        f" over {row['num_seeds']} paired seeds."
-    )
+    images = " and test images" if is_known(row.get("image_error")) else ""
+    seeds = f"{row['num_seeds']} paired seed{'' if row['num_seeds'] == 1 else 's'}{images}"
+    sentence = f"{row['verdict']}, {describe_finding(row)}, over {seeds}{scope and ', ' + scope}."
+    return f"{claim[0].upper() if claim.startswith('the ') else claim[0]}{claim[1:]}: {sentence}"
 
 
 def describe_outlook(outlook: Any, num_seeds: int) -> str:
     """What a claim's headline and the comparisons beside it could show, in a few lines."""
     metric = outlook.metric
 
-    def amount(deviations: float | None) -> str:
+    def effect(deviations: float | None) -> str:
         if deviations is None:
             return "nothing"
         if outlook.deviation is None:
@@ -164,12 +233,12 @@ def describe_outlook(outlook: Any, num_seeds: int) -> str:
 
     lines = [
         f"{outlook.claim}, {metrics.find(metric).label}: {num_seeds} seeds find"
-        f" {amount(outlook.detectable)} in 80% of studies"
+        f" {effect(outlook.detectable)} in 80% of studies"
     ]
     if outlook.num_secondary:
         lines.append(
             f"  each of {outlook.num_secondary} comparisons beside it, at"
-            f" {100 * outlook.secondary_level:.2g}%: {amount(outlook.secondary_detectable)}"
+            f" {100 * outlook.secondary_level:.2g}%: {effect(outlook.secondary_detectable)}"
         )
     if outlook.margin and outlook.deviation:
         margin = score(outlook.margin, metric) + unit(metric, difference=True)
