@@ -56,6 +56,8 @@ HARMLESS_FLAGS = re.compile(
     "--xla_(dump|force_host_platform_device_count|hlo_profile|gpu_cuda_data_dir|.*cache_(dir|mode)"
     "|.*sdc_checker)"
 )
+# Variables that choose the devices.
+CHOOSING = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME", "JAX_DEFAULT_DEVICE", "CUDA_VISIBLE_DEVICES")
 # Variables that libraries below XLA read and that change numbers.
 VARIABLES = ("LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG")
 # Their arithmetic, their random streams, their pixels.
@@ -97,21 +99,20 @@ def configure_jax(cache_dir: pathlib.Path | None = None) -> None:
         if jax.config.values["jax_num_cpu_devices"] < 1:
             jax.config.update("jax_num_cpu_devices", count_cores())
     if jax.config.values["jax_compilation_cache_dir"] is None:
-        directory = cache_dir or pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "xla"
+        own = pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "xla"
+        directory = cache_dir or disk.find_writable(own)
         jax.config.update("jax_compilation_cache_dir", os.fspath(disk.as_utf8(directory)))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     # Two groups that share a program may meet in the cache while one writes: it compiles anew.
     warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry")
     try:
-        jax.devices()
-    except RuntimeError as error:
-        asked = " ".join(
-            f"{name}={os.environ[name]}"
-            for name in ("JAX_PLATFORMS", "JAX_PLATFORM_NAME")
-            if os.environ.get(name)
-        )
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"{asked or 'JAX'}: {reason}; unset it, or give cpu") from None
+        jax.device_put(0.0)  # as the first that starts the devices
+    except Exception as error:  # each release and each platform has its own for this
+        asked = [f"{name}={os.environ[name]}" for name in CHOOSING if os.environ.get(name)]
+        reason = (str(error).strip().splitlines() or ["there is no such device here"])[0]
+        raise ConfigError(
+            f"{' '.join(asked) or 'JAX does not start'}: {reason}; unset it, or give cpu"
+        ) from None
 
 
 def check_flags() -> None:

@@ -36,6 +36,7 @@ POOLING = {**but("resnet20", of=presets.CONVOLUTIONAL), "stem": ("imagenet",)}
 SPLIT = "text such as train[:90%]"
 NORMS = ("batch", "layer", "group")
 UNREAD = "does nothing"
+SOME = range(1, knobs.LARGEST_INTEGER + 1)  # any number but 0
 WINDOWED = {**POOLING, "pool": WINDOWS}
 SHRINKING = {**POOLING, "pool": (*WINDOWS, "stride")}
 
@@ -45,10 +46,11 @@ class Config:
     """One run. Raises ConfigError on a value or a combination that cannot be."""
 
     # fmt: off
-    dataset: str = structure("digits", "Data set to learn: an embedded one; any image classification data set of TFDS, with config and version behind it if wanted (emnist/balanced, cifar10:3.0.2); folder:PATH with a subfolder of images a class; arrays:FILE.npz; or idx:PATH with files in MNIST's format.", check=names.parse, allowed=names.ALLOWED)
+    dataset: str = structure("digits", "Data set to learn: an embedded one; any image classification data set of TFDS, with config and version behind it if wanted (emnist/balanced, cifar10:3.0.2); folder:PATH with a subfolder of images a class; arrays:PATH, a .npz or .mat file or a folder of .npy files; or idx:PATH with files in MNIST's format.", check=names.parse, allowed=names.ALLOWED)
     train_split: str = structure("", "Examples to train on, in TFDS's syntax, such as train[:90%]; empty for the data set's own.", allowed=SPLIT)
     validation_split: str = structure("", "Examples to validate on; empty for the data set's own, or else the last tenth of train.", allowed=SPLIT)
     test_split: str = structure("", "Examples to test on; empty for the data set's own.", allowed=SPLIT)
+    group_by: str = structure("", "Regular expression: images of folder:PATH whose paths below it share what it matches (its groups, if it has any), such as patient\\d+, stay in one split; they are one cluster of the test images. Empty for none.", check=names.parse_pattern, allowed="a regular expression such as patient\\d+")
     feed: Literal["auto", "memory", "stream"] = structure("auto", "Where training images are: on the device (memory), or decoded from disk while others train (stream), in an order of its own; auto streams what does not fit.")
     eval_crop: float = structure(1.0, "Share of its shorter side that an image is cut to before it is resized to --image_size for evaluation; 0.875 is usual on ImageNet. Below 1, or where images differ in size, the host resizes.", above=0.0, high=1.0)
     train_examples: int = structure(0, "Training images to use, from the front of the fixed, stratified training split; 0 for all.", low=0)
@@ -106,7 +108,7 @@ class Config:
     label_smoothing: float = number(0.0, "Share of each label spread over all classes in training.", low=0.0, below=1.0)
     flip: bool = structure(False, "Whether half of the training images are mirrored, left to right.")
     shift: int = structure(0, "Cells by which a training image may move along each axis.", low=0)
-    shift_fill: Literal["zero", "reflect"] = structure("zero", "What a shift lets in: black, or the image mirrored at its border.")
+    shift_fill: Literal["zero", "reflect"] = structure("zero", "What a shift lets in: black, or the image mirrored at its border.", used_with={"shift": SOME})
     rotation: float = structure(0.0, "Degrees by which a training image may turn, either way.", low=0.0, high=180.0)
     crop: float = structure(0.0, "Least share of its area that a training image is cut to and enlarged from; 0 for no cropping.", low=0.0, below=1.0)
     jitter: float = structure(0.0, "Share by which brightness, contrast and saturation of a training image may change.", low=0.0, high=1.0)
@@ -150,7 +152,7 @@ def find_knob(name: str) -> Knob:
     raise ConfigError(f"unknown knob {name!r}: {hint}")
 
 
-def find_obstacle(knob: Knob, values: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...]] | None:
+def find_obstacle(knob: Knob, values: Mapping[str, Any]) -> tuple[str, str, knobs.Allowed] | None:
     """Why nothing in a run would read a knob: a verb, another knob, the values it would need."""
     value = values[knob.name]
     own = knob.only_with.get(value, {}) if knob.choices else {}
@@ -166,9 +168,12 @@ def check_read(knob: Knob, values: Mapping[str, Any]) -> None:
     obstacle = find_obstacle(knob, values)
     if obstacle is not None:
         verb, other, allowed = obstacle
+        instead = (
+            f"={'|'.join(allowed)}" if isinstance(allowed, tuple) else f" of {allowed[0]} or more"
+        )
         raise ConfigError(
             f"--{knob.name}={format_value(values[knob.name])} {verb} with"
-            f" --{other}={values[other]}: leave it out, or choose --{other}={'|'.join(allowed)}"
+            f" --{other}={values[other]}: leave it out, or choose --{other}{instead}"
         )
 
 
@@ -195,6 +200,11 @@ def check_together(config: Config) -> None:
                 f"--{name}={getattr(config, name)} mixes images of one batch, and --batch_size=1"
                 " has one: leave it out, or give a larger batch"
             )
+    if config.shift_fill != "zero" and not config.shift:
+        raise ConfigError(
+            f"--shift_fill={config.shift_fill} does nothing with --shift=0: leave it out, or give a"
+            " shift"
+        )
     if config.warmup_steps >= config.steps:
         raise ConfigError(
             f"--warmup_steps={config.warmup_steps} leaves nothing of --steps={config.steps}:"

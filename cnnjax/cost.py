@@ -51,8 +51,15 @@ def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int)
     along the branches with kernels of a residual network. A layer on units of one cell, gathered
     from a map of more, that another map follows is a global branch (squeeze and excitation): from
     there on every cell sees the whole image. The pooling of a head is none, as no map follows.
-    Raises ConfigError, naming the layer, where a kernel or a pooling does not fit its map.
+    Raises ConfigError, naming the layer, where a kernel or a pooling does not fit its map, and
+    where images are shifted by more cells than they can be mirrored at.
     """
+    sides = [side for side in image_shape[:2] if side > 1]
+    if config.shift_fill == "reflect" and sides and config.shift >= min(sides):
+        raise ConfigError(
+            f"--shift={config.shift} mirrors more cells than images of {image_shape[0]}x"
+            f"{image_shape[1]} have: give less, or --shift_fill=zero"
+        )
     config = find_network(config, image_shape, num_classes)
     model, image_shape = (
         models.make_model(config, image_shape, num_classes),

@@ -21,6 +21,7 @@ Verdict = Literal["supported", "refuted", "equivalent", "inconclusive"]
 Finding = Literal["ahead", "behind", "equivalent", "open"]
 Relation = Literal[">", "<", "=", "!="]  # what a claim says of a against b
 Role = Literal["headline", "part", "secondary"]
+BOUND = "no number of seeds decides it: more test images are needed"
 FEWEST_CLUSTERS = 10  # from which on they stand for others
 
 
@@ -37,6 +38,7 @@ class Question(NamedTuple):
     images: npt.ArrayLike | None = None  # [seeds, images] a - b image by image, a mean of which
     clusters: npt.ArrayLike | None = None  # [images] what each image was taken from
     counts_failures: bool = False  # whether the scores are shares of runs that failed
+    unpaired: bool = False  # whether the runs share no seeds: then a and b may differ in length
 
 
 def decide(
@@ -86,7 +88,10 @@ def judge(
 
     `adjustment` is that of the secondary ones. Raises ValueError on scores that are not paired.
     """
-    measured = [_measure(question) for question in questions]
+    measured = [
+        _measure_unpaired(question) if question.unpaired else _measure(question)
+        for question in questions
+    ]
     secondary = [own for q, own in zip(questions, measured, strict=True) if q.role == "secondary"]
     p_values = [_known(own.facts["p"]) for own in secondary]
     count = max(len(secondary), 1)
@@ -136,7 +141,7 @@ def _measure(question: Question) -> _Measured:
             warnings += doubts
     null = question.threshold or 0.0
     constant = count < 2 or stats.is_constant(left) or stats.is_constant(right)
-    spread = d.std(ddof=1) if count > 1 else 0.0
+    spread = d.std(ddof=1) if count > 1 and not stats.is_constant(d) else 0.0
     p = stats.sign_test(d - null)[0] if question.counts_failures else decides.p(null)
     facts = {
         "num_seeds": count,
@@ -154,6 +159,49 @@ def _measure(question: Question) -> _Measured:
         "num_failed": [int(np.isnan(side).sum()) for side in (a, b)],
     }
     return _Measured(facts, seeds, decides, d, warnings)
+
+
+def _measure_unpaired(question: Question) -> _Measured:
+    """As `_measure`; num_seeds counts the smaller side, wins all pairs of runs."""
+    sides = [np.asarray(side, np.float64) for side in (question.a, question.b)]
+    if any(side.ndim != 1 or np.isinf(side).any() for side in sides):
+        raise ValueError("need two lists of scores, finite or NaN where a run failed")
+    left, right = (side[np.isfinite(side)] for side in sides)
+    counts, totals = [len(left), len(right)], [len(side) for side in sides]
+    failed = [total - count for total, count in zip(totals, counts, strict=True)]
+    warnings = []
+    if any(failed):
+        warnings.append(f"runs that failed, left out: {sum(failed)} of {sum(totals)}")
+    found = stats.UNKNOWN
+    if min(counts) < FEWEST or any(
+        2 * count < total for count, total in zip(counts, totals, strict=True)
+    ):
+        because = f"{sum(failed)} of {sum(totals)} failed" if any(failed) else "3 runs are needed"
+        warnings.append(f"inconclusive: {because}")
+    else:
+        largest = max(np.abs(left).max(), np.abs(right).max())
+        resolution = max(question.resolution, stats.ROUNDING * float(largest))
+        found = stats.estimate_unpaired(left, right, resolution)
+    pairs = left[:, None] - right
+    varied = min(counts) > 1 and not (stats.is_constant(left) and stats.is_constant(right))
+    spread = math.sqrt((left.var(ddof=1) + right.var(ddof=1)) / 2) if varied else 0.0
+    difference = _mean(left) - _mean(right)
+    facts = {
+        "num_seeds": min(counts),
+        "mean_a": _mean(left),
+        "mean_b": _mean(right),
+        "difference": difference,
+        "degrees": found.degrees,
+        "p": found.p(question.threshold or 0.0) if math.isfinite(found.mean) else math.nan,
+        "p_sign_flip": None,
+        "effect_size": difference / spread if spread > 0 else None,
+        "wins": float((pairs > 0).mean() + (pairs == 0).mean() / 2) if pairs.size else math.nan,
+        "pair_correlation": None,
+        "skewness": None,
+        "image_error": None,
+        "num_failed": failed,
+    }
+    return _Measured(facts, found, found, np.empty(0), warnings)
 
 
 def _mean(values: np.ndarray) -> float:
@@ -189,6 +237,8 @@ def _answer(question: Question, own: _Measured, level: float, p_adjusted: float)
         if alone != "inconclusive":
             count = np.shape(question.images)[1]
             warnings.append(f"on these {count:,} test images: {alone}")
+        if bound_by_images(question, own.facts["difference"], own.facts["image_error"]):
+            warnings.append(BOUND)
     flip = own.facts["p_sign_flip"]
     if flip is not None and not question.counts_failures:
         if (flip < level) != (own.seeds.p(question.threshold or 0.0) < level):
@@ -208,6 +258,19 @@ def _answer(question: Question, own: _Measured, level: float, p_adjusted: float)
         "differences": own.kept.tolist(),
         "warnings": warnings,
     }
+
+
+def bound_by_images(question: Question, difference: float, error: float | None) -> bool:
+    """Whether such a difference stays undecided however many seeds run on these images.
+
+    `error` is the standard error that the images alone leave.
+    """
+    if error is None or not math.isfinite(difference):
+        return False
+    half = float(scipy_stats.norm.isf(ALPHA / 2)) * error
+    bounds = difference - half, difference + half
+    verdict = decide(question.relation, *bounds, question.margin, question.threshold)[1]
+    return verdict == "inconclusive"
 
 
 def _decide(

@@ -1,6 +1,7 @@
-"""Files that are written whole or not at all, and folders by paths that any library takes."""
+"""Files written whole or not at all, and folders that can be written and any library takes."""
 
 import atexit
+import contextlib
 import functools
 import os
 import pathlib
@@ -28,6 +29,22 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@functools.cache
+def find_writable(wanted: pathlib.Path) -> pathlib.Path:
+    """The folder, made if need be; where it cannot be written, one that this process leaves empty.
+
+    For caches: what they hold can be had again.
+    """
+    with contextlib.suppress(OSError):
+        if wanted.is_absolute():  # a home that is not known stands as ~
+            wanted.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=wanted):
+                return wanted
+    instead = pathlib.Path(tempfile.mkdtemp(prefix="cnnjax-"))
+    atexit.register(shutil.rmtree, instead, ignore_errors=True)
+    return instead
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """Whence the values of a run are: model, recipe, command line, or nobody. Imports no JAX."""
 
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -34,9 +35,19 @@ def explain(config: Config, sources: Mapping[str, Collection[str]]) -> list[Choi
     return found
 
 
-def describe_choices(choices: Sequence[Choice]) -> list[str]:
-    """The values in force, a line a source, such as 'from the model: --padding=HALF'."""
-    lines = {}
+def describe_choices(choices: Sequence[Choice], width: int = 98) -> list[str]:
+    """The values in force by source, such as 'from the model: --padding=HALF', in lines of `width`.
+
+    Defaults are the last.
+    """
+    flags = {source: [] for _, _, source in choices if source != "default"} | {"default": []}
     for name, value, source in choices:
-        lines.setdefault(source, []).append(f"--{name}={format_value(value)}")
-    return [f"from the {source}: {' '.join(flags)}" for source, flags in lines.items()]
+        flags[source].append(f"--{name}={format_value(value)}")
+    return [
+        line
+        for source, own in flags.items()
+        for line in textwrap.wrap(
+            f"from the {source}: {' '.join(own)}" if own else "", width,
+            subsequent_indent="  ", break_long_words=False, break_on_hyphens=False,
+        )
+    ]  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from absl import flags
 
 from cnnjax.config import KNOBS, Config
-from cnnjax.knobs import ConfigError, Knob, describe_allowed, parse_value, printable
+from cnnjax.knobs import NOT_ALLOWED, ConfigError, Knob, describe_allowed, parse_value, printable
 from cnnjax.knobs import format_value as format_knob
 from cnnjax.names import Where
 
@@ -38,8 +38,11 @@ class _KnobParser(flags.ArgumentParser):
         try:
             return parse_value(self.knob, argument)
         except ConfigError as error:
-            own = self.knob.check and str(error).partition(": ")[2]  # its own words say more
-            raise ValueError(own or f"give {self.syntactic_help}") from None
+            said = str(error)
+            if self.knob.check:  # its own words say more
+                raise ValueError(said.partition(": ")[2]) from None
+            allowed = f"give {self.syntactic_help}"
+            raise ValueError(allowed if NOT_ALLOWED in said else said.partition(" ")[2]) from None
 
 
 class _KnobSerializer(flags.ArgumentSerializer):

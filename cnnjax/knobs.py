@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 LARGEST_INTEGER = 2**31 - 1  # a program counts in 32 bits
+NOT_ALLOWED = "is not allowed"
 LEAST_NORMAL = 2.0**-126  # of float32: devices take what is smaller for 0
 
 
@@ -31,6 +32,9 @@ def number(default: Any, help: str, **rules: Any) -> Any:
     return dataclasses.field(default=default, metadata={"help": help, "traced": True, **rules})
 
 
+Allowed = tuple[str, ...] | range  # values of another knob with which one is read
+
+
 class Knob(NamedTuple):
     """One field of Config as data, for flags, listings and checks."""
 
@@ -47,8 +51,8 @@ class Knob(NamedTuple):
     above: float | None = None  # every value must be greater
     below: float | None = None  # every value must be smaller
     pair: bool = False  # a tuple of one or two: height and width
-    used_with: Mapping[str, tuple[str, ...]] = types.MappingProxyType({})
-    only_with: Mapping[str, Mapping[str, tuple[str, ...]]] = types.MappingProxyType({})  # by value
+    used_with: Mapping[str, Allowed] = types.MappingProxyType({})
+    only_with: Mapping[str, Mapping[str, Allowed]] = types.MappingProxyType({})  # by value
 
 
 def make_knobs(config: type) -> dict[str, Knob]:
@@ -94,7 +98,7 @@ def check_value(knob: Knob, value: Any) -> None:
         typed = typed and isinstance(item, bool) == (item_type is bool)
         if not typed or not _allows(knob, item):
             raise ConfigError(
-                f"--{knob.name}={format_value(value)} is not allowed: give {describe_allowed(knob)}"
+                f"--{knob.name}={format_value(value)} {NOT_ALLOWED}: give {describe_allowed(knob)}"
             )
         if item_type in (int, float):
             _check_precision(knob, item)
@@ -124,7 +128,7 @@ def round_to_float32(value: float) -> float:
     return rounded if abs(rounded) >= LEAST_NORMAL else 0.0
 
 
-def _check_precision(knob: Knob, item: float) -> None:
+def _check_precision(knob: Knob, item: Any) -> None:
     """Raises ConfigError where a number that is allowed is none in 32 bits."""
     if isinstance(item, int) and knob.type is not float:
         if item > max(LARGEST_INTEGER, knob.high or 0):

@@ -105,7 +105,7 @@ class Conv(nn.Module):
         init, channels, cells = self.config.init, maps.shape[-1], math.prod(self.kernel_size)
         own = initial.in_groups(initial.DEPTHWISE[init][0], channels)
         depthwise = self.param("depthwise", own, (*self.kernel_size, 1, channels))
-        gain = initial.widen(init, cells, channels, self.features)
+        gain = initial.pointwise_gain(init, cells, channels, self.features)
         pointwise = self.param(
             "kernel", lambda key, shape: initial.INITS[init][0](key, shape) * gain,
             (1, 1, channels, self.features),

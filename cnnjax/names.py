@@ -12,7 +12,8 @@ from cnnjax.knobs import ConfigError
 BUILT_IN = ("digits", "mnist1d", "dot", "gratings", "shapes")  # need no network
 FILES = {
     "folder": "folder:PATH, a subfolder of images a class",
-    "arrays": "arrays:FILE.npz, with x_train, y_train, x_test, y_test, or x and y",
+    "arrays": "arrays:PATH, a .npz or .mat file or a folder of .npy files, with x_train, y_train,"
+    " x_test, y_test, or x and y",
     "idx": "idx:PATH, a folder of files in MNIST's format",
 }
 OFFICIAL = re.compile(r"(?P<name>\w+(/\w[\w.+-]*)?)(:(?P<version>\d+\.\d+\.\d+))?")
@@ -47,6 +48,7 @@ class Request(NamedTuple):
     image_size: int
     eval_crop: float
     feed: str
+    group_by: str
 
 
 @functools.cache
@@ -72,6 +74,23 @@ def parse(text: str) -> DataName:
     near = difflib.get_close_matches(text.split(":")[0].split("/")[0], [*known, *FILES], n=1)
     hint = f"did you mean {near[0]}?" if near else f"give {ALLOWED}"
     raise ConfigError(f"--dataset={text} is not known: {hint}")
+
+
+def without_path(dataset: str) -> str:
+    """A value of --dataset for an address: files of one's own are known by contents, not by path.
+
+    Such as folder: for folder:PATH; other names as they are.
+    """
+    kind, colon, _ = dataset.partition(":")
+    return kind + colon if kind in FILES else dataset
+
+
+def parse_pattern(text: str) -> re.Pattern[str]:
+    """A value of --group_by. Raises ConfigError where it is no regular expression."""
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise ConfigError(f"--group_by={text} is no regular expression: {error}") from None
 
 
 def describe(dataset: str) -> dict[str, str]:

@@ -51,6 +51,21 @@ def estimate(differences: npt.ArrayLike, resolution: float = 0.0) -> Estimate:
     return Estimate(float(d.mean()), float(variance), len(d) - 1.0)
 
 
+def estimate_unpaired(a: npt.ArrayLike, b: npt.ArrayLike, resolution: float = 0.0) -> Estimate:
+    """The difference of the means of a [n >= 2] and b [m >= 2], runs that share no seeds.
+
+    Variance and degrees are those of Welch (1947). A side's standard deviation is at least that
+    of rounding to multiples of `resolution`, as in `estimate`.
+    """
+    sides = [np.asarray(side, np.float64) for side in (a, b)]
+    parts = [max(side.var(ddof=1), resolution**2 / 12) / len(side) for side in sides]
+    doubt = sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
+    variance = sum(parts)
+    least = float(min(map(len, sides)) - 1)
+    degrees = float(variance**2 / doubt) if doubt else least
+    return Estimate(float(sides[0].mean() - sides[1].mean()), float(variance), degrees)
+
+
 def estimate_crossed(
     contrast: npt.ArrayLike, resolution: float = 0.0, clusters: npt.ArrayLike | None = None
 ) -> tuple[Estimate, float]:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnjax import config as config_lib
-from cnnjax import origin
+from cnnjax import names, origin
 from cnnjax.config import Config
 from cnnjax.disk import write_bytes as write_bytes
 from cnnjax.disk import write_text as write_text
@@ -30,6 +30,7 @@ PROGRAM_FILES = (
     "ops/*.py",
     "presets.py",
     "layouts.py",
+    "norms.py",
     "layers.py",
     "networks.py",
     "models.py",
@@ -38,6 +39,7 @@ PROGRAM_FILES = (
     "optim.py",
     "corrupt.py",
     "examine.py",
+    "outcome.py",
     "program.py",
     "microbatch.py",
     "data/batches.py",
@@ -123,7 +125,8 @@ def code_revision(file: pathlib.Path) -> str | None:
 
 def record_id(config: Config, origin: Mapping[str, Any]) -> str:
     """The address of a lane. `origin` holds all else that can change its numbers."""
-    text = json.dumps([config_lib.to_json(config), origin], sort_keys=True, allow_nan=False)
+    fields = {**config_lib.to_json(config), "dataset": names.without_path(config.dataset)}
+    text = json.dumps([fields, origin], sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
@@ -133,9 +136,8 @@ def arm_key(config: Mapping[str, Any]) -> str:
     A knob that a record lacks is younger than it and counts as at its default; a key that is no
     knob is older than the others and does not count.
     """
-    known = {name: config.get(name, knob.default) for name, knob in config_lib.KNOBS.items()}
-    young = config_lib.KNOBS.keys() - config.keys()
-    values = {**known, **{name: config_lib.default_of(name, known) for name in young}}
+    known = {name: value for name, value in config.items() if name in config_lib.KNOBS}
+    values = config_lib.fill_in(known)
     return json.dumps({**values, "seed": None}, sort_keys=True)
 
 

@@ -154,7 +154,10 @@ def make_base(study: Study, given: Overrides) -> Config:
             )
         if study.tuning and name in study.tuning.grid:
             raise ConfigError(f"--{name} cannot be set here: study {study.name} tunes it")
-    return config_lib.make_base({"draw": "auto", **study.base, **given}, study.arms)
+    try:
+        return config_lib.make_base({"draw": "auto", **study.base, **given}, study.arms)
+    except ConfigError as error:  # it may be on a knob that the study gave
+        raise ConfigError(f"study {study.name}: {error}") from None
 
 
 def make_arms(study: Study, base: Config) -> dict[str, Overrides]:

@@ -109,12 +109,12 @@ def conduct(
         from cnnjax import explain
         from cnnjax.report import terminal, text
 
-        sources = {"command line": given, "study": study.base}
+        terminal.print_plan(study, plan, options.num_seeds, console)
+        sources = {"command line": given, "study": {"draw": "auto", **study.base}}
         varied = study_lib.varied_knobs(study)
         shared = [choice for choice in explain.explain(base, sources) if choice.name not in varied]
         for line in explain.describe_choices(shared):
             print(line)
-        terminal.print_plan(study, plan, options.num_seeds, console)
         lane = lanes[0]
         num_test = load.count_test(lane, options.where)
         for claim in study.claims:
@@ -126,8 +126,14 @@ def conduct(
             print(f"data: {load.describe_feed(lane, options.where, spread.data_budget())}")
         return script.DONE, None
     datasets = load_datasets(asked, options.where)
+    draws: dict[str, None] = {}  # said once
     for lane in lanes:
-        transform.check(lane, datasets[load.request_of(lane)])
+        dataset = datasets[load.request_of(lane)]
+        transform.check(lane, dataset)
+        if lane.draw == "auto" and not transform.draws_by_seed(lane, dataset):
+            draws[f"{dataset.name}: {transform.describe_draw(lane, dataset)}"] = None
+    for words in draws:
+        print(printable(f"note: {words}"), file=sys.stderr)
 
     try:
         tried = train(tuning, datasets, options, stop)

@@ -1,39 +1,58 @@
-"""The paired comparisons of cnnjax.stats on a CSV file of anyone's runs. Imports no JAX."""
+"""The comparisons of cnnjax.decision on a table of anyone's runs. Imports no JAX."""
 
-import csv
 import itertools
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 import numpy as np
 from absl import flags as absl_flags
 
 from cnnjax import decision, flags, stats
-from cnnjax.knobs import ConfigError, normalise_number
-from experiments import script
+from cnnjax.knobs import ConfigError
+from experiments import gather_runs, read_runs, script
+from experiments.gather_runs import Scores
 
 DESCRIPTION = """
-python -m experiments.judge FILE.csv [--name=value ...]
+python -m experiments.judge FILE [--name=value ...]
 
-Compares the arms of any experiment, made with whatever tool, from a CSV file with one line a
-run: its arm, its seed and a score. Scores are paired by seed, so every arm needs the same seeds,
-once each. Every pair of arms is compared, or --a with all others, or --a with --b. Gives the mean
-difference with its 95% interval, sign-flip and equivalence tests (Holm), and a verdict on the
-statement "a relation b". It reads what a study writes too: runs/STUDY/records.csv.
+Compares the arms of any experiment, made with whatever tool, from a table with one line a run: its
+arm, its seed and a score (CSV, with semicolons or tabs, or '-' for standard input). Scores are
+paired by seed, so every arm needs the same seeds, once each (else --incomplete, --unpaired). Every
+pair of arms is compared, or --a with all others, or --a with --b. Gives the mean difference with
+its interval, and a verdict on the statement "a relation b". With one line a run and test image
+(column `image`), or --images=FILE.npz, the interval is over seeds and images. It reads what a
+study writes too: runs/STUDY/records.csv. An empty score, nan or "failed" is a run that failed.
 
 Exit status: 0 done, 2 the command line or the file is wrong.
 """
-
-
-class Run(NamedTuple):
-    """One line of the file."""
-
-    line: int
-    arm: str
-    seed: str
-    score: str
+TEXTS = (
+    ("arm", "arm", "Column that names what was compared."),
+    ("seed", "seed", "Column that pairs the runs: the seed, or a fold or subject they share."),
+    ("metric", "test_accuracy", "Column of the score, a number a run."),
+    ("image", "image", "Column of the test image, where a line is a run and image; '' for none."),
+    ("cluster", None, "Column of what an image was taken from (a patient), if images share it."),
+    ("images", None, "An .npz file in place of the table: right [runs, images], arm, seed [runs]"
+     " and, if images come in clusters, cluster [images]."),
+    ("delimiter", "auto", "auto, comma, semicolon, tab, bar, or the sign itself."),
+    ("a", None, "Compare this arm alone with the others; none for every pair."),
+    ("b", None, "Compare --a with this arm only."),
+    ("json", None, "File to write the comparisons to, with the keys of verdicts.json."),
+)  # fmt: skip
+NUMBERS = (
+    ("margin", "Smallest difference that matters, in the unit of the metric; none for 0.005 where"
+     " all scores lie in [0, 1], 0.5 where they are written with %, and no margin elsewhere."),
+    ("threshold", "What a - b is said to be above (--relation='>') or below ('<'), in place of 0."),
+    ("resolution", "Least difference that scores can have (of a share of T images 1 / T); none for"
+     " the last digit written."),
+)  # fmt: skip
+CHOICES = (
+    ("relation", "!=", get_args(decision.Relation), "What is said of a against b."),
+    ("incomplete", "refuse", ("refuse", "drop"), "What becomes of seeds that some arms lack."),
+    ("family", "bonferroni", ("bonferroni", "benjamini-hochberg"),
+     "How several comparisons share 5%: errors among all, or among what is found."),
+)  # fmt: skip
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
@@ -41,80 +60,108 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     values = absl_flags.FlagValues()
     define_flags(values)
     positional = flags.parse(values, argv, DESCRIPTION)
-    if len(positional) != 1:
-        flags.refuse(
-            f"one file at a time, not {' '.join(positional)}" if positional else
-            "no file: give a CSV file of runs, such as runs/pooling/records.csv"
-        )  # fmt: skip
-    if not math.isfinite(values.margin):
-        flags.refuse(f"--margin={values.margin}: give a number >= 0 in the unit of the metric")
-    runs = read_runs(pathlib.Path(positional[0]), values.arm, values.seed, values.metric)
-    pairs = choose_pairs(list(dict.fromkeys(run.arm for run in runs)), values.a, values.b)
-    compared = {name for pair in pairs for name in pair}
-    arms = gather_arms([run for run in runs if run.arm in compared], values.metric)
-    rows = compare_arms(arms, pairs, values.metric, values.margin, values.relation)
+    check_flags(values, positional)
+    scores, pairs = read_scores(values, *positional)
+    margin, note = choose_margin(values, scores)
+    if values.resolution is not None:
+        scores = scores._replace(resolution=values.resolution)
+    rows = compare_arms(values, scores, pairs, margin)
     if values.json:
         write_rows(pathlib.Path(values.json), rows)
-    print_rows(rows, arms)
+    print_rows(rows, scores, [note, *scores.notes], values.unpaired)
     return script.DONE
 
 
 def define_flags(values: absl_flags.FlagValues) -> None:
     """Defines what `--help` lists."""
-    for name, default, meaning in (
-        ("arm", "arm", "Column that names what was compared."),
-        ("seed", "seed", "Column that pairs the runs: the seed, or a fold or subject they share."),
-        ("metric", "test_accuracy", "Column of the score, a number a run."),
-        ("a", None, "Compare this arm alone with the others; none for every pair."),
-        ("b", None, "Compare --a with this arm only."),
-        ("json", None, "File to write the comparisons to, with the keys of verdicts.json."),
-    ):
+    for name, default, meaning in TEXTS:
         absl_flags.DEFINE_string(name, default, meaning, flag_values=values)
-    absl_flags.DEFINE_float(
-        "margin", 0.005, "Smallest difference that matters, in the unit of the metric.",
-        lower_bound=0.0, flag_values=values,
-    )  # fmt: skip
-    absl_flags.DEFINE_enum(
-        "relation", "!=", get_args(decision.Relation), "What is said of a against b.",
+    for name, meaning in NUMBERS:
+        absl_flags.DEFINE_float(
+            name, None, meaning, flag_values=values,
+            lower_bound=None if name == "threshold" else 0.0,
+        )  # fmt: skip
+    for name, default, choices, meaning in CHOICES:
+        absl_flags.DEFINE_enum(name, default, choices, meaning, flag_values=values)
+    absl_flags.DEFINE_boolean(
+        "unpaired", False, "Whether runs share no seeds: Welch's t, any number of runs an arm.",
         flag_values=values,
     )  # fmt: skip
 
 
-def read_runs(path: pathlib.Path, arm: str, seed: str, metric: str) -> list[Run]:
-    """The lines of a CSV file by the names of three columns. Raises ConfigError on a bad file."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:  # with or without Excel's mark
-            reader = csv.DictReader(file, skipinitialspace=True, strict=True)
-            header = [name.strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = header
-            for name, flag in ((arm, "arm"), (seed, "seed"), (metric, "metric")):
-                if name not in header:
-                    hint = flags.describe_unknown("column", name, header) if header else "empty"
-                    raise ConfigError(f"{path}: {hint} (--{flag} names a column)")
-                if header.count(name) > 1:
-                    raise ConfigError(f"{path} has {header.count(name)} columns {name!r}")
-            runs = []
-            for row in reader:
-                extra: Any = row.get(None, ())  # pyright: ignore[reportArgumentType]
-                width = sum(value is not None for value in row.values()) - bool(extra) + len(extra)
-                if width != len(header):
-                    raise ConfigError(
-                        f"{path}, line {reader.line_num}: {width} fields where the header has"
-                        f" {len(header)}"
-                    )
-                cells = [row[name].strip() for name in (arm, seed, metric)]
-                cells[1] = normalise_number(cells[1])  # 0 and 0.0 are one seed
-                for name, cell in zip((arm, seed), cells[:2], strict=True):
-                    if not cell:
-                        raise ConfigError(f"{path}, line {reader.line_num}: no {name}")
-                runs.append(Run(reader.line_num, *cells))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path} is no CSV file in UTF-8: {error}") from None
-    if not runs:
-        raise ConfigError(f"{path} has no line below its header")
-    return runs
+def check_flags(values: absl_flags.FlagValues, positional: Sequence[str]) -> None:
+    """Ends the program where flags contradict each other."""
+    if len(positional) + (values.images is not None) != 1:
+        flags.refuse(
+            f"one file at a time, not {' '.join([*positional, *filter(None, [values.images])])}"
+            if positional else
+            "no file: give a CSV file of runs, such as runs/pooling/records.csv"
+        )  # fmt: skip
+    for name, _ in NUMBERS:
+        value = values[name].value
+        if value is not None and not math.isfinite(value):
+            allowed = "a number" if name == "threshold" else "a number >= 0"
+            flags.refuse(f"--{name}={value}: give {allowed} in the unit of the metric")
+    if values.threshold is not None and values.relation not in ("<", ">"):
+        flags.refuse(f"--threshold goes with --relation='>' or '<', not {values.relation}")
+    if values.unpaired and values.images:
+        flags.refuse("--unpaired goes with one score a run, not with --images")
+
+
+def read_scores(
+    values: absl_flags.FlagValues, path: str | None = None
+) -> tuple[Scores, list[tuple[str, str]]]:
+    """The scores of the arms to compare, and the pairs. Raises ConfigError on a bad file."""
+    errors: list[str] = []
+    if path is None:
+        found, clusters = gather_runs.read_arrays(values.images, values.cluster, errors)
+        pairs = choose_pairs(list(found), values.a, values.b)
+        compared = {name for pair in pairs for name in pair}
+        own = {name: seeds for name, seeds in found.items() if name in compared}
+        scores = gather_runs.gather_arrays(own, clusters, values.incomplete, errors)
+        read_runs.refuse_all(values.images, errors)
+        return scores, pairs
+    columns = read_runs.Columns(
+        values.arm, None if values.unpaired else values.seed, values.metric,
+        values.image or None, values.cluster,
+    )  # fmt: skip
+    delimiter = read_runs.read_delimiter(values.delimiter)
+    text = read_runs.read_text(path)
+    path = "standard input" if path == "-" else path
+    runs = read_runs.read_runs(path, text, columns, delimiter, errors)
+    by_image = any(run.image for run in runs)
+    if by_image and values.unpaired:
+        flags.refuse(
+            f"--unpaired goes with one score a run: {path} has a column {values.image} (--image="
+            " passes it over)"
+        )
+    if values.cluster and not by_image:
+        flags.refuse(f"--cluster goes with images: {path} has no column {values.image or 'image'}")
+    pairs = choose_pairs(list(dict.fromkeys(run.arm for run in runs)), values.a, values.b)
+    compared = {name for pair in pairs for name in pair}
+    own = [run for run in runs if run.arm in compared]
+    scores = gather_runs.gather(own, columns, values.incomplete, errors)
+    read_runs.refuse_all(path, errors)
+    return scores, pairs
+
+
+def choose_margin(values: absl_flags.FlagValues, scores: Scores) -> tuple[float | None, str]:
+    """The margin, None where no equivalence is judged, and one line that says why."""
+    if values.threshold is not None:
+        return None, "a threshold is judged without a margin"
+    if values.margin is not None:
+        return values.margin, "the margin is --margin"
+    if scores.percent:
+        return 0.5, "margin: 0.5 points, as the scores are percentages (--margin sets another)"
+    known = np.concatenate(list(scores.arms.values()))
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return None, "no equivalence is judged: every run failed"
+    if known.min() >= 0 and known.max() <= 1:
+        return 0.005, "margin: 0.005, as all scores lie in [0, 1] (--margin sets another)"
+    if values.relation == "=":
+        raise ConfigError("the scores do not all lie in [0, 1]: '=' needs --margin, in their unit")
+    return None, "no equivalence is judged: scores outside [0, 1] need --margin, in their unit"
 
 
 def choose_pairs(names: Sequence[str], a: str | None, b: str | None) -> list[tuple[str, str]]:
@@ -135,59 +182,26 @@ def choose_pairs(names: Sequence[str], a: str | None, b: str | None) -> list[tup
     return [(a, other) for other in names if other != a and b in (None, other)]
 
 
-def gather_arms(runs: Sequence[Run], metric: str) -> dict[str, np.ndarray]:
-    """The scores of each arm, in order of seed.
-
-    Raises ConfigError where a score is no finite number, or an arm lacks or repeats a seed.
-    """
-    found: dict[str, dict[str, Run]] = {}
-    for run in runs:
-        if not is_finite_number(run.score):
-            raise ConfigError(
-                f"line {run.line}: {metric} {run.score!r} is no finite number (arm {run.arm},"
-                f" seed {run.seed})"
-            )
-        first = found.setdefault(run.arm, {}).setdefault(run.seed, run)
-        if first is not run:
-            raise ConfigError(
-                f"arm {run.arm} repeats seed {run.seed} (lines {first.line} and {run.line}): give"
-                " every arm each seed once"
-            )
-    seeds = {run.seed: run.arm for run in runs}
-    for arm, own in found.items():
-        for seed, other in seeds.items():
-            if seed not in own:
-                raise ConfigError(
-                    f"arm {arm} lacks seed {seed}, which arm {other} has: give every arm the same"
-                    " seeds"
-                )
-    if len(seeds) < 2:
-        raise ConfigError(f"only one seed, {next(iter(seeds))}: a comparison needs two or more")
-    counted = all(seed.isdecimal() for seed in seeds)
-    order = sorted(seeds, key=int) if counted else sorted(seeds)
-    return {arm: np.array([float(own[seed].score) for seed in order]) for arm, own in found.items()}
-
-
-def is_finite_number(text: str) -> bool:
-    """Whether `text` is a number, and neither infinite nor NaN."""
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
 def compare_arms(
-    arms: Mapping[str, np.ndarray],
+    values: absl_flags.FlagValues,
+    scores: Scores,
     pairs: Sequence[tuple[str, str]],
-    metric: str,
-    margin: float,
-    relation: decision.Relation,
+    margin: float | None,
 ) -> list[dict[str, Any]]:
     """One object a pair, with those keys of verdicts.json that mean something here."""
-    questions = [decision.Question(arms[a], arms[b], relation, margin) for a, b in pairs]
-    answers = decision.judge(questions, "bonferroni")
+    questions = [
+        decision.Question(
+            scores.arms[a], scores.arms[b], values.relation, margin or 0.0, values.threshold,
+            resolution=scores.resolution,
+            images=None if scores.images is None else scores.images[a] - scores.images[b],
+            clusters=scores.clusters, unpaired=values.unpaired,
+        )
+        for a, b in pairs
+    ]  # fmt: skip
+    answers = decision.judge(questions, values.family)
+    common = {"metric": values.metric, "adjustment": values.family}
     return [
-        {"metric": metric, "a": a, "b": b, "adjustment": "bonferroni", **answer}
+        {**common, "a": a, "b": b, **answer, "margin": margin}
         for (a, b), answer in zip(pairs, answers, strict=True)
     ]
 
@@ -202,7 +216,19 @@ def write_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> None:
         raise ConfigError(f"--json={path} cannot be written: {error.strerror}") from None
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]], arms: Mapping[str, np.ndarray]) -> None:
+def count_digits(bounds: Sequence[float], value: float) -> int:
+    """Decimals that show two digits of an interval's width, or four of a value without one."""
+    width = bounds[1] - bounds[0]
+    if math.isfinite(width) and width > 0:
+        return min(12, max(0, 1 - math.floor(math.log10(width))))
+    if not math.isfinite(value) or value == 0:
+        return 3
+    return min(12, max(0, 3 - math.floor(math.log10(abs(value)))))
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]], scores: Scores, notes: Sequence[str], unpaired: bool
+) -> None:
     """Prints the comparisons, then the arms, in the unit of the metric."""
     from rich.console import Console
     from rich.markup import escape
@@ -210,34 +236,50 @@ def print_rows(rows: Sequence[Mapping[str, Any]], arms: Mapping[str, np.ndarray]
     from cnnjax.report import console as console_lib
     from cnnjax.report import text
 
-    def number(value: float, sign: str = "") -> str:
-        return f"{value:{sign}.4g}".replace("-", "−")
-
-    def interval(bounds: Sequence[float], sign: str = "") -> str:
-        return escape(f"[{number(bounds[0], sign)}, {number(bounds[1], sign)}]")
-
+    unit = "%" if scores.percent else ""
     console, first = Console(), rows[0]
-    title = f"{first['metric']}, {first['num_seeds']} paired seeds, margin {first['margin']:g}"
-    table = console_lib.start_table(f"{title}: is a {first['relation']} b?", "a − b")
-    for name in ("difference", "95% interval", "p adj.", "wins"):
+    images = "" if scores.images is None else f" and {next(iter(scores.images.values())).shape[1]}"
+    runs = "runs not paired" if unpaired else f"{first['num_seeds']} paired seeds"
+    title = f"{first['metric']}, {runs}{images and images + ' images'}"
+    if first["margin"] is not None:
+        title += f", margin {first['margin']:g}{unit and ' points'}"
+    asked = f"is a {first['relation']} b?"
+    if first["threshold"] is not None:
+        asked = f"is a − b {first['relation']} {first['threshold']:g}?"
+    table = console_lib.start_table(f"{title}: {asked}", "a − b")
+    level = f"{100 * first['confidence']:.3g}% interval"
+    for name in ("points" if unit else "difference", level, "p adj.", "wins"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for row in rows:
-        style = console_lib.STYLES[row["verdict"]]
+        style, bounds = console_lib.STYLES[row["verdict"]], row["interval"]
+        digits = count_digits(bounds, row["difference"])
+        low, high = (text.number(bound, digits, signed=True) for bound in bounds)
         table.add_row(
-            escape(f"{row['a']} − {row['b']}"), number(row["difference"], "+"),
-            interval(row["interval"], "+"), text.probability(row["p_adjusted"]),
-            f"{row['wins']:.0%}", f"[{style}]{row['verdict']}[/{style}]",
+            escape(f"{row['a']} − {row['b']}"), text.number(row["difference"], digits, True),
+            escape(f"[{low}, {high}]"), text.probability(row["p_adjusted"]),
+            f"{row['wins']:.0%}" if math.isfinite(row["wins"]) else "–",
+            f"[{style}]{row['verdict']}[/{style}]",
         )  # fmt: skip
     console_lib.print_table(table, console)
     table = console_lib.start_table(f"{first['metric']} by arm", "arm")
-    for name in ("mean", "95% interval"):
+    for name in ("runs", "failed", "mean", "95% interval"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name, scores in arms.items():
-        table.add_row(escape(name), number(scores.mean()), interval(stats.mean_interval(scores)))
+    for name, own in scores.arms.items():
+        sound = own[np.isfinite(own)]
+        mean = float(sound.mean()) if len(sound) else math.nan
+        bounds = stats.mean_interval(sound)
+        digits = count_digits(bounds, mean)
+        low, high = (text.number(bound, digits) for bound in bounds)
+        table.add_row(
+            escape(name), str(len(own)), str(len(own) - len(sound)),
+            text.number(mean, digits) + unit, escape(f"[{low}, {high}]"),
+        )  # fmt: skip
     console_lib.print_table(table, console)
+    for note in notes:
+        console.print(f"note: {escape(note)}", soft_wrap=True)
     for warning in dict.fromkeys(warning for row in rows for warning in row["warnings"]):
-        console.print(f"warning: {warning}")
+        console.print(f"warning: {escape(warning)}", soft_wrap=True)
 
 
 if __name__ == "__main__":

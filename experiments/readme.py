@@ -39,13 +39,16 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
 
 def render(folder: pathlib.Path) -> str:
     """The block: the command with what it ran on, and the table."""
+    from cnnjax.report import scoreboard
+
     board = json.loads((folder / "scoreboard.json").read_text(encoding="utf-8"))
     facts = board["facts"]
     line = (
         f"`{board['command']}`, {facts['seeds']} seeds, {facts['dates'][:10]}, Python"
         f" {facts['python']}, {facts['packages']}: {count_verdicts(board['rows'])}."
     )
-    return f"{line}\n\n{(folder / 'scoreboard.md').read_text(encoding='utf-8')}"
+    odds = scoreboard.describe_odds(scoreboard.Odds(**board["odds"]))
+    return f"{line} {odds}\n\n{(folder / 'scoreboard.md').read_text(encoding='utf-8')}"
 
 
 def count_verdicts(rows: Sequence[dict[str, str]]) -> str:

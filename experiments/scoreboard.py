@@ -1,5 +1,6 @@
 """Every statement of the article with its verdict: from judgements and checks to plain rows."""
 
+import collections
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,8 +15,8 @@ def collect(
 
     `judgements` are by name of study (one that failed is missing), `outcomes` the known answers'
     by id. A row has `id`, `statement`, `kind`, `verdict` and `finding`; that of a study also
-    `study`, `tried_as` and `headline`, its first comparison as in verdicts.json, and `others`, how
-    often each verdict came out of the rest.
+    `study`, `tried_as` and `heads`, its headline (or its parts) as in verdicts.json, and `others`,
+    how often each verdict came out of the rest.
     """
     from experiments.claims.known_answers import KNOWN_ANSWERS
 
@@ -72,11 +73,9 @@ def _study_rows(study: Study, judgement: Any) -> list[dict[str, Any]]:
         if judgement is None:
             rows.append({**row, "verdict": "failed"})
             continue
-        first, *others = [v for v in judgement.verdicts if v["claim"] == claim.id]
-        counts: dict[str, int] = {}
-        for other in others:
-            counts[other["verdict"]] = counts.get(other["verdict"], 0) + 1
         own = [v for v in judgement.verdicts if v["claim"] == claim.id]
+        heads = [v for v in own if v["role"] != "secondary"]
+        others = collections.Counter(v["verdict"] for v in own if v["role"] == "secondary")
         verdict = judge.verdict_of(claim, own)
-        rows.append({**row, "verdict": verdict, "headline": first, "others": counts})
+        rows.append({**row, "verdict": verdict, "heads": heads, "others": dict(others)})
     return rows

@@ -170,7 +170,7 @@ def claim_workdir(workdir: pathlib.Path, config: Config, provenance: dict[str, A
 
     Raises ConfigError where the folder holds a run of another config, data set or program.
     """
-    from cnnjax import origin, store
+    from cnnjax import names, origin, store
 
     if not (workdir / "config.json").exists():
         store.write_json(workdir / "provenance.json", provenance)
@@ -179,7 +179,8 @@ def claim_workdir(workdir: pathlib.Path, config: Config, provenance: dict[str, A
     there = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
     here = config_lib.to_json(config)
     for name, value in here.items():
-        if there.get(name) != value:
+        moved = name == "dataset" and names.without_path(there[name]) == names.without_path(value)
+        if there.get(name) != value and not moved:  # the origin tells other data
             raise ConfigError(
                 f"{workdir} holds a run with --{name}={there.get(name)}, not {value}: give another"
                 " --workdir, or the flags of that run"

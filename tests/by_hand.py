@@ -11,6 +11,7 @@ from cnnjax.study import Claim, Comparison, Study
 
 MAX, AVG = {"pool": "max"}, {"pool": "avg"}
 SAME, VALID = {"padding": "SAME"}, {"padding": "VALID"}
+ORIGIN = {"platform": "cpu", "device_kind": "cpu", "program": "abc", "data": "def"}
 GRID = {"pool": ("max", "avg"), "padding": ("SAME", "VALID")}
 CLAIM = Claim(
     "planted",
@@ -43,7 +44,7 @@ def make_records(num_seeds=20, effects=EFFECTS, spread=0.003, own=STUDY):
         parameters = 100 if config.padding == "SAME" else 80
         cost = {"parameters": parameters, "macs": 2000, "receptive_field": 6,
                 "map_shape": [4, 4, 8]}  # fmt: skip
-        provenance = {"origin": "cpu map", "date": f"2026-01-0{1 + index % 2}",
+        provenance = {"origin": ORIGIN, "date": f"2026-01-0{1 + index % 2}",
                       "packages": {"jax": "0.10.2"}}  # fmt: skip
         records.append(
             store.Record(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cnnjax import config as config_lib
-from cnnjax import program, spread
+from cnnjax import layouts, program, spread
 from cnnjax.config import KNOBS, Config
 from cnnjax.data.batches import Batches
 from tests.small import SMALL, make_small
@@ -19,6 +19,14 @@ from tests.small import SMALL, make_small
 OPTAX = True  # see conftest.py
 STRATEGIES = {"map": 1, "vmap": 2}  # lanes that a device trains in step
 LANES = 2
+
+
+@pytest.fixture(autouse=True)
+def few_blocks(monkeypatch):
+    """Residual networks with one block that keeps its channels, and one that does not a stage."""
+    for name, plan in layouts.RESNETS.items():
+        blocks = (2, *(1 for _ in plan.blocks[1:]))
+        monkeypatch.setitem(layouts.RESNETS, name, plan._replace(blocks=blocks))
 
 
 def spread_shape(*shape, dtype=np.float32):
@@ -120,7 +128,7 @@ OPTIONS = [
     {"fill": "partial"}, {"fill": "reflect"}, {"ema_decay": 0.9}, {"optimizer": "muon"},
     {"norm": "response"}, {"activation": "maxout"}, {"init": "pytorch"}, {"image_size": 12},
     {"dropout": 0.5}, {"mixup": 0.2}, {"logits": "rbf", "hidden": (84,)}, {"head": "global_avg"},
-    {"model": "mlp", "hidden": (64, 64), "residual": True, "widths": KNOBS["widths"].default},
+    {"model": "mlp", "hidden": (64, 64), "residual": True},
     *[{"norm": norm} for norm in ("batch", "layer", "group")],
     *[{"norm": norm, "norm_scale": False} for norm in ("batch", "layer", "group")],
     *[{"pool": pool} for pool in KNOBS["pool"].choices],
@@ -131,7 +139,7 @@ OPTIONS = [
 
 @pytest.mark.parametrize("given", OPTIONS, ids=str)
 def test_every_layer_runs_in_bfloat16(given):
-    base = {} if "model" in given and given["model"] != "mlp" else TINY
+    base = {} if "model" in given else TINY
     check(config_lib.make_config({**base, "dtype": "bfloat16", "batch_size": 4, "steps": 2,
                                   **given}), STRATEGIES["vmap"])  # fmt: skip
 

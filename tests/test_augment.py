@@ -7,7 +7,9 @@ import pytest
 from scipy import stats
 
 from cnnjax import augment
-from cnnjax.config import Config, make_config
+from cnnjax.config import Config
+from cnnjax.data import transform
+from cnnjax.knobs import ConfigError
 
 KEY = jax.random.key(0)
 
@@ -46,7 +48,11 @@ def test_shift_may_let_in_the_image_itself_as_in_airbench94():
     for index, moved in enumerate(np.asarray(augment.shift(KEY, images, 2, "reflect"))):
         crops = [padded[index, i : i + 8, j : j + 6] for i in range(5) for j in range(5)]
         assert any(np.array_equal(crop, moved) for crop in crops)
-    assert make_config({"model": "airbench94"}).shift_fill == "reflect"
+
+
+def test_what_a_shift_lets_in_is_refused_without_a_shift():
+    with pytest.raises(ConfigError, match="--shift_fill=reflect does nothing with --shift=0"):
+        Config(shift_fill="reflect")
 
 
 def test_resampling_by_nothing_changes_nothing():
@@ -191,6 +197,18 @@ def test_every_augmentation_leaves_a_signal_its_cells(size):
     found = augment.augment(config, KEY, signals, jnp.eye(200), 100.0, 50.0)[0]
     kept = (np.asarray(found) > 0.5).sum(axis=(1, 2, 3))
     assert kept.min() >= max(size) - 2 * (max(size) > 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "size", "most"),
+    [({"shift": 8}, (8, 9), 7), ({"shift": 40}, SIGNAL, 39), ({"cutout": 9}, (8, 9), 8),
+     ({"cutout": 40}, UPRIGHT, 39), ({"shift": 1}, (1, 1), 0)],
+)  # fmt: skip
+def test_what_may_leave_nothing_of_an_image_is_refused(fields, size, most):
+    ((name, value),) = fields.items()
+    with pytest.raises(ConfigError, match=f"--{name}={value} may leave nothing.*at most {most}$"):
+        transform.check_augmentation(Config(**fields), *size)
+    transform.check_augmentation(Config(**{name: most}), *size)
 
 
 def test_noise_and_fill_are_those_of_each_channel():

@@ -100,5 +100,5 @@ def test_lanes_of_several_data_sets_run_in_one_call(tiny, digits, data_dir, tmp_
     datasets = dict(zip(map(load.request_of, lanes), (dots, digits), strict=True))
     outcome = local.run_missing(lanes, datasets, tmp_path, local.Observer())
     assert [record.config for record in outcome.records] == [*map(config_lib.to_json, lanes)]
-    origins = {record.provenance["origin"] for record in outcome.records}
+    origins = {str(record.provenance["origin"]) for record in outcome.records}
     assert len(origins) == 2

@@ -74,6 +74,10 @@ def test_refuses_in_one_line(fields, message):
         ({"model": "all_cnn_c", "hidden": ()}, "does nothing with --model=all_cnn_c"),
         ({"model": "all_cnn_c", "head": "flatten"}, "--head=flatten cannot be with --model"),
         ({"mixup": 0.2, "batch_size": 1}, "--mixup=0.2 mixes images of one batch"),
+        (
+            {"shift_fill": "zero"},
+            "does nothing with --shift=0: leave it out, or choose --shift of 1",
+        ),
         ({"paddin": "SAME"}, "did you mean padding"),
     ],
 )
@@ -90,7 +94,7 @@ def test_no_rule_names_a_knob_below_its_own(knob):
     for rule in (knob.used_with, *knob.only_with.values()):
         for other, allowed in rule.items():
             assert order.index(other) < order.index(knob.name)
-            assert set(allowed) <= set(KNOBS[other].choices)
+            assert isinstance(allowed, range) or set(allowed) <= set(KNOBS[other].choices)
 
 
 SMALLEST = 1.1754943508222875e-38  # normal number of float32
@@ -116,6 +120,23 @@ TINY, HUGE = "1e-50", "1e39"
 def test_numbers_are_checked_in_the_precision_that_computes(name, text, fields):
     with pytest.raises(ConfigError, match=f"^--{name}=[^\n]*give"):
         config_lib.make_config({name: knobs.parse_value(KNOBS[name], text), **fields})
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("--learning_rate=1e-50", "is 0 in float32, in which runs compute: give a number > 0.0"),
+        ("--logit_scale=1e39", "is inf in float32"),
+        ("--steps=99999999999", "does not fit 32 bits: give at most 2147483647"),
+        ("--steps=0", "give an integer >= 1"),
+    ],
+)
+def test_a_flag_that_32_bits_do_not_hold_says_why(flag, words, capsys):
+    values = absl_flags.FlagValues()
+    flags.define_config(values, Config())
+    with pytest.raises(SystemExit):
+        flags.parse(values, ["train", flag], "")
+    assert f"error: flag {flag}: {words}" in capsys.readouterr().err
 
 
 def test_the_extremes_of_float32_and_of_seeds_are_taken():
@@ -259,8 +280,13 @@ def test_the_plan_says_whence_each_value_is():
     assert found["weight_decay"] == (0.0, "default")
     assert not {"pool_size", "widths", "match", "pad"} & set(found)  # nothing reads them
     lines = explain.describe_choices(explain.explain(Config(), {}))
-    assert len(lines) == 1 and "from the default: --dataset=digits" in lines[0]
-    assert "--momentum" not in lines[0]
+    assert lines[0].startswith("from the default: --dataset=digits ")
+    assert max(map(len, lines)) <= 98 and not any("--momentum" in line for line in lines)
+    lines = explain.describe_choices(explain.explain(config_lib.make_config(given), sources))
+    starts = [line.partition(":")[0] for line in lines if line.startswith("from")]
+    order = ("command line", "model", "recipe", "default")
+    assert sorted(starts) == sorted(f"from the {source}" for source in order)
+    assert starts[-1] == "from the default"
     twenty = explain.explain(config_lib.make_config({"model": "resnet20"}), {})
     assert ("stem", "small", "model") in twenty  # in force, though nobody can set it
 

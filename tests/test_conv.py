@@ -62,6 +62,19 @@ def test_equals_its_definition(case):
     np.testing.assert_allclose(conv.conv2d(images, kernel, **arguments), expected, atol=3e-5)
 
 
+@pytest.mark.parametrize("padding_name", sorted(padding.PADDINGS))
+@pytest.mark.parametrize("platform", ["cpu", "tpu"])
+def test_even_kernels_and_dilation_with_every_border_equal_their_definition(padding_name, platform):
+    """In float64, by the form of a CPU and by the primitive of accelerators."""
+    with jax.enable_x64(True):
+        for window, dilation, stride in (((2, 4), 1, 1), ((2, 2), 2, 3), ((4, 3), 2, 1)):
+            images, kernel = (array.astype(np.float64) for array in draw((8, 9), window, groups=2))
+            arguments = {"stride": stride, "padding": padding_name, "dilation": dilation}
+            expected = reference.conv2d(images, kernel, groups=2, **arguments)
+            found = conv.conv2d(images, kernel, groups=2, platform=platform, **arguments)
+            np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_by_finite_differences_in_float64(case):
     with jax.enable_x64(True):

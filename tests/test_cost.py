@@ -17,9 +17,10 @@ SHAPE, CLASSES = (8, 8, 1), 10
     ("config", "parameters", "macs", "field", "map_shape"),
     [
         # 3*3*1*16+16 + 3*3*16*32+32 + 4*4*32*64+64 + 64*10+10; MACs: 64*9*16 + 64*9*16*32 + dense
-        (Config(pool_every=2), 160 + 4640 + 32832 + 650, 9216 + 294912 + 32768 + 640, 6, (4, 4, 32)),
-        (Config(padding="VALID", pool_every=2), 160 + 4640 + 8256 + 650, 36 * 144 + 16 * 4608 + 8192 + 640, 6,
-         (2, 2, 32)),
+        (Config(pool_every=2), 160 + 4640 + 32832 + 650, 9216 + 294912 + 32768 + 640, 6,
+         (4, 4, 32)),
+        (Config(padding="VALID", pool_every=2), 160 + 4640 + 8256 + 650,
+         36 * 144 + 16 * 4608 + 8192 + 640, 6, (2, 2, 32)),
         (Config(pool="stride", pool_every=2), 38282, 9216 + 16 * 4608 + 32768 + 640, 5, (4, 4, 32)),
         (Config(pool="none"), 160 + 4640 + 8 * 8 * 32 * 64 + 64 + 650, 9216 + 294912 + 131072 + 640,
          5, (8, 8, 32)),
@@ -150,6 +151,7 @@ def test_a_global_branch_sees_the_whole_image_and_a_head_is_none(monkeypatch, ga
             {"kernel_size": (9,), "padding": "VALID"},
             "conv_1: a 9x9 kernel does not fit on a map of 8x8",
         ),
+        ({"shift": 8, "shift_fill": "reflect"}, "--shift=8 mirrors more cells than images of 8x8"),
         ({"pool_size": 9}, "pool_2: a 9x9 pooling leaves nothing of a map of 8x8"),
         ({"padding": "VALID", "pool_every": 1, "widths": (4, 4, 4)}, "pool_2: a 2x2 pooling"),
         ({"groups": 3}, "conv_2: 3 groups do not divide 16 channels into 32"),

@@ -190,6 +190,18 @@ def test_what_seeds_alone_decide_is_said_of_these_images_only():
     assert "on these 200 test images: supported" in row["warnings"]
 
 
+def test_what_only_more_images_could_decide_is_said():
+    """A lead of a point on 100 images, of which one differs: the images leave two points."""
+    images = np.zeros((20, 100))
+    images[:, 0] = 1.0
+    assert decision.BOUND in judge_one(images.mean(axis=1), ">", 0.005, images=images)["warnings"]
+    # Ten of them: 10 points, and the images leave 6.
+    images[:, :10] = 1.0
+    noisy = images + np.random.default_rng(0).normal(0, 20, (20, 1))  # seeds leave it open
+    row = judge_one(noisy.mean(axis=1), ">", 0.005, images=noisy)
+    assert row["verdict"] == "inconclusive" and decision.BOUND not in row["warnings"]
+
+
 def test_few_clusters_stand_for_nothing_else():
     images = draw_images()
     row = judge_one(images.mean(axis=1), images=images, clusters=np.arange(200) % 9)

@@ -94,7 +94,7 @@ TRAIN_IMAGES = {"cifar10": 45_000, "mnist": 54_000, "mnist1d": 3_600}
         # LeCun et al. 1998, section III-B.
         ("lenet5", 20, {"batch_size": 1, "optimizer": "sgd", "activation": "scaled_tanh"}),
         ("resnet18_small", 200, {"weight_decay": 5e-3, "schedule": "cosine", "shift": 4}),
-        ("airbench94", 9.9, {"momentum": 0.85, "label_smoothing": 0.2, "init": "dirac"}),
+        ("airbench94", 9.9, {"momentum": 0.85, "label_smoothing": 0.2, "shift_fill": "reflect"}),
         ("mnist1d_cnn", 166.7, {"optimizer": "adam", "schedule": "constant"}),
         ("mnist1d_mlp", 166.7, {"learning_rate": 0.01, "hidden": (100, 100)}),
     ],

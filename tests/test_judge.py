@@ -11,6 +11,7 @@ from cnnjax.study import Claim, Comparison, Lead, Published, Score, Slope
 from tests.by_hand import (
     AVG,
     MAX,
+    ORIGIN,
     SAME,
     STUDY,
     VALID,
@@ -106,8 +107,8 @@ def test_records_of_another_config_schema_are_judged():
 
 def test_runs_of_different_origin_are_never_compared():
     records = make_records()
-    records[3].provenance["origin"] = "gpu vmap"
-    with pytest.raises(ValueError, match="different origin: cpu map, gpu vmap"):
+    records[3].provenance["origin"] = {**ORIGIN, "platform": "gpu"}
+    with pytest.raises(ValueError, match="different origin: platform: cpu against gpu"):
         judge(records)
 
 

@@ -45,7 +45,7 @@ FINDINGS = {  # verdict and what the finding says, as regular expressions
     ),
     "initial-loss": (
         "refuted",
-        [r"is 1.0\d to [12].\d\d times", r"1.[2-5]\d \(CNN, 10 ",
+        [r"is 1.0\d to [12].\d\d times", r"1.[2-8]\d \(CNN, 10 ",
          r"1.[01]\d \(logistic regression, 100 ",
          r"it is (9|1[0-2]).\d times"],
     ),

@@ -6,10 +6,14 @@ import jax
 import numpy as np
 import pytest
 
-from cnnjax import archive, backend, origin, store
+from cnnjax import archive, backend, origin, store, study
 from cnnjax import config as config_lib
 from cnnjax.config import Config
 from cnnjax.engines import local
+from cnnjax.knobs import ConfigError
+from cnnjax.names import Where
+from experiments import conduct
+from tests.by_hand import STUDY, make_records
 from tests.test_store import ORIGIN
 
 LANES = [Config(pool=pool, seed=seed) for pool in ("max", "avg") for seed in (0, 1)]
@@ -175,3 +179,33 @@ def test_records_of_unlike_cpus_are_read_where_they_are_mixed(tiny, digits, tmp_
     alone = local.run_missing([tiny], datasets, tmp_path, local.Observer())
     assert alone.num_trained == 1 and alone.records[0].id != first.records[0].id
     np.testing.assert_equal(alone.records[0].scores, first.records[0].scores)
+
+
+def test_earlier_numbers_are_judged_and_nothing_is_trained(tmp_path, capsys):
+    base, options = make_small_study(tmp_path)
+    records = make_records(num_seeds=3)
+    for record in records:
+        record.provenance["origin"] = {**ORIGIN, "program": "of another time"}
+        store.write_record(tmp_path, record)
+    judgement = conduct.judge_earlier(STUDY, base, options)
+    assert [record.id for arm in judgement.arms for record in arm.records] == [
+        record.id for record in records
+    ]
+    printed = capsys.readouterr().out
+    assert "nothing trained; records of cpu haswell, program of another time, jax 0.10.2" in printed
+    assert (tmp_path / STUDY.name / "verdicts.json").exists()
+
+
+def test_what_no_one_origin_has_whole_is_not_judged(tmp_path):
+    base, options = make_small_study(tmp_path)
+    for index, record in enumerate(make_records(num_seeds=3)):
+        record.provenance["origin"] = {**ORIGIN, "program": f"p{index % 2}"}
+        store.write_record(tmp_path, record)
+    with pytest.raises(ConfigError, match="no one origin with a record of every lane"):
+        conduct.judge_earlier(STUDY, base, options)
+
+
+def make_small_study(runs):
+    """The base of a study of records made by hand, and how it is conducted."""
+    options = conduct.Options(runs, Where(), 3, False, "python launch.py", judge_only=True)
+    return study.make_base(STUDY, {}), options

@@ -115,7 +115,7 @@ def test_wrong_sign_of_the_update_raises_the_loss(tiny, digits):
 
 
 def test_loss_before_training_is_about_that_of_a_uniform_guess(digits):
-    functions, data, numbers = make_functions(Config(), digits)
+    functions, data, numbers = make_functions(Config(pool_every=2), digits)
     scores = functions.evaluate(functions.init(numbers), data.test)
     assert float(scores.loss / scores.count) == pytest.approx(math.log(10), rel=0.35)
 
@@ -148,7 +148,7 @@ def test_one_step_follows_the_gradient_of_the_mean_loss(tiny, digits):
 
 
 def test_training_learns(digits):
-    config = Config(train_examples=300, steps=100, widths=(8, 8), eval_every=0)
+    config = Config(train_examples=300, steps=100, widths=(8, 8), pool_every=2, eval_every=0)
     state = lane_of(train([config], digits), 0)
     functions, data, _ = make_functions(config, digits)
     scores = functions.evaluate(state, data.validation)

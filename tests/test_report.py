@@ -3,20 +3,19 @@
 import csv
 import json
 import re
-import shutil
-import subprocess
 
 import pytest
 
 from cnnjax import config as config_lib
-from cnnjax import study
-from cnnjax.report import figures, page, scoreboard, tables, terminal, text
+from cnnjax import metrics, study
+from cnnjax.report import figures, page, tables, terminal, text
 from cnnjax.study import Claim, Comparison, Lead, Published, Tuning
-from experiments import readme
-from tests.by_hand import AVG, GRID, MAX, SAME, STUDY, judge, make_records
+from tests.browser import browse, find_browser
+from tests.by_hand import AVG, GRID, MAX, SAME, STUDY, fail, judge, make_records
 
-VERDICT_KEYS = """claim dataset metric a b num_seeds mean_a mean_b difference interval p p_adjusted
-effect_size wins pair_correlation margin verdict predicted warnings""".split()
+VERDICT_KEYS = """claim dataset metric a b num_seeds mean_a mean_b difference interval
+interval_seeds confidence degrees p p_adjusted p_sign_flip effect_size wins pair_correlation margin
+threshold role finding verdict num_failed predicted warnings""".split()
 COMMAND = "python launch.py made & by <hand>"
 ALL_KINDS = STUDY._replace(
     claims=(
@@ -72,14 +71,88 @@ def test_files(written):
     }  # fmt: skip
     assert (folder / "figures" / "curves.pdf").read_bytes().startswith(b"%PDF")
     latex = (folder / "verdicts.tex").read_text()
-    assert latex.count(r"\\") == 3 and r"\toprule" in latex and "pool=max" in latex
+    assert latex.count(r" \\") == 3 and r"\toprule" in latex and "pool=max" in latex
+    assert r"\begin{tabularx}{\textwidth}{" in latex  # as wide as the page, and no wider
+
+
+def test_csv_has_plain_numbers_and_a_column_a_bound(written):
+    raw = (written.parent / "verdicts.csv").read_text()
+    assert raw.isascii()
+    rows = list(csv.DictReader(raw.splitlines()))
+    verdicts = json.loads((written.parent / "verdicts.json").read_text())
+    for row, verdict in zip(rows, verdicts, strict=True):
+        bounds = [float(row["interval_low"]), float(row["interval_high"])]
+        assert bounds == pytest.approx(verdict["interval"])
+        assert float(row["difference"]) == pytest.approx(verdict["difference"])
+        assert row["verdict"] == verdict["verdict"]
+
+
+def test_a_failed_run_has_empty_scores_and_its_arm_is_flagged(tmp_path):
+    """Also where all runs of the arm that is named first failed, so that it has no score at all."""
+    records = [
+        fail(r) if r.config["pool"] == "max" and r.config["padding"] == "SAME" else r
+        for r in make_records()
+    ]
+    path = page.write_report(judge(records), tmp_path, COMMAND)
+    rows = list(csv.DictReader((path.parent / "records.csv").read_text().splitlines()))
+    failed = [row for row in rows if row["failed"] == "True"]
+    assert len(failed) == 20 and all(row["test_accuracy"] == "" for row in failed)
+    assert "all 20 runs failed" in path.read_text()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_arms_may_have_unlike_scores_and_data(tmp_path, order):
+    """A grid over data sets, or over --robustness, has columns and figures of what is there."""
+    grid = study.cross(
+        {"dataset": ("digits", "dot")[::order], "robustness": (False, True)[::order]}
+    )
+    own = STUDY._replace(arms=grid, claims=study.make_factorial_claims(
+        {"dataset": ("digits", "dot"), "robustness": (False, True)}
+    ))  # fmt: skip
+    records = make_records(effects={"max": 0.0}, own=own)
+    for record in records:
+        record.provenance["data_fingerprint"] = record.config["dataset"]
+        if record.config["robustness"]:
+            curve = {"strengths": [0.0, 1.0], "accuracy": [0.9, 0.5]}
+            record.scores.update(robustness={"salt": curve}, auc_salt=0.7)
+    path = page.write_report(judge(records, own), tmp_path, COMMAND)
+    rows = list(csv.DictReader((path.parent / "records.csv").read_text().splitlines()))
+    assert {row["auc_salt"] for row in rows} == {"", "0.7"}
+    html = path.read_text()
+    for word in ("main effect of dataset", "interaction of dataset and robustness", "Robustness"):
+        assert word in html, word
+
+
+def test_labels_keep_their_capitals(tmp_path, monkeypatch):
+    label = metrics.METRICS["test_accuracy"]._replace(label="macro F1")
+    monkeypatch.setitem(metrics.METRICS, "test_accuracy", label)
+    metrics.find.cache_clear()
+    try:
+        path = page.write_report(judge_all_kinds(), tmp_path, COMMAND)
+    finally:
+        metrics.find.cache_clear()
+    for file in (path, path.parent / "arms.tex"):
+        assert "macro F1" in file.read_text() and "f1" not in file.read_text()
+
+
+def test_a_draw_of_much_of_the_pool_speaks_of_this_pool(written, tmp_path):
+    assert "for draws from this pool of 600 images" in written.read_text()
+    records = make_records()
+    for record in records:
+        record.scores["num_pool_examples"] = 60_000
+    small = page.write_report(judge(records), tmp_path / "small", COMMAND).read_text()
+    assert "this pool" not in small
+    for record in records:
+        record.scores["drawn_by_seed"] = False
+    same = page.write_report(judge(records), tmp_path / "same", COMMAND).read_text()
+    assert "All seeds train on the same images" in same
 
 
 def test_page_holds_everything_and_fetches_nothing(written):
     html = written.read_text()
     for word in (
-        "python launch.py made &amp; by &lt;hand&gt;", "Supported", "equivalent", "planted",
-        "1,000 test images", "20 seeds", "differ in parameters", "jax 0.10.2",
+        "python launch.py made &amp; by &lt;hand&gt;", "Supported", "planted", "20 seeds",
+        "1,000 test images", "differ in parameters", "jax 0.10.2",
     ):  # fmt: skip
         assert word in html, word
     assert html.count("<svg") == 2 and 'role="img" aria-label="' in html
@@ -107,65 +180,13 @@ def test_page_of_every_kind_of_comparison(tmp_path):
 def test_terminal_shows_every_verdict_whole(width, capsys):
     from rich.console import Console
 
-    terminal.print_judgement(judge_all_kinds(), Console(width=width))
+    judgement = judge_all_kinds()
+    terminal.print_judgement(judgement, Console(width=width))
     shown = capsys.readouterr().out
-    for word in ("supported", "equivalent", "planted", "pool=max − pool=avg"):
+    verdicts = {row["verdict"] for row in judgement.verdicts}
+    for word in (*verdicts, "planted", "pool=max − pool=avg"):
         assert word in shown
     assert "…" not in shown and max(map(len, shown.splitlines())) <= width
-
-
-ROWS = [
-    {"id": "relu-formula", "statement": "ReLU is max(0, x).", "kind": "known answer",
-     "verdict": "supported", "finding": "true of 1,000 & more numbers"},
-    {"id": "first-layer-edges", "statement": "Edges.", "kind": "experiment",
-     "verdict": "not yet run", "finding": ""},
-]  # fmt: skip
-
-
-def make_rows():
-    judgement = judge(make_records())
-    head, other = judgement.verdicts
-    row = {"id": "planted", "statement": "Max beats average by far.", "kind": "experiment",
-           "verdict": head["verdict"], "finding": "", "study": "made-by-hand", "tried_as": "",
-           "headline": head, "others": {other["verdict"]: 1}}  # fmt: skip
-    return [*ROWS, row], [judgement]
-
-
-@pytest.fixture
-def board(tmp_path):
-    return scoreboard.write_scoreboard(*make_rows(), tmp_path, COMMAND)
-
-
-def test_scoreboard_has_every_statement_its_verdict_and_its_evidence(board):
-    html = board.read_text()
-    for word in (
-        "ReLU is max(0, x).", "true of 1,000 &amp; more numbers", "not yet run", "supported",
-        'href="../made-by-hand/report.html"', "two points", "1 equivalent",
-    ):  # fmt: skip
-        assert word in html, word
-    assert not re.search(r"<(link|img|iframe)\b|@import|url\(http|src=", html)
-    saved = json.loads((board.parent / "scoreboard.json").read_text())
-    assert [row["id"] for row in saved["rows"]] == ["relu-formula", "first-layer-edges", "planted"]
-    for suffix in ("csv", "tex", "md"):
-        assert "planted" in (board.parent / f"scoreboard.{suffix}").read_text()
-
-
-def test_readme_takes_the_scoreboard_between_its_markers(board, tmp_path):
-    target = tmp_path / "README.md"
-    target.write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n")
-    arguments = ["readme", f"--runs={tmp_path}", f"--readme={target}"]
-    # What is missing from provenance made by hand.
-    saved = json.loads((board.parent / "scoreboard.json").read_text())
-    saved["facts"]["python"] = "3.11"
-    (board.parent / "scoreboard.json").write_text(json.dumps(saved))
-    for _ in range(2):  # again gives the same
-        readme.main(arguments, None)
-        found = target.read_text()
-    assert found.startswith(f"before\n{readme.BEGIN}\n") and found.endswith(
-        f"{readme.END}\nafter\n"
-    )
-    assert "old" not in found and "| planted: Max beats average by far. | supported |" in found
-    assert found.count("made & by <hand>") == 1
 
 
 def test_latex_escapes_what_is_special():
@@ -191,75 +212,7 @@ def test_many_lines_have_an_order_of_colours():
     assert len(figures.pick_colors(3)) == 3 and len({*map(tuple, figures.pick_colors(13))}) == 13
 
 
-def find_browser():
-    return next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome")
-         if (path := shutil.which(name))), None,
-    )  # fmt: skip
-
-
-PROBE = """
-<script>
-const report = [];
-window.addEventListener("error", (event) => report.push("error: " + event.message));
-window.addEventListener("load", () => {
-  report.push("requests: " + performance.getEntriesByType("resource").length);
-  report.push("wider: " + (document.documentElement.scrollWidth - innerWidth > 0));
-  const board = document.getElementById("board");
-  if (board) {
-    const names = () => [...board.tBodies[0].rows].filter((row) => !row.hidden)
-      .map((row) => row.cells[0].querySelector("strong").textContent).join(" ");
-    board.querySelectorAll("th button")[0].click();
-    report.push("sorted: " + names());
-    board.querySelectorAll("th button")[0].click();
-    report.push("again: " + names());
-    const verdict = document.getElementById("verdict");
-    verdict.value = "supported";
-    verdict.dispatchEvent(new Event("change"));
-    report.push("filtered: " + names());
-    report.push(document.getElementById("shown").textContent);
-  }
-  document.body.innerHTML = "<pre>PROBE " + report.join("; ") + " PROBE</pre>";
-});
-</script>
-"""
-
-
-def browse(path, tmp_path, *flags):
-    copy = path.with_name("probe.html")
-    copy.write_text(path.read_text().replace("<body>", "<body>" + PROBE))
-    command = [
-        find_browser(), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        f"--user-data-dir={tmp_path / 'profile'}", "--window-size=500,800", "--dump-dom",
-        *flags, copy.as_uri(),
-    ]  # fmt: skip
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
-    found = re.search(r"PROBE (.*?) PROBE", shown)
-    assert found, shown[:500]
-    return found[1].split("; ")
-
-
 @pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")
-class TestInABrowser:
-    def test_scoreboard_sorts_filters_and_asks_for_nothing(self, board, tmp_path):
-        assert browse(board, tmp_path) == [
-            "requests: 0", "wider: false", "sorted: first-layer-edges planted relu-formula",
-            "again: relu-formula planted first-layer-edges", "filtered: relu-formula planted",
-            "2 of 3 rows shown",
-        ]  # fmt: skip
-
-    def test_study_page_is_no_wider_than_a_phone(self, tmp_path):
-        path = page.write_report(judge_all_kinds(), tmp_path, COMMAND)
-        assert browse(path, tmp_path) == ["requests: 0", "wider: false"]
-
-
-def test_a_score_beside_a_number_names_the_number_once():
-    row = {
-        "adjustment": "holm", "p_adjusted": 0.001, "metric": "test_accuracy", "a": "pool=max",
-        "b": "0.02", "mean_a": 0.9, "mean_b": 0.02, "difference": 0.88, "interval": [0.8, 0.9],
-        "num_seeds": 9,
-    }  # fmt: skip
-    assert "pool=max has 90.00%, against 2.00%; a difference" in text.describe_verdict(row)
-    named = text.describe_verdict({**row, "b": "pool=avg"})
-    assert "pool=max has 90.00%, pool=avg 2.00%; a difference" in named
+def test_page_is_no_wider_than_a_phone(tmp_path):
+    path = page.write_report(judge_all_kinds(), tmp_path, COMMAND)
+    assert browse(path, tmp_path) == ["requests: 0", "wider: false"]

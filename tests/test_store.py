@@ -63,7 +63,8 @@ def test_a_knob_that_a_record_lacks_counts_as_at_its_models_default():
 
 
 OTHER_VALUES = {
-    "dataset": "dot", "draw": "seed", "permute_pixels": True, "standardise": "all", "shuffle_labels": True,
+    "dataset": "dot", "draw": "seed", "permute_pixels": True, "standardise": "all",
+    "shuffle_labels": True, "shift_fill": "reflect", "input_dropout": 0.2,
     "residual": True, "init_gain": 2.0, "freeze": "convolutions", "robustness": True,
     "train_examples": 5, "image_size": 9, "model": "mlp", "match": "macs", "width_multiplier": 2.0,
     "stem": "small", "logits": "rbf", "stochastic_depth": 0.5, "flip": True, "shift": 1,
@@ -79,10 +80,12 @@ OTHER_VALUES = {
     "weight_decay": 1.0, "schedule": "constant", "warmup_steps": 5, "clip_norm": 1.0,
     "label_smoothing": 0.1, "ema_decay": 0.9, "dtype": "bfloat16", "precision": "default",
     "train_split": "train[:9%]", "validation_split": "train[9%:]", "test_split": "test[:9%]",
+    "group_by": "patient",
     "feed": "stream", "eval_crop": 0.5, "batch_size": 1, "steps": 1, "eval_every": 1, "seed": 1,
 }  # fmt: skip
 RESNET = config_lib.make_config({"model": "resnet18"})
-BASES = {"match": Config(model="mlp_twin"), "width_multiplier": RESNET, "stem": RESNET,
+BASES = {"shift_fill": Config(shift=1),
+         "match": Config(model="mlp_twin"), "width_multiplier": RESNET, "stem": RESNET,
          "stochastic_depth": RESNET, "momentum": Config(optimizer="momentum"),
          "pad": Config(padding="explicit"),
          "weight_decay": Config(optimizer="adamw"),

@@ -67,6 +67,21 @@ def test_what_fits_is_one_table(capsys):
     assert narrow[0].startswith("A question of several words")
 
 
+def test_a_header_wraps_before_its_column_goes_below(capsys):
+    table = console_lib.start_table("", "arm")
+    table.add_column("receptive field", justify="right")
+    table.add_row("pool=max", "12")
+    wide, narrow = (
+        show(capsys, width, lambda console: console_lib.print_table(table, console))
+        for width in (40, 25)
+    )
+    assert [line.split() for line in wide if "arm" in line] == [["arm", "receptive", "field"]]
+    assert [line.split() for line in narrow if line.strip()][:2] == [
+        ["receptive"],
+        ["arm", "field"],
+    ]
+
+
 def test_the_plan_of_a_run_has_no_broken_number(capsys):
     config = Config(widths=(128, 256), hidden=(512,))
     measured = cost.measure(config, (224, 224, 3), 1000)

@@ -1,6 +1,6 @@
 """Image files as pixels: any format and mode that Pillow reads, as 8-bit grey or RGB.
 
-Transparent pixels lie on white; 16-bit grey is scaled to 8; EXIF rotations are carried out.
+Transparent pixels lie on white; deeper grey is scaled to 8 bits; EXIF rotations are carried out.
 """
 
 import io
@@ -14,7 +14,10 @@ warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # open_image re
 ORIENTATION, UPRIGHT = 0x0112, 1  # of EXIF
 BACKGROUND = 255  # what shows through transparent pixels
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
-SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # grey of up to 16 bits, or 32
+DEPTHS = (8, 10, 12, 14, 16)  # that cameras and scanners use
+PNG = b"\x89PNG"  # how such a file begins
+PNG_BITS, TIFF_BITS = 24, 258  # where bits a channel stand: a place in the file, a tag
 
 
 class BadImage(ValueError):
@@ -46,17 +49,54 @@ def count_channels(image: Image.Image) -> int:
     return 1 if image.mode in GREY_MODES else 3
 
 
-def to_mode(image: Image.Image, channels: int) -> Image.Image:
-    """The image as 8-bit grey (1 channel) or RGB (3)."""
-    if image.mode in SIXTEEN_BIT:
-        wide = np.asarray(image).astype(np.float64)
-        image = Image.fromarray(np.clip(np.rint(wide / 257), 0, 255).astype(np.uint8))
+def find_depth(peak: int, declared: int = 8) -> int:
+    """The least usual number of bits, and at least those declared, that holds the value `peak`."""
+    return next(
+        bits for bits in DEPTHS if bits >= declared and peak < 2**bits or bits == DEPTHS[-1]
+    )
+
+
+def measure_depth(raw: bytes, image: Image.Image) -> tuple[int, int]:
+    """Bits a channel as the file declares, and its greatest value where they are more than 8.
+
+    Of colours Pillow keeps the upper 8 of 16 bits. Raises BadImage on values that 16 bits do not
+    hold.
+    """
+    bits = 8
+    if raw.startswith(PNG):
+        bits = raw[PNG_BITS]
+    elif image.format == "TIFF":
+        bits = max(image.tag_v2.get(TIFF_BITS, (8,)))  # pyright: ignore[reportAttributeAccessIssue]
+    elif image.mode in DEEP:
+        bits = 16
+    if image.mode in DEEP:
+        low, high = (int(value) for value in image.getextrema())  # pyright: ignore[reportArgumentType]
+        if low < 0 or high >= 2**16:
+            raise BadImage(f"pixels of {low} to {high} are of no known range: give them as"
+                           " arrays:FILE.npz")  # fmt: skip
+        return max(bits, 9), high
+    if bits <= 8 or image.mode not in ("RGB", "RGBA"):
+        return 8, 0
+    return bits, 256 * max(high for _, high in image.getextrema()[:3]) + 255  # pyright: ignore
+
+
+def to_mode(image: Image.Image, channels: int, depth: int = 16) -> Image.Image:
+    """The image as 8-bit grey (1 channel) or RGB (3), where deeper grey has `depth` bits.
+
+    Raises BadImage where its mode has no way there.
+    """
+    if image.mode in DEEP:
+        wide = np.asarray(image).astype(np.float64) * 255 / (2**depth - 1)
+        image = Image.fromarray(np.clip(np.rint(wide), 0, 255).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         below = Image.new("RGBA", image.size, (BACKGROUND,) * 3 + (255,))
         image = Image.alpha_composite(below, image)
     mode = {1: "L", 3: "RGB"}[channels]
-    return image if image.mode == mode else image.convert(mode)
+    try:
+        return image if image.mode == mode else image.convert(mode)
+    except ValueError as error:
+        raise BadImage(f"mode {image.mode} cannot become {mode}: {error}") from None
 
 
 def to_array(image: Image.Image) -> np.ndarray:

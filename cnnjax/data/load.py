@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import hashlib
+import json
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,14 +10,15 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnjax.config import Config
-from cnnjax.data import decode, drawings, files, folder, official, prepared, source
+from cnnjax.data import check, decode, drawings, files, folder, official, prepared, source
 from cnnjax.data.source import Arrays, Example, Source
 from cnnjax.knobs import ConfigError
-from cnnjax.names import Request, Where, parse
+from cnnjax.names import DataName, Request, Where, parse
 
 POSITIONS = {"dot": drawings.dot_positions}  # data set -> where each class lies [classes, 2]
 AT_ONCE = 256  # examples that a core decodes before it takes the next
 SAMPLE = 2048  # training images that stand for all in the statistics of a streamed data set
+FEW = 20_000  # test examples that a plan reads for the sake of their classes
 SPLITS = ("train", "validation", "test")
 
 
@@ -41,8 +43,9 @@ class Dataset(NamedTuple):
     fingerprint: str
     positions: np.ndarray | None = None  # row and column of each class [classes, 2], in pixels
     stream: Sequence[Example] | None = None
-    notes: tuple[str, ...] = ()
-    cluster: np.ndarray | None = None  # [test images] what each was taken from, where known
+    notes: tuple[str, ...] = ()  # what a person should know, one line each
+    class_names: tuple[str, ...] = ()
+    cluster: np.ndarray | None = None  # of each test image [n] int32: which belong together
 
 
 def request_of(config: Config) -> Request:
@@ -50,19 +53,34 @@ def request_of(config: Config) -> Request:
     return Request(*(getattr(config, name) for name in Request._fields))
 
 
-def open_source(request: Request, where: Where) -> Source:
-    """The data set, found or prepared. Raises ConfigError or RunError where it cannot be had."""
+def check_request(request: Request) -> DataName:
+    """The data set's name. Raises ConfigError where a flag is given that its kind does not read."""
     name = parse(request.dataset)
-    if name.kind in ("built-in", "tfds"):
-        return prepared.open_source(name, request, where)
+    if request.group_by and name.kind != "folder":
+        raise ConfigError(
+            f"--group_by={request.group_by} reads the paths of folder:PATH, and {request.dataset}"
+            " has none: leave it out"
+        )
     for split in SPLITS:
-        if given := getattr(request, f"{split}_split"):
+        given = getattr(request, f"{split}_split")
+        if given and name.kind not in ("built-in", "tfds"):
             raise ConfigError(
                 f"--{split}_split={given} is for data sets of TFDS: {request.dataset} is split by"
                 " its own folders or arrays"
             )
+    return name
+
+
+def open_source(request: Request, where: Where) -> Source:
+    """The data set, found or prepared. Raises ConfigError or RunError where it cannot be had."""
+    name = check_request(request)
+    if name.kind in ("built-in", "tfds"):
+        return prepared.open_source(name, request, where)
     if name.kind == "folder":
-        return folder.open_source(name.name, official.cache_dir(), where.skip_bad_files)
+        opened = folder.open_source(
+            name.name, official.cache_dir(), where.skip_bad_files, request.group_by
+        )
+        return opened._replace(notes=(*official.cache_notes(), *opened.notes))
     return files.open_arrays(name.name) if name.kind == "arrays" else files.open_idx(name.name)
 
 
@@ -73,8 +91,6 @@ def load_dataset(config: Config, where: Where, budget: int | None = None) -> Dat
     """
     request = request_of(config)
     opened = open_source(request, where)
-    if empty := [split for split in SPLITS if not len(opened.splits[split])]:
-        raise ConfigError(f"--dataset={request.dataset} has no {empty[0]} examples")
     side = find_side(opened, request)
     streamed = decide_streaming(opened, request, side, budget)
     train = opened.splits["train"]
@@ -86,10 +102,31 @@ def load_dataset(config: Config, where: Where, budget: int | None = None) -> Dat
     loaded = [load_split(split, opened.channels, side, request.eval_crop) for split in splits]
     positions = POSITIONS[request.dataset]() if request.dataset in POSITIONS else None
     return Dataset(
-        request.dataset, opened.num_classes, *loaded,
-        fingerprint=find_fingerprint(opened, loaded, streamed), positions=positions,
-        stream=train if streamed else None, notes=opened.notes,
+        request.dataset, len(opened.class_names), *loaded,
+        fingerprint=find_fingerprint(opened, loaded, positions, streamed), positions=positions,
+        stream=train if streamed else None,
+        notes=(*opened.notes, *check_loaded(request.dataset, opened, loaded, streamed)),
+        class_names=opened.class_names, cluster=opened.cluster,
     )  # fmt: skip
+
+
+def check_loaded(
+    name: str, opened: Source, loaded: Sequence[Split], streamed: bool
+) -> tuple[str, ...]:
+    """Notes on what could not be known before the examples were read.
+
+    Raises ConfigError where they cannot be learned. Of a stream of TFDS not all labels are known.
+    """
+    by_split, notes = dict(zip(SPLITS, loaded, strict=True)), ()
+    labels = {split: own.labels for split, own in by_split.items()}
+    if not opened.labels and streamed:
+        notes = check.describe_majority(opened.class_names, labels["test"])
+    elif not opened.labels:
+        notes = check.check_classes(name, opened.class_names, labels)
+    if isinstance(opened.splits["train"], Arrays):
+        return notes  # compared when they were opened
+    images = {split: own.images for split, own in by_split.items()}
+    return (*notes, *check.compare_pixels(name, images))
 
 
 def find_side(opened: Source, request: Request) -> int | None:
@@ -141,10 +178,7 @@ def decide_streaming(
 
 
 def load_split(examples: Sequence[Example], channels: int, side: int | None, share: float) -> Split:
-    """All examples of a split in memory, decoded by all cores.
-
-    Raises ConfigError where one has no class.
-    """
+    """All examples of a split in memory, decoded by all cores."""
     if isinstance(examples, Arrays) and side is None:
         images, labels = examples.images, examples.labels
     else:
@@ -158,8 +192,6 @@ def load_split(examples: Sequence[Example], channels: int, side: int | None, sha
             loaded = list(pool.map(load, range(0, len(examples), AT_ONCE)))
         images = np.concatenate([images for images, _ in loaded])
         labels = np.array([label for _, labels in loaded for label in labels], np.int32)
-    if labels.min() < 0:
-        raise ConfigError("some test or validation examples have no class: give another split")
     return Split(images, labels)
 
 
@@ -173,14 +205,17 @@ def fit_pixels(
     return decode.to_array(decode.fit(opened, side, share))
 
 
-def find_fingerprint(opened: Source, loaded: Sequence[Split], streamed: bool) -> str:
-    """The hash of everything that a run reads."""
-    digest = hashlib.sha256(opened.name.encode(errors="surrogateescape"))
-    if streamed:
-        digest.update(f"streamed {opened.find_hash()}".encode())
-    for split in loaded:
-        digest.update(split.images.tobytes())
-        digest.update(split.labels.tobytes())
+def find_fingerprint(
+    opened: Source, loaded: Sequence[Split], positions: np.ndarray | None, streamed: bool
+) -> str:
+    """The hash of everything that a run reads: pixels, shapes, types, labels, classes, clusters."""
+    arrays = [array for split in loaded for array in split]
+    arrays += [array for array in (positions, opened.cluster) if array is not None]
+    about = [opened.name, opened.class_names, [(str(a.dtype), a.shape) for a in arrays]]
+    about += ["streamed", opened.channels, opened.find_hash()] if streamed else []
+    digest = hashlib.sha256(json.dumps(about).encode())
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
@@ -190,12 +225,12 @@ def load_info(config: Config, where: Where) -> tuple[tuple[int, int, int], int]:
     Files of one's own are looked through. Raises ConfigError where the request does not fit.
     """
     request = request_of(config)
-    name = parse(request.dataset)
+    name = check_request(request)
     if name.kind in ("built-in", "tfds"):
-        opened = prepared.describe(name, where)
+        opened = prepared.describe(name, request, where)
     else:
         opened = open_source(request, where)
-    return find_shape(opened, find_side(opened, request)), opened.num_classes
+    return find_shape(opened, find_side(opened, request)), len(opened.class_names)
 
 
 def count_test(config: Config, where: Where) -> int | None:
@@ -207,7 +242,10 @@ def count_test(config: Config, where: Where) -> int | None:
 
 
 def describe_feed(config: Config, where: Where, budget: int) -> str:
-    """In one line, what a run would read and whether it fits the memory; prepares nothing."""
+    """What a run would read and whether it fits the memory, in one line; notes, one line each.
+
+    Prepares nothing.
+    """
     request, name = request_of(config), parse(config.dataset)
     if name.kind in ("built-in", "tfds") and not prepared.is_prepared(name, where):
         return f"{config.dataset}: not prepared yet; the first run does"
@@ -218,10 +256,22 @@ def describe_feed(config: Config, where: Where, budget: int) -> str:
     streamed = decide_streaming(opened, request, side, budget)
     size = (sum(counts[1:]) if streamed else sum(counts)) * count_bytes(opened, side)
     feed = "training images streamed, the others" if streamed else "all"
+    labels = opened.labels.get("test")
+    if labels is None and counts[2] <= FEW:
+        labels = np.array([label for _, label in opened.splits["test"]], np.int32)
+    share = f"; {len(opened.class_names)} classes"
+    if labels is not None:
+        share += f", the largest {100 * check.majority_share(labels):.1f}% of the test images"
+    notes = "".join(f"\nnote: {request.dataset}: {note}" for note in opened.notes)
     return (
         f"{config.dataset}: {counts[0]:,} training, {counts[1]:,} validation, {counts[2]:,} test"
-        f" images of {shape}; {feed} in memory ({size / 2**20:,.1f} MiB)"
+        f" images of {shape}; {feed} in memory ({size / 2**20:,.1f} MiB){share}{notes}"
     )
+
+
+def majority_share(dataset: Dataset) -> float:
+    """The share of the test images in the most frequent class: what a constant answer gets."""
+    return check.majority_share(dataset.test.labels)
 
 
 def check_train_examples(dataset: Dataset, num_examples: int) -> None:

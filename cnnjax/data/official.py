@@ -33,9 +33,22 @@ class Features(NamedTuple):
     label: str
 
 
-def cache_dir() -> pathlib.Path:
-    """The user's cache of data."""
+def wanted_cache() -> pathlib.Path:
+    """The user's cache of data, whether or not it can be written."""
     return pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "data"
+
+
+def cache_dir() -> pathlib.Path:
+    """The user's cache of data, or a temporary folder where that cannot be written."""
+    return disk.find_writable(wanted_cache())
+
+
+def cache_notes() -> tuple[str, ...]:
+    """A line where the cache is a temporary folder."""
+    wanted, there = wanted_cache(), cache_dir()
+    if there == wanted:
+        return ()
+    return (f"the cache {wanted} cannot be written: {there} is used until this ends",)
 
 
 def find_root(where: Where) -> str:
@@ -134,10 +147,14 @@ def open_builder(name: DataName, where: Where) -> Any:
     Raises RunError where it cannot be prepared, or some of its files are missing.
     """
     given = find_root(where)
+    if "://" in given and name.kind == "built-in":
+        given = os.fspath(cache_dir())
     root = fetch_remote(name, given) if "://" in given else pathlib.Path(given).expanduser()
     builder = find_prepared(name, root)
     if builder is None:
-        if name.kind != "built-in":  # those take a second
+        if name.kind == "built-in":  # prepared in a second, so that any folder will do
+            root = root if where.data_dir else disk.find_writable(root.absolute())
+        else:
             print(f"note: preparing {full_name(name)} in {root}, once", file=sys.stderr)
         prepare(name, root, where)
         builder = find_prepared(name, root)

@@ -3,9 +3,10 @@
 array_record or tfrecord; TensorFlow is never needed.
 """
 
+import contextlib
 import hashlib
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cnnjax import disk
@@ -17,6 +18,8 @@ from cnnjax.names import DataName, Request, Where
 # Where the data set's own are not train, validation and test: ImageNet's test labels are secret.
 DEFAULT_SPLITS = {"imagenet2012": ("train[:99%]", "train[99%:]", "validation")}
 HELD_OUT = ("train[:90%]", "train[90%:]")  # where there is no validation split
+# Where there is no test split either; of a set with a single split, of that one.
+ALL_HELD_OUT = ("{0}[:80%]", "{0}[80%:90%]", "{0}[90%:]")
 
 
 def choose_splits(builder: Any, request: Request) -> dict[str, str]:
@@ -25,16 +28,15 @@ def choose_splits(builder: Any, request: Request) -> dict[str, str]:
     Raises ConfigError where a split cannot be, or two of them share examples.
     """
     own = builder.info.splits
-    if builder.name in DEFAULT_SPLITS:
-        train, validation, test = DEFAULT_SPLITS[builder.name]
-    else:
-        test = "test" if "test" in own else "validation"
-        kept = "validation" in own and test == "test"
-        train, validation = ("train", "validation") if kept else HELD_OUT
+    train, validation, test = find_splits(builder.name, list(own), request)
     chosen = {
         "train": request.train_split or train,
         "validation": request.validation_split or validation,
         "test": request.test_split or test,
+    }
+    shown = {
+        split: f"--{split}_split={text}{'' if getattr(request, f'{split}_split') else ' (default)'}"
+        for split, text in chosen.items()
     }
     parts = {}
     for split, text in chosen.items():
@@ -43,18 +45,43 @@ def choose_splits(builder: Any, request: Request) -> dict[str, str]:
         except (KeyError, ValueError) as error:
             reason = str(error).strip("'\"").splitlines()[0]
             raise ConfigError(
-                f"--{split}_split={text} is not a split of {builder.name}, which has"
+                f"{shown[split]} is not a split of {builder.name}, which has"
                 f" {', '.join(own)}: {reason}"
             ) from None
         if not own[text].num_examples:
-            raise ConfigError(f"--{split}_split={text} of {builder.name} holds no examples")
+            raise ConfigError(f"{shown[split]} of {builder.name} holds no examples")
     for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
         if shared := count_shared(parts[one], parts[other]):
             raise ConfigError(
-                f"--{one}_split={chosen[one]} and --{other}_split={chosen[other]} share"
-                f" {shared:,} examples: give splits that do not overlap"
+                f"{shown[one]} and {shown[other]} share {shared:,} examples: give splits that do"
+                " not overlap"
             )
     return chosen
+
+
+def find_splits(name: str, own: Sequence[str], request: Request) -> tuple[str, str, str]:
+    """Train, validation and test of a data set that has these splits, where nothing else is asked.
+
+    What is missing is held out of train, or of an only split. Raises ConfigError where it cannot
+    be told which splits are meant and the request names not all.
+    """
+    if name in DEFAULT_SPLITS:
+        return DEFAULT_SPLITS[name]
+    tested = "test" if "test" in own else "validation"
+    if "train" in own and tested in own:
+        kept = "validation" in own and tested == "test"
+        return ("train", "validation", tested) if kept else (*HELD_OUT, tested)
+    if "train" in own or len(own) == 1:
+        base = "train" if "train" in own else own[0]
+        train, validation, test = (part.format(base) for part in ALL_HELD_OUT)
+        return train, validation, test
+    if all([request.train_split, request.validation_split, request.test_split]):
+        return "", "", ""
+    raise ConfigError(
+        f"{name} has the splits {', '.join(own)}: say which are meant, such as"
+        f" --train_split={own[0]}[:80%] --validation_split={own[0]}[80%:90%]"
+        f" --test_split={own[0]}[90%:]"
+    )
 
 
 def count_shared(one: Any, other: Any) -> int:
@@ -85,13 +112,18 @@ def open_records(builder: Any, split: str) -> Any:
     return array_record_data_source.ArrayRecordDataSource(instructions)
 
 
-def describe(name: DataName, where: Where) -> Source:
-    """Shape and classes of a data set, without preparing it; there are no examples."""
+def describe(name: DataName, request: Request, where: Where) -> Source:
+    """Shape and classes of a data set, without preparing it; there are no examples.
+
+    Raises ConfigError where TFDS knows its splits, and not which of them are meant.
+    """
     given = official.find_root(where)
     root = official.cache_dir() / "remote" if "://" in given else pathlib.Path(given).expanduser()
     builder = official.find_prepared(name, root) or official.make_builder(
         official.full_name(name), root
     )
+    if builder.info.splits:
+        find_splits(builder.name, list(builder.info.splits), request)
     return make_source(name, builder, {}, lambda: "")
 
 
@@ -112,7 +144,12 @@ def open_source(name: DataName, request: Request, where: Where) -> Source:
     read = make_reader(builder)
     chosen = choose_splits(builder, request)
     splits = {split: Mapped(open_records(builder, text), read) for split, text in chosen.items()}
-    return make_source(name, builder, splits, lambda: hash_files(builder))
+    made = make_source(name, builder, splits, lambda: hash_files(builder))
+    notes = official.cache_notes() if name.kind == "tfds" else ()
+    if not {"test", "validation"} & set(builder.info.splits) and not request.test_split:
+        notes += (f"has no test images: train is {chosen['train']}, validation"
+                  f" {chosen['validation']}, test {chosen['test']}",)  # fmt: skip
+    return made._replace(notes=notes)
 
 
 def make_source(
@@ -122,7 +159,7 @@ def make_source(
     keys = official.find_features(builder)
     height, width, channels = builder.info.features[keys.image].shape
     size = (height, width) if height and width else None
-    classes = builder.info.features[keys.label].num_classes
+    classes = tuple(builder.info.features[keys.label].names)
     return Source(
         f"{builder.name} {builder.version}", classes, channels or 3, size, splits, find_hash
     )
@@ -162,5 +199,6 @@ def hash_files(builder: Any) -> str:
     for path in paths:
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    disk.write_text(memory, digest.hexdigest())
+    with contextlib.suppress(OSError):  # a full disk: they are read again next time
+        disk.write_text(memory, digest.hexdigest())
     return digest.hexdigest()

@@ -1,13 +1,11 @@
 """What every kind of data offers before a pixel is decoded: examples by position."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnnjax.data import decode
-
-SHARES = {"test": 0.1, "validation": 0.1}  # of a set without splits of its own; the rest trains
 
 
 class Example(NamedTuple):
@@ -68,41 +66,17 @@ class Arrays(Sequence):
 class Source(NamedTuple):
     """A data set to be read. `splits` are sequences of Example: train, validation and test."""
 
-    name: str
-    num_classes: int
+    name: str  # with the version; of one's own files their kind, since paths change no number
+    class_names: tuple[str, ...]
     channels: int
     size: tuple[int, int] | None  # height and width, where all images share them
     splits: Mapping[str, Sequence[Example]]
     find_hash: Callable[[], str]  # of all contents; takes a while where they are large
+    labels: Mapping[str, np.ndarray] = {}  # of each split, where known without the examples
+    cluster: np.ndarray | None = None  # of each test example [n] int32: which belong together
     notes: tuple[str, ...] = ()  # what a person should know, one line each
 
 
 def to_pixels(image: bytes | np.ndarray, channels: int) -> np.ndarray:
     """The pixels [H, W, channels] of an example."""
     return decode.decode(image, channels) if isinstance(image, bytes) else image
-
-
-def split_by_hash(
-    hashes: Sequence[str], labels: Sequence[Hashable], shares: Mapping[str, float]
-) -> dict[str, list[int]]:
-    """Positions of `train` and of each share, stratified by class, in the order of the hashes.
-
-    Which split an example falls into follows from its content, so that copies of one image (even
-    under several classes) never straddle two.
-    """
-    first_class: dict[str, Hashable] = {}
-    for digest, label in zip(hashes, labels, strict=True):
-        first_class.setdefault(digest, label)
-    place: dict[str, str] = {}
-    for label in set(first_class.values()):
-        own = sorted(digest for digest, other in first_class.items() if other == label)
-        begin = 0
-        for split, share in shares.items():
-            end = begin + max(round(share * len(own)), int(len(own) > len(shares)))
-            place |= dict.fromkeys(own[begin:end], split)
-            begin = end
-        place |= dict.fromkeys(own[begin:], "train")
-    found: dict[str, list[int]] = {split: [] for split in ("train", *shares)}
-    for index in sorted(range(len(hashes)), key=lambda index: (hashes[index], index)):
-        found[place[hashes[index]]].append(index)
-    return found

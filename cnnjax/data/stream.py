@@ -51,7 +51,8 @@ def make_loader(
 
     def load(example: Example, rng: np.random.Generator) -> tuple[np.ndarray, np.int32]:
         image, label = example
-        if not (config.crop or config.flip or isinstance(image, bytes)):
+        whole = not isinstance(image, bytes) and image.shape[:2] == size
+        if whole and not (config.crop or config.flip):
             return np.asarray(image), np.int32(label)
         opened = decode.open_example(image, channels)
         if config.crop:

@@ -9,6 +9,7 @@ import numpy as np
 from cnnjax.config import Config
 from cnnjax.data import load, stream
 from cnnjax.data.load import Dataset, Split
+from cnnjax.knobs import ConfigError
 
 PERMUTATION_SEED = 1  # fixed: all runs and arms share one order
 
@@ -71,6 +72,18 @@ def check(config: Config, dataset: Dataset) -> None:
     load.check_train_examples(dataset, config.train_examples)
     if dataset.stream is not None:
         stream.check(config, dataset.train.images.dtype)
+    check_augmentation(config, *dataset.train.images.shape[1:3])
+
+
+def check_augmentation(config: Config, height: int, width: int) -> None:
+    """Raises ConfigError where augmentation may leave nothing of images of that size."""
+    sides = [side for side in (height, width) if side > 1]  # a signal has one
+    for name, most in (("shift", min(sides, default=1) - 1), ("cutout", max(sides, default=1) - 1)):
+        if getattr(config, name) > most:
+            raise ConfigError(
+                f"--{name}={getattr(config, name)} may leave nothing of images of"
+                f" {height}x{width}: give at most {most}"
+            )
 
 
 def draws_by_seed(config: Config, dataset: Dataset) -> bool:

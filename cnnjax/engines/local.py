@@ -57,6 +57,7 @@ def make_provenance(config: Config, dataset: load.Dataset, version: str) -> dict
         "num_devices": jax.local_device_count(),
         "lanes_strategy": spread.find_strategy(config),
         "data_fingerprint": dataset.fingerprint,
+        "class_names": list(dataset.class_names),
         "program_version": version,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **_describe_environment(),
@@ -107,7 +108,12 @@ def run_missing(
         for config, request in requests.items()
     }
     ids = {config: store.record_id(config, origin) for config, origin in origins.items()}
-    records = {config: store.load_record(runs, id) for config, id in ids.items()}
+    found = {config: store.load_record(runs, id) for config, id in ids.items()}
+    # A record of the same data under another path is this lane's too.
+    records = {
+        config: r and r._replace(config={**r.config, "dataset": config.dataset})
+        for config, r in found.items()
+    }
     if mix:
         lacking = [config for config in ids if records[config] is None]
         records |= archive.find_alike(lacking, origins, store.load_records(runs), mix)

@@ -20,7 +20,7 @@ def pytorch_kernel(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32)
 
 
 def lenet5_kernel(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
-    """Uniform within 2.4 / fan in (LeCun et al. 1998, section III-B)."""
+    """Uniform within 2.4 / fan in (LeCun et al. 1998, appendix A)."""
     bound = 2.4 / math.prod(shape[:-1])
     return jax.random.uniform(key, shape, dtype, -bound, bound)
 
@@ -91,7 +91,7 @@ def make_up(init: str, channels: int, seen: np.ndarray) -> np.ndarray:
     return (channels / seen) ** (1.0 if init == "lenet5" else 0.5)
 
 
-def widen(init: str, cells: int, channels: int, features: int) -> float:
+def pointwise_gain(init: str, cells: int, channels: int, features: int) -> float:
     """What a 1x1 kernel [C, F] below a depthwise one of so many cells is multiplied by.
 
     So the two halves together start at the scale of one kernel of these cells, which tells where a

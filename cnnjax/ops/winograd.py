@@ -137,7 +137,11 @@ def _transform_kernel(kernel: Array, tile: int) -> Array:
 def winograd(images: Array, kernel: Array, pads: Pads, tile: int) -> Array:
     """Convolution of [N, H, W, C] with [3, 3, C, F]; `pads` as pairs, `tile` 2 or 4.
 
-    In float32 the relative error is below 1e-6 for tiles of 2 and 5e-6 for tiles of 4.
+    In float32 the error of a whole map was 7e-7 of its norm at most for tiles of 2 and 3e-6 for
+    tiles of 4, gradients alike. That of one cell, by the largest sum of absolute products in its
+    tile, was 2.4e-6 and 1.2e-5 over a million tiles of uniform numbers, and 2e-5 and 3e-5 where
+    these differ by many orders of magnitude. In bfloat16 a map is off by 0.7% and 6%, where the
+    plain form is by 0.2%.
     """
     return _forward(images, kernel, pads, tile)[0]
 

@@ -186,11 +186,12 @@ def draw_curves(varied: Sequence[str], arms: Sequence[Arm]) -> Drawing:
     grid[0, 0].yaxis.set_major_locator(ticker.MaxNLocator(6))
     grid[0, 0].xaxis.set_major_locator(ticker.MaxNLocator(4))
     _add_legend(drawing, grid)
-    drawing.supxlabel("Training step", fontsize=10)
+    for axes in grid[-1]:
+        axes.set_xlabel("Training step", fontsize=SMALL)
     drawing.supylabel("Validation accuracy (%)", fontsize=10)
     finals = [arm.records[0].metrics[-1]["validation_accuracy"] for arm in arms]
     ends = ", ".join(
-        f"{arm.name} {text.score(final, 'validation_accuracy')}%"
+        f"{arm.name} {text.score(final, 'test_accuracy')}%"
         for arm, final in zip(arms, finals, strict=True)
     )
     return Drawing(drawing, f"Learning curves by arm; the first seed ends at: {ends}.")

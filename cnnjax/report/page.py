@@ -216,8 +216,8 @@ def render_page(
 
 def mean_accuracy(arm: Arm) -> float:
     """Test accuracy over the seeds that did not fail, where it is not the study's own metric."""
-    scores = [record.scores.get("test_accuracy") for record in arm.records]
-    found = [score for score in scores if text.is_known(score)]
+    read = metrics.find("test_accuracy").read
+    found = [score for score in map(read, arm.records) if np.isfinite(score)]
     return float(np.mean(found)) if found else float("nan")
 
 

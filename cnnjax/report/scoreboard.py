@@ -1,13 +1,14 @@
 """The scoreboard's directory: one page on every statement, and the same as tables."""
 
+import math
 import pathlib
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 
-from cnnjax import metrics, store
+from cnnjax import decision, metrics, stats, store
 from cnnjax.judge import Judgement
 from cnnjax.report import figures, folders, page, tables, text
 
@@ -21,17 +22,17 @@ def write_scoreboard(
     """Writes everything under `runs/scoreboard/` and gives the path of the page.
 
     A row has `id`, `statement`, `kind`, `verdict`, `finding`, and that of a study also `study`,
-    `tried_as`, `headline` (a row of verdicts.json) and `others` (verdicts of all the rest).
+    `tried_as`, `heads` (its headline, or its parts: rows of verdicts.json) and `others` (how often
+    each verdict came out of the rest).
     """
     directory = runs / "scoreboard"
-    facts = summarise(judgements)
-    shown = [list_row(row) for row in rows]
-    heads = [row["headline"] for row in rows if row.get("headline")]
-    rendered = draw(heads)
+    facts, odds = summarise(judgements), weigh(rows)
+    shown = [list_row(row, odds) for row in rows]
+    rendered = draw([head for row in rows for head in row.get("heads", ())])
     counts = Counter(row["verdict"] for row in rows)
 
     def write(folder: pathlib.Path) -> None:
-        content = {"command": command, "facts": facts, "rows": list(rows)}
+        content = {"command": command, "facts": facts, "odds": odds._asdict(), "rows": list(rows)}
         store.write_json(folder / "scoreboard.json", content)
         for suffix, write_table in (
             ("csv", tables.write_csv), ("tex", tables.write_latex), ("md", tables.write_markdown)
@@ -39,8 +40,8 @@ def write_scoreboard(
             store.write_text(folder / f"scoreboard.{suffix}", write_table(shown))
         drawings = page.write_figures(folder, rendered)
         html = page.make_environment().get_template("scoreboard.html").render(
-            rows=[{"headline": None, "others": {}, "tried_as": "", "study": "", **row}
-                  for row in rows],
+            rows=[{"heads": [], "others": {}, "tried_as": "", "study": "", **row} for row in rows],
+            odds=odds,
             counts=counts.most_common(),
             seeds=facts.get("seeds", "no"),
             facts=facts,
@@ -48,8 +49,7 @@ def write_scoreboard(
             command=command,
             classes=CLASSES,
             meaning=text.MEANING,
-            find_metric=metrics.find,
-            relations=page.RELATIONS,
+            describe_odds=describe_odds,
         )  # fmt: skip
         store.write_text(folder / folders.PAGE, html)
 
@@ -78,16 +78,63 @@ def draw(heads: Sequence[dict[str, Any]]) -> dict[str, figures.Drawing]:
         return {"effects": figures.draw_differences(shares)}
 
 
-def list_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as shown in tables."""
-    head = row.get("headline")
+class Odds(NamedTuple):
+    """How far the board's verdicts could be chance."""
+
+    num_judged: int  # claims that a headline decides, or parts do
+    expected_false: float  # of them, by chance, if nothing were true
+    survivors: tuple[str, ...]  # studies whose difference survives Holm over the board
+    bound_by_images: tuple[str, ...]  # studies that only more test images could decide
+
+
+def weigh(rows: Sequence[dict[str, Any]]) -> Odds:
+    """The odds of a board. A claim of several parts has the largest p of its parts."""
+    own = [row for row in rows if row.get("heads")]
+    p_values = [max(head["p_adjusted"] for head in row["heads"]) for row in own]
+    known = [1.0 if math.isnan(p) else p for p in p_values]
+    holm = stats.holm(known) if known else []
+    apart = {"ahead", "behind"}  # a difference: equivalence has no p
+    return Odds(
+        num_judged=len(own),
+        expected_false=stats.ALPHA * len(own),
+        survivors=tuple(
+            f"{row['id']} {row['study']}"
+            for row, p in zip(own, holm, strict=True)
+            if p < stats.ALPHA and all(head["finding"] in apart for head in row["heads"])
+        ),
+        bound_by_images=tuple(
+            f"{row['id']} {row['study']}"
+            for row in own
+            if any(decision.BOUND in head["warnings"] for head in row["heads"])
+        ),
+    )
+
+
+def list_row(row: dict[str, Any], odds: Odds) -> dict[str, Any]:
+    """A row as shown in tables: what was tried, and the article's words where it says more."""
+    heads, article = row.get("heads", []), row["statement"]
+    tried = row.get("tried_as")
+    predicted = dict.fromkeys(head["predicted"] for head in heads if head["predicted"] != "none")
+    mark = "*" if f"{row['id']} {row.get('study')}" in odds.survivors else ""
     return {
-        "statement": f"{row['id']}: {row['statement']}",
-        "verdict": row["verdict"],
-        "effect [95% interval]": text.describe_effect(head) if head else "–",
-        "predicted": head["predicted"] if head and head["predicted"] != "none" else "–",
-        "evidence": f"study {row['study']}" if head else row["finding"] or "–",
-    }
+        "statement": f"{row['id']}: {tried} (The article: {article})" if tried
+        else f"{row['id']}: {article}",
+        "verdict": row["verdict"] + mark,
+        "effect [95% interval]": "; ".join(map(text.describe_effect, heads)) or "–",
+        "predicted": "; ".join(predicted) or "–",
+        "evidence": f"study {row['study']}" if heads else row["finding"] or "–",
+    }  # fmt: skip
+
+
+def describe_odds(odds: Odds) -> str:
+    """Two sentences on how far the verdicts could be chance."""
+    bound = len(odds.bound_by_images)
+    return (
+        f"{odds.num_judged} claims are judged by data; if nothing were true, about"
+        f" {odds.expected_false:.1f} of them would be decided by chance. {len(odds.survivors)}"
+        " differences, marked *, survive Holm's correction over the whole board."
+        + (f" {bound} could only be decided by more test images." if bound else "")
+    )
 
 
 def summarise(judgements: Sequence[Judgement]) -> dict[str, str]:
