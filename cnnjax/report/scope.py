@@ -1,0 +1,82 @@
+"""What verdicts hold for: the images that trained, those that tested, and the runs that failed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cnnjax.judge import Arm, Judgement
+
+LARGE_SHARE = 0.2  # of a pool: two draws then share so much that they say little of new images
+
+
+def list_images(judgement: Judgement) -> list[str]:
+    """One line a data set: how many images train and test."""
+    lines = []
+    for name, arms in group_by_dataset(judgement).items():
+        records = [record for arm in arms for record in arm.records]
+        trained = _unlike(record.scores.get("num_train_examples") for record in records)
+        tested = _unlike(record.scores["num_test_examples"] for record in records)
+        training = f"{trained} training images, " if trained else ""
+        lines.append(f"{name}: {training}{tested} test images")
+    return lines
+
+
+def group_by_dataset(judgement: Judgement) -> dict[str, list[Arm]]:
+    """The arms of each data set, in order of appearance."""
+    found: dict[str, list[Arm]] = {}
+    for arm in judgement.arms:
+        found.setdefault(arm.config.dataset, []).append(arm)
+    return found
+
+
+def _unlike(counts: Any) -> str:
+    return " or ".join(f"{count:,}" for count in dict.fromkeys(counts) if count)
+
+
+def describe_draws(arms: Sequence[Arm]) -> str:
+    """Which images the seeds of arms on one data set train on; empty where records do not say."""
+    scores = [record.scores for arm in arms for record in arm.records]
+    known = [own for own in scores if own.get("num_pool_examples")]
+    if not known or len(known) < len(scores):
+        return ""
+    pools = _unlike(own["num_pool_examples"] for own in known)
+    if not any(own["drawn_by_seed"] for own in known):
+        return "All seeds train on the same images: other training images may give other verdicts."
+    shares = [own["num_train_examples"] / own["num_pool_examples"] for own in known]
+    share = f"up to {max(shares):.0%}" if min(shares) < max(shares) else f"{max(shares):.0%}"
+    return f"Each seed trains on a draw of its own: {share} of a pool of {pools} images."
+
+
+def describe_scope(row: dict[str, Any], judgement: Judgement) -> str:
+    """What a row of verdicts.json holds for, where that is less than any images of the kind.
+
+    Such as 'for draws from this pool of 600 images'.
+    """
+    own = [arm for arm in judgement.arms if arm.config.dataset in row["dataset"].split(", ")]
+    scores = [record.scores for arm in own for record in arm.records]
+    large = [
+        one
+        for one in scores
+        if one.get("drawn_by_seed")
+        and one["num_train_examples"] > LARGE_SHARE * one["num_pool_examples"]
+    ]
+    if large:
+        pools = _unlike(one["num_pool_examples"] for one in large)
+        return f"for draws from this pool of {pools} images"
+    if scores and all(one.get("drawn_by_seed") is False for one in scores):
+        return "for these training images"
+    return ""
+
+
+def describe_collapse(arm: Arm) -> str:
+    """A flag for an arm of which runs failed: 'all 20 runs failed'; empty where none did."""
+    count = len(arm.records)
+    if not arm.num_failed:
+        return ""
+    if arm.num_failed == count:
+        return f"all {count} runs failed"
+    return f"{arm.num_failed} of {count} runs failed"
+
+
+def order_arms(arms: Sequence[Arm]) -> list[Arm]:
+    """Arms that collapsed, with half of their runs failed or more, before all others."""
+    return sorted(arms, key=lambda arm: 2 * arm.num_failed < len(arm.records))
