@@ -159,6 +159,11 @@ def test_page_holds_everything_and_fetches_nothing(written):
     assert not re.search(r"<(script|link|img|iframe)\b|@import|url\(http|src=", html)
 
 
+def test_nothing_of_the_page_is_folded_away_on_paper(written):
+    html = written.read_text()
+    assert "<details" not in html and "The numbers behind the verdicts" in html
+
+
 def test_the_same_records_give_the_same_files(written, tmp_path):
     again = page.write_report(judge(make_records()), tmp_path / "again", COMMAND)
     for path in written.parent.rglob("*.*"):

@@ -86,3 +86,21 @@ def test_every_metric_and_relation_has_its_sentence(metric, relation):
     assert said.startswith("pool=max") and "None" not in said and "nan" not in said
     label = metrics.find(metric).label
     assert metric == "test_accuracy" or label in said
+
+
+def test_one_score_against_a_number_is_no_difference():
+    row = {**ROW, "b": "0.95", "threshold": 0.95, "difference": 0.96, "interval": [0.94, 0.98]}
+    assert text.describe_difference(row) == "96.00%"
+    assert text.describe_bounds(row) == "[94.00, 98.00]"
+    assert text.describe_difference(ROW) == "−0.27 points"
+    assert text.describe_bounds(ROW) == "[−0.44, −0.09]"
+    lead = {**row, "a": "lead of x=1 over x=2", "b": "0", "threshold": 0.0, "difference": 0.01}
+    assert text.describe_difference(lead) == "+1.00 points"
+
+
+@pytest.mark.parametrize("none", [None, math.nan])
+def test_what_is_not_known_is_a_dash_without_a_unit(none):
+    row = {**ROW, "difference": none, "interval": [none, none]}
+    assert text.describe_difference(row) == text.describe_bounds(row) == "–"
+    assert text.measure(none, "test_accuracy") == "–"
+    assert text.interval([none, none], "test_loss") == "–"

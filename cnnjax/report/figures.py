@@ -79,7 +79,7 @@ def draw_all(judgement: Judgement) -> dict[str, Drawing]:
     return drawings
 
 
-WIDTH = 5.2  # inches: narrow, so that words can be read on a telephone
+WIDTH = 4.4  # inches: narrow, so that words can be read on a telephone
 SMALL = 9  # points
 
 
@@ -103,8 +103,8 @@ def draw_differences(verdicts: Sequence[dict[str, Any]]) -> Drawing:
 def _label(row: dict[str, Any]) -> str:
     if text.is_value(row):
         border = text.score(row["threshold"], row["metric"])
-        return textwrap.fill(f"{row['a']} (against {border})", 62)
-    return textwrap.fill(f"{row['a']} − {row['b']}", 62)
+        return textwrap.fill(f"{row['a']} (against {border})", 54)
+    return textwrap.fill(f"{row['a']} − {row['b']}", 54)
 
 
 def _count_lines(row: dict[str, Any]) -> float:
@@ -114,7 +114,6 @@ def _count_lines(row: dict[str, Any]) -> float:
 
 def _draw_panel(axes: Any, metric: str, rows: Sequence[dict[str, Any]]) -> None:
     factor = 100 if metrics.find(metric).share else 1
-    axes.axvline(0, color=INK, lw=0.8)
     top = 0.0
     for row in rows:
         color, margin = VERDICT_COLORS[row["verdict"]], factor * row["margin"]
@@ -122,6 +121,8 @@ def _draw_panel(axes: Any, metric: str, rows: Sequence[dict[str, Any]]) -> None:
         axes.text(0, top, _label(row), transform=axes.get_yaxis_transform(), va="top",
                   fontsize=SMALL)  # fmt: skip
         top += _count_lines(row)
+        # The zero of each row alone: a line through all of them would cross the labels.
+        axes.plot([0, 0], [place - 0.6, place + 0.6], color=INK, lw=0.8)
         _mark_border(axes, row, factor, place)
         if row["threshold"] is None:
             axes.fill_betweenx([place - 0.5, place + 0.5], -margin, margin,
@@ -203,7 +204,7 @@ def _add_legend(drawing: figure.Figure, grid: Any) -> None:
     for axes in grid.flat:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
-    columns = 2 if max(map(len, found), default=0) <= 34 else 1
+    columns = 2 if max(map(len, found), default=0) <= 28 else 1
     drawing.legend(
         found.values(), found, loc="outside lower center", ncols=columns, fontsize=SMALL,
         frameon=False,

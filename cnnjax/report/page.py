@@ -137,8 +137,7 @@ def list_arms(judgement: Judgement) -> list[dict[str, Any]]:
     return [
         {
             "arm": arm.name or "all",
-            metrics.find(metric).label: text.score(arm.mean, metric)
-            + (text.unit(metric) if text.is_known(arm.mean) else ""),
+            metrics.find(metric).label: text.measure(arm.mean, metric),
             "95% interval": text.interval(arm.interval, metric, signed=False),
             "failed": f"{arm.num_failed} of {len(arm.records)}",
             "parameters": f"{arm.cost['parameters']:,}",
@@ -154,7 +153,8 @@ def make_environment() -> jinja2.Environment:
     environment.filters |= {
         "score": text.score, "unit": text.unit, "interval": text.interval, "number": text.number,
         "probability": text.probability, "shape": text.shape, "field": text.field,
-        "brief": text.brief,
+        "brief": text.brief, "measure": text.measure, "difference": text.describe_difference,
+        "bounds": text.describe_bounds,
         "claim": text.describe_claim, "effect": text.describe_effect, "level": text.level,
         "value": knobs.format_value, "arm": study_lib.name_arm,
         "agreement": figures.describe_agreement,

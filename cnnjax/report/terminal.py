@@ -34,8 +34,8 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
             table.add_row(
                 _name_comparison(row, judgement.study.metric),
                 f"[{style}]{row['verdict']}[/{style}]",
-                text.score(row["difference"], row["metric"], signed=True),
-                escape(text.interval(row["interval"], row["metric"])),
+                text.score(row["difference"], row["metric"], signed=not text.is_single(row)),
+                escape(text.describe_bounds(row)),
                 text.level(row),
                 text.probability(row["p_adjusted"]),
             )  # fmt: skip

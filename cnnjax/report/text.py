@@ -31,9 +31,17 @@ def unit(metric: str, difference: bool = False) -> str:
     return f" {metrics.find(metric).unit}" if metrics.find(metric).unit else ""
 
 
+def measure(
+    value: float | None, metric: str, difference: bool = False, signed: bool = False
+) -> str:
+    """A score with its unit, or a dash where there is none."""
+    own = unit(metric, difference) if is_known(value) else ""
+    return score(value, metric, signed) + own
+
+
 def interval(bounds: Sequence[float] | None, metric: str, signed: bool = True) -> str:
-    """'[low, high]' as the metric is shown."""
-    if bounds is None:
+    """'[low, high]' as the metric is shown, or a dash where there is none."""
+    if bounds is None or not all(map(is_known, bounds)):
         return "–"
     return f"[{score(bounds[0], metric, signed)}, {score(bounds[1], metric, signed)}]"
 
@@ -123,18 +131,33 @@ def _words(row: dict[str, Any]) -> tuple[str, str]:
     )  # fmt: skip
 
 
+def is_single(row: dict[str, Any]) -> bool:
+    """Whether what a row measures is one score: against a number, and no lead and no slope."""
+    return is_value(row) and not is_contrast(row["a"])
+
+
+def describe_difference(row: dict[str, Any]) -> str:
+    """What a row of verdicts.json measured: '+1.00 points', or one score against a number."""
+    of_two = not is_single(row)
+    return measure(row["difference"], row["metric"], difference=of_two, signed=of_two)
+
+
+def describe_bounds(row: dict[str, Any]) -> str:
+    """The interval of what a row of verdicts.json measured; a dash where there is none."""
+    return interval(row["interval"], row["metric"], signed=not is_single(row))
+
+
 def describe_effect(row: dict[str, Any]) -> str:
     """The difference of a row of verdicts.json with its interval, apart from what it had to pass:
     '+1.00 points [+0.81, +1.26]; more than +2 points is claimed'.
     """  # fmt: skip
-    metric = row["metric"]
-    single = is_value(row) and not is_contrast(row["a"])
-    shown = score(row["difference"], metric, signed=not single) + unit(metric, not single)
+    shown = describe_difference(row)
     if is_known(row["interval"][0]):
-        shown += f" {interval(row['interval'], metric, signed=not single)}"
+        shown += f" {describe_bounds(row)}"
     if row["threshold"] is None:
         return shown
-    border = score(row["threshold"], metric, signed=not single) + unit(metric, not single)
+    of_two = not is_single(row)
+    border = measure(row["threshold"], row["metric"], difference=of_two, signed=of_two)
     return f"{shown}; {'more' if row['relation'] == '>' else 'less'} than {border} is claimed"
 
 
