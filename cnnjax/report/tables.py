@@ -43,9 +43,9 @@ def write_latex(rows: Sequence[dict[str, Any]]) -> str:
     columns[0] = WORDS
     head, *body = [" & ".join(line) + r" \\" for line in lines]
     return "\n".join(
-        [r"\begingroup\small\setlength{\tabcolsep}{3pt}",
+        [r"\begingroup\small\setlength{\tabcolsep}{3pt}%",
          rf"\begin{{tabularx}}{{\textwidth}}{{{''.join(columns)}}}", r"\toprule", head, r"\midrule",
-         *body, r"\bottomrule", r"\end{tabularx}", r"\endgroup", ""]
+         *body, r"\bottomrule", r"\end{tabularx}%", r"\endgroup", ""]
     )  # fmt: skip
 
 
