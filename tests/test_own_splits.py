@@ -191,7 +191,7 @@ def test_what_a_set_of_tfds_lacks_is_held_out_of_train(own, expected):
 
 def test_a_set_of_tfds_with_train_alone_is_learned(tmp_path, digits, data_dir):
     shutil.copytree(data_dir, tmp_path / "data")
-    (about,) = (tmp_path / "data").rglob("dataset_info.json")
+    (about,) = (tmp_path / "data" / "cnnjax_digits").rglob("dataset_info.json")
     info = json.loads(about.read_text())
     info["splits"] = [split for split in info["splits"] if split["name"] == "train"]
     about.write_text(json.dumps(info))
