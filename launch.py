@@ -7,10 +7,10 @@ from typing import Any
 
 from absl import flags as absl_flags
 
-from cnnjax import flags, names
-from cnnjax import study as study_lib
-from cnnjax.config import KNOBS, find_knob
-from cnnjax.knobs import describe_allowed, printable
+from cnnjax.config import datasets, flags
+from cnnjax.config.config import KNOBS, find_knob
+from cnnjax.config.knobs import describe_allowed, printable
+from cnnjax.study import claims as claims_lib
 from experiments import conduct, script
 
 DESCRIPTION = """
@@ -50,7 +50,9 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         options = options._replace(scoreboard=True)
     check_names(names, list(claims.STUDIES))
     for name in names:  # a flag that one of them refuses is refused before any runs
-        study_lib.make_arms(claims.STUDIES[name], study_lib.make_base(claims.STUDIES[name], given))
+        claims_lib.make_arms(
+            claims.STUDIES[name], claims_lib.make_base(claims.STUDIES[name], given)
+        )
     status, judgements = script.DONE, {}
     for name in names or [claims.DEFAULT]:
         study = claims.STUDIES[name]
@@ -95,8 +97,9 @@ def print_list(as_json: bool) -> None:
 
     listing = {
         "claims": scoreboard.list_claims(list(claims.STUDIES.values())),
-        "datasets": list(names.BUILT_IN) + sorted(set(names.load_sources()) - set(names.BUILT_IN)),
-        "dataset_sources": names.load_sources(),
+        "datasets": list(datasets.BUILT_IN)
+        + sorted(set(datasets.load_sources()) - set(datasets.BUILT_IN)),
+        "dataset_sources": datasets.load_sources(),
         "models": list(find_knob("model").choices),
         "knobs": {
             name: list(knob.choices) or describe_allowed(knob) for name, knob in KNOBS.items()
@@ -114,11 +117,11 @@ def print_list(as_json: bool) -> None:
         print(f"  {claim['id']:24} {claim['claim']}\n{'':27}{claim['status']}")
     print("\nData (--dataset; source, licence and citation of each by --list --json):")
     for name in listing["datasets"]:
-        known = names.load_sources()[name]
+        known = datasets.load_sources()[name]
         needs = "; preparing it needs TensorFlow" if known.get("needs_tensorflow") else ""
         licence = known["licence"].split("\n")[0] or "licence not stated"
         print(f"  {name:24} {known['source']} ({licence}{needs})")
-    for form in names.FILES.values():
+    for form in datasets.FILES.values():
         print(f"  {form}")
     print("\nKnobs (--help says what each means):")
     for name, allowed in listing["knobs"].items():

@@ -6,9 +6,9 @@ from typing import Any
 
 from absl import flags as absl_flags
 
-from cnnjax import flags
-from cnnjax.config import find_knob
-from cnnjax.knobs import ConfigError, Knob, format_value, parse_value, split_values
+from cnnjax.config import flags
+from cnnjax.config.config import find_knob
+from cnnjax.config.knobs import ConfigError, Knob, format_value, parse_value, split_values
 from experiments import conduct, script
 
 DESCRIPTION = """
@@ -49,18 +49,18 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     given = flags.given_config(values)
     options = conduct.read_options(values, ["-m", "experiments.ablate", *argv[1:]])
 
-    from cnnjax import study as study_lib
     from cnnjax.report import folders
+    from cnnjax.study import claims
 
-    study = study_lib.Study(
+    study = claims.Study(
         name="ablate",
         question=f"What does the choice of {' and '.join(grid)} change?",
         base={},
-        arms=study_lib.cross(grid),
-        claims=study_lib.make_factorial_claims(grid),
+        arms=claims.cross(grid),
+        claims=claims.make_factorial_claims(grid),
         adjustment="benjamini-hochberg",
     )
-    base = study_lib.make_base(study, given)
+    base = claims.make_base(study, given)
     name = values.study or "-".join(
         ("ablate", name_knobs(grid), folders.hash_study(study, base, range(options.num_seeds)))
     )

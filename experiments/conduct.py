@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from absl import flags as absl_flags
 
-from cnnjax import flags
-from cnnjax.config import Config
-from cnnjax.knobs import ConfigError, format_value, printable
-from cnnjax.names import Where
-from cnnjax.origin import MIXABLE
+from cnnjax.config import flags
+from cnnjax.config.config import Config, request_of
+from cnnjax.config.datasets import Where
+from cnnjax.config.knobs import ConfigError, format_value, printable
+from cnnjax.records.origin import MIXABLE
 from experiments import script
 
 
@@ -80,38 +80,38 @@ def conduct(
     Raises ConfigError, before anything is compiled or written, where the study cannot be.
     """
     # JAX is imported from here on, so that --help and a wrong flag are answered at once.
-    from cnnjax import backend
+    from cnnjax.sweep import backend
 
     backend.configure_jax()
     from rich.console import Console
 
-    from cnnjax import foresight, spread, sweep
-    from cnnjax import plan as plan_lib
-    from cnnjax import study as study_lib
-    from cnnjax import tuning as tuning_lib
     from cnnjax.data import load, transform
     from cnnjax.report import folders
+    from cnnjax.study import claims, foresight
+    from cnnjax.study import plan as plan_lib
+    from cnnjax.study import tuning as tuning_lib
+    from cnnjax.sweep import placement, runner
 
     console = Console()
     folders.check(options.runs / study.name)
-    base = study_lib.make_base(study, given)
-    lanes = study_lib.make_lanes(study, base, options.num_seeds)
-    tuning = study_lib.make_tuning_lanes(study, base)
+    base = claims.make_base(study, given)
+    lanes = claims.make_lanes(study, base, options.num_seeds)
+    tuning = claims.make_tuning_lanes(study, base)
     if options.judge_only:
         return script.DONE, judge_earlier(study, base, options)
-    asked = {load.request_of(lane): lane for lane in (*tuning, *lanes)}  # data -> a lane of them
+    asked = {request_of(lane): lane for lane in (*tuning, *lanes)}  # data -> a lane of them
     infos = {request: load.load_info(lane, options.where) for request, lane in asked.items()}
     plan = plan_lib.make_plan(study, base, options.num_seeds, infos)
     for warning in foresight.warn_of_seeds(study, options.num_seeds):
         print(f"warning: {warning}", file=sys.stderr)
-    print_network_notes(lanes, [infos[load.request_of(lane)] for lane in lanes])
+    print_network_notes(lanes, [infos[request_of(lane)] for lane in lanes])
     if options.plan_only:
-        from cnnjax import explain
+        from cnnjax.config import explain
         from cnnjax.report import terminal, text
 
         terminal.print_plan(study, plan, options.num_seeds, console)
         sources = {"command line": given, "study": {"draw": "auto", **study.base}}
-        varied = study_lib.varied_knobs(study)
+        varied = claims.varied_knobs(study)
         shared = [choice for choice in explain.explain(base, sources) if choice.name not in varied]
         for line in explain.describe_choices(shared):
             print(line)
@@ -123,12 +123,12 @@ def conduct(
             outlook = foresight.look_ahead(study, claim, options.num_seeds, num_test, spreads)
             console.print(text.describe_outlook(outlook, options.num_seeds))
         for lane in {lane.dataset: lane for lane in asked.values()}.values():
-            print(f"data: {load.describe_feed(lane, options.where, spread.data_budget())}")
+            print(f"data: {load.describe_feed(lane, options.where, placement.data_budget())}")
         return script.DONE, None
     datasets = load_datasets(asked, options.where)
     draws: dict[str, None] = {}  # said once
     for lane in lanes:
-        dataset = datasets[load.request_of(lane)]
+        dataset = datasets[request_of(lane)]
         transform.check(lane, dataset)
         if lane.draw == "auto" and not transform.draws_by_seed(lane, dataset):
             draws[f"{dataset.name}: {transform.describe_draw(lane, dataset)}"] = None
@@ -142,9 +142,9 @@ def conduct(
             study, notes = tuning_lib.choose_settings(study, base, found)
             for note in notes:
                 print(f"note: {note}", file=sys.stderr)
-            lanes = study_lib.make_lanes(study, base, options.num_seeds)
+            lanes = claims.make_lanes(study, base, options.num_seeds)
             outcome = train(lanes, datasets, options, stop)
-    except sweep.Interrupted:
+    except runner.Interrupted:
         return script.INTERRUPTED, None
     failures = tried.failures or outcome.failures
     for failure in failures:
@@ -165,19 +165,19 @@ def judge_earlier(study: Any, base: Config, options: Options) -> Any:
 
     Raises ConfigError where no origin has a record of every lane.
     """
-    from cnnjax import archive
-    from cnnjax import study as study_lib
-    from cnnjax import tuning as tuning_lib
-    from cnnjax.store import load_records
+    from cnnjax.records import archive
+    from cnnjax.records.store import load_records
+    from cnnjax.study import claims
+    from cnnjax.study import tuning as tuning_lib
 
     records = list(load_records(options.runs))
-    tuning = study_lib.make_tuning_lanes(study, base)
+    tuning = claims.make_tuning_lanes(study, base)
     for tried in archive.list_complete(tuning, records, options.mix) if tuning else [None]:
         chosen = study
         if tried is not None:
             found = dict(zip(dict.fromkeys(tuning), tried.records, strict=True))
             chosen, _ = tuning_lib.choose_settings(study, base, found)
-        lanes = study_lib.make_lanes(chosen, base, options.num_seeds)
+        lanes = claims.make_lanes(chosen, base, options.num_seeds)
         for stock in archive.list_complete(lanes, records, options.mix):
             if tried is None or tried.origin == stock.origin:
                 source = f"nothing trained; records of {archive.describe(stock)}"
@@ -193,8 +193,8 @@ def report(study: Any, base: Config, records: Sequence[Any], options: Options, s
     """Judges the records, writes and prints the report; gives the judgement."""
     from rich.console import Console
 
-    from cnnjax import judge
     from cnnjax.report import page, terminal
+    from cnnjax.study import judge
 
     judgement = judge.judge(study, base, records, options.mix)
     path = page.write_report(judgement, options.runs, options.command, options.scoreboard)
@@ -207,11 +207,11 @@ def report(study: Any, base: Config, records: Sequence[Any], options: Options, s
 
 def load_datasets(asked: dict[Any, Config], where: Where) -> dict[Any, Any]:
     """Every data set that is asked for, in memory or streamed, and what a person should know."""
-    from cnnjax import spread
     from cnnjax.data import load
+    from cnnjax.sweep import placement
 
     datasets = {
-        request: load.load_dataset(lane, where, spread.data_budget())
+        request: load.load_dataset(lane, where, placement.data_budget())
         for request, lane in asked.items()
     }
     for dataset in datasets.values():
@@ -221,12 +221,10 @@ def load_datasets(asked: dict[Any, Config], where: Where) -> dict[Any, Any]:
 
 def print_network_notes(configs: list[Config], infos: list[Any]) -> None:
     """On stderr, once each, what a person should know of networks on images of such shapes."""
-    from cnnjax import config as config_lib
-    from cnnjax import notes
+    from cnnjax.config.config import structure_of
+    from cnnjax.networks import notes
 
-    asked = {
-        config_lib.structure_of(config): info for config, info in zip(configs, infos, strict=True)
-    }
+    asked = {structure_of(config): info for config, info in zip(configs, infos, strict=True)}
     found = [note for config, info in asked.items() for note in notes.list_notes(config, *info)]
     for note in dict.fromkeys(found):
         print(f"note: {note}", file=sys.stderr)
@@ -245,7 +243,7 @@ def train(
     lanes: list[Config], datasets: dict[Any, Any], options: Options, stop: script.Stop
 ) -> Any:
     """Runs the lanes without a record on this machine, under a progress bar."""
-    from cnnjax.engines import local
+    from cnnjax.sweep.engines import local
 
     with contextlib.ExitStack() as stack, stop.listen() as should_stop:
         hear: dict[str, Any] = {}

@@ -10,9 +10,9 @@ from typing import Any
 
 from absl import flags as absl_flags
 
-from cnnjax import flags
-from cnnjax.config import Config
-from cnnjax.names import Where
+from cnnjax.config import flags
+from cnnjax.config.config import Config
+from cnnjax.config.datasets import Where
 from experiments import script
 
 DESCRIPTION = """
@@ -34,9 +34,9 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     flags.define_config(values, Config())
     if positional := flags.parse(values, argv, DESCRIPTION):
         flags.refuse(f"unexpected {positional[0]!r}: every choice is a flag")
-    from cnnjax import config as config_lib
+    from cnnjax.config.config import make_config
 
-    config = config_lib.make_config(flags.given_config(values))
+    config = make_config(flags.given_config(values))
     where = flags.read_where(values)
     if config.feed == "stream":
         measure_stream(config, where, values.rounds, values.batches)
@@ -47,17 +47,17 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
 
 def measure_memory(config: Config, where: Where, rounds: int) -> None:
     """Prints images per second of training on the data set, beside random images."""
-    from cnnjax import backend
+    from cnnjax.sweep import backend
 
     backend.configure_jax()
     from cnnjax.data import load
-    from experiments import benchmark
+    from experiments.benchmark import __main__
 
     dataset = load.load_dataset(config, where)
-    ours = benchmark.make_ours(config, 1, dataset)
-    random = benchmark.make_random_dataset(dataset.train.images.shape[1:])
-    theirs = {"random images on the device": (benchmark.make_ours(config, 1, random), 1)}
-    (row,) = benchmark.compare(config.dataset, config, 1, ours, theirs, rounds)
+    ours = __main__.make_ours(config, 1, dataset)
+    random = __main__.make_random_dataset(dataset.train.images.shape[1:])
+    theirs = {"random images on the device": (__main__.make_ours(config, 1, random), 1)}
+    (row,) = __main__.compare(config.dataset, config, 1, ours, theirs, rounds)
     print(
         f"{row['examples_per_second']:,.0f} images/s: {row['ratio']:.2f} ({row['ratio_low']:.2f} to"
         f" {row['ratio_high']:.2f}) times those of {row['opponent']}"

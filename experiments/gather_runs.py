@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnjax.knobs import ConfigError
+from cnnjax.config.knobs import ConfigError
 from experiments import read_runs
 from experiments.read_runs import Columns, Run
 

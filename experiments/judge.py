@@ -1,4 +1,4 @@
-"""The comparisons of cnnjax.decision on a table of anyone's runs. Imports no JAX."""
+"""The comparisons of cnnjax.study.decision on a table of anyone's runs. Imports no JAX."""
 
 import itertools
 import math
@@ -9,8 +9,10 @@ from typing import Any, get_args
 import numpy as np
 from absl import flags as absl_flags
 
-from cnnjax import decision, flags, stats
-from cnnjax.knobs import ConfigError
+from cnnjax.config import flags
+from cnnjax.config.knobs import ConfigError
+from cnnjax.records.atomic import write_json
+from cnnjax.study import decision, statistics
 from experiments import gather_runs, read_runs, script
 from experiments.gather_runs import Scores
 
@@ -208,10 +210,8 @@ def compare_arms(
 
 def write_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> None:
     """Writes the comparisons as JSON. Raises ConfigError where that cannot be."""
-    from cnnjax import store
-
     try:
-        store.write_json(path, rows)
+        write_json(path, rows)
     except OSError as error:
         raise ConfigError(f"--json={path} cannot be written: {error.strerror}") from None
 
@@ -268,7 +268,7 @@ def print_rows(
     for name, own in scores.arms.items():
         sound = own[np.isfinite(own)]
         mean = float(sound.mean()) if len(sound) else math.nan
-        bounds = stats.mean_interval(sound)
+        bounds = statistics.mean_interval(sound)
         digits = count_digits(bounds, mean)
         low, high = (text.number(bound, digits) for bound in bounds)
         table.add_row(

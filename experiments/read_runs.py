@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from cnnjax import flags
-from cnnjax.knobs import ConfigError
+from cnnjax.config import flags
+from cnnjax.config.knobs import ConfigError
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 FAILED = ("", "nan", "-nan", "failed")  # scores of a run that failed

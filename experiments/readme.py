@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from absl import flags as absl_flags
 
-from cnnjax import flags, store
-from cnnjax.knobs import ConfigError
+from cnnjax.config import flags
+from cnnjax.config.knobs import ConfigError
+from cnnjax.records.atomic import write_text
 from experiments import script
 
 DESCRIPTION = """
@@ -33,7 +34,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ConfigError(f"{readme} has no lines {BEGIN} and {END}: add them")
-    store.write_text(readme, before + BEGIN + "\n" + render(folder) + END + after)
+    write_text(readme, before + BEGIN + "\n" + render(folder) + END + after)
     return script.DONE
 
 

@@ -4,7 +4,7 @@ import collections
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cnnjax.study import Study
+from cnnjax.study.claims import Study
 from experiments.claims import article
 
 
@@ -62,7 +62,7 @@ def _known_row(known: Any, outcome: Any) -> dict[str, Any]:
 
 
 def _study_rows(study: Study, judgement: Any) -> list[dict[str, Any]]:
-    from cnnjax import judge  # imports JAX, and `--list` needs none of it
+    from cnnjax.study import judge  # imports JAX, and `--list` needs none of it
 
     rows = []
     for claim in study.claims:

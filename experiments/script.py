@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from cnnjax import flags
-from cnnjax.knobs import ConfigError, RunError, printable
+from cnnjax.config import flags
+from cnnjax.config.knobs import ConfigError, RunError, printable
 
 WAITING = 0.1  # share of the time waited for data that is worth a word
 DONE, FAILED, INTERRUPTED = 0, 1, 75  # exit statuses; 2 is for a wrong command line

@@ -7,11 +7,12 @@ from typing import Any
 
 from absl import flags as absl_flags
 
-from cnnjax import config as config_lib
-from cnnjax import flags
-from cnnjax.config import Config
-from cnnjax.knobs import ConfigError, printable
-from cnnjax.names import Where
+from cnnjax.config import flags
+from cnnjax.config.config import Config, make_config, structure_of, to_json
+from cnnjax.config.datasets import Where
+from cnnjax.config.knobs import ConfigError, printable
+from cnnjax.records.atomic import write_json
+from cnnjax.records.provenance import program_version
 from experiments import conduct, script
 
 DESCRIPTION = """
@@ -44,7 +45,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     positional = flags.parse(values, argv, DESCRIPTION)
     if positional:
         flags.refuse(f"unexpected {positional[0]!r}: every choice is a flag, such as --pool=avg")
-    config = config_lib.make_config(flags.given_config(values))
+    config = make_config(flags.given_config(values))
     if values.plan:
         return print_cost(config, flags.read_where(values), flags.find_sources(values, argv))
     if not values.workdir:
@@ -59,19 +60,21 @@ def print_cost(config: Config, where: Where, sources: dict[str, set[str]]) -> in
     """Prints what the network costs, layer by layer, and what is in force; trains nothing."""
     from rich.console import Console
 
-    from cnnjax import backend
+    from cnnjax.sweep import backend
 
     backend.configure_jax()
-    from cnnjax import cost, explain, spread
+    from cnnjax.config import explain
     from cnnjax.data import load
+    from cnnjax.networks import cost
     from cnnjax.report import terminal
+    from cnnjax.sweep import placement
 
     info = load.load_info(config, where)
     terminal.print_cost(config, cost.measure(config, *info), Console())
     for line in explain.describe_choices(explain.explain(config, sources)):
         print(line)
     conduct.print_network_notes([config], [info])
-    print(f"data: {load.describe_feed(config, where, spread.data_budget())}")
+    print(f"data: {load.describe_feed(config, where, placement.data_budget())}")
     return script.DONE
 
 
@@ -88,41 +91,43 @@ def train(
     """
     import time
 
-    from cnnjax import backend
+    from cnnjax.sweep import backend
 
     backend.configure_jax()
-    from cnnjax import checkpoint, cost, group, outcome, spread, store
     from cnnjax.data import load, transform
-    from cnnjax.engines import local
+    from cnnjax.measures import outcome
+    from cnnjax.networks import cost
+    from cnnjax.sweep import checkpoints, group, placement
+    from cnnjax.sweep.engines import local
 
     info = load.load_info(config, where)
     measured = cost.measure(config, *info)
     conduct.print_network_notes([config], [info])
-    dataset = load.load_dataset(config, where, spread.data_budget())
+    dataset = load.load_dataset(config, where, placement.data_budget())
     transform.check(config, dataset)
     conduct.print_notes(dataset)
-    provenance = local.make_provenance(config, dataset, store.program_version())
+    provenance = local.make_provenance(config, dataset, program_version())
     claim_workdir(workdir, config, provenance)
     if (workdir / "result.json").exists():
         print_result(workdir)
         return script.DONE
 
     begin = time.perf_counter()
-    structure = config_lib.structure_of(config)
-    mesh = spread.make_group_mesh(structure, 1, dataset)
+    structure = structure_of(config)
+    mesh = placement.make_group_mesh(structure, 1, dataset)
     data = group.place_data(structure, dataset, mesh)
-    numbers = spread.stack_numbers([config], mesh, data.spec)
+    numbers = placement.stack_numbers([config], mesh, data.spec)
     every = checkpoint_every or config.eval_every
     lengths = group.segment_lengths(structure, checkpoint_every=every)
     executables = group.compile_group(structure, numbers, data, mesh, lengths)
     compile_seconds = time.perf_counter() - begin
 
     states = executables.init(numbers)
-    manager = checkpoint.open_manager(workdir)
-    restored = checkpoint.restore(manager, states)
+    manager = checkpoints.open_manager(workdir)
+    restored = checkpoints.restore(manager, states)
     start, states = restored or (0, states)
-    metrics = checkpoint.load_metrics(workdir / "metrics.jsonl", start)
-    checkpoint.write_metrics(workdir / "metrics.jsonl", metrics)
+    metrics = checkpoints.load_metrics(workdir / "metrics.jsonl", start)
+    checkpoints.write_metrics(workdir / "metrics.jsonl", metrics)
     step, seconds, stopped = start, 0.0, False
     with (
         script.progress_bar(1, (config.steps - start) * config.batch_size) as bar,
@@ -131,11 +136,11 @@ def train(
         for segment in group.train_group(executables, structure, numbers, data, states, every):
             if segment.validation is not None:
                 metrics.append(group.describe_segment(segment, lane=0))
-                checkpoint.write_metrics(workdir / "metrics.jsonl", metrics)
+                checkpoints.write_metrics(workdir / "metrics.jsonl", metrics)
             states, seconds = segment.states, seconds + segment.seconds
             stopped = should_stop() and segment.step < config.steps
             if stopped or segment.step == config.steps or (every and segment.step % every == 0):
-                checkpoint.save(manager, segment.step, states)
+                checkpoints.save(manager, segment.step, states)
             bar.on_examples((segment.step - step) * config.batch_size)
             bar.on_waiting(segment.waiting / segment.seconds)
             step = segment.step
@@ -149,7 +154,7 @@ def train(
     scores = group.finish_lane(metrics, begun, found, data, lane=0)
     scores = outcome.hide(scores) if scores["diverged"] else scores
     trained = (config.steps - start) * config.batch_size
-    store.write_json(
+    write_json(
         workdir / "result.json",
         {
             **scores,
@@ -170,16 +175,19 @@ def claim_workdir(workdir: pathlib.Path, config: Config, provenance: dict[str, A
 
     Raises ConfigError where the folder holds a run of another config, data set or program.
     """
-    from cnnjax import names, origin, store
+    from cnnjax.config import datasets
+    from cnnjax.records import origin
 
     if not (workdir / "config.json").exists():
-        store.write_json(workdir / "provenance.json", provenance)
-        store.write_json(workdir / "config.json", config_lib.to_json(config))
+        write_json(workdir / "provenance.json", provenance)
+        write_json(workdir / "config.json", to_json(config))
         return
     there = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
-    here = config_lib.to_json(config)
+    here = to_json(config)
     for name, value in here.items():
-        moved = name == "dataset" and names.without_path(there[name]) == names.without_path(value)
+        moved = name == "dataset" and datasets.without_path(there[name]) == datasets.without_path(
+            value
+        )
         if there.get(name) != value and not moved:  # the origin tells other data
             raise ConfigError(
                 f"{workdir} holds a run with --{name}={there.get(name)}, not {value}: give another"

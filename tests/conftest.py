@@ -22,10 +22,11 @@ os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0" + (
 import jax
 import pytest
 
-from cnnjax import group
-from cnnjax.config import Config
+from cnnjax.config.config import Config
+from cnnjax.config.datasets import Where
 from cnnjax.data import load
-from cnnjax.names import Where
+from cnnjax.data.dataset import Dataset
+from cnnjax.sweep import group
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -83,7 +84,7 @@ def data_dir(tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def digits(data_dir) -> load.Dataset:
+def digits(data_dir) -> Dataset:
     return load.load_dataset(Config(), Where(os.fspath(data_dir)))
 
 

@@ -1,4 +1,4 @@
-"""cnnjax.data.prepare for tests: downloads come from the loopback, and MNIST is small.
+"""cnnjax.data.sources.prepare for tests: downloads come from the loopback, and MNIST is small.
 
 The environment's LOOPBACK says, as JSON: `port` of the host, `published` sizes and checksums by
 address, `counts` of MNIST's images, and `most_bytes` that one file on the disk may have.
@@ -13,7 +13,7 @@ import requests
 from tensorflow_datasets.core.download import checksums
 from tensorflow_datasets.image_classification import mnist
 
-from cnnjax.data import prepare
+from cnnjax.data.sources import prepare
 
 settings = json.loads(os.environ["LOOPBACK"])
 mnist._TRAIN_EXAMPLES, mnist._TEST_EXAMPLES = settings.get("counts", (200, 60))

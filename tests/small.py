@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from cnnjax import config as config_lib
-from cnnjax.config import KNOBS, Config
+from cnnjax.config.config import KNOBS, Config, make_config
 
 _NARROW = {"width_multiplier": 0.07}
 _RESNET = {**_NARROW, "image_size": 16}
@@ -33,4 +32,4 @@ assert set(SMALL) == set(KNOBS["model"].choices)
 
 
 def make_small(model: str, **given: Any) -> Config:
-    return config_lib.make_config({"model": model, **SMALL[model], **given})
+    return make_config({"model": model, **SMALL[model], **given})

@@ -21,7 +21,7 @@ def test_ruff(command):
 def test_files_are_short():
     long = {
         str(path.relative_to(ROOT)): lines
-        for pattern in ("cnnjax/**/*.py", "experiments/**/*.py", "tests/*.py", "*.py")
+        for pattern in ("cnnjax/**/*.py", "experiments/**/*.py", "tests/**/*.py", "*.py")
         for path in ROOT.glob(pattern)
         if (lines := len(path.read_text().splitlines())) > 320
     }

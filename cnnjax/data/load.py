@@ -5,52 +5,23 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from cnnjax.config import Config
-from cnnjax.data import check, decode, drawings, files, folder, official, prepared, source
+from cnnjax.config.config import Config, request_of
+from cnnjax.config.datasets import DataName, Request, Where, parse
+from cnnjax.config.knobs import ConfigError
+from cnnjax.data import decode, source
+from cnnjax.data.builders import drawings
+from cnnjax.data.dataset import Dataset, Split
 from cnnjax.data.source import Arrays, Example, Source
-from cnnjax.knobs import ConfigError
-from cnnjax.names import DataName, Request, Where, parse
+from cnnjax.data.sources import check, files, folder, official, prepared
 
 POSITIONS = {"dot": drawings.dot_positions}  # data set -> where each class lies [classes, 2]
 AT_ONCE = 256  # examples that a core decodes before it takes the next
 SAMPLE = 2048  # training images that stand for all in the statistics of a streamed data set
 FEW = 20_000  # test examples that a plan reads for the sake of their classes
 SPLITS = ("train", "validation", "test")
-
-
-class Split(NamedTuple):
-    """Examples in a fixed order."""
-
-    images: np.ndarray  # [n, height, width, channels] uint8, or float32 where pixels are no bytes
-    labels: np.ndarray  # [n] int32
-
-
-class Dataset(NamedTuple):
-    """A data set in memory, with the hash of all its examples and labels.
-
-    Where it is streamed, `train` holds only a sample of the training images, and `stream` all.
-    """
-
-    name: str
-    num_classes: int
-    train: Split
-    validation: Split
-    test: Split
-    fingerprint: str
-    positions: np.ndarray | None = None  # row and column of each class [classes, 2], in pixels
-    stream: Sequence[Example] | None = None
-    notes: tuple[str, ...] = ()  # what a person should know, one line each
-    class_names: tuple[str, ...] = ()
-    cluster: np.ndarray | None = None  # of each test image [n] int32: which belong together
-
-
-def request_of(config: Config) -> Request:
-    """What of a run decides which examples are loaded."""
-    return Request(*(getattr(config, name) for name in Request._fields))
 
 
 def check_request(request: Request) -> DataName:
@@ -273,27 +244,3 @@ def describe_feed(config: Config, where: Where, budget: int) -> str:
 def majority_share(dataset: Dataset) -> float:
     """The share of the test images in the most frequent class: what a constant answer gets."""
     return check.majority_share(dataset.test.labels)
-
-
-def check_train_examples(dataset: Dataset, num_examples: int) -> None:
-    """Raises ConfigError where the training split holds fewer than `num_examples`."""
-    available = len(dataset.train.labels if dataset.stream is None else dataset.stream)
-    if num_examples > available:
-        raise ConfigError(
-            f"--train_examples={num_examples} is more than the {available} training images"
-            f" of {dataset.name}: give at most {available}, or 0 for all"
-        )
-
-
-def take_train(dataset: Dataset, num_examples: int) -> Dataset:
-    """The data set with the first `num_examples` of its training split; 0 keeps all.
-
-    Raises ConfigError where the split holds fewer.
-    """
-    check_train_examples(dataset, num_examples)
-    if dataset.stream is not None:
-        return dataset._replace(
-            stream=source.Taken(dataset.stream, range(num_examples or len(dataset.stream)))
-        )
-    keep = num_examples or len(dataset.train.labels)
-    return dataset._replace(train=Split(dataset.train.images[:keep], dataset.train.labels[:keep]))

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from cnnjax.config import Config
+from cnnjax.config.config import Config
+from cnnjax.config.knobs import ConfigError
 from cnnjax.data import decode
 from cnnjax.data.source import Example
-from cnnjax.knobs import ConfigError
 
 CHUNK_BYTES = 2**27  # of images that a device takes at once; two such chunks are in memory
 AHEAD = 2  # batches that wait at most, besides those in the making; for each lane

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from cnnjax.config import Config
-from cnnjax.data import load, stream
-from cnnjax.data.load import Dataset, Split
-from cnnjax.knobs import ConfigError
+from cnnjax.config.config import Config
+from cnnjax.config.knobs import ConfigError
+from cnnjax.data import stream
+from cnnjax.data.dataset import Dataset, Split, check_train_examples, take_train
 
 PERMUTATION_SEED = 1  # fixed: all runs and arms share one order
 
@@ -69,7 +69,7 @@ def merge_channels(mean: Any, std: Any) -> tuple[float, float]:
 
 def check(config: Config, dataset: Dataset) -> None:
     """Raises ConfigError where a run asks for what this data set does not have."""
-    load.check_train_examples(dataset, config.train_examples)
+    check_train_examples(dataset, config.train_examples)
     if dataset.stream is not None:
         stream.check(config, dataset.train.images.dtype)
     check_augmentation(config, *dataset.train.images.shape[1:3])
@@ -111,7 +111,7 @@ def transform(config: Config, dataset: Dataset) -> Dataset:
     """
     check(config, dataset)
     if not draws_by_seed(config, dataset):
-        dataset = load.take_train(dataset, config.train_examples)
+        dataset = take_train(dataset, config.train_examples)
     if not config.permute_pixels:
         return dataset
     train, validation, test = (

@@ -28,7 +28,7 @@ def batch_norm(
 
     The variance is the mean of squares less the squared mean, of distances from the mean of the
     first image. That mean is less than sqrt(N) deviations from the one of all N images, so that
-    little cancels: see tests/test_norm.py for the error, with means of 1000 and more deviations.
+    little cancels: tests/ops/test_norm.py has the error, with means of 1000 and more deviations.
     """
     axes, wide = tuple(range(maps.ndim - 1)), precision.widen(maps)
     first = wide[:1].mean(axes)

@@ -1,1 +1,4 @@
-"""What a study found, for a terminal, a browser and other programs."""
+"""What a study found, for a terminal, a browser and other programs.
+
+It imports the rooms up to `study`; whatever it says was decided there.
+"""

@@ -10,11 +10,10 @@ import numpy as np
 from matplotlib import figure, ticker
 from scipy import stats
 
-from cnnjax import metrics
-from cnnjax import study as study_lib
-from cnnjax.judge import Arm, Judgement
-from cnnjax.knobs import format_value
+from cnnjax.config.knobs import format_value
 from cnnjax.report import text
+from cnnjax.study import claims, metrics
+from cnnjax.study.judge import Arm, Judgement
 
 INK = "#010203"  # stands for the page's own text colour, put in its place at the end
 VERDICT_COLORS = {
@@ -70,7 +69,7 @@ def draw_all(judgement: Judgement) -> dict[str, Drawing]:
         drawings = {"differences": draw_differences(judgement.verdicts)}
         curved = [arm for arm in judgement.arms if any(len(r.metrics) > 1 for r in arm.records)]
         if curved:
-            drawings["curves"] = draw_curves(study_lib.varied_knobs(judgement.study), curved)
+            drawings["curves"] = draw_curves(claims.varied_knobs(judgement.study), curved)
         tried = [arm for arm in judgement.arms if _find_robustness(arm)]
         if tried:
             drawings["robustness"] = draw_robustness(tried)

@@ -14,11 +14,10 @@ from typing import Any
 import filelock
 import jinja2
 
-from cnnjax import config as config_lib
-from cnnjax import disk
-from cnnjax.config import Config
-from cnnjax.knobs import ConfigError
-from cnnjax.study import Study
+from cnnjax.config.config import Config, to_json
+from cnnjax.config.knobs import ConfigError
+from cnnjax.records import atomic
+from cnnjax.study.claims import Study
 
 ABOUT = "about.json"  # what the index shows of a report, and its hash
 PAGE = "report.html"
@@ -40,7 +39,7 @@ def hash_study(study: Study, base: Config, seeds: Sequence[int]) -> str:
     seeds; not its name.
     """
     data = study._replace(name="", settings={})
-    return hash_of([data._asdict(), config_lib.to_json(base), list(seeds)])
+    return hash_of([data._asdict(), to_json(base), list(seeds)])
 
 
 def make_templates() -> jinja2.Environment:
@@ -81,7 +80,7 @@ def replace(
     new = pathlib.Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
     try:
         write(new)
-        disk.write_text(new / ABOUT, json.dumps(about, indent=1) + "\n")
+        atomic.write_text(new / ABOUT, json.dumps(about, indent=1) + "\n")
         new.chmod(0o755)  # mkdtemp's own mode hides the folder from colleagues
         with filelock.FileLock(folder.parent / ".reports.lock"):
             if place.exists():
@@ -112,7 +111,7 @@ def _keep(folder: pathlib.Path, new: pathlib.Path, hash: str) -> None:
         shutil.copytree(folder, below, symlinks=True, ignore=ignore, dirs_exist_ok=True)
         if (below / PAGE).exists():  # its links to other reports now start one folder deeper
             html = (below / PAGE).read_bytes()
-            disk.write_bytes(below / PAGE, html.replace(b'href="../', b'href="../../'))
+            atomic.write_bytes(below / PAGE, html.replace(b'href="../', b'href="../../'))
 
 
 def _swap(new: pathlib.Path, folder: pathlib.Path) -> None:
@@ -157,7 +156,7 @@ def write_index(runs: pathlib.Path) -> pathlib.Path:
     """Writes `runs/index.html`, which lists every report, and gives its path."""
     path = runs / "index.html"
     html = make_templates().get_template("index.html").render(reports=list_reports(runs))
-    disk.write_text(path, html)
+    atomic.write_text(path, html)
     return path
 
 

@@ -7,11 +7,15 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from cnnjax import knobs, metrics, names, origin, store
-from cnnjax import study as study_lib
-from cnnjax.config import KNOBS
-from cnnjax.judge import Arm, Judgement, verdict_of
+from cnnjax.config import datasets as datasets_lib
+from cnnjax.config import knobs
+from cnnjax.config.config import KNOBS
+from cnnjax.records import origin
+from cnnjax.records.atomic import write_bytes, write_json, write_text
 from cnnjax.report import figures, folders, scope, tables, text
+from cnnjax.study import claims as claims_lib
+from cnnjax.study import metrics
+from cnnjax.study.judge import Arm, Judgement, verdict_of
 
 RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equal",
              "!=": "against"}  # fmt: skip
@@ -30,13 +34,13 @@ def write_report(
 
     def write(folder: pathlib.Path) -> None:
         drawings = write_figures(folder, rendered)
-        store.write_json(folder / "verdicts.json", list(judgement.verdicts))
-        store.write_text(folder / "records.csv", tables.write_csv(list_records(judgement)))
-        store.write_text(folder / "verdicts.csv", tables.write_csv(list_verdicts(judgement)))
-        store.write_text(folder / "verdicts.tex", tables.write_latex(show_verdicts(judgement)))
-        store.write_text(folder / "arms.tex", tables.write_latex(list_arms(judgement)))
+        write_json(folder / "verdicts.json", list(judgement.verdicts))
+        write_text(folder / "records.csv", tables.write_csv(list_records(judgement)))
+        write_text(folder / "verdicts.csv", tables.write_csv(list_verdicts(judgement)))
+        write_text(folder / "verdicts.tex", tables.write_latex(show_verdicts(judgement)))
+        write_text(folder / "arms.tex", tables.write_latex(list_arms(judgement)))
         html = render_page(judgement, drawings, command, scoreboard)
-        store.write_text(folder / folders.PAGE, html)
+        write_text(folder / folders.PAGE, html)
 
     folders.replace(directory, describe_report(judgement, command), write)
     return directory / folders.PAGE
@@ -67,8 +71,8 @@ def write_figures(directory: pathlib.Path, drawings: dict[str, figures.Drawing])
     """Writes each figure as SVG and PDF; gives the SVG texts."""
     rendered = {name: figures.render_svg(drawing) for name, drawing in drawings.items()}
     for name, svg in rendered.items():
-        store.write_text(directory / "figures" / f"{name}.svg", svg)
-        store.write_bytes(directory / "figures" / f"{name}.pdf", figures.render_pdf(drawings[name]))
+        write_text(directory / "figures" / f"{name}.svg", svg)
+        write_bytes(directory / "figures" / f"{name}.pdf", figures.render_pdf(drawings[name]))
     return rendered
 
 
@@ -77,7 +81,7 @@ def list_records(judgement: Judgement) -> list[dict[str, Any]]:
 
     All rows have the same columns, also where arms have unlike scores; a failed run's are empty.
     """
-    varied = study_lib.varied_knobs(judgement.study)
+    varied = claims_lib.varied_knobs(judgement.study)
     rows = [
         {
             "arm": arm.name,
@@ -156,7 +160,7 @@ def make_environment() -> jinja2.Environment:
         "brief": text.brief, "measure": text.measure, "difference": text.describe_difference,
         "bounds": text.describe_bounds,
         "claim": text.describe_claim, "effect": text.describe_effect, "level": text.level,
-        "value": knobs.format_value, "arm": study_lib.name_arm,
+        "value": knobs.format_value, "arm": claims_lib.name_arm,
         "agreement": figures.describe_agreement,
     }  # fmt: skip
     return environment
@@ -179,7 +183,7 @@ def render_page(
         for claim in judgement.study.claims
         for rows in [[row for row in judgement.verdicts if row["claim"] == claim.id]]
     ]
-    arms, varied = judgement.arms, study_lib.varied_knobs(judgement.study)
+    arms, varied = judgement.arms, claims_lib.varied_knobs(judgement.study)
     own_datasets = list(dict.fromkeys(arm.config.dataset for arm in arms))
     drawn = dict.fromkeys(("robustness", "published", "curves"), "") | drawings
     return make_environment().get_template("page.html").render(
@@ -204,7 +208,7 @@ def render_page(
         confounds={arm.name: confounds(arm, arms[0]) for arm in arms},
         provenances=summarise_provenance(judgement),
         mixed=judgement.mixed,
-        sources={name: names.describe(name) for name in own_datasets},
+        sources={name: datasets_lib.describe(name) for name in own_datasets},
         drawings=drawn,
         command=command,
         scoreboard=scoreboard,

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import matplotlib
 
-from cnnjax import decision, metrics, stats, store
-from cnnjax.judge import Judgement
+from cnnjax.records.atomic import write_json, write_text
 from cnnjax.report import figures, folders, page, tables, text
+from cnnjax.study import decision, metrics, statistics
+from cnnjax.study.judge import Judgement
 
 CLASSES = {"cited": "cited", "not testable here": "untestable", "not yet run": "waiting"}
 
@@ -33,11 +34,11 @@ def write_scoreboard(
 
     def write(folder: pathlib.Path) -> None:
         content = {"command": command, "facts": facts, "odds": odds._asdict(), "rows": list(rows)}
-        store.write_json(folder / "scoreboard.json", content)
+        write_json(folder / "scoreboard.json", content)
         for suffix, write_table in (
             ("csv", tables.write_csv), ("tex", tables.write_latex), ("md", tables.write_markdown)
         ):  # fmt: skip
-            store.write_text(folder / f"scoreboard.{suffix}", write_table(shown))
+            write_text(folder / f"scoreboard.{suffix}", write_table(shown))
         drawings = page.write_figures(folder, rendered)
         html = page.make_environment().get_template("scoreboard.html").render(
             rows=[{"heads": [], "others": {}, "tried_as": "", "study": "", **row} for row in rows],
@@ -51,7 +52,7 @@ def write_scoreboard(
             meaning=text.MEANING,
             describe_odds=describe_odds,
         )  # fmt: skip
-        store.write_text(folder / folders.PAGE, html)
+        write_text(folder / folders.PAGE, html)
 
     about = {
         "hash": folders.hash_of([page.describe_report(own, "")["hash"] for own in judgements]),
@@ -92,15 +93,15 @@ def weigh(rows: Sequence[dict[str, Any]]) -> Odds:
     own = [row for row in rows if row.get("heads")]
     p_values = [max(head["p_adjusted"] for head in row["heads"]) for row in own]
     known = [1.0 if math.isnan(p) else p for p in p_values]
-    holm = stats.holm(known) if known else []
+    holm = statistics.holm(known) if known else []
     apart = {"ahead", "behind"}  # a difference: equivalence has no p
     return Odds(
         num_judged=len(own),
-        expected_false=stats.ALPHA * len(own),
+        expected_false=statistics.ALPHA * len(own),
         survivors=tuple(
             f"{row['id']} {row['study']}"
             for row, p in zip(own, holm, strict=True)
-            if p < stats.ALPHA and all(head["finding"] in apart for head in row["heads"])
+            if p < statistics.ALPHA and all(head["finding"] in apart for head in row["heads"])
         ),
         bound_by_images=tuple(
             f"{row['id']} {row['study']}"

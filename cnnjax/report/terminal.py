@@ -5,14 +5,14 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from cnnjax import metrics
-from cnnjax.config import Config
-from cnnjax.cost import Cost
-from cnnjax.judge import Judgement, verdict_of
-from cnnjax.plan import Plan
+from cnnjax.config.config import Config
+from cnnjax.networks.cost import Cost
 from cnnjax.report import console as console_lib
 from cnnjax.report import figures, scope, text
-from cnnjax.study import Study
+from cnnjax.study import metrics
+from cnnjax.study.claims import Study
+from cnnjax.study.judge import Judgement, verdict_of
+from cnnjax.study.plan import Plan
 
 
 def print_judgement(judgement: Judgement, console: Console) -> None:

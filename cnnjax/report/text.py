@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from cnnjax import metrics
+from cnnjax.study import metrics
 
 
 def number(value: float | None, digits: int = 2, signed: bool = False) -> str:

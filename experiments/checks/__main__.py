@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from absl import flags as absl_flags
 
-from cnnjax import flags
+from cnnjax.config import flags
 from experiments import script
 from experiments.checks import tpu
 

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import integrate, stats
 
-from cnnjax import models, optim
+from cnnjax.networks import models
 from cnnjax.ops import activation, pool
+from cnnjax.training import optimizers
 from experiments.checks import Outcome, decide
 
 
@@ -72,7 +73,7 @@ def check_learning_rate() -> Outcome:
 
     def descend(curvature: jax.Array, start: jax.Array, rate: jax.Array) -> jax.Array:
         numbers = {"learning_rate": rate, "weight_decay": jnp.zeros((), rate.dtype)}
-        optimizer = optim.OPTIMIZERS["sgd"](numbers, lambda step: rate)
+        optimizer = optimizers.OPTIMIZERS["sgd"](numbers, lambda step: rate)
 
         def step(carry: tuple, _: None) -> tuple:
             x, state = carry

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from cnnjax import config as config_lib
-from cnnjax import cost
-from cnnjax.config import Config
+from cnnjax.config.config import WINDOWS, Config
+from cnnjax.networks import cost
 from cnnjax.ops import conv
 from experiments.checks import Outcome, decide
 
@@ -161,7 +160,7 @@ def check_pool_shrinks() -> Outcome:
     without = measure(Config(pool="none"))
     poolings = [
         measure(Config(pool=pool, pool_size=size, pool_padding=padding, pool_every=1))
-        for pool in config_lib.WINDOWS
+        for pool in WINDOWS
         for size in (2, 3)
         for padding in ("VALID", "SAME")
     ]

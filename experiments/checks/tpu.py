@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from cnnjax.config import Config
+from cnnjax.config.config import Config
 
 # Nobody must look for hardware, or ask a cloud's metadata server for it.
 SETTINGS = {
@@ -52,21 +52,18 @@ def is_installed() -> bool:
 
 def list_networks(everything: bool) -> dict[str, Config]:
     """Configs by name: three in bfloat16, or every model in both precisions."""
-    from cnnjax import config as config_lib
-    from cnnjax.config import KNOBS
+    from cnnjax.config.config import KNOBS, make_config
 
     shared = {"steps": STEPS, "eval_every": 0, "lanes_strategy": "vmap", "batch_size": 16}
     if not everything:
         chosen = {"cnn": {}, "resnet20": {}, "airbench94": {"width_multiplier": 0.125}}
         return {
-            f"{model} bfloat16": config_lib.make_config(
-                {"model": model, "dtype": "bfloat16", **own, **shared}
-            )
+            f"{model} bfloat16": make_config({"model": model, "dtype": "bfloat16", **own, **shared})
             for model, own in chosen.items()
         }
     narrow = {"width_multiplier": 0.125}
     return {
-        f"{model} {dtype}": config_lib.make_config(
+        f"{model} {dtype}": make_config(
             {
                 "model": model, "dtype": dtype, **shared,
                 **(narrow if _reads(model, "width_multiplier") else {}),
@@ -79,11 +76,10 @@ def list_networks(everything: bool) -> dict[str, Config]:
 
 def _reads(model: str, name: str) -> bool:
     """Whether a knob means something to a model."""
-    from cnnjax import config as config_lib
-    from cnnjax.config import KNOBS
+    from cnnjax.config.config import KNOBS, find_obstacle, make_config
 
-    values = vars(config_lib.make_config({"model": model}))
-    return config_lib.find_obstacle(KNOBS[name], values) is None
+    values = vars(make_config({"model": model}))
+    return find_obstacle(KNOBS[name], values) is None
 
 
 def compile_all(everything: bool, topology: str) -> Iterator[Compiled | Failure]:
@@ -92,7 +88,7 @@ def compile_all(everything: bool, topology: str) -> Iterator[Compiled | Failure]
     Raises ConfigError on a topology that the compiler does not know.
     """
     os.environ.update(SETTINGS)  # before JAX starts
-    from cnnjax import layouts
+    from cnnjax.config import layouts
 
     if not everything:  # two blocks compile in a fifth of the time of nine
         layouts.RESNETS["resnet20"] = layouts.ResNet((16,), (2,))
@@ -111,7 +107,7 @@ def make_mesh(topology: str) -> Any:
     from jax.experimental import topologies
     from jax.sharding import AxisType, Mesh
 
-    from cnnjax.knobs import ConfigError
+    from cnnjax.config.knobs import ConfigError
 
     jax.config.update("jax_platforms", "cpu")
     try:
@@ -131,24 +127,24 @@ def compile_network(name: str, config: Config, mesh: Any) -> Iterator[Compiled]:
     import numpy as np
     from jax.sharding import NamedSharding, PartitionSpec
 
-    from cnnjax import config as config_lib
-    from cnnjax import group, program, spread
-    from cnnjax.config import KNOBS
+    from cnnjax.config.config import KNOBS, numbers_of, structure_of
     from cnnjax.data.batches import Batches
+    from cnnjax.sweep import group, placement
+    from cnnjax.training import program
 
     shape = (1, 40, 1) if config.model.startswith("mnist1d") else (8, 8, 1)
-    structure = config_lib.structure_of(config)
+    structure = structure_of(config)
     spec = program.DataSpec(shape, 10, TRAINING, mean=100.0, std=50.0)
     # As many lanes as a chip trains in step: fewer would be filled up to these.
-    lanes = mesh.devices.size * spread.count_chunk(structure, spec, "tpu")
+    lanes = mesh.devices.size * placement.count_chunk(structure, spec, "tpu")
     everywhere, over_run = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), ("run",)))
 
     def describe(*sizes: int, dtype: Any = np.float32) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(sizes, dtype, sharding=everywhere)
 
     numbers: Any = {
-        knob: jax.ShapeDtypeStruct((lanes,), spread.DTYPES[KNOBS[knob].type], sharding=over_run)
-        for knob in config_lib.numbers_of(structure)
+        knob: jax.ShapeDtypeStruct((lanes,), placement.DTYPES[KNOBS[knob].type], sharding=over_run)
+        for knob in numbers_of(structure)
     }
     split = Batches(
         describe(1, TESTING, *shape, dtype=np.uint8), describe(1, TESTING, dtype=np.int32),

@@ -12,10 +12,10 @@ import optax
 from jax.flatten_util import ravel_pytree
 from sklearn import datasets
 
-from cnnjax import config as config_lib
-from cnnjax import group, models
-from cnnjax.config import Config
+from cnnjax.config.config import Config, make_config
+from cnnjax.networks import models
 from cnnjax.ops import activation, conv, pool
+from cnnjax.sweep import group
 from experiments.checks import Outcome, decide
 
 PARTS = ("forward pass", "loss", "backward pass", "update")
@@ -166,7 +166,7 @@ def train_with_and_without() -> np.ndarray:
 
 def check_initial_loss() -> Outcome:
     """Losses at initialisation against that of a uniform guess, ln(number of classes)."""
-    logistic = config_lib.make_config({"model": "logistic"})
+    logistic = make_config({"model": "logistic"})
     cases = {
         ("CNN", 10): Config(),
         ("MLP", 10): Config(model="mlp"),

@@ -1,6 +1,6 @@
 """The studies, one file a claim or close family of claims; each is data."""
 
-from cnnjax.study import Study
+from cnnjax.study.claims import Study
 from experiments.claims import (
     activation,
     connectivity,

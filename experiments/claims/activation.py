@@ -6,7 +6,7 @@ Average pooling in the first, since max pooling is itself non-linear. In the sec
 activation has its own rate and initial gain, chosen from nine settings on the validation split.
 """
 
-from cnnjax.study import Claim, Comparison, Study, Tuning, cross
+from cnnjax.study.claims import Claim, Comparison, Study, Tuning, cross
 
 NONLINEARITY = Study(
     name="nonlinearity",

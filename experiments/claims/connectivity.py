@@ -5,7 +5,7 @@
 Widths are chosen so that the arms have parameters within 3% of each other, which a test holds.
 """
 
-from cnnjax.study import Claim, Comparison, Study
+from cnnjax.study.claims import Claim, Comparison, Study
 
 ALL = {"connectivity": "all", "widths": (12, 21)}
 GROUPED = {"groups": 3, "widths": (12, 54)}

@@ -6,7 +6,7 @@ The twins have as many parameters as the CNN, within 1%. What convolution knows 
 pixels are; under one fixed permutation of all pixels it knows nothing.
 """
 
-from cnnjax.study import Claim, Comparison, Lead, Study, cross
+from cnnjax.study.claims import Claim, Comparison, Lead, Study, cross
 
 IMAGES, PERMUTED = {"permute_pixels": False}, {"permute_pixels": True}
 CNN, MLP, LOCAL, LOGISTIC = (

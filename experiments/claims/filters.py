@@ -3,7 +3,7 @@
 python launch.py learned-filters
 """
 
-from cnnjax.study import Claim, Comparison, Study, cross
+from cnnjax.study.claims import Claim, Comparison, Study, cross
 
 STUDY = Study(
     name="learned-filters",

@@ -5,7 +5,7 @@
 `fc-head`: widths are chosen so that both have parameters within 1%, which a test holds.
 """
 
-from cnnjax.study import Claim, Comparison, Score, Study
+from cnnjax.study.claims import Claim, Comparison, Score, Study
 
 FEW, MANY = {"train_examples": 100}, {"train_examples": 600}
 

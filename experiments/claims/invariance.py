@@ -5,7 +5,7 @@
 Trained on clean images without augmentation, tested on corrupted and moved ones.
 """
 
-from cnnjax.study import Claim, Comparison, Study, cross
+from cnnjax.study.claims import Claim, Comparison, Study, cross
 
 BASE = {"pool_every": 2, "robustness": True}
 INVARIANT = 0.95  # share of images that keep their class, or are recognised

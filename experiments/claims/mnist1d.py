@@ -5,7 +5,7 @@
 Three models on signals in order and under one fixed permutation. Nothing is tuned to meet it.
 """
 
-from cnnjax.study import Claim, Comparison, Lead, Published, Study, cross
+from cnnjax.study.claims import Claim, Comparison, Lead, Published, Study, cross
 
 SOURCE = "Greydanus and Kobak 2024, Scaling down deep learning with MNIST-1D, table 1"
 IN_ORDER, SHUFFLED = {"permute_pixels": False}, {"permute_pixels": True}

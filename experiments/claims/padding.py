@@ -6,7 +6,7 @@ Six borders under two heads: 12 arms; about a minute for 20 seeds on two CPU cor
 tells a network of places is another study: `python launch.py position`.
 """
 
-from cnnjax.study import Claim, Comparison, Study, cross
+from cnnjax.study.claims import Claim, Comparison, Study, cross
 
 FILLS = ("zero", "reflect", "circular", "edge")
 HEADS = ("flatten", "global_avg")

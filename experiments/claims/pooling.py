@@ -6,7 +6,7 @@ Six ways of shrinking maps in two sizes, on few and on many examples: 20 arms; a
 for 20 seeds on two CPU cores.
 """
 
-from cnnjax.study import Claim, Comparison, Lead, Study, cross
+from cnnjax.study.claims import Claim, Comparison, Lead, Study, cross
 
 FEW, MANY = {"train_examples": 100}, {"train_examples": 600}
 A_LOT = 0.02  # of accuracy

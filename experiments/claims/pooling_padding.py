@@ -5,7 +5,7 @@
 Trains 8 arms x 20 seeds; under a minute on two CPU cores.
 """
 
-from cnnjax.study import Comparison, Study, cross
+from cnnjax.study.claims import Comparison, Study, cross
 from experiments.claims import padding, pooling
 
 POOLS = ("max", "avg", "stride", "none")

@@ -5,7 +5,7 @@
 With a border that wraps around and a global average, no place differs from any other.
 """
 
-from cnnjax.study import Claim, Comparison, Study, cross
+from cnnjax.study.claims import Claim, Comparison, Study, cross
 
 WRAPPED = {"fill": "circular", "head": "global_avg"}
 ZEROS = {"fill": "zero", "head": "global_avg"}

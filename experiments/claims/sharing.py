@@ -3,7 +3,7 @@
 python launch.py parameter-sharing
 """
 
-from cnnjax.study import Claim, Comparison, Lead, Study, cross
+from cnnjax.study.claims import Claim, Comparison, Lead, Study, cross
 
 FEW, MANY = {"train_examples": 100}, {"train_examples": 600}
 SHARED, UNSHARED = {"conv": "standard"}, {"conv": "unshared"}

@@ -6,7 +6,7 @@ A convolution of stride 2 against one of stride 1 whose map is pooled, or thinne
 the same function at four times the multiplications.
 """
 
-from cnnjax.study import Claim, Comparison, Lead, Study, cross
+from cnnjax.study.claims import Claim, Comparison, Lead, Study, cross
 
 FEW, MANY = {"train_examples": 100}, {"train_examples": 600}
 

@@ -5,7 +5,7 @@ python launch.py initial-loss learning-rate batches
 
 import math
 
-from cnnjax.study import Claim, Comparison, Slope, Study, Tuning, cross
+from cnnjax.study.claims import Claim, Comparison, Slope, Study, Tuning, cross
 
 GUESS = math.log(10)  # loss of a uniform guess among ten classes
 

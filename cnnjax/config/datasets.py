@@ -1,0 +1,102 @@
+"""Which data can be asked for: the names of --dataset. Imports no JAX and no TFDS."""
+
+import difflib
+import functools
+import json
+import pathlib
+import re
+from typing import Any, NamedTuple
+
+from cnnjax.config.knobs import ConfigError
+
+BUILT_IN = ("digits", "mnist1d", "dot", "gratings", "shapes")  # need no network
+FILES = {
+    "folder": "folder:PATH, a subfolder of images a class",
+    "arrays": "arrays:PATH, a .npz or .mat file or a folder of .npy files, with x_train, y_train,"
+    " x_test, y_test, or x and y",
+    "idx": "idx:PATH, a folder of files in MNIST's format",
+}
+OFFICIAL = re.compile(r"(?P<name>\w+(/\w[\w.+-]*)?)(:(?P<version>\d+\.\d+\.\d+))?")
+ALLOWED = (
+    f"{'|'.join(BUILT_IN)}, a TFDS name such as mnist or cifar10:3.0.2, {'|'.join(FILES)}:PATH"
+)
+
+
+class DataName(NamedTuple):
+    """A value of --dataset, taken apart."""
+
+    kind: str  # built-in, tfds, or a key of FILES
+    name: str  # with the config behind a slash if one was given; of files their path
+    version: str = ""  # empty for the newest
+
+
+class Where(NamedTuple):
+    """Where data lie, and what to do about files that cannot be read. Changes no number."""
+
+    data_dir: str | None = None  # of prepared data sets
+    manual_dir: str | None = None  # of files that were downloaded by hand
+    skip_bad_files: bool = False
+
+
+class Request(NamedTuple):
+    """What of a Config decides which examples are loaded, and at what size."""
+
+    dataset: str
+    train_split: str
+    validation_split: str
+    test_split: str
+    image_size: int
+    eval_crop: float
+    feed: str
+    group_by: str
+
+
+@functools.cache
+def load_sources() -> dict[str, dict[str, Any]]:
+    """What is known of every data set by name: citation, licence, source (sources.json)."""
+    path = pathlib.Path(__file__).with_name("sources.json")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def parse(text: str) -> DataName:
+    """A value of --dataset. Raises ConfigError, with the nearest right name."""
+    kind, colon, path = text.partition(":")
+    if colon and kind in FILES:
+        if not path:
+            raise ConfigError(f"--dataset={text} lacks a path: give {FILES[kind]}")
+        return DataName(kind, path)
+    if text in BUILT_IN:
+        return DataName("built-in", text)
+    match = OFFICIAL.fullmatch(text)
+    known = load_sources()
+    if match and match["name"].split("/")[0] in set(known) - set(BUILT_IN):
+        return DataName("tfds", match["name"], match["version"] or "")
+    near = difflib.get_close_matches(text.split(":")[0].split("/")[0], [*known, *FILES], n=1)
+    hint = f"did you mean {near[0]}?" if near else f"give {ALLOWED}"
+    raise ConfigError(f"--dataset={text} is not known: {hint}")
+
+
+def without_path(dataset: str) -> str:
+    """A value of --dataset for an address: files of one's own are known by contents, not by path.
+
+    Such as folder: for folder:PATH; other names as they are.
+    """
+    kind, colon, _ = dataset.partition(":")
+    return kind + colon if kind in FILES else dataset
+
+
+def parse_pattern(text: str) -> re.Pattern[str]:
+    """A value of --group_by. Raises ConfigError where it is no regular expression."""
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise ConfigError(f"--group_by={text} is no regular expression: {error}") from None
+
+
+def describe(dataset: str) -> dict[str, str]:
+    """Citation, licence and source of a data set, each empty where it is not stated."""
+    name = parse(dataset)
+    known = load_sources().get(name.name.split("/")[0], {})
+    if name.kind in FILES:
+        return {"source": name.name, "licence": "", "citation": ""}
+    return {key: known.get(key, "") for key in ("source", "licence", "citation")}

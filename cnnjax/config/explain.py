@@ -1,0 +1,53 @@
+"""Whence the values of a run are: model, recipe, command line, or nobody. Imports no JAX."""
+
+import textwrap
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cnnjax.config import presets
+from cnnjax.config.config import KNOBS, Config, find_obstacle
+from cnnjax.config.knobs import format_value
+
+
+class Choice(NamedTuple):
+    """A value in force, and whence it is."""
+
+    name: str
+    value: Any
+    source: str
+
+
+def explain(config: Config, sources: Mapping[str, Collection[str]]) -> list[Choice]:
+    """Every knob that the run reads, with its value and its source.
+
+    That is the first of `sources` (such as {"command line": names}) that gives it, or else "model"
+    where the model sets it, or "default".
+    """
+    values, preset = vars(config), presets.PRESETS.get(config.model, {})
+    found = []
+    for name, knob in KNOBS.items():
+        of_model = name in preset and values[name] == preset[name]
+        if find_obstacle(knob, values) and not of_model:
+            continue
+        given = [source for source, names in sources.items() if name in names]
+        source = given[0] if given else "model" if of_model else "default"
+        found.append(Choice(name, values[name], source))
+    return found
+
+
+def describe_choices(choices: Sequence[Choice], width: int = 98) -> list[str]:
+    """The values in force by source, such as 'from the model: --padding=HALF', in lines of `width`.
+
+    Defaults are the last.
+    """
+    flags = {source: [] for _, _, source in choices if source != "default"} | {"default": []}
+    for name, value, source in choices:
+        flags[source].append(f"--{name}={format_value(value)}")
+    return [
+        line
+        for source, own in flags.items()
+        for line in textwrap.wrap(
+            f"from the {source}: {' '.join(own)}" if own else "", width,
+            subsequent_indent="  ", break_long_words=False, break_on_hyphens=False,
+        )
+    ]  # fmt: skip

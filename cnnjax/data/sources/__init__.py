@@ -1,0 +1,1 @@
+"""How each kind of data is opened and checked: TFDS, folders, arrays, files of MNIST's format."""

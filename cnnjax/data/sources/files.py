@@ -1,0 +1,228 @@
+"""Arrays from a person's own files: .npz, .npy and .mat, and the IDX format of MNIST."""
+
+import gzip
+import hashlib
+import pathlib
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnnjax.config import datasets
+from cnnjax.config.knobs import ConfigError, RunError
+from cnnjax.data.source import Arrays, Source
+from cnnjax.data.sources import check, holdout
+
+SPLITS = {  # what stands before or behind a name; nothing means train
+    "train": ("", "train", "training"),
+    "validation": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+WORDS = {  # what arrays may be called; where several are there, the first of these is read
+    "images": ("x", "images", "image", "imgs", "img", "pixels", "data", "inputs", "features"),
+    "labels": ("y", "labels", "label", "targets", "target", "classes", "class"),
+}
+USUAL = re.compile(r"[xy](_(train|val|valid|validation|test))?")  # names that need no note
+IDX_PARTS = {"train": r"train", "validation": r"val(id|idation)?", "test": r"(t10k|test)"}
+IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+
+
+class Meaning(NamedTuple):
+    """What the name of an array says."""
+
+    split: str
+    what: str  # images or labels
+    rank: tuple[int, int]  # the least is read, where several arrays mean the same
+
+
+MEANINGS = {
+    text: Meaning(split, what, (-len(end), rank))
+    for split, ends in SPLITS.items()
+    for what, words in WORDS.items()
+    for end in ends
+    for rank, word in enumerate(words)
+    for text in (end + word, word + end)
+}
+
+Pairs = Mapping[str, tuple[Any, Any]]  # images and labels by split
+
+
+def open_arrays(path: str) -> Source:
+    """The arrays of a .npz or .mat file, or of the .npy files of a folder.
+
+    By their names: x_train, y_train, x_test, y_test (x_val, y_val), or x and y, or what else
+    WORDS and SPLITS have. Nothing is unpickled. Raises ConfigError where there are none.
+    """
+    name, place = f"arrays:{path}", pathlib.Path(path).expanduser()
+    try:
+        keys, load = open_container(place)
+        chosen, notes = choose_arrays(name, keys)
+        arrays = {key: load(key) for pair in chosen.values() for key in pair}
+    except FileNotFoundError:
+        raise ConfigError(f"--dataset={name} is not a file") from None
+    except ConfigError:
+        raise
+    except Exception as error:  # of as many types as there are readers
+        raise ConfigError(f"--dataset={name} cannot be read: {explain(error)}") from None
+    pairs = {split: (arrays[x], arrays[y]) for split, (x, y) in chosen.items()}
+    return make_source(name, pairs, notes)
+
+
+def open_container(path: pathlib.Path) -> tuple[list[str], Callable[[str], np.ndarray]]:
+    """The names of the arrays in a file or folder, and what reads one of them."""
+    if path.suffix == ".npy" and path.is_file():
+        path = path.parent
+    if path.is_dir():
+        keys = sorted(file.stem for file in path.glob("[!.]*.npy"))
+        return keys, lambda key: np.load(path / f"{key}.npy", allow_pickle=False)
+    if path.suffix == ".mat":
+        from scipy import io  # takes a while
+
+        keys = [key for key, *_ in io.whosmat(path, appendmat=False)]
+        return keys, lambda key: io.loadmat(path, appendmat=False, variable_names=[key])[key]
+    file = np.load(path, allow_pickle=False)
+    if not isinstance(file, np.lib.npyio.NpzFile):
+        raise ValueError("it is one array: give a folder of .npy files, or a .npz file")
+    return list(file.files), file.__getitem__
+
+
+def explain(error: Exception) -> str:
+    """Why a file of arrays cannot be read, and what to do where that is known."""
+    if isinstance(error, NotImplementedError):
+        return "a .mat file of v7.3 is HDF5: save it with -v7"
+    why = " ".join(str(error).split()) or type(error).__name__
+    return f"{why}: save text by labels.astype(str)" if "allow_pickle" in why else why
+
+
+def choose_arrays(
+    name: str, keys: Iterable[str]
+) -> tuple[dict[str, tuple[str, str]], tuple[str, ...]]:
+    """The names of images and labels by split, and a note where they are not the usual ones.
+
+    Raises ConfigError where there is no train, or a split lacks one of the two.
+    """
+    found: dict[tuple[str, str], list[tuple[tuple[int, int], str]]] = {}
+    keys = list(keys)
+    for key in keys:
+        if meaning := MEANINGS.get(re.sub(r"[\W_]", "", key).lower()):
+            found.setdefault((meaning.split, meaning.what), []).append((meaning.rank, key))
+    chosen, said = {}, []
+    for split in SPLITS:
+        own = {what: sorted(found.get((split, what), [])) for what in WORDS}
+        if not any(own.values()) and split != "train":
+            continue
+        for what, candidates in own.items():
+            if not candidates and split == "train":
+                raise ConfigError(
+                    f"--dataset={name} holds {', '.join(keys) or 'no arrays'}: give x_train,"
+                    " y_train, x_test, y_test, or x and y"
+                )
+            if not candidates:
+                there = next(iter(sorted(sum(own.values(), []))))[1]
+                raise ConfigError(f"--dataset={name} holds {there} and no {what} of {split}: give"
+                                  " both, or leave it out")  # fmt: skip
+            if len({rank for rank, _ in candidates[:2]}) < len(candidates[:2]):
+                (_, one), (_, other) = candidates[:2]
+                raise ConfigError(f"--dataset={name} holds {one} and {other}, which may both be"
+                                  f" {what} of {split}: give one")  # fmt: skip
+        chosen[split] = own["images"][0][1], own["labels"][0][1]
+        said.append(f"{split} {' and '.join(chosen[split])}")
+    read = {key for pair in chosen.values() for key in pair}
+    rest = [key for key in keys if key not in read]
+    if rest or not all(USUAL.fullmatch(key) for key in read):
+        more = f"; not read: {check.list_names(rest)}" if rest else ""
+        return chosen, (f"read as images and labels of {', of '.join(said)}{more}",)
+    return chosen, ()
+
+
+def open_idx(path: str) -> Source:
+    """The IDX files of a folder, named as MNIST's are, gzipped or not.
+
+    Raises ConfigError where there are none or several of a kind, RunError where one is not whole.
+    """
+    name, root = f"idx:{path}", pathlib.Path(path).expanduser()
+    if not root.is_dir():
+        raise ConfigError(f"--dataset={name} is not a folder")
+    files = sorted(file for file in root.iterdir() if file.is_file() and file.name[0] != ".")
+    pairs = {}
+    for split, pattern in IDX_PARTS.items():
+        found: dict[str, dict[str, pathlib.Path]] = {}
+        for what in WORDS:
+            like = re.compile(rf"(^|[-_.]){pattern}[-_.]{what}")
+            found[what] = {f.name.removesuffix(".gz"): f for f in files if like.search(f.name)}
+            if len(found[what]) > 1:
+                raise ConfigError(f"--dataset={name} holds several files of {what} of {split}"
+                                  f" ({check.list_names(list(found[what]))}): give a folder with"
+                                  " one")  # fmt: skip
+        if any(found.values()) and not all(found.values()) and split != "train":
+            there = next(iter(found["images"] or found["labels"]))
+            raise ConfigError(f"--dataset={name} holds {there} alone: give both images and labels"
+                              f" of {split}, or leave it out")  # fmt: skip
+        if all(found.values()):
+            pairs[split] = tuple(read_idx(next(iter(own.values()))) for own in found.values())
+    if "train" not in pairs:
+        raise ConfigError(
+            f"--dataset={name} lacks train-images-idx3-ubyte and train-labels-idx1-ubyte (or the"
+            " same with .gz)"
+        )
+    return make_source(name, pairs)
+
+
+def read_idx(path: pathlib.Path) -> np.ndarray:
+    """The array of an IDX file. Raises RunError, naming it, where it is not whole."""
+    try:
+        raw = path.read_bytes()
+        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        zero, kind, rank = struct.unpack(">HBB", raw[:4])
+        shape = struct.unpack(f">{rank}I", raw[4 : 4 + 4 * rank])
+        values = np.frombuffer(raw, IDX_TYPES[kind], offset=4 + 4 * rank)
+        if zero or values.size != np.prod(shape):
+            raise ValueError(f"{values.size} values for shape {shape}")
+    except (OSError, EOFError, struct.error, zlib.error, KeyError, ValueError) as error:
+        raise RunError(f"{path} is not a whole IDX file: {error}") from None
+    return values.reshape(shape)
+
+
+def make_source(name: str, pairs: Pairs, notes: tuple[str, ...] = ()) -> Source:
+    """The data set of these arrays; what has no arrays of its own is held out of train.
+
+    Raises ConfigError where they do not fit together.
+    """
+    arranged = {split: put_first(np.asarray(x), np.asarray(y)) for split, (x, y) in pairs.items()}
+    moved = [split for split in pairs if arranged[split].shape != np.shape(pairs[split][0])]
+    if moved:
+        notes += (f"images of {', '.join(moved)} are counted along the last axis",)
+    images = check.cast_images(name, arranged)
+    values = {split: check.read_labels(name, split, y, len(images[split]))
+              for split, (_, y) in pairs.items()}  # fmt: skip
+    class_names, labels, said = check.number_classes(name, values)
+    notes += (*said, *check.compare_pixels(name, images))
+    hashes = [hashlib.sha256(image.tobytes()).hexdigest() for image in images["train"]]
+    shares = {split: share for split, share in holdout.SHARES.items() if split not in images}
+    held = holdout.split_by_hash(hashes, labels["train"].tolist(), shares)
+    splits = {split: Arrays(images[split], labels[split]) for split in images}
+    splits |= {split: Arrays(images["train"][own], labels["train"][own])
+               for split, own in held.items()}  # fmt: skip
+    labels = {split: splits[split].labels for split in SPLITS}
+    notes += check.check_classes(name, class_names, labels)
+    if copies := len(hashes) - len(set(hashes)):
+        notes += (f"{copies} training images are copies of others",)
+    digest = hashlib.sha256()
+    for split in sorted(splits):
+        digest.update(splits[split].images.tobytes() + splits[split].labels.tobytes())
+    fingerprint = digest.hexdigest()
+    height, width, channels = images["train"].shape[1:]
+    return Source(
+        datasets.without_path(name), class_names, channels, (height, width), splits,
+        lambda: fingerprint, labels, notes=notes,
+    )  # fmt: skip
+
+
+def put_first(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Images with the axis that counts them in front; MATLAB's files often have it last."""
+    count = labels.size if 1 in labels.shape else len(labels) if labels.ndim else 0
+    last = images.ndim in (3, 4) and len(images) != count and images.shape[-1] == count
+    return np.moveaxis(images, -1, 0) if last else images

@@ -1,0 +1,282 @@
+"""A person's own images: one subfolder a class, with or without train, val and test above them."""
+
+import concurrent.futures
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnnjax.config.knobs import ConfigError, RunError
+from cnnjax.data import decode, source
+from cnnjax.data.source import Example, Source
+from cnnjax.data.sources import check, holdout, layout
+from cnnjax.records import atomic
+
+SHOWN = 10  # names in a message
+MEMORY = 2  # version of what is remembered of a file
+
+
+class Found(NamedTuple):
+    """One file, after it was read once."""
+
+    path: str  # relative to the folder
+    label: str  # its class
+    split: str  # the folder it lay in; empty where there are none
+    digest: str  # of its bytes
+    width: int
+    height: int
+    channels: int
+    bits: int  # of a pixel's channel, as the file declares
+    peak: int  # greatest value, where bits are more than 8; else 0
+    error: str  # why it cannot be used; empty where it can
+
+
+def open_source(
+    path: str, cache: pathlib.Path, skip_bad_files: bool = False, group_by: str = ""
+) -> Source:
+    """The images below a folder; every file is read and decoded once, and remembered in `cache`.
+
+    Files whose paths share their match of the pattern `group_by` stay in one split. Raises
+    ConfigError where there are no classes or no images, or they do not fit together; RunError,
+    with their names, where files cannot be read and are not to be skipped.
+    """
+    root, name = pathlib.Path(path).expanduser().resolve(), f"folder:{path}"
+    if not root.is_dir():
+        raise ConfigError(f"--dataset={name} is not a folder")
+    listed = layout.list_files(name, root)
+    found, notes = scan(root, listed.files, cache), listed.notes
+    if bad := [file for file in found if file.error]:
+        shown = "; ".join(f"{layout.show([file.path])} ({file.error})" for file in bad[:SHOWN])
+        more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+        if not skip_bad_files:
+            raise RunError(
+                f"{len(bad)} of {len(found)} files in {root} are no images that can be used:"
+                f" {shown}{more}. Remove them, or give --skip_bad_files"
+            )
+        notes = (*notes, f"skipped {len(bad)} files: {shown}{more}")
+    found = [file for file in found if not file.error]
+    if not found:
+        raise ConfigError(
+            "; ".join([f"--dataset={name} holds no images: it needs a subfolder a class", *notes])
+        )
+    made = make_source(name, root, found, group_by)
+    return made._replace(notes=(*notes, *made.notes))
+
+
+def make_source(
+    name: str, root: pathlib.Path, found: Sequence[Found], group_by: str = ""
+) -> Source:
+    """The data set of files that can be read. Raises ConfigError where they do not fit together."""
+    groups = find_groups(name, found, group_by)
+    places = assign_splits(name, found, groups)
+    splits = {split: [found[index] for index in own] for split, own in places.items()}
+    class_names, labels, _ = check.number_classes(
+        name, {split: np.array([f.label for f in own], np.str_) for split, own in splits.items()}
+    )
+    notes = check.check_classes(name, class_names, labels)
+    number = {label: index for index, label in enumerate(class_names)}
+    channels = max(file.channels for file in found)
+    depth, said = find_depth(name, splits)
+
+    def read(file: Found) -> Example:
+        image = (root / file.path).read_bytes()
+        if file.bits > 8:
+            opened = decode.to_mode(decode.open_image(image), channels, depth)
+            return Example(decode.to_array(opened), number[file.label])
+        return Example(image, number[file.label])
+
+    sizes = {(file.height, file.width) for file in found}
+    contents = sorted((split, f.label, f.digest) for split, own in splits.items() for f in own)
+    digest = hashlib.sha256(json.dumps([contents, depth]).encode()).hexdigest()
+    return Source(
+        name="folder:",  # its path changes no number
+        class_names=class_names,
+        channels=channels,
+        size=sizes.pop() if len(sizes) == 1 else None,
+        splits={split: source.Mapped(files, read) for split, files in splits.items()},
+        find_hash=lambda: digest,
+        labels=labels,
+        cluster=None if groups is None else find_clusters(found, groups, places["test"]),
+        notes=(*said, *notes, *find_duplicates(splits)),
+    )
+
+
+def find_groups(name: str, found: Sequence[Found], group_by: str) -> list[str] | None:
+    """What each file's path has of the pattern: its groups, or else the whole match.
+
+    None without a pattern. Raises ConfigError where a path does not match.
+    """
+    if not group_by:
+        return None
+    matches = [re.search(group_by, file.path) for file in found]
+    strange = [f.path for f, match in zip(found, matches, strict=True) if match is None]
+    if strange:
+        raise ConfigError(
+            f"--group_by={group_by} does not match {len(strange)} of {len(found)} paths below"
+            f" {name}, such as {layout.show(strange[:1])}: give a pattern that all match"
+        )
+    return [repr(match.groups() or match.group()) for match in matches if match is not None]
+
+
+def find_clusters(
+    found: Sequence[Found], groups: Sequence[str], places: Sequence[int]
+) -> np.ndarray:
+    """Which of the files at `places` belong together [n] int32: of one group, or copies of one.
+
+    Numbered as they first occur, so that paths do not change the numbers.
+    """
+    units = holdout.find_units([file.digest for file in found], groups)
+    number: dict[int, int] = {}
+    return np.array([number.setdefault(u, len(number)) for u in units[places].tolist()], np.int32)
+
+
+def assign_splits(
+    name: str, found: Sequence[Found], groups: Sequence[str] | None
+) -> dict[str, list[int]]:
+    """The positions of train, validation and test, in the order of their hashes.
+
+    What has no folder of its own is held out of train; a validation folder without a test folder
+    is the test split, as in ImageNet. Raises ConfigError where there is no train, or folders of
+    splits share a group.
+    """
+    named = {file.split for file in found}
+    renamed = {"validation": "test"} if "validation" in named and "test" not in named else {}
+    split_of = [renamed.get(file.split, file.split or "train") for file in found]
+    if "train" not in split_of:
+        raise ConfigError(f"--dataset={name} cannot be learned: there is no train")
+    if groups is not None:
+        refuse_shared_groups(name, found, split_of, groups)
+    train = [index for index, split in enumerate(split_of) if split == "train"]
+    order = sorted(range(len(found)), key=lambda index: (found[index].digest, found[index].path))
+    places = {
+        split: [index for index in order if split_of[index] == split]
+        for split in ("validation", "test")
+    }
+    shares = {split: share for split, share in holdout.SHARES.items() if split not in split_of}
+    held = holdout.split_by_hash(
+        [found[index].digest for index in train],
+        [found[index].label for index in train],
+        shares,
+        None if groups is None else [groups[index] for index in train],
+    )
+    places |= {split: [train[index] for index in own] for split, own in held.items()}
+    return {split: places[split] for split in layout.SPLITS}
+
+
+def refuse_shared_groups(
+    name: str, found: Sequence[Found], split_of: Sequence[str], groups: Sequence[str]
+) -> None:
+    """Raises ConfigError where a group lies in the folders of two splits."""
+    splits: dict[str, set[str]] = {}
+    for group, split in zip(groups, split_of, strict=True):
+        splits.setdefault(group, set()).add(split)
+    if shared := [group for group, own in splits.items() if len(own) > 1]:
+        path = next(f.path for f, group in zip(found, groups, strict=True) if group == shared[0])
+        raise ConfigError(
+            f"--dataset={name}: {len(shared)} of {len(splits)} groups of --group_by lie in several"
+            f" splits, such as that of {layout.show([path])}: move each into one folder, or leave"
+            " the folders of splits away to have parts held out"
+        )
+
+
+def find_depth(name: str, splits: dict[str, list[Found]]) -> tuple[int, tuple[str, ...]]:
+    """How many bits images of more than 8 have, one number for all splits, and notes.
+
+    Files of 16 or 32 bits seldom say how many they use: the least depth that holds all values.
+    Raises ConfigError where images of colours use so few that what Pillow reads is nearly black.
+    """
+    peaks = {split: max((f.peak for f in own), default=0) for split, own in splits.items()}
+    deep = [file for own in splits.values() for file in own if file.bits > 8]
+    if not deep:
+        return 16, ()
+    declared = max((file.bits for file in deep if file.bits < 16), default=8)
+    depths = {split: decode.find_depth(peak, declared) for split, peak in peaks.items() if peak}
+    depth = max(depths.values(), default=16)
+    said = ", ".join(f"{split} {peak:,}" for split, peak in peaks.items() if peak)
+    colours = [file for file in deep if file.channels == 3]
+    if colours and depth < 16:
+        raise ConfigError(
+            f"--dataset={name}: of colours of 16 bits only the upper 8 are read, and values reach"
+            f" {said} (such as in {layout.show([colours[0].path])}): make them 8-bit files, or"
+            " arrays:FILE.npz"
+        )
+    notes = []
+    if depth < 16 or any(file.bits > 16 for file in deep):
+        notes.append(f"{len(deep)} images of more than 8 bits reach {said}: read as {depth} bits")
+    if len(set(depths.values())) > 1:
+        notes.append(f"splits differ in depth (greatest values: {said}): all are read as {depth}"
+                     " bits")  # fmt: skip
+    return depth, tuple(notes)
+
+
+def find_duplicates(places: dict[str, list[Found]]) -> tuple[str, ...]:
+    """What to know of files with the same bytes: how many, and in which splits and classes."""
+    files = [(split, file) for split, own in places.items() for file in own]
+    copies = Counter(file.digest for _, file in files)
+    if not (repeated := {digest for digest, count in copies.items() if count > 1}):
+        return ()
+    notes = [f"{sum(copies[d] - 1 for d in repeated)} files are copies of others, byte for byte"]
+    for what, of in (
+        ("in several classes", lambda s, f: f.label),
+        ("in several splits", lambda s, f: s),
+    ):
+        seen: dict[str, set[str]] = {}
+        for split, file in files:
+            if file.digest in repeated:
+                seen.setdefault(file.digest, set()).add(of(split, file))
+        if straddling := [digest for digest, kinds in seen.items() if len(kinds) > 1]:
+            example = next(file.path for _, file in files if file.digest == straddling[0])
+            notes.append(f"{len(straddling)} images lie {what}, such as {example}")
+    return tuple(notes)
+
+
+def scan(
+    root: pathlib.Path, listed: Sequence[tuple[str, str, str]], cache: pathlib.Path
+) -> list[Found]:
+    """Every file, read once; those that have not changed since are remembered in `cache`."""
+    own = hashlib.sha256(b"%d " % MEMORY + os.fsencode(root)).hexdigest()[:24]
+    memory = cache / "folders" / f"{own}.json"
+    known: dict[str, Any] = {}
+    if memory.exists():
+        known = json.loads(memory.read_text(encoding="utf-8"))
+
+    def look(entry: tuple[str, str, str]) -> tuple[str, list[Any], Found]:
+        path, label, split = entry
+        stat = (root / path).stat()
+        stamp = [stat.st_size, stat.st_mtime_ns]
+        there = known.get(path)
+        seen = there[1] if there and there[0] == stamp else inspect(root / path)
+        return path, [stamp, seen], Found(path, label, split, *seen)
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:  # Pillow decodes without Python's lock
+        looked = list(pool.map(look, listed))
+    now = {path: entry for path, entry, _ in looked}
+    if now != known:
+        with contextlib.suppress(OSError):  # a full disk: the files are read again next time
+            atomic.write_text(memory, json.dumps(now))
+    return [found for _, _, found in looked]
+
+
+def inspect(path: pathlib.Path) -> list[Any]:
+    """Digest, width, height, channels, bits, peak and error of one file."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        return ["", 0, 0, 0, 0, 0, str(error.strerror)]
+    digest = hashlib.sha256(raw).hexdigest()
+    try:
+        image = decode.open_image(raw)
+        channels = decode.count_channels(image)
+        bits, peak = decode.measure_depth(raw, image)
+        if image.mode not in ("L", "RGB"):
+            decode.to_mode(image, channels)  # some modes have no way to colours
+    except decode.BadImage as error:
+        return [digest, 0, 0, 0, 0, 0, " ".join(str(error).split())]
+    return [digest, *image.size, channels, bits, peak, ""]

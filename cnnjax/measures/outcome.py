@@ -1,0 +1,81 @@
+"""What a finished run scored, image by image and in the mean, and whether it failed.
+
+A score that is a mean over test images is kept image by image too, so that a comparison can
+answer for other images than these.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cnnjax.measures import robustness
+from cnnjax.measures.packing import pack_values
+
+# What a failed run still says.
+FACTS = (
+    "failed", "initial_loss", "diverged_at", "num_test_examples", "num_train_examples",
+    "num_pool_examples", "drawn_by_seed",
+)  # fmt: skip
+
+
+def summarise(
+    images: Mapping[str, np.ndarray], labels: np.ndarray, height: int
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Scores, and what they are means of, from what was measured on each test image.
+
+    `images` has values [images] by score, and with robustness `right` and `kept`
+    [trials, images]; `labels` [images] the true classes, `height` that of an image in pixels.
+    """
+    own = dict(images)
+    trials = {name: own.pop(name) for name in ("right", "kept") if name in own}
+    own["test_balanced_accuracy"] = balance(own["test_accuracy"], labels)
+    curves = {}
+    if trials:
+        found, curves["robustness"] = robustness.summarise(robustness.choose(height), **trials)
+        own |= found
+    means = {name: float(np.mean(values, dtype=np.float64)) for name, values in own.items()}
+    return {**means, "num_test_examples": len(labels), **curves}, own
+
+
+def balance(correct: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Right answers [images], weighted so that each class counts alike: their mean is the mean
+    recall of the classes.
+    """  # fmt: skip
+    _, place, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    return correct * (len(labels) / (len(sizes) * sizes))[place]
+
+
+def pack(images: Mapping[str, np.ndarray], labels: np.ndarray, clusters: Any) -> dict[str, str]:
+    """The `by_image` entry of a record: values of each test image, and its class and cluster."""
+    entry = {name: pack_values(values) for name, values in images.items()}
+    entry["label"] = pack_values(labels)
+    if clusters is not None:
+        entry["cluster"] = pack_values(np.asarray(clusters))
+    return entry
+
+
+def describe_failure(curve: Sequence[Mapping[str, Any]], test_loss: float) -> dict[str, Any]:
+    """Whether a run failed, by its learning curve and its loss in the end.
+
+    It did where a loss was no number, or the training loss since the last evaluation is not below
+    that of the best constant prediction on the same targets. `diverged_at` is the first step
+    whose loss was no number, None where each was one.
+    """
+    last = curve[-1]
+    diverged_at = next((line["diverged_at"] for line in curve if "diverged_at" in line), None)
+    if diverged_at is None and not np.isfinite(test_loss):
+        diverged_at = last["step"]
+    learned = last["train_loss"] is not None and last["train_loss"] < last["constant_loss"]
+    return {
+        "failed": diverged_at is not None or not learned,
+        "diverged": diverged_at is not None,
+        "diverged_at": diverged_at,
+    }
+
+
+def hide(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """The scores of a run for its record: a failed one has none but that it failed, and when."""
+    if not scores["failed"]:
+        return dict(scores)
+    return {name: value if name in FACTS else None for name, value in scores.items()}

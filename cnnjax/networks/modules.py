@@ -1,0 +1,227 @@
+"""Networks as Flax Linen modules made of our layers: layouts of layers, residual, dense.
+
+Each is called with images [N, H, W, C] and whether it trains, and gives logits [N, classes]. It is
+for a `platform`, a JAX back end whose arithmetic it uses; None stands for the default one.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from jax import Array
+
+from cnnjax.config import layouts
+from cnnjax.config.config import Config
+from cnnjax.networks import layers, norms
+from cnnjax.ops import padding
+
+
+class Dense(nn.Module):
+    """Dense hidden layers and the layer of the logits, on flattened input.
+
+    Dropout is of the hidden layers' units, as AlexNet and VGG have it; without any, of the input.
+    """
+
+    config: Config
+    num_classes: int
+    platform: str | None = None
+
+    @nn.compact
+    def __call__(self, maps: Array, train: bool) -> Array:
+        config, units = self.config, maps.reshape(maps.shape[0], -1)
+        for index, features in enumerate(config.hidden, start=1):
+            below = units
+            dense = layers.make_dense(config, features, f"dense_{index}", platform=self.platform)
+            units = dense(units)
+            units = norms.normalise(config, units, train, f"norm_dense_{index}")
+            units = layers.activate(config, units)
+            if config.residual and below.shape == units.shape:
+                units = add(below, units, self.name or "mlp")
+            units = nn.Dropout(config.dropout, deterministic=not train)(units)
+        if config.logits == "rbf":
+            return layers.Rbf(self.num_classes, name="logits")(units)
+        if not config.hidden:
+            units = nn.Dropout(config.dropout, deterministic=not train)(units)
+        logits = layers.make_dense(config, self.num_classes, "logits", False, self.platform)
+        return logits(units)
+
+
+def apply_head(
+    config: Config, num_classes: int, maps: Array, train: bool, platform: str | None
+) -> Array:
+    """What follows the last map: all of it, or its mean or maximum by channel, to the logits."""
+    if config.head == "global_avg":
+        maps = maps.mean(axis=(1, 2))
+    elif config.head == "global_max":
+        maps = maps.max(axis=(1, 2))
+    if config.model == "all_cnn_c":  # its last maps are a class each
+        return maps
+    return Dense(config, num_classes, platform, name="head")(maps, train)
+
+
+def apply_pool(config: Config, maps: Array, train: bool, name: str, platform: str | None) -> Array:
+    """The run's pooling."""
+    maps = layers.Pool(config, layouts.pool_shift(config), platform, name=name)(maps, train)
+    return layers.activate(config, maps) if config.pool == "subsample" else maps
+
+
+class CNN(nn.Module):
+    """The layers of a layout, then a head. A pooling belongs to the convolution before it."""
+
+    config: Config
+    num_classes: int
+    platform: str | None = None
+
+    @nn.compact
+    def __call__(self, maps: Array, train: bool) -> Array:
+        config = self.config
+        layout = layouts.LAYOUTS[config.model](config, self.num_classes)
+        number = 0
+        for layer, following in zip(layout, (*layout[1:], None), strict=True):
+            if isinstance(layer, layouts.Conv):
+                number += 1
+                strided = config.pool == "stride" and (layer.pooled or following == layouts.POOL)
+                shift = layouts.pool_shift(config) if strided else 1
+                stride = layer.stride * shift
+                whitened = number == 1 and config.first_layer == "whitened"
+                conv = layers.make_conv(
+                    config, layer, stride, f"conv_{number}", whitened=whitened,
+                    platform=self.platform,
+                )  # fmt: skip
+                maps = conv(maps)
+                if layer.pooled and config.pool not in ("stride", "none"):
+                    maps = apply_pool(config, maps, train, f"pool_{number}", self.platform)
+                if layer.normed:
+                    maps = norms.normalise(config, maps, train, f"norm_{number}")
+                maps = layers.activate(config, maps)
+                if config.norm == "response" and layer.responds:
+                    maps = norms.respond(maps)
+            elif layer == layouts.DROPOUT:
+                maps = nn.Dropout(config.dropout, deterministic=not train)(maps)
+            elif config.pool not in ("stride", "none"):
+                maps = apply_pool(config, maps, train, f"pool_{number}", self.platform)
+        return apply_head(config, self.num_classes, maps, train, self.platform)
+
+
+def add(shortcut: Array, branch: Array, name: str) -> Array:
+    """Their sum. Raises ValueError where the shapes differ, be it that one could be spread."""
+    if shortcut.shape != branch.shape:
+        sizes = ("x".join(map(str, units.shape[1:])) for units in (shortcut, branch))
+        raise ValueError(f"{name}: a shortcut of {' and a branch of '.join(sizes)} have no sum")
+    return shortcut + branch
+
+
+class Block(nn.Module):
+    """A residual block: the activation of a branch of convolutions plus a shortcut.
+
+    A cell of the shortcut is the one in the middle of what the branch's cell sees: the maps are cut
+    where the branch loses its border, and filled as the run's border is where it grows one.
+    """
+
+    config: Config
+    features: int
+    stride: int
+    bottleneck: bool
+    drop: float  # share of training images for which the branch is dropped
+    platform: str | None = None
+
+    @nn.compact
+    def __call__(self, maps: Array, train: bool) -> Array:
+        config, narrow = self.config, self.features
+        wide = narrow * (4 if self.bottleneck else 1)
+        # The stride is in the 3x3 convolution, as in all later implementations.
+        shapes = [(narrow, 3, self.stride), (wide, 3, 1)]
+        if self.bottleneck:
+            shapes = [(narrow, 1, 1), (narrow, 3, self.stride), (wide, 1, 1)]
+        branch, begin, jump = maps, np.zeros(2, int), 1  # the first cell's middle; cells between
+        for number, (features, cells, stride) in enumerate(shapes, start=1):
+            conv = make_conv(config, features, cells, stride, str(number), self.platform)
+            shape, branch = branch.shape, convolve(conv, branch, train)
+            begin, jump = begin + jump * conv.first_middle(shape), jump * stride
+            if number < len(shapes):
+                branch = layers.activate(config, branch)
+        if train and self.drop:
+            branch = self.drop_branch(branch)
+        try:
+            maps = cut(config, maps, begin, jump, branch.shape[1:3])
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+        if jump > 1 or maps.shape != branch.shape:
+            conv = make_conv(config, wide, 1, jump, "shortcut", self.platform, border="VALID")
+            maps = convolve(conv, maps, train)
+        return layers.activate(config, add(maps, branch, self.name or "block"))
+
+    def drop_branch(self, branch: Array) -> Array:
+        """Zero for a random share of the images, and more for the others to keep the mean."""
+        kept = jax.random.bernoulli(self.make_rng("depth"), 1 - self.drop, branch.shape[:1])
+        scale = kept.astype(branch.dtype) / jnp.asarray(1 - self.drop, branch.dtype)
+        return branch * scale.reshape(-1, 1, 1, 1)
+
+
+def cut(
+    config: Config, maps: Array, begin: np.ndarray, jump: int, counts: tuple[int, ...]
+) -> Array:
+    """The maps from cell `begin` on, for so many cells of which two neighbours are `jump` apart."""
+    ends = begin + (np.array(counts) - 1) * jump + 1
+    pads = [
+        (max(-start, 0), max(end - size, 0))
+        for start, end, size in zip(begin.tolist(), ends.tolist(), maps.shape[1:3], strict=True)
+    ]
+    filled = padding.fill_border(maps, pads, config.fill)
+    rows, columns = (
+        slice(start + before, end + before)
+        for start, end, (before, _) in zip(begin.tolist(), ends.tolist(), pads, strict=True)
+    )
+    return filled[:, rows, columns]
+
+
+def make_conv(
+    config: Config, features: int, cells: int, stride: int, name: str, platform: str | None,
+    border: str = "",
+) -> layers.Conv:  # fmt: skip
+    """A convolution of a residual network; no bias below a norm, which has one."""
+    spec = layouts.Conv(layouts.scale_width(config, features), (cells,))
+    return layers.make_conv(
+        config, spec, stride, f"conv_{name}", use_bias=config.norm == "none", platform=platform,
+        padding=border,
+    )  # fmt: skip
+
+
+def convolve(conv: layers.Conv, maps: Array, train: bool) -> Array:
+    """A convolution and its norm, without the activation."""
+    name = str(conv.name).replace("conv", "norm")
+    return norms.normalise(conv.config, conv(maps), train, name)
+
+
+class ResNet(nn.Module):
+    """Stages of residual blocks (He et al. 2016), each but the first at half the size.
+
+    With stochastic depth, block l of L is dropped in l / L of the share (Huang et al. 2016, eq. 4).
+    """
+
+    config: Config
+    num_classes: int
+    platform: str | None = None
+
+    @nn.compact
+    def __call__(self, maps: Array, train: bool) -> Array:
+        config, plan = self.config, layouts.RESNETS[self.config.model]
+        small = config.stem == "small"
+        shift = layouts.pool_shift(config) if config.pool == "stride" else 1
+        cells, stride = (3, 1) if small else (7, 2 * shift)
+        conv = make_conv(config, plan.features[0], cells, stride, "stem", self.platform)
+        maps = convolve(conv, maps, train)
+        maps = layers.activate(config, maps)
+        if not small and config.pool not in ("stride", "none"):
+            maps = apply_pool(config, maps, train, "pool", self.platform)
+        blocks = [
+            (features, 2 if stage > 0 and number == 0 else 1)
+            for stage, features in enumerate(plan.features)
+            for number in range(plan.blocks[stage])
+        ]
+        for index, (features, stride) in enumerate(blocks, start=1):
+            drop = config.stochastic_depth * index / len(blocks)
+            name = f"block_{index}"
+            block = Block(config, features, stride, plan.bottleneck, drop, self.platform, name=name)
+            maps = block(maps, train)
+        return apply_head(config, self.num_classes, maps, train, self.platform)

@@ -1,0 +1,108 @@
+"""Which of the records that there are tell a study's lanes: of one origin, or of mixed ones."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cnnjax.config.config import Config, request_of, to_json
+from cnnjax.config.datasets import Request
+from cnnjax.records import origin as origin_lib
+from cnnjax.records import store
+from cnnjax.records.store import Record
+
+
+class Stock(NamedTuple):
+    """Records of every lane asked for, all of one origin."""
+
+    origin: str  # as JSON, without what the arms of a study may choose
+    records: list[Record]  # in order of the lanes
+    date: str  # of the newest
+
+
+def find_lanes(lanes: Iterable[Config], records: Iterable[Record]) -> dict[Config, list[Record]]:
+    """The records of each lane, oldest first, by their configs; of another origin too."""
+    by_key: dict[Any, list[Record]] = {}
+    for record in records:
+        by_key.setdefault((store.arm_key(record.config), record.seed), []).append(record)
+    found = {}
+    for lane in lanes:
+        key = (store.arm_key(to_json(lane)), lane.seed)
+        found[lane] = sorted(by_key.get(key, ()), key=_date)
+    return found
+
+
+def _date(record: Record) -> str:
+    return record.provenance.get("date", "")
+
+
+def list_complete(
+    lanes: Sequence[Config], records: Iterable[Record], mix: Collection[str] = ()
+) -> list[Stock]:
+    """The origins under which every lane has a record, newest first.
+
+    What `mix` names may differ within one. Each data set has one fingerprint in it.
+    """
+    left_out = {*origin_lib.BY_ARM, *origin_lib.list_mixed(mix)}
+    stocks: dict[str, dict[Any, dict[Config, Record]]] = {}
+    for lane, candidates in find_lanes(lanes, records).items():
+        for record in candidates:  # the newest of each stays
+            origin = store.origin_of(record)
+            key = json.dumps(origin_lib.without(origin, left_out), sort_keys=True)
+            data = (request_of(lane), origin.get("data"))
+            stocks.setdefault(key, {}).setdefault(data, {})[lane] = record
+    complete = []
+    for key, by_data in stocks.items():
+        whole: dict[Config, Record] = {}
+        for part in sorted(by_data.values(), key=lambda part: max(map(_date, part.values()))):
+            asked = {lane for lane in lanes if request_of(lane) == request_of(next(iter(part)))}
+            if asked <= set(part):
+                whole |= part
+        if set(lanes) <= set(whole):
+            chosen = [whole[lane] for lane in dict.fromkeys(lanes)]
+            complete.append(Stock(key, chosen, max(map(_date, chosen))))
+    return sorted(complete, key=lambda stock: stock.date, reverse=True)
+
+
+def find_alike(
+    lanes: Iterable[Config],
+    origins: Mapping[Config, Mapping[str, Any]],
+    records: Iterable[Record],
+    mix: Collection[str],
+) -> dict[Config, Record]:
+    """The newest record of each lane whose origin differs from the lane's in `mix` alone."""
+    found = {}
+    for lane, candidates in find_lanes(lanes, records).items():
+        for record in candidates:
+            own = {**origins[lane], "former_knobs": {}}
+            if not origin_lib.compare([own, store.origin_of(record)], mix):
+                found[lane] = record
+    return found
+
+
+def compare_arms(
+    arms: Sequence[tuple[Request, Sequence[Record]]], mix: Collection[str]
+) -> tuple[list[str], tuple[str, ...]]:
+    """In what the runs of a study's arms differ: what must not, and what `mix` allows.
+
+    An arm is the data that it asks for and its records. Arms that ask for the same must have had
+    the same; how many devices train in step, each arm may choose.
+    """
+    origins = [[store.origin_of(record) for record in records] for _, records in arms]
+    shared = [origin_lib.without(own, origin_lib.BY_ARM) for owns in origins for own in owns]
+    data: dict[Request, list[dict[str, Any]]] = {}
+    different = origin_lib.compare(shared, mix)
+    for (request, _), owns in zip(arms, origins, strict=True):
+        data.setdefault(request, []).extend({"data": own.get("data")} for own in owns)
+        different += origin_lib.compare([{"num_devices": own.get("num_devices")} for own in owns])
+    different += [line for fields in data.values() for line in origin_lib.compare(fields)]
+    mixed = [line for line in origin_lib.compare(shared) if line not in different]
+    return list(dict.fromkeys(different)), tuple(mixed)
+
+
+def describe(stock: Stock) -> str:
+    """An origin in a few words: platform, device, program, versions, date."""
+    origin = json.loads(stock.origin)
+    versions = ", ".join(" ".join(pair) for pair in origin.get("versions", {}).items())
+    facts = [origin.get(name) for name in ("platform", "device_kind", "cpu")]
+    words = " ".join(dict.fromkeys(str(fact) for fact in facts if fact))
+    return f"{words or stock.origin}, program {origin.get('program')}, {versions}, of {stock.date}"

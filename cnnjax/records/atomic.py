@@ -1,0 +1,87 @@
+"""Files written whole or not at all, and folders that can be written and any library takes."""
+
+import atexit
+import contextlib
+import functools
+import json
+import math
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a file whole or not at all, making its folder if need be.
+
+    It is UTF-8, in which a byte of a path that is none is written as an escape.
+    """
+    write_bytes(path, text.encode(errors="backslashreplace"))
+
+
+def write_bytes(path: pathlib.Path, content: bytes) -> None:
+    """Writes a file whole or not at all, making its folder if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)  # mkstemp's own mode hides the file from colleagues
+        os.replace(temporary, path)
+    except BaseException:
+        pathlib.Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@functools.cache
+def find_writable(wanted: pathlib.Path) -> pathlib.Path:
+    """The folder, made if need be; where it cannot be written, one that this process leaves empty.
+
+    For caches: what they hold can be had again.
+    """
+    with contextlib.suppress(OSError):
+        if wanted.is_absolute():  # a home that is not known stands as ~
+            wanted.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=wanted):
+                return wanted
+    instead = pathlib.Path(tempfile.mkdtemp(prefix="cnnjax-"))
+    atexit.register(shutil.rmtree, instead, ignore_errors=True)
+    return instead
+
+
+@functools.cache
+def as_utf8(folder: pathlib.Path) -> pathlib.Path:
+    """The folder by a path of UTF-8, as libraries in C++ want it: itself, or a link to it.
+
+    The link lies in a temporary folder and goes when the process ends; a folder that needs one is
+    made if it is missing.
+    """
+    try:
+        os.fspath(folder.absolute()).encode()
+    except UnicodeEncodeError:
+        folder.mkdir(parents=True, exist_ok=True)
+        place = pathlib.Path(tempfile.mkdtemp(prefix="cnnjax-"))
+        atexit.register(shutil.rmtree, place, ignore_errors=True)
+        (place / "folder").symlink_to(folder.absolute())
+        return place / "folder"
+    return folder
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Writes JSON whole or not at all; numbers that JSON lacks (NaN, infinity) become null."""
+    write_text(path, json.dumps(_finite(value), indent=1, allow_nan=False) + "\n")
+
+
+def dump_line(value: Any) -> str:
+    """JSON on one line; numbers that JSON lacks (NaN, infinity) become null."""
+    return json.dumps(_finite(value), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

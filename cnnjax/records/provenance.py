@@ -1,0 +1,112 @@
+"""By what code and on what machine a record was made.
+
+What decides a lane's numbers follows from the imports: it is all that one root imports, and what
+that imports in turn. Nothing else may reach the root, or touching a report would retrain a sweep.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import os
+import pathlib
+import platform
+import subprocess
+from typing import Any
+
+PACKAGE = pathlib.Path(__file__).parents[1]
+ROOT = "cnnjax.sweep.group"  # trains lanes and measures them
+# What it says stands in each Config, and so in the address, as values.
+IN_CONFIG = frozenset({"cnnjax.config.presets"})
+DECLARATIONS = ("structure", "number")  # of knobs; the second argument is their help
+TEXTS = ("help", "allowed")
+
+
+@functools.cache
+def find_modules() -> dict[str, pathlib.Path]:
+    """The files of the package, by module."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts).removesuffix(".__init__")] = path
+    return found
+
+
+def list_imports(module: str) -> set[str]:
+    """The modules of the package that one imports, wherever in it."""
+    known, found = find_modules(), set()
+    for node in ast.walk(ast.parse(known[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (whole & set(known)) or {node.module}
+    return found & set(known)
+
+
+def list_closure(root: str = ROOT) -> list[str]:
+    """All modules that `root` imports, itself among them, whether at once or through others."""
+    seen: set[str] = set()
+    waiting = [root]
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            waiting += list_imports(module)
+    return sorted(seen - IN_CONFIG)
+
+
+@functools.cache
+def program_version() -> str:
+    """A hash of our code that decides a lane's numbers: without comments, docstrings and texts."""
+    digest, known = hashlib.sha256(), find_modules()
+    for module in list_closure():
+        digest.update(code_only(known[module].read_text(encoding="utf-8")).encode())
+    return digest.hexdigest()[:16]
+
+
+def code_only(source: str) -> str:
+    """Python without what is for readers: comments, docstrings, and what a knob says of itself."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+                body[0].value.value = ""
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in DECLARATIONS:
+            del node.args[1:]
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg not in TEXTS]
+    return ast.unparse(tree)
+
+
+def describe_environment() -> dict[str, Any]:
+    """Versions, machine and code revision, for provenance."""
+    return {
+        "cnnjax": importlib.metadata.version("cnnjax"),
+        "code_revision": code_revision(pathlib.Path(__file__)),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def code_revision(file: pathlib.Path) -> str | None:
+    """The git commit of the checkout that tracks a file, with '+' where files were changed since.
+
+    None where none tracks it: a package may be installed below another project's repository.
+    """
+    commands = (
+        ["ls-files", "--error-unmatch", file.name],
+        ["rev-parse", "HEAD"],
+        ["status", "--porcelain", "--untracked-files=no"],
+    )
+    try:
+        _, head, changes = (
+            subprocess.run(
+                ["git", "-C", os.fspath(file.parent), *command],
+                capture_output=True, text=True, check=True, timeout=10,
+            ).stdout.strip()
+            for command in commands
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head + ("+" if changes else "")

@@ -1,0 +1,1 @@
+"""Where lanes run: a module an engine. Each writes records as lanes are done."""

@@ -1,0 +1,161 @@
+"""How lanes share the devices: which strategy, how many at once, on which mesh.
+
+Lanes are spread over the devices by `shard_map`; on each device `lax.map` takes them one after
+the other, or `vmap` in chunks of a size that follows from the structure alone. So a lane's numbers
+are the same bits alone or among any others, and with `map` on one device or many.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from cnnjax.config.config import KNOBS, Config, numbers_of
+from cnnjax.data.dataset import Dataset
+from cnnjax.networks import cost
+from cnnjax.ops import precision
+from cnnjax.training import microbatch, optimizers, program
+
+# A chunk of lanes is to fill an accelerator and no more: so many multiplications forward, bytes of
+# activations and lanes. From what an H100 does in a tenth of a millisecond; not yet measured.
+CHUNK_MACS, CHUNK_BYTES, CHUNK_LANES = 2**33, 2**30, 32
+DTYPES = {int: np.uint32, float: np.float32}
+
+
+def count_pieces(
+    structure: Config, image_shape: tuple[int, int, int], num_classes: int,
+    platform: str | None = None,
+) -> int:  # fmt: skip
+    """Pieces in which a platform trains a batch: a GPU or TPU takes it whole.
+
+    `platform` is a JAX back end, here and below, and None the default one.
+    """
+    if not precision.is_cpu(platform):
+        return 1
+    return microbatch.count_pieces(structure, image_shape, num_classes)
+
+
+def find_strategy(structure: Config, platform: str | None = None) -> str:
+    """How the lanes of one device run: `map`, one after the other, or `vmap`, in step.
+
+    On two CPU cores `map` is the faster one; many small networks fill an accelerator only together.
+    """
+    if structure.lanes_strategy == "auto":
+        return "map" if precision.is_cpu(platform) else "vmap"
+    return structure.lanes_strategy
+
+
+def count_chunk(structure: Config, spec: program.DataSpec, platform: str | None = None) -> int:
+    """Lanes that a device trains in step, a power of two: 1 with `map`.
+
+    Fewer lanes are filled up to a chunk, so that a lane's bits do not tell how many they were.
+    """
+    if find_strategy(structure, platform) == "map":
+        return 1
+    measured = cost.measure(structure, spec.image_shape, spec.num_classes)
+    chunk = CHUNK_LANES
+    while chunk > 1 and (
+        chunk * structure.batch_size * measured.macs > CHUNK_MACS
+        or chunk * structure.batch_size * measured.activation_bytes > CHUNK_BYTES
+    ):
+        chunk //= 2
+    return chunk
+
+
+def make_mesh(num_lanes: int, num_pieces: int = 1) -> jax.sharding.Mesh:
+    """A mesh of the local devices: lanes along `run`, no more than there are.
+
+    Where devices are left over, the pieces of a batch are shared along `data`.
+    """
+    devices = jax.local_devices()
+    shared = num_pieces > 1 and num_lanes * microbatch.SHARDS <= len(devices)
+    data = microbatch.SHARDS if shared else 1
+    run = min(num_lanes, len(devices) // data)
+    return jax.make_mesh(
+        (run, data), ("run", "data"), axis_types=(AxisType.Auto,) * 2, devices=devices[: run * data]
+    )
+
+
+def make_group_mesh(structure: Config, num_lanes: int, dataset: Dataset) -> jax.sharding.Mesh:
+    """The mesh on which so many lanes of a structure train."""
+    height, width, channels = dataset.train.images.shape[1:]
+    # Lanes in step always take all devices: XLA compiles batched products anew for their number.
+    in_step = find_strategy(structure) == "vmap"
+    num_places = len(jax.local_devices()) if in_step else num_lanes
+    num_pieces = count_pieces(structure, (height, width, channels), dataset.num_classes)
+    return make_mesh(num_places, num_pieces)
+
+
+def memory_budget() -> int:
+    """Bytes that a program may take of each device: half of a computer's memory, shared by all of
+    its devices, or four fifths of an accelerator's.
+    """  # fmt: skip
+    device = jax.local_devices()[0]
+    if device.platform == "cpu":
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return total // 2 // len(jax.local_devices())
+    return int(0.8 * (device.memory_stats() or {}).get("bytes_limit", 8 * 2**30))
+
+
+def data_budget() -> int:
+    """Bytes that the images of a data set may take of each device; larger ones are streamed."""
+    return memory_budget() // 2
+
+
+def fit_wave(structure: Config, num_lanes: int, spec: program.DataSpec, run_devices: int) -> int:
+    """How many lanes train at once, so that their states fit the memory: all, or fewer.
+
+    A state counts three times: by itself, its gradients, and while it is updated.
+    """
+    functions = program.make_program(structure, spec)
+    numbers = {
+        name: jax.ShapeDtypeStruct((), DTYPES[KNOBS[name].type]) for name in numbers_of(structure)
+    }
+    leaves = jax.tree.leaves(jax.eval_shape(functions.init, numbers))
+    state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+    chunk = count_chunk(structure, spec)
+    each = max(memory_budget() // (3 * state_bytes * chunk), 1) * chunk
+    return min(num_lanes, each * run_devices)
+
+
+def stack_numbers(
+    lanes: Sequence[Config], mesh: jax.sharding.Mesh, spec: program.DataSpec, at_least: int = 0
+) -> optimizers.Numbers:
+    """The traced numbers of the lanes, each [lanes], spread over the mesh.
+
+    The last lane is repeated until there are enough, and the devices share whole chunks evenly.
+    """
+    chunk = count_chunk(lanes[0], spec, mesh.devices.flat[0].platform)
+    padding = max(at_least - len(lanes), 0)
+    padding += -(len(lanes) + padding) % (mesh.shape["run"] * chunk)
+    rows = [numbers_of(lane) for lane in (*lanes, *[lanes[-1]] * padding)]
+    stacked = {
+        name: np.array([row[name] for row in rows], DTYPES[KNOBS[name].type]) for name in rows[0]
+    }
+    return jax.device_put(stacked, NamedSharding(mesh, PartitionSpec("run")))
+
+
+def over_lanes(
+    function: Callable, mesh: jax.sharding.Mesh, chunk: int, num_own: int, donate: int | None = None
+) -> Callable:
+    """`function` for all lanes: each of its first `num_own` arguments leads with the lane axis.
+
+    The others are shared. Argument `donate` is gone after a call: the result takes its place.
+    """
+    spread, everywhere = PartitionSpec("run"), PartitionSpec()
+    in_step = chunk if chunk > 1 else None
+
+    def on_device(own: tuple, shared: tuple) -> Any:
+        return lax.map(lambda lane: function(*lane, *shared), own, batch_size=in_step)
+
+    spread_out = jax.shard_map(
+        on_device, mesh=mesh, in_specs=(spread, everywhere), out_specs=spread, check_vma=False
+    )
+    return jax.jit(
+        lambda *arguments: spread_out(arguments[:num_own], arguments[num_own:]),
+        donate_argnums=donate,
+    )

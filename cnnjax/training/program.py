@@ -1,0 +1,256 @@
+"""One run as three pure functions: `init`, `advance` and `evaluate`.
+
+Weights, batch order and every other draw follow from the run's seed and the step number alone.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array, lax
+
+from cnnjax.config.config import Config
+from cnnjax.data import augment, batches, transform
+from cnnjax.measures import examine as examine_lib
+from cnnjax.networks import cost, models
+from cnnjax.training import microbatch, optimizers
+
+INIT, ORDER, TRAIN, DRAW, LABELS = range(5)  # what a key derived from the seed is for
+AUGMENT, NETWORK = range(2)  # what a key derived from that of a training step is for
+
+
+class DataSpec(NamedTuple):
+    """What a program must know of its data before it sees them."""
+
+    image_shape: tuple[int, int, int]  # height, width, channels
+    num_classes: int
+    num_train: int
+    mean: Any  # of the training pixels, [channels] or one number
+    std: Any  # 0 where all are the same
+    filters: Any = None  # whitening kernels of the first layer, where it has them
+    low: float = 0.0  # darkest training pixel
+    high: float = 255.0  # brightest
+    positions: Any = None  # row and column of each class [classes, 2], where classes are places
+    streamed: bool = False  # training images come in the order in which they are seen
+    drawn: bool = False  # each seed trains on `num_train` images of its own, out of all
+
+
+class Average(NamedTuple):
+    """The average of a run's past, which is evaluated in its place."""
+
+    params: models.Params
+    batch_stats: models.Stats
+
+
+class State(NamedTuple):
+    """One run between two steps."""
+
+    params: models.Params
+    batch_stats: models.Stats  # what a network keeps besides its parameters
+    ema: Average | None  # None without ema_decay
+    opt_state: optax.OptState
+    step: Array  # [] int32
+
+
+class TrainData(NamedTuple):
+    """The training split on the device."""
+
+    images: Any  # [n, height, width, channels] uint8
+    labels: Any  # [n] int32
+
+
+class Scores(NamedTuple):
+    """Sums over examples; divide by `count` once, at the end."""
+
+    loss: Array  # [] float32
+    correct: Array  # [] float32
+    count: Array  # [] float32
+
+
+class TrainScores(NamedTuple):
+    """Sums over the examples of some training steps."""
+
+    loss: Array  # [] float32
+    correct: Array  # [] float32
+    count: Array  # [] float32
+    targets: Array  # [classes] float32: what a constant prediction could at best learn
+    finite: Array  # [] int32: steps before the first whose loss was no number
+
+
+class Program(NamedTuple):
+    """Pure functions of one structure; `Numbers` are the traced fields of the Config."""
+
+    init: Callable[[optimizers.Numbers], State]
+    advance: Callable[..., tuple[State, TrainScores]]  # numbers, state, train data, num_steps
+    evaluate: Callable[[State, batches.Batches], Scores]
+    examine: Callable[..., examine_lib.Examination]  # state, validation, test
+
+
+def average(structure: Config, state: State) -> Average | None:
+    """The exponential average of parameters and batch statistics after the step of `state`.
+
+    Weights of the past fall by `ema_decay` a step and sum to one from the first step on: the
+    average of Kingma and Ba 2015, algorithm 1, over its correction. Each step moves it by
+    (1 - decay) / (1 - decay^step) of the way, so that what never changes stays as it is to the bit.
+    """
+    if state.ema is None:
+        return None
+    # 1 - decay^step without the cancellation of a difference from one.
+    share = -jnp.expm1(state.step.astype(jnp.float32) * math.log(structure.ema_decay))
+    weight = (1 - structure.ema_decay) / share
+    newest = Average(state.params, state.batch_stats)
+    return jax.tree.map(lambda old, new: old + weight * (new - old), state.ema, newest)
+
+
+def make_program(
+    structure: Config, spec: DataSpec, num_pieces: int = 1, axis: str | None = None,
+    platform: str | None = None,
+) -> Program:  # fmt: skip
+    """The program of every run that shares `structure`.
+
+    `advance(numbers, state, data, num_steps)` takes that many optimiser steps under one scan.
+    Its gradients are summed over `num_pieces` pieces of each batch, by the devices of a mesh
+    `axis` if one is named; how many there are changes the last bits of a run, the axis does not.
+    `platform` is the JAX back end whose arithmetic it uses, None for the default one.
+    `init` raises ValueError, naming the layer, where the network does not fit the images.
+    """
+    network = cost.find_network(structure, spec.image_shape, spec.num_classes)
+    model = models.make_model(network, spec.image_shape, spec.num_classes, platform)
+
+    mean, scale = transform.find_scale(structure, spec.mean, spec.std)
+    # A stream has cut and mirrored its images already.
+    on_device = dataclasses.replace(structure, crop=0.0, flip=False) if spec.streamed else structure
+
+    def run_key(numbers: optimizers.Numbers, purpose: int) -> Array:
+        return jax.random.fold_in(jax.random.key(numbers["seed"]), purpose)
+
+    def standardise(images: Array) -> Array:
+        return (images.astype(jnp.float32) - mean) / scale
+
+    def score(logits: Array, targets: Array, labels: Array, mask: Array) -> Scores:
+        losses = optax.losses.softmax_cross_entropy(logits, targets)
+        correct = (logits.argmax(axis=-1) == labels).astype(jnp.float32)
+        return Scores((losses * mask).sum(), (correct * mask).sum(), mask.sum())
+
+    def init(numbers: optimizers.Numbers) -> State:
+        params, batch_stats = model.init(run_key(numbers, INIT))
+        params = models.scale_kernels(params, numbers["init_gain"])
+        batch_stats = models.set_filters(batch_stats, spec.filters)
+        opt_state = optimizers.make_optimizer(structure, numbers).init(params)
+        ema = Average(params, batch_stats) if structure.ema_decay else None
+        return State(params, batch_stats, ema, opt_state, jnp.zeros((), jnp.int32))
+
+    def advance(
+        numbers: optimizers.Numbers, state: State, data: TrainData, num_steps: int
+    ) -> tuple[State, TrainScores]:
+        optimizer = optimizers.make_optimizer(structure, numbers)
+        all_labels = data.labels
+        if structure.shuffle_labels:
+            all_labels = jax.random.permutation(run_key(numbers, LABELS), all_labels)
+
+        def load_batch(key: Array, indices: Array) -> tuple[Array, Array, Array]:
+            images, labels = data.images[indices].astype(jnp.float32), all_labels[indices]
+            targets = jax.nn.one_hot(labels, spec.num_classes)
+            images, targets = augment.augment(
+                on_device, jax.random.fold_in(key, AUGMENT), images, targets, spec.mean, spec.std
+            )
+            smoothing = numbers["label_smoothing"]  # Szegedy et al. 2016, section 7
+            targets = targets * (1 - smoothing) + smoothing / spec.num_classes
+            return images, targets, labels
+
+        def share_of_loss(
+            params: models.Params, stats: models.Stats, key: Array, batch: tuple
+        ) -> tuple[Array, tuple[models.Stats, tuple[Scores, Array]]]:
+            """The loss of some of a batch, as a part of the mean over all of it."""
+            images, targets, labels = batch
+            logits, stats = model.apply(params, stats, standardise(images), key)
+            scores = score(logits, targets, labels, jnp.ones(len(labels), jnp.float32))
+            return scores.loss / structure.batch_size, (stats, (scores, targets.sum(axis=0)))
+
+        find_grads = jax.grad(share_of_loss, has_aux=True)
+
+        def find_grads_in_pieces(state: State, key: Array, batch: tuple) -> tuple:
+            def one_piece(piece: tuple) -> tuple:
+                own, index = piece
+                grads, (_, scores) = find_grads(
+                    state.params, state.batch_stats, jax.random.fold_in(key, index), own
+                )
+                return grads, scores
+
+            split = jax.tree.map(lambda leaf: leaf.reshape(num_pieces, -1, *leaf.shape[1:]), batch)
+            grads, scores = microbatch.sum_over_pieces(
+                one_piece, (split, jnp.arange(num_pieces)), axis
+            )
+            return grads, (state.batch_stats, scores)
+
+        def step(state: State, indices: Array) -> tuple[State, tuple[Scores, Array]]:
+            key = jax.random.fold_in(run_key(numbers, TRAIN), state.step)
+            batch = load_batch(key, indices)
+            # What the network draws never shares a key with what augmentation draws: the i-th
+            # key of a split is that of `fold_in` with i.
+            own = jax.random.fold_in(key, NETWORK)
+            if num_pieces > 1:
+                grads, (batch_stats, scores) = find_grads_in_pieces(state, own, batch)
+            else:
+                grads, (batch_stats, scores) = find_grads(
+                    state.params, state.batch_stats, jax.random.fold_in(own, 0), batch
+                )
+            updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+            params = optax.apply_updates(state.params, updates)
+            state = State(params, batch_stats, state.ema, opt_state, state.step + 1)
+            return state._replace(ema=average(structure, state)), scores
+
+        order = batches.batch_indices(
+            run_key(numbers, ORDER), state.step, num_steps, structure.batch_size, spec.num_train
+        )
+        if spec.streamed:
+            order = jnp.arange(num_steps * structure.batch_size).reshape(num_steps, -1)
+        if spec.drawn:
+            key = run_key(numbers, DRAW)
+            drawn = batches.draw_stratified(key, data.labels, spec.num_classes, spec.num_train)
+            order = drawn[order]
+        state, (scores, targets) = lax.scan(step, state, order)
+        finite = jnp.cumprod(jnp.isfinite(scores.loss).astype(jnp.int32)).sum()
+        loss, correct, count = jax.tree.map(jnp.sum, scores)
+        return state, TrainScores(loss, correct, count, targets.sum(axis=0), finite)
+
+    def judged(state: State) -> Average:
+        """The parameters and statistics that are evaluated."""
+        return state.ema or Average(state.params, state.batch_stats)
+
+    def evaluate(state: State, split: batches.Batches) -> Scores:
+        params, batch_stats = judged(state)
+
+        def judge(batch: batches.Batches) -> Scores:
+            images = standardise(batch.images)
+            logits, _ = model.apply(params, batch_stats, images, None)
+            targets = jax.nn.one_hot(batch.labels, spec.num_classes)
+            return score(logits, targets, batch.labels, batch.mask)
+
+        if len(split.labels) % microbatch.SHARDS == 0:
+            return microbatch.sum_over_pieces(judge, split, axis)
+        return jax.tree.map(lambda sums: sums.sum(axis=0), lax.map(judge, split))
+
+    examine_run = examine_lib.make_examine(structure, model, spec, standardise)
+
+    def examine(
+        state: State, validation: batches.Batches, test: batches.Batches
+    ) -> examine_lib.Examination:
+        return examine_run(*judged(state), validation, test)
+
+    def at_precision(function: Callable) -> Callable:
+        """The function with every product and convolution in it at the precision of the run."""
+
+        @functools.wraps(function)
+        def traced(*arguments: Any, **named: Any) -> Any:
+            with jax.default_matmul_precision(structure.precision):
+                return function(*arguments, **named)
+
+        return traced
+
+    return Program(*map(at_precision, (init, advance, evaluate, examine)))

@@ -1,0 +1,1 @@
+"""Benchmarks against other frameworks, and where the time of a step goes."""

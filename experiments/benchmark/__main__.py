@@ -1,0 +1,294 @@
+"""Training throughput beside the alternatives, as ratios from one run."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from absl import flags as absl_flags
+
+from cnnjax.config import flags
+from cnnjax.config.config import Config, make_config
+from cnnjax.config.datasets import Where
+from cnnjax.data.dataset import Dataset, Split, take_train
+from experiments import script
+
+DESCRIPTION = """
+python -m experiments.benchmark [--networks=cnn28 ...] [--lanes=1,2,8] [--name=value ...]
+
+Trains the same network with cnnjax and with each opponent (PyTorch is in the extra `bench`),
+alternating round by round, and prints how many times as many examples per second cnnjax trains:
+the median, least and greatest ratio of the rounds. Compilation and a first round of each are not
+counted. A flag of a run, such as --pool, holds for all networks. With --profile it times each layer
+of one run's step instead, forward and backward.
+"""
+
+# What each network is, and the shape of the random images it gets; None for the digits.
+NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, int, int] | None]] = {
+    "digits": ({"pool_every": 2, "steps": 400, "eval_every": 0}, None),
+    "cnn28": (
+        {"widths": (32, 64), "pool_every": 1, "hidden": (256,), "batch_size": 128, "steps": 10,
+         "eval_every": 0},
+        (28, 28, 1),
+    ),
+    "resnet18": (
+        {"model": "resnet18_small", "batch_size": 128, "steps": 2, "eval_every": 0}, (32, 32, 3)
+    ),
+    "airbench94": (
+        {"model": "airbench94", "batch_size": 128, "steps": 4, "eval_every": 0}, (32, 32, 3)
+    ),
+}  # fmt: skip
+OPPONENTS = ("pytorch", "pytorch_compiled", "pytorch_processes", "flax")
+
+
+def main(argv: Sequence[str], stop: script.Stop) -> int:
+    """Measures and prints; gives the exit status."""
+    values = absl_flags.FlagValues()
+    absl_flags.DEFINE_multi_enum(
+        "networks", ["digits"], list(NETWORKS), "Network to train; once each.", flag_values=values
+    )
+    absl_flags.DEFINE_multi_enum(
+        "opponents", ["pytorch", "pytorch_processes", "flax"], OPPONENTS,
+        "PyTorch with one thread and with all, compiled, as a process a core; a Flax loop.",
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_list("lanes", ["1", "2", "8"], "Runs trained at once.", flag_values=values)
+    absl_flags.DEFINE_list(
+        "batch_sizes", [], "Images per step, such as 32,128,512; each network's own if none.",
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_integer("rounds", 7, "Rounds.", lower_bound=1, flag_values=values)
+    absl_flags.DEFINE_string("json", None, "Write the ratios to this file.", flag_values=values)
+    absl_flags.DEFINE_boolean(
+        "profile", False, "Time each layer of one run's step instead.", flag_values=values
+    )
+    absl_flags.DEFINE_string(
+        "roofline", None, "With --profile: draw the layers under the machine's roof, as SVG.",
+        flag_values=values,
+    )  # fmt: skip
+    flags.define_where(values)
+    flags.define_config(values, Config())
+    positional = flags.parse(values, argv, DESCRIPTION)
+    if positional:
+        flags.refuse(f"unexpected {positional[0]!r}: every choice is a flag, such as --lanes=8")
+    lanes = parse_counts("lanes", values.lanes)
+    given = flags.given_config(values)
+    if "batch_size" in given and values.batch_sizes:
+        flags.refuse("--batch_sizes is a list of --batch_size: give one of them")
+    sizes = parse_counts("batch_sizes", values.batch_sizes)
+    configs = [
+        (name, make_config({**NETWORKS[name][0], **given, **size}))
+        for name in values.networks
+        for size in ([{"batch_size": size} for size in sizes] or [{}])
+    ]
+    if values.roofline and not values.profile:
+        flags.refuse("--roofline goes with --profile")
+    if values.profile:
+        return profile(configs, flags.read_where(values), values.roofline)
+    if any(name.startswith("pytorch") for name in values.opponents):
+        try:
+            import torch  # noqa: F401
+        except ImportError:
+            print("error: PyTorch is missing: pip install 'cnnjax[bench]'", file=sys.stderr)
+            return script.FAILED
+
+    from cnnjax.sweep import backend
+
+    backend.configure_jax()
+    from experiments.benchmark import profiler
+
+    peak, rows = profiler.measure_peak(), []
+    print(f"a 2048 x 2048 matrix product: {peak / 1e9:,.0f} GFLOP/s")
+    print(
+        f"{'network':10} {'batch':>5} {'lanes':>5}  {'opponent':24} {'ratio':>6} {'low':>6}"
+        f" {'high':>6}  {'ours, images/s':>14} {'of peak':>7}"
+    )
+    for name, config in configs:
+        dataset = load_data(name, config, flags.read_where(values))
+        rows += measure_network(name, config, dataset, lanes, values.opponents, values.rounds, peak)
+    if values.json:
+        pathlib.Path(values.json).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    return script.DONE
+
+
+def parse_counts(name: str, texts: Sequence[str]) -> list[int]:
+    """The numbers of a list flag. Ends the program with status 2 where one is no count."""
+    if not all(text.isdigit() and int(text) > 0 for text in texts):
+        flags.refuse(f"--{name}={','.join(texts)} is not allowed: give integers such as 1,8")
+    return [int(text) for text in texts]
+
+
+def profile(configs: Sequence[tuple[str, Config]], where: Where, roofline: str | None) -> int:
+    """Prints where the time of one run's training step goes; gives the exit status."""
+    from rich.console import Console
+
+    from cnnjax.sweep import backend
+
+    backend.configure_jax()
+    from experiments.benchmark import profiler
+
+    peak, bandwidth = profiler.measure_peak(), profiler.measure_bandwidth()
+    print(f"peak {peak / 1e9:,.0f} GFLOP/s (matrix product), {bandwidth / 1e9:,.0f} GB/s (copy)")
+    for name, config in configs:
+        dataset = load_data(name, config, where)
+        train = make_ours(config, 1, dataset)
+        seconds = [profiler.time_call(train, config.steps) for _ in range(6)][1:]
+        step = statistics.median(seconds) / config.steps
+        times = profiler.profile(config, dataset)
+        title = f"{name}: {config.batch_size} images a step"
+        profiler.print_profile(title, times, step, peak, Console())
+        if roofline:
+            path = pathlib.Path(roofline)
+            many = path.with_stem(f"{path.stem}-{name}-{config.batch_size}")
+            path = path if len(configs) == 1 else many
+            picture = profiler.draw_roofline(times, peak, bandwidth)
+            path.write_text(picture, encoding="utf-8")
+    return script.DONE
+
+
+def load_data(name: str, config: Config, where: Where) -> Any:
+    """What a network trains on: the digits, or random images of its shape."""
+    from cnnjax.data import load
+
+    if (shape := NETWORKS[name][1]) is not None:
+        return make_random_dataset(shape)
+    dataset = load.load_dataset(config, where)
+    return take_train(dataset, config.train_examples)
+
+
+def measure_network(
+    name: str, config: Config, dataset: Any, lane_counts: Sequence[int], opponents: Sequence[str],
+    rounds: int, peak: float,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Measures and prints one network against all opponents, for each number of lanes."""
+    from cnnjax.networks import cost
+
+    shape = dataset.train.images.shape[1:]
+    flops = 6 * cost.measure(config, shape, dataset.num_classes).macs
+    theirs, close = make_opponents(config, dataset, opponents)
+    rows = []
+    for lanes in lane_counts:
+        ours = make_ours(config, lanes, dataset)
+        for row in compare(name, config, lanes, ours, theirs, rounds):
+            rows.append(row)
+            rate = row["examples_per_second"]
+            print(
+                f"{name:10} {config.batch_size:5} {lanes:5}  {row['opponent']:24}"
+                f" {row['ratio']:6.2f} {row['ratio_low']:6.2f} {row['ratio_high']:6.2f}"
+                f"  {rate:14,.0f} {flops * rate / peak:7.0%}",
+                flush=True,
+            )
+    close()
+    return rows
+
+
+def make_random_dataset(shape: tuple[int, int, int]) -> Any:
+    """Random images and labels of ten classes: their values do not change how long a step takes."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+
+    def split(count: int) -> Split:
+        images = rng.integers(0, 256, size=(count, *shape)).astype(np.uint8)
+        return Split(images, rng.integers(0, 10, size=count).astype(np.int32))
+
+    return Dataset("random", 10, split(2048), split(256), split(256), fingerprint="random")
+
+
+def make_opponents(
+    config: Config, dataset: Any, names: Sequence[str]
+) -> tuple[dict[str, tuple[Callable[[int], None], int]], Callable[[], None]]:
+    """By name: what takes so many steps, and of how many runs at once; and what ends them all."""
+    from cnnjax.sweep import backend
+    from experiments.benchmark import flax, pytorch
+
+    cores = backend.count_cores()
+    found: dict[str, tuple[Callable[[int], None], int]] = {}
+    ends = []
+    for name in names:
+        if name == "flax":
+            found["flax loop"] = flax.make_flax(config, dataset), 1
+        elif name == "pytorch_processes":
+            train = pytorch.make_pytorch_processes(config, dataset, cores)
+            found[f"pytorch, {cores} processes"] = train, cores
+            ends.append(functools.partial(train, 0))
+        else:
+            compiled = name == "pytorch_compiled"
+            for threads in sorted({1, cores}):
+                words = f"{name.replace('_', ' ')}, {threads} thread{'s'[: threads - 1]}"
+                found[words] = pytorch.make_pytorch(config, dataset, threads, compiled), 1
+
+    def close() -> None:
+        for end in ends:
+            end()
+
+    return found, close
+
+
+def make_ours(config: Config, lanes: int, dataset: Any) -> Callable[[int], None]:
+    """A function that takes so many steps of all lanes with the compiled program of a sweep."""
+    import jax
+
+    from cnnjax.sweep import group, placement
+
+    configs = [dataclasses.replace(config, seed=seed) for seed in range(lanes)]
+    mesh = placement.make_group_mesh(config, lanes, dataset)
+    data = group.place_data(config, dataset, mesh)
+    numbers = placement.stack_numbers(configs, mesh, data.spec)
+    executables = group.compile_group(config, numbers, data, mesh, [config.steps])
+    states = executables.init(numbers)
+
+    def train(num_steps: int) -> None:
+        nonlocal states
+        for _ in range(num_steps // config.steps):
+            states, _ = executables.advance[config.steps](numbers, states, data.train)
+            jax.block_until_ready(states)
+
+    return train
+
+
+def compare(
+    network: str,
+    config: Config,
+    lanes: int,
+    ours: Callable[[int], None],
+    theirs: dict[str, tuple[Callable[[int], None], int]],
+    rounds: int,
+) -> list[dict[str, Any]]:
+    """Ratios of examples per second, ours over each of theirs, taken in turn."""
+    from experiments.benchmark import profiler
+
+    def measure(train: Callable[[int], None], runs: int) -> float:
+        return runs * config.steps * config.batch_size / profiler.time_call(train, config.steps)
+
+    ratios: dict[str, list[float]] = {name: [] for name in theirs}
+    rates = []
+    for round_number in range(rounds + 1):
+        own = measure(ours, lanes)
+        if round_number > 0:
+            rates.append(own)
+        for name, (train, runs) in theirs.items():
+            ratio = own / measure(train, runs)
+            if round_number > 0:
+                ratios[name].append(ratio)
+    return [
+        {
+            "network": network,
+            "batch_size": config.batch_size,
+            "lanes": lanes,
+            "opponent": name,
+            "ratio": statistics.median(found),
+            "ratio_low": min(found),
+            "ratio_high": max(found),
+            "examples_per_second": statistics.median(rates),
+        }
+        for name, found in ratios.items()
+    ]
+
+
+if __name__ == "__main__":
+    script.run(main, "nothing was written")

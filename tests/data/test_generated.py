@@ -1,0 +1,83 @@
+"""Generated data sets: the same for the same seed, balanced, and each label is right."""
+
+import numpy as np
+import pytest
+
+from cnnjax.config.config import Config
+from cnnjax.config.datasets import Where
+from cnnjax.data import load
+from cnnjax.data.builders import drawings, generated
+
+MAKERS = {"dot": drawings.make_dots, "gratings": drawings.make_gratings,
+          "shapes": drawings.make_shapes}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_drawing_is_a_function_of_its_seed_with_balanced_labels(name):
+    (images, labels), again = (MAKERS[name](160, 7) for _ in range(2))
+    np.testing.assert_array_equal(images, again[0])
+    np.testing.assert_array_equal(labels, again[1])
+    other, _ = MAKERS[name](160, 8)
+    assert (images != other).any() and images.dtype == np.uint8
+    counts = np.bincount(labels)
+    assert counts.max() - counts.min() <= 1
+
+
+def test_the_brightest_pixel_lies_in_the_block_of_the_label():
+    images, labels = drawings.make_dots(200, 0)
+    for image, label in zip(images[..., 0], labels, strict=True):
+        row, column = np.unravel_index(image.argmax(), image.shape)
+        assert (image == 255).sum() == 1
+        assert row // 3 * 4 + column // 3 == label
+        assert np.abs(drawings.dot_positions()[label] - (row, column)).max() <= 1
+
+
+def test_a_grating_waves_along_its_orientation():
+    images, labels = drawings.make_gratings(200, 0)
+    rows, columns = np.meshgrid(*[np.fft.fftfreq(16)] * 2, indexing="ij")
+    for image, label in zip(images[..., 0], labels, strict=True):
+        spectrum = abs(np.fft.fft2(image - image.mean())) ** 2
+        moment = (spectrum * np.exp(2j * np.arctan2(rows, columns))).sum()
+        apart = (np.angle(moment) / 2 - label * np.pi / 8 + np.pi / 2) % np.pi - np.pi / 2
+        assert abs(apart) < np.deg2rad(18)
+
+
+def test_shapes_are_told_apart_by_their_outlines():
+    images, labels = drawings.make_shapes(400, 0)
+    bright = images[..., 0] > 115
+    tops = np.array([rows[rows > 0][0] for rows in bright.sum(axis=2)])
+    bottoms = np.array([rows[rows > 0][-1] for rows in bright.sum(axis=2)])
+    triangle = labels == drawings.SHAPES.index("triangle")
+    assert (bottoms - tops)[triangle].mean() > 4  # it widens downwards
+    assert abs((bottoms - tops)[~triangle]).mean() < 1.5
+
+
+@pytest.fixture(scope="module")
+def signals(data_dir):
+    return load.load_dataset(Config(dataset="mnist1d"), Where(str(data_dir)))
+
+
+def test_mnist1d_is_its_authors(signals):
+    from mnist1d import data
+
+    published = data.make_dataset(data.get_dataset_args())
+    for split, images, labels in ((signals.train, "x", "y"), (signals.test, "x_test", "y_test")):
+        np.testing.assert_array_equal(
+            split.images[:, 0, :, 0], published[images].astype(np.float32)
+        )
+        np.testing.assert_array_equal(split.labels, published[labels])
+    assert len(signals.train.labels) == 4000 and len(signals.test.labels) == 1000
+
+
+def test_validation_signals_are_others(signals):
+    assert len(signals.validation.labels) == 1000
+    seen = {signal.tobytes() for signal in (*signals.train.images, *signals.test.images)}
+    assert not any(signal.tobytes() in seen for signal in signals.validation.images)
+
+
+def test_dots_come_with_the_places_of_their_classes(data_dir):
+    dots = load.load_dataset(Config(dataset="dot"), Where(str(data_dir)))
+    np.testing.assert_array_equal(dots.positions, drawings.dot_positions())
+    assert [len(split.labels) for split in (dots.train, dots.validation, dots.test)] == [
+        *generated.SIZES.values()
+    ]

@@ -1,0 +1,248 @@
+"""A person's own images: folders, .npz and IDX files, whatever is in them."""
+
+import os
+import struct
+
+import numpy as np
+import pytest
+
+from cnnjax.config.config import Config
+from cnnjax.config.datasets import Where
+from cnnjax.config.knobs import ConfigError, RunError
+from cnnjax.data import load
+from cnnjax.data.sources import files, folder, holdout
+from tests import true_formats
+from tests.true_formats import encode
+
+GREY = np.arange(64, dtype=np.uint8).reshape(8, 8) * 3
+RGB = np.stack([GREY, 255 - GREY, GREY // 2], -1)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
+
+
+def open_set(name, skip=False, **knobs):
+    return load.load_dataset(Config(dataset=name, **knobs), Where(skip_bad_files=skip))
+
+
+def write_classes(root, per_class=20, classes=("ant", "bee")):
+    rng = np.random.default_rng(0)
+    for label, name in enumerate(classes):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for number in range(per_class):
+            pixels = rng.integers(0, 100, (8, 8)) + 100 * label
+            (root / name / f"{number}.png").write_bytes(encode(pixels.astype(np.uint8), "PNG"))
+    return root
+
+
+def test_a_folder_of_classes_is_split_by_content(tmp_path):
+    found = open_set(f"folder:{write_classes(tmp_path / 'images')}")
+    assert [len(split.labels) for split in found[2:5]] == [32, 4, 4]
+    assert [np.bincount(split.labels).tolist() for split in found[2:5]] == [
+        [16, 16],
+        [2, 2],
+        [2, 2],
+    ]
+    assert found.train.images.shape == (32, 8, 8, 1)
+    assert (found.train.images.mean((1, 2, 3)) > 100).astype(
+        int
+    ).tolist() == found.train.labels.tolist()
+
+
+def test_the_fingerprint_follows_contents_and_not_names(tmp_path):
+    one = write_classes(tmp_path / "one")
+    two = write_classes(tmp_path / "two")
+    (two / "ant" / "0.png").rename(two / "ant" / "zero.png")
+    before = folder.open_source(os.fspath(one), tmp_path, False)
+    assert before.find_hash() == folder.open_source(os.fspath(two), tmp_path, False).find_hash()
+    (two / "ant" / "zero.png").write_bytes(encode(GREY, "PNG"))
+    assert before.find_hash() != folder.open_source(os.fspath(two), tmp_path, False).find_hash()
+
+
+def test_copies_never_straddle_splits_and_are_told(tmp_path):
+    root = write_classes(tmp_path / "images")
+    for number in range(20):
+        raw = (root / "ant" / f"{number}.png").read_bytes()
+        (root / "ant" / f"copy-{number}.png").write_bytes(raw)
+        (root / "bee" / f"ant-{number}.png").write_bytes(raw)
+    found = open_set(f"folder:{root}")
+    kinds = [{image.tobytes() for image in split.images} for split in found[2:5]]
+    assert not (kinds[0] & kinds[1] or kinds[0] & kinds[2] or kinds[1] & kinds[2])
+    assert any("40 files are copies of others" in note for note in found.notes)
+    assert any("20 images lie in several classes" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("splits", "sizes"),
+    [
+        (("train", "val", "test"), [24, 24, 24]),
+        (("train", "test"), [21, 3, 24]),
+        (("train", "val"), [21, 3, 24]),
+        (("train",), [18, 3, 3]),
+    ],
+)
+def test_folders_of_splits_are_kept(tmp_path, splits, sizes):
+    root = true_formats.write_folder(tmp_path / "images", splits)
+    found = open_set(f"folder:{root}", image_size=16)
+    assert [len(split.labels) for split in found[2:5]] == sizes
+    assert found.train.images.shape[1:] == (16, 16, 3)
+
+
+def test_images_of_many_sizes_need_a_size(tmp_path):
+    root = true_formats.write_folder(tmp_path / "images")
+    with pytest.raises(ConfigError, match="images differ in size: give --image_size"):
+        open_set(f"folder:{root}")
+
+
+def test_eval_crop_reaches_the_pixels(tmp_path):
+    root = true_formats.write_folder(tmp_path / "images")
+    whole, cut = (
+        open_set(f"folder:{root}", image_size=16, eval_crop=share) for share in (1.0, 0.875)
+    )
+    assert (whole.test.images != cut.test.images).any()
+    assert whole.fingerprint != cut.fingerprint
+
+
+def test_bad_files_are_listed_and_skipped_only_when_asked(tmp_path, capsys):
+    root = write_classes(tmp_path / "images")
+    (root / "ant" / "broken.png").write_bytes(encode(RGB, "PNG")[:60])
+    (root / "bee" / "text.jpg").write_text("no image")
+    (root / "bee" / "notes.txt").write_text("not looked at")
+    with pytest.raises(
+        RunError, match=r"2 of 42 files.*ant/broken.png \(.*bee/text.jpg \("
+    ) as refusal:
+        open_set(f"folder:{root}")
+    assert "--skip_bad_files" in str(refusal.value)
+    found = open_set(f"folder:{root}", skip=True)
+    assert sum(len(split.labels) for split in found[2:5]) == 40
+    assert any("skipped 2 files: ant/broken.png" in note for note in found.notes)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_folder_is_read_whole_only_once(tmp_path, monkeypatch):
+    root = write_classes(tmp_path / "images")
+    open_set(f"folder:{root}")
+    inspected = []
+    inspect = folder.inspect
+    monkeypatch.setattr(folder, "inspect", lambda path: inspected.append(path) or inspect(path))
+    open_set(f"folder:{root}")
+    assert not inspected
+    (root / "bee" / "3.png").write_bytes(encode(GREY, "PNG"))
+    open_set(f"folder:{root}")
+    assert inspected == [(root / "bee" / "3.png").resolve()]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda root: None, "is not a folder"),
+        (lambda root: root.mkdir(), "holds no images"),
+        (lambda root: write_classes(root, classes=("ant",)), "has one class, ant"),
+        (lambda root: [write_classes(root / "train"), write_classes(root / "val", classes=["fly"])],
+         "class fly of test is not among those of train"),
+    ],
+)  # fmt: skip
+def test_folders_that_cannot_be_learned_are_refused(tmp_path, make, message):
+    make(tmp_path / "images")
+    with pytest.raises(ConfigError, match=message):
+        open_set(f"folder:{tmp_path / 'images'}")
+
+
+def save_arrays(path, **arrays):
+    np.savez(path, **arrays)
+    return f"arrays:{path}"
+
+
+def test_arrays_come_back_as_saved(tmp_path):
+    images, labels = true_formats.make_images(50, (6, 5))
+    more, others = true_formats.make_images(20, (6, 5), 1)
+    name = save_arrays(
+        tmp_path / "a.npz", x_train=images, y_train=labels, x_test=more, y_test=others
+    )
+    found = open_set(name)
+    np.testing.assert_array_equal(found.test.images[..., 0], more)
+    np.testing.assert_array_equal(found.test.labels, others)
+    assert (len(found.train.labels), len(found.validation.labels)) == (40, 10)
+    both = open_set(save_arrays(tmp_path / "b.npz", x=images, y=labels))
+    assert [len(split.labels) for split in both[2:5]] == [30, 10, 10]
+
+
+def test_arrays_of_floats_stay_floats(tmp_path):
+    images = np.random.default_rng(0).normal(size=(30, 4, 4, 3))
+    found = open_set(save_arrays(tmp_path / "a.npz", x=images, y=np.arange(30) % 2))
+    assert found.train.images.dtype == np.float32
+    kept = {image.tobytes() for image in images.astype(np.float32)}
+    assert all(image.tobytes() in kept for image in found.train.images)
+
+
+GOOD = {"x": np.zeros((20, 4, 4), np.uint8), "y": np.arange(20) % 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x": np.zeros((20, 4))}, r"shape \(20, 4\)"),
+        ({"x": np.zeros((20, 3, 8, 8))}, "channels first"),
+        ({"x": np.full((20, 4, 4), np.nan)}, "NaN or infinity"),
+        ({"y": np.arange(19)}, "one label for each of its 20 images"),
+        ({"y": np.arange(20) - 1}, r"hold -1 \(1 of 20\), and a class is numbered from 0"),
+        ({"y": np.linspace(0, 1, 20)}, "hold 0.0526.*a class is a whole number or text"),
+        ({"x": np.array([None] * 20)}, "cannot be read: Object arrays"),
+    ],
+)
+def test_arrays_that_are_no_images_are_refused(tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        open_set(save_arrays(tmp_path / "a.npz", **{**GOOD, **changes}))
+
+
+def test_arrays_of_other_names_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="holds data: give x_train, y_train"):
+        open_set(save_arrays(tmp_path / "a.npz", data=np.zeros(3)))
+    (tmp_path / "text.npz").write_text("nothing")
+    for name in ("missing", "text"):
+        with pytest.raises(ConfigError, match=f"arrays:{tmp_path}/{name}.npz"):
+            open_set(f"arrays:{tmp_path}/{name}.npz")
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_idx_files_are_read(tmp_path, suffix):
+    for split, seed in (("train", 0), ("t10k", 1)):
+        images, labels = true_formats.make_images(40, (7, 7), seed)
+        true_formats.write_idx(tmp_path / f"{split}-images-idx3-ubyte{suffix}", images)
+        true_formats.write_idx(tmp_path / f"{split}-labels-idx1-ubyte{suffix}", labels)
+    found = open_set(f"idx:{tmp_path}")
+    np.testing.assert_array_equal(found.test.images[..., 0], images)
+    np.testing.assert_array_equal(found.test.labels, labels)
+    assert (len(found.train.labels), len(found.validation.labels)) == (30, 10)
+
+
+def test_idx_files_that_are_not_whole_are_named(tmp_path):
+    with pytest.raises(ConfigError, match="lacks train-images-idx3-ubyte"):
+        open_set(f"idx:{tmp_path}")
+    path = tmp_path / "train-images-idx3-ubyte"
+    path.write_bytes(struct.pack(">HBBIII", 0, 8, 3, 10, 4, 4) + bytes(100))
+    with pytest.raises(RunError, match=f"{path} is not a whole IDX file"):
+        files.read_idx(path)
+
+
+def test_splits_of_ones_own_files_are_not_asked_for(tmp_path):
+    with pytest.raises(ConfigError, match="--train_split=train is for data sets of TFDS"):
+        open_set(f"folder:{tmp_path}", train_split="train")
+
+
+def test_splitting_by_hash_is_stratified_and_stable():
+    hashes = [f"{number * 7919 % 1000:04}" for number in range(300)]
+    labels = [number % 3 for number in range(300)]
+    found = holdout.split_by_hash(hashes, labels, holdout.SHARES)
+    assert {split: len(own) for split, own in found.items()} == {
+        "train": 240,
+        "test": 30,
+        "validation": 30,
+    }
+    shuffled = list(reversed(range(300)))
+    again = holdout.split_by_hash(
+        [hashes[i] for i in shuffled], [labels[i] for i in shuffled], holdout.SHARES
+    )
+    assert {hashes[i] for i in found["test"]} == {hashes[shuffled[i]] for i in again["test"]}

@@ -1,0 +1,167 @@
+"""Every pooling against its definition, for windows that overlap and borders that are padded."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+
+from cnnjax.config.config import KNOBS, WINDOWS
+from cnnjax.ops import pool
+from tests import reference
+
+SHAPES = {  # map, window, stride, padding
+    "halves": ((8, 8), 2, 2, "VALID"),
+    "drops the rest": ((7, 5), 2, 2, "VALID"),
+    "overlapping": ((7, 8), 3, 2, "VALID"),
+    "overlapping, padded": ((7, 8), 3, 2, "SAME"),
+    "half": ((7, 8), 3, 2, "HALF"),
+    "dense": ((4, 5), 2, 1, "SAME"),
+    "with gaps": ((7, 7), 1, 3, "VALID"),
+}
+
+
+def l2(cells):
+    return np.sqrt((cells**2).sum(axis=1))
+
+
+def expected_stochastic(cells):
+    cells = np.maximum(cells, 0)
+    total = cells.sum(axis=1)
+    return np.where(total > 0, (cells**2).sum(axis=1) / np.where(total > 0, total, 1), 0)
+
+
+REDUCE = {
+    "max": lambda cells: cells.max(axis=1),
+    "avg": lambda cells: cells.mean(axis=1),
+    "l2": l2,
+    "mixed": lambda cells: 0.3 * cells.max(axis=1) + 0.7 * cells.mean(axis=1),
+    "stochastic": expected_stochastic,
+    "subsample": lambda cells: cells.sum(axis=1) * SCALE + BIAS,
+}
+SCALE, BIAS = np.array([0.5, 1.0, 2.0], np.float32), np.array([0.1, 0.0, -1.0], np.float32)
+EXTRA = {"mixed": (0.3,), "stochastic": (None,), "subsample": (SCALE, BIAS)}
+
+
+def draw(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=(2, *shape, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", REDUCE)
+def test_reduces_the_cells_of_each_window_that_lie_on_the_map(name, shape):
+    size, window, stride, padding = SHAPES[shape]
+    maps = draw(size)
+    found = pool.POOLS[name](maps, window, stride, padding, *EXTRA.get(name, ()))
+    expected = reference.pool(maps, window, stride, padding, REDUCE[name])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_average_that_counts_the_padding(shape):
+    size, window, stride, padding = SHAPES[shape]
+    maps = draw(size)
+    found = pool.avg_pool(maps, window, stride, padding, count_padding=True)
+    expected = reference.pool(
+        maps, window, stride, padding, lambda cells: cells.sum(axis=1) / window**2
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_blur_is_a_maximum_and_then_a_reflected_blur(stride):
+    maps = draw((6, 7))
+    dense = reference.pool(maps, 2, 1, "VALID", REDUCE["max"])
+    weights = np.outer([1, 2, 1], [1, 2, 1]) / 16
+    kernel = np.zeros((3, 3, 3, 3))
+    for channel in range(3):
+        kernel[:, :, channel, channel] = weights
+    expected = reference.conv2d(dense, kernel, stride, "explicit", (1, 1), "reflect")
+    np.testing.assert_allclose(pool.blur_pool(maps, 2, stride), expected, atol=1e-5)
+
+
+def test_blur_keeps_a_constant_map_even_of_one_cell():
+    for size in (2, 5):
+        np.testing.assert_allclose(pool.blur_pool(jnp.ones((1, size, size, 2)), 2, 2), 1.0)
+
+
+def test_stochastic_draws_each_cell_in_proportion_to_its_activation():
+    maps = jnp.asarray([[1.0, 3.0], [0.0, -5.0]]).reshape(1, 2, 2, 1)
+    many = jnp.broadcast_to(maps, (4000, 2, 2, 1))
+    drawn = np.asarray(pool.stochastic_pool(many, 2, 2, "VALID", jax.random.key(0))).ravel()
+    assert set(drawn) == {1.0, 3.0}
+    assert (drawn == 3.0).mean() == pytest.approx(0.75, abs=0.03)
+    assert pool.stochastic_pool(-jnp.abs(maps), 2, 2, "VALID", jax.random.key(0)).item() == 0.0
+
+
+def call(name, key=None):
+    extra = (key,) if name == "stochastic" else EXTRA.get(name, ())
+    return lambda x: pool.POOLS[name](x, 3, 2, "SAME", *extra)
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_gradients_by_finite_differences_in_float64(name):
+    with jax.enable_x64(True):
+        maps = jnp.asarray(draw((5, 4)), jnp.float64)
+        check_grads(call(name), (maps,), order=1, modes=["rev"])
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_each_cell_of_a_maximum_gets_the_gradients_of_the_windows_it_is_largest_in(shape):
+    (height, width), size, stride, padding = shape
+    maps = np.random.default_rng(0).normal(size=(2, height, width, 3)).astype(np.float32)
+    maps = np.round(maps, 1)  # so that some cells tie
+    output, pull = jax.vjp(lambda x: pool.max_pool(x, size, stride, padding), maps)
+    grads = np.random.default_rng(1).normal(size=output.shape).astype(np.float32)
+    (top, _), (left, _) = pool.find_pads((height, width), size, stride, padding)
+    expected = np.zeros_like(maps)
+    for image, row, column, channel in np.ndindex(*output.shape):
+        start = row * stride - top, column * stride - left
+        ys, xs = (slice(max(begin, 0), max(begin + size, 0)) for begin in start)
+        own = maps[image, ys, xs, channel]
+        hit = own == own.max()
+        expected[image, ys, xs, channel] += hit / hit.sum() * grads[image, row, column, channel]
+    np.testing.assert_allclose(pull(grads)[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_gradients_are_finite_on_a_map_of_zeros(name):
+    gradient = jax.grad(lambda x: call(name)(x).sum())(jnp.zeros((1, 4, 4, 1)))
+    assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_refuses_to_leave_nothing(name):
+    with pytest.raises(ValueError, match="3x3 pooling leaves nothing of a map of 2x2"):
+        pool.POOLS[name](draw((2, 2)), 3, 3, "VALID", *EXTRA.get(name, ()))
+
+
+def test_pooling_shrinks_the_map():
+    """Claim `pool-shrinks`: a quarter of the cells remain."""
+    assert pool.max_pool(draw((8, 8)), 2, 2).shape == (2, 4, 4, 3)
+
+
+def test_the_maximum_of_four_noisy_values_is_not_less_noisy_than_their_mean():
+    """Claim `max-suppresses-noise`: mean 1.03, variance 0.49; the mean has 0 and 1/4."""
+    noise = np.random.default_rng(0).normal(size=(1, 1000, 1000, 1)).astype(np.float32)
+    largest, mean = (np.asarray(f(noise, 2, 2)) for f in (pool.max_pool, pool.avg_pool))
+    assert largest.mean() == pytest.approx(1.03, abs=0.01)
+    assert largest.var() == pytest.approx(0.49, abs=0.01)
+    assert mean.var() == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_decimation_keeps_one_cell_of_each_window_on_the_map(shape):
+    size, window, stride, padding = SHAPES[shape]
+    maps = draw(size) + 10
+    found = pool.decimate(maps, window, stride, padding)
+    (top, _), (left, _) = pool.find_pads(size, window, stride, padding)
+    row, column = ((window - 1) // 2 - pad for pad in (top, left))
+    np.testing.assert_array_equal(found, maps[:, row::stride, column::stride][
+        :, : found.shape[1], : found.shape[2]])  # fmt: skip
+    assert (np.asarray(found) != 0).all()
+
+
+def test_table_has_the_choices_of_the_knob():
+    assert {*pool.POOLS, "stride", "none"} == set(KNOBS["pool"].choices)
+    assert tuple(pool.POOLS) == WINDOWS

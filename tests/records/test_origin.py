@@ -1,0 +1,212 @@
+"""Origins are compared field by field, and records are found by them."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from cnnjax.config.config import Config, to_json
+from cnnjax.config.datasets import Where
+from cnnjax.config.knobs import ConfigError
+from cnnjax.records import archive, origin, store
+from cnnjax.study import claims
+from cnnjax.sweep import backend
+from cnnjax.sweep.engines import local
+from experiments import conduct
+from tests.by_hand import STUDY, make_records
+from tests.records.test_store import ORIGIN
+
+LANES = [Config(pool=pool, seed=seed) for pool in ("max", "avg") for seed in (0, 1)]
+
+
+def test_what_differs_is_named_with_its_values():
+    other = {
+        **ORIGIN,
+        "device_kind": "H100",
+        "cpu_features": ["avx2", "avx512f", "fma"],
+        "settings": {**ORIGIN["settings"], "jax_random_seed_offset": 7},
+        "versions": {"jax": "0.12.0"},
+    }
+    assert origin.compare([ORIGIN, ORIGIN]) == []
+    assert origin.compare([ORIGIN, other]) == [
+        "device_kind: cpu against H100",
+        "cpu_features: without against avx512f",
+        "versions jax: 0.10.2 against 0.12.0",
+        "settings jax_random_seed_offset: not recorded against 7",
+    ]
+
+
+def test_what_plays_no_part_in_one_of_them_does_not_differ():
+    assert origin.compare([ORIGIN, {**ORIGIN, "num_devices": 2}]) == []
+    assert origin.compare([{**ORIGIN, "num_devices": n} for n in (2, 4)]) == [
+        "num_devices: 2 against 4"
+    ]
+
+
+def test_unlike_cpus_may_be_mixed_and_nothing_else():
+    other = {**ORIGIN, "cpu": "znver5", "cpu_features": ["avx512f"], "cpu_threads": 8}
+    assert len(origin.compare([ORIGIN, other])) == 3
+    assert origin.compare([ORIGIN, other], ["cpu"]) == []
+    assert origin.compare([ORIGIN, {**other, "data": "e"}], ["cpu"]) == ["data: data against e"]
+
+
+def test_a_record_whose_origin_was_a_sentence_is_compared_by_what_it_says():
+    former = {
+        "origin": "cpu program abc data def", "platform": "cpu", "device": "cpu",
+        "program_version": "abc", "data_fingerprint": "def", "packages": {"jax": "0.10.2"},
+    }  # fmt: skip
+    found = origin.read(former)
+    assert (found["platform"], found["program"], found["data"]) == ("cpu", "abc", "def")
+    assert origin.compare([found, {**found, "program": "abd"}]) == ["program: abc against abd"]
+    assert "cpu: not recorded against haswell" in origin.compare([found, ORIGIN])
+
+
+def test_the_origin_is_of_plain_values_and_says_what_xla_compiles_for(tiny, digits):
+    found = local.describe_origin(tiny, digits, "program", backend.describe())
+    assert origin.compare([found, local.make_provenance(tiny, digits, "program")["origin"]]) == []
+    assert store.record_id(tiny, found)
+    assert found["data"] == digits.fingerprint and found["program"] == "program"
+    assert set(backend.NUMERIC_PACKAGES) == set(found["versions"])
+    if found["platform"] == "cpu":
+        assert found["cpu"] and found["cpu_threads"] >= 1
+        assert found["cpu_features"] == sorted(found["cpu_features"])
+
+
+def test_what_xla_says_of_the_processor_is_what_the_system_says():
+    cpu, features = backend.find_cpu()
+    _, system = backend._ask_system()
+    assert cpu.isascii() and "," not in cpu
+    for name in ("avx2", "avx512f", "fma", "f16c"):
+        if system:
+            assert (name in features) == (name in system)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("jax_default_prng_impl", "rbg"),
+        ("jax_random_seed_offset", 7),
+        ("jax_threefry_partitionable", False),
+        ("jax_default_matmul_precision", "bfloat16"),
+        ("jax_optimization_level", "O1"),
+        ("jax_disable_most_optimizations", True),
+    ],
+)
+def test_a_setting_that_changes_numbers_has_an_address_of_its_own(name, value):
+    before, usual = backend.list_settings(), jax.config.values[name]
+    jax.config.update(name, value)
+    try:
+        assert backend.list_settings() != before
+    finally:
+        jax.config.update(name, usual)
+    assert backend.list_settings() == before
+
+
+@pytest.mark.parametrize("name", ["jax_log_compiles", "jax_debug_nans", "jax_enable_checks"])
+def test_a_setting_that_changes_none_has_not(name):
+    before, usual = backend.list_settings(), jax.config.values[name]
+    jax.config.update(name, True)
+    try:
+        assert backend.list_settings() == before
+    finally:
+        jax.config.update(name, usual)
+
+
+def test_flags_that_change_numbers_are_told_from_those_that_do_not(monkeypatch, tmp_path):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=x --xla_cpu_enable_fast_math --xla_a=2")
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+    wanted = {"--xla_a": "2", "--xla_cpu_enable_fast_math": "true", "NVIDIA_TF32_OVERRIDE": "0"}
+    assert backend.list_flags() == wanted
+    (tmp_path / "flags").write_text("--xla_a=2\n--xla_cpu_enable_fast_math\n")
+    monkeypatch.setenv("XLA_FLAGS", str(tmp_path / "flags"))
+    assert backend.list_flags() == wanted
+
+
+def test_lanes_in_step_depend_on_the_number_of_devices(tiny, digits):
+    found = [
+        local.describe_origin(dataclasses.replace(tiny, lanes_strategy=name), digits, "", {
+            field: None for field in ORIGIN if field not in ("program", "data", "num_devices")
+        })["num_devices"]
+        for name in ("map", "vmap")
+    ]  # fmt: skip
+    assert found == [None, jax.local_device_count()]
+
+
+def make_record(lane, date, **changes):
+    own = {**ORIGIN, **changes}
+    config = to_json(lane)
+    provenance = {"origin": own, "date": date}
+    return store.Record(store.record_id(lane, own), config, {}, [], {}, provenance)
+
+
+def test_the_newest_origin_that_has_every_lane_is_judged(tmp_path):
+    for date, program, lanes in (
+        ("2026-01-01", "old", LANES), ("2026-02-01", "newer", LANES),
+        ("2026-03-01", "part", LANES[:3]),
+    ):  # fmt: skip
+        for lane in lanes:
+            store.write_record(tmp_path, make_record(lane, date, program=program))
+    records = list(store.load_records(tmp_path))
+    newest, oldest = archive.list_complete(LANES, records)
+    assert (newest.date, oldest.date) == ("2026-02-01", "2026-01-01")
+    assert [record.config for record in newest.records] == [*map(to_json, LANES)]
+    assert "program newer" in archive.describe(newest) and "jax 0.10.2" in archive.describe(newest)
+    assert len(archive.list_complete(LANES[:3], records)) == 3
+
+
+def test_a_data_set_has_one_fingerprint_within_an_origin():
+    records = [make_record(lane, "2026-01-01", data=f"d{i % 2}") for i, lane in enumerate(LANES)]
+    assert archive.list_complete(LANES, records) == []
+    records += [make_record(lane, "2026-01-02", data="d0") for lane in LANES]
+    (stock,) = archive.list_complete(LANES, records)
+    assert {record.provenance["origin"]["data"] for record in stock.records} == {"d0"}
+
+
+def test_unlike_cpus_make_one_stock_where_they_are_mixed():
+    records = [make_record(lane, "2026-01-01", cpu=f"c{lane.seed}") for lane in LANES]
+    assert archive.list_complete(LANES, records) == []
+    assert len(archive.list_complete(LANES, records, ["cpu"])) == 1
+
+
+def test_records_of_unlike_cpus_are_read_where_they_are_mixed(tiny, digits, tmp_path, monkeypatch):
+    datasets = {local.load.request_of(tiny): digits}
+    first = local.run_missing([tiny], datasets, tmp_path, local.Observer())
+    assert first.num_trained == 1
+    machine = {**backend.describe(), "cpu": "another"}
+    monkeypatch.setattr(backend, "describe", lambda: machine)
+    again = local.run_missing([tiny], datasets, tmp_path, local.Observer(), mix=["cpu"])
+    assert again.num_trained == 0 and again.records == first.records
+    alone = local.run_missing([tiny], datasets, tmp_path, local.Observer())
+    assert alone.num_trained == 1 and alone.records[0].id != first.records[0].id
+    np.testing.assert_equal(alone.records[0].scores, first.records[0].scores)
+
+
+def test_earlier_numbers_are_judged_and_nothing_is_trained(tmp_path, capsys):
+    base, options = make_small_study(tmp_path)
+    records = make_records(num_seeds=3)
+    for record in records:
+        record.provenance["origin"] = {**ORIGIN, "program": "of another time"}
+        store.write_record(tmp_path, record)
+    judgement = conduct.judge_earlier(STUDY, base, options)
+    assert [record.id for arm in judgement.arms for record in arm.records] == [
+        record.id for record in records
+    ]
+    printed = capsys.readouterr().out
+    assert "nothing trained; records of cpu haswell, program of another time, jax 0.10.2" in printed
+    assert (tmp_path / STUDY.name / "verdicts.json").exists()
+
+
+def test_what_no_one_origin_has_whole_is_not_judged(tmp_path):
+    base, options = make_small_study(tmp_path)
+    for index, record in enumerate(make_records(num_seeds=3)):
+        record.provenance["origin"] = {**ORIGIN, "program": f"p{index % 2}"}
+        store.write_record(tmp_path, record)
+    with pytest.raises(ConfigError, match="no one origin with a record of every lane"):
+        conduct.judge_earlier(STUDY, base, options)
+
+
+def make_small_study(runs):
+    """The base of a study of records made by hand, and how it is conducted."""
+    options = conduct.Options(runs, Where(), 3, False, "python launch.py", judge_only=True)
+    return claims.make_base(STUDY, {}), options

@@ -1,0 +1,72 @@
+"""What decides a lane's numbers follows from the imports of one root."""
+
+import shutil
+
+import pytest
+
+from cnnjax.records import provenance
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package, whose version is told anew at each call."""
+    copy = shutil.copytree(provenance.PACKAGE, tmp_path / "cnnjax")
+    monkeypatch.setattr(provenance, "PACKAGE", copy)
+    for cached in (provenance.find_modules, provenance.program_version):
+        cached.cache_clear()
+        monkeypatch.setattr(provenance, cached.__name__, cached.__wrapped__)
+    return copy
+
+
+def touch(path):
+    """Appends a statement that does something."""
+    path.write_text(path.read_text() + "\n\nTOUCHED = 1\n")
+
+
+@pytest.mark.parametrize("module", provenance.list_closure())
+def test_code_that_decides_numbers_changes_the_version(package, module):
+    before = provenance.program_version()
+    touch(provenance.find_modules()[module])
+    assert provenance.program_version() != before
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "report/page.py", "records/store.py", "study/judge.py", "sweep/engines/local.py",
+        "sweep/runner.py", "data/load.py", "data/sources/folder.py", "config/flags.py",
+        "config/presets.py", "networks/notes.py",
+    ],
+)  # fmt: skip
+def test_other_code_does_not(package, file):
+    before = provenance.program_version()
+    touch(package / file)
+    assert provenance.program_version() == before
+
+
+def test_neither_records_nor_data_sources_decide_a_number():
+    closure = provenance.list_closure()
+    assert len(closure) > 30 and provenance.ROOT in closure
+    for room in ("records", "data.sources", "data.builders", "study", "report"):
+        assert not [module for module in closure if module.startswith(f"cnnjax.{room}")]
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        'x: int = structure(1, "Help.", low=0)  # as it is\n',
+        'x: int = structure(1, "Other help.", low=0)\n',
+        'x: int = structure(1, "Help.", allowed="a number", low=0)\n',
+        '"""A docstring."""\n\nx: int = structure(1, "Help.", low=0)\n',
+    ],
+)
+def test_what_is_for_readers_does_not_count(new):
+    code = '"""Of a module."""\nx: int = structure(1, "Help.", low=0)\n'
+    assert provenance.code_only(new).strip('\n"') == provenance.code_only(code).strip('\n"')
+
+
+@pytest.mark.parametrize("new", ["structure(2, 'Help.', low=0)", "structure(1, 'Help.', low=1)"])
+def test_defaults_and_rules_of_knobs_count(new):
+    assert provenance.code_only(f"x = {new}") != provenance.code_only(
+        "x = structure(1, 'Help.', low=0)"
+    )

@@ -1,0 +1,152 @@
+"""Records are found by all that can change their numbers, and are written whole or not at all."""
+
+import dataclasses
+import json
+import re
+import subprocess
+
+import pytest
+
+from cnnjax.config.config import KNOBS, Config, make_config, override, to_json
+from cnnjax.records import store
+from cnnjax.records.atomic import write_json
+from cnnjax.records.origin import Origin
+from cnnjax.records.provenance import code_revision
+
+CONFIG = Config(seed=3, widths=(8,))
+ORIGIN = Origin(
+    "cpu", "cpu", "cpu", "haswell", ["avx2", "fma"], 2, None, {"jax_threefry_partitionable": True},
+    {}, {"jax": "0.10.2"}, "program", "data",
+)._asdict()  # fmt: skip
+RECORD = store.Record(
+    store.record_id(CONFIG, ORIGIN), to_json(CONFIG), {"test_accuracy": 0.5},
+    [{"step": 1}], {"macs": 1}, {},
+)  # fmt: skip
+
+
+def test_round_trip(tmp_path):
+    store.write_record(tmp_path, RECORD)
+    assert store.load_record(tmp_path, RECORD.id) == RECORD
+    fields = json.loads((tmp_path / "records" / RECORD.id / "record.json").read_text())
+    assert set(fields) >= {"schema", "config", "seed", "scores", "metrics", "cost", "provenance"}
+    assert fields["seed"] == 3
+
+
+def test_absent_is_none(tmp_path):
+    assert store.load_record(tmp_path, "nothing") is None
+
+
+def test_another_schema_is_refused_by_name(tmp_path):
+    store.write_record(tmp_path, RECORD)
+    path = store.record_path(tmp_path, RECORD.id)
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
+    with pytest.raises(ValueError, match="record.json is not a record of schema 1"):
+        store.load_record(tmp_path, RECORD.id)
+
+
+def test_a_config_of_another_time_is_read_as_it_stands(tmp_path):
+    config = {**RECORD.config, "former_knob": 3}
+    del config["pool"]
+    store.write_record(tmp_path, RECORD._replace(config=config))
+    found = store.load_record(tmp_path, RECORD.id)
+    assert found is not None and found.config == config and found.seed == 3
+
+
+def test_a_knob_that_a_record_lacks_counts_as_at_its_models_default():
+    def key(config, without=(), **former):
+        values = to_json(config).items()
+        return store.arm_key({k: v for k, v in values if k not in without} | former)
+
+    assert key(CONFIG, without=["pool"]) == key(CONFIG) != key(Config(widths=(8,), pool="avg"))
+    assert key(RESNET, without=["norm"]) == key(RESNET)  # batch, where a CNN has none
+    assert key(CONFIG, former_knob=3) == key(CONFIG)
+    assert key(dataclasses.replace(CONFIG, seed=4)) == key(CONFIG)
+
+
+OTHER_VALUES = {
+    "dataset": "dot", "draw": "seed", "permute_pixels": True, "standardise": "all",
+    "shuffle_labels": True, "shift_fill": "reflect", "input_dropout": 0.2,
+    "residual": True, "init_gain": 2.0, "freeze": "convolutions", "robustness": True,
+    "train_examples": 5, "image_size": 9, "model": "mlp", "match": "macs", "width_multiplier": 2.0,
+    "stem": "small", "logits": "rbf", "stochastic_depth": 0.5, "flip": True, "shift": 1,
+    "rotation": 5.0, "crop": 0.5, "jitter": 0.1, "noise": 0.1, "cutout": 2, "mixup": 0.2,
+    "first_layer": "whitened", "norm_scale": False, "norm_momentum": 0.6, "norm_epsilon": 1e-12,
+    "logit_scale": 0.5, "cutmix": 1.0, "widths": (1,), "conv": "unshared", "conv_form": "winograd2",
+    "kernel_size": (1,), "lanes_strategy": "vmap",
+    "stride": 2, "dilation": 2, "groups": 2, "connectivity": "random", "bias": False,
+    "padding": "VALID", "pad": (2,), "fill": "edge", "pool": "avg", "pool_size": 3,
+    "pool_stride": 1, "pool_padding": "SAME", "count_padding": True, "pool_every": 1,
+    "norm": "batch", "activation": "tanh", "head": "global_avg", "hidden": (), "dropout": 0.5,
+    "init": "orthogonal", "optimizer": "momentum", "learning_rate": 1.0, "momentum": 0.5,
+    "weight_decay": 1.0, "schedule": "constant", "warmup_steps": 5, "clip_norm": 1.0,
+    "label_smoothing": 0.1, "ema_decay": 0.9, "dtype": "bfloat16", "precision": "default",
+    "train_split": "train[:9%]", "validation_split": "train[9%:]", "test_split": "test[:9%]",
+    "group_by": "patient",
+    "feed": "stream", "eval_crop": 0.5, "batch_size": 1, "steps": 1, "eval_every": 1, "seed": 1,
+}  # fmt: skip
+RESNET = make_config({"model": "resnet18"})
+BASES = {"shift_fill": Config(shift=1),
+         "match": Config(model="mlp_twin"), "width_multiplier": RESNET, "stem": RESNET,
+         "stochastic_depth": RESNET, "momentum": Config(optimizer="momentum"),
+         "pad": Config(padding="explicit"),
+         "weight_decay": Config(optimizer="adamw"),
+         **dict.fromkeys(("norm_scale", "norm_momentum", "norm_epsilon"), Config(norm="batch")),
+         "residual": Config(model="mlp"),
+         "count_padding": Config(pool="avg", pool_padding="SAME")}  # fmt: skip
+
+
+def test_every_field_is_tried_here():
+    assert set(OTHER_VALUES) == set(KNOBS)
+
+
+@pytest.mark.parametrize("field", OTHER_VALUES)
+def test_every_field_is_part_of_the_address(field):
+    base = BASES.get(field, Config())
+    changed = override(base, {field: OTHER_VALUES[field]})
+    assert store.record_id(changed, ORIGIN) != store.record_id(base, ORIGIN)
+
+
+@pytest.mark.parametrize("field", ORIGIN)
+def test_every_field_of_the_origin_is_part_of_the_address(field):
+    other = {**ORIGIN, field: {"other": 1}}
+    assert store.record_id(CONFIG, other) != store.record_id(CONFIG, ORIGIN)
+
+
+def test_the_address_does_not_depend_on_the_order_of_fields():
+    turned = dict(reversed(ORIGIN.items()))
+    assert store.record_id(CONFIG, turned) == store.record_id(CONFIG, ORIGIN)
+
+
+def commit(folder):
+    """A repository of `folder`, with all that is in it."""
+    for command in (
+        ["init", "-q"], ["add", "-A"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "one"],
+    ):  # fmt: skip
+        subprocess.run(["git", "-C", folder, *command], check=True)
+
+
+def test_the_code_revision_is_of_a_repository_that_tracks_the_file(tmp_path):
+    installed = tmp_path / "venv" / "cnnjax" / "store.py"
+    installed.parent.mkdir(parents=True)
+    (tmp_path / "other.py").write_text("another project\n")
+    (tmp_path / ".gitignore").write_text("venv\n")
+    commit(tmp_path)
+    installed.write_text("x = 1\n")
+    assert code_revision(installed) is None
+    assert re.fullmatch("[0-9a-f]{40}", code_revision(tmp_path / "other.py") or "")
+    (tmp_path / "other.py").write_text("changed\n")
+    assert (code_revision(tmp_path / "other.py") or "").endswith("+")
+
+
+def test_numbers_that_json_lacks_become_null(tmp_path):
+    write_json(tmp_path / "a.json", {"x": [float("nan"), float("inf"), 1.0]})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"x": [None, None, 1.0]}
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
+    write_json(tmp_path / "a.json", 1)
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", object())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    assert json.loads((tmp_path / "a.json").read_text()) == 1

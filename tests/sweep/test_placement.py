@@ -1,0 +1,56 @@
+"""How lanes share the devices: in turn or in step, in whole chunks, as many as fit the memory."""
+
+import dataclasses
+import functools
+
+import jax
+import pytest
+
+from cnnjax.networks import cost
+from cnnjax.sweep import group, placement, runner
+from cnnjax.training import program
+from tests.training.test_program import make_functions
+
+OPTAX = True  # see conftest.py
+
+
+def test_a_chunk_of_lanes_follows_from_the_structure_alone(tiny):
+    count = functools.partial(
+        placement.count_chunk, spec=program.DataSpec((8, 8, 1), 10, 48, 0.0, 1.0)
+    )
+    assert count(tiny) == count(dataclasses.replace(tiny, lanes_strategy="map")) == 1
+    in_step = dataclasses.replace(tiny, lanes_strategy="vmap")
+    assert count(in_step) == placement.CHUNK_LANES == 32
+    measured = cost.measure(in_step, (8, 8, 1), 10)
+    full = min(
+        placement.CHUNK_MACS // measured.macs, placement.CHUNK_BYTES // measured.activation_bytes
+    )  # images
+    assert count(dataclasses.replace(in_step, batch_size=full // 8)) == 8
+    assert count(dataclasses.replace(in_step, batch_size=2 * full)) == 1
+
+
+@pytest.mark.parametrize(("platform", "strategy"), [("cpu", "map"), ("gpu", "vmap")])
+def test_auto_takes_the_strategy_of_the_platform(tiny, monkeypatch, platform, strategy):
+    monkeypatch.setattr(jax, "default_backend", lambda: platform)
+    assert placement.find_strategy(tiny) == strategy
+    other = "vmap" if strategy == "map" else "map"
+    assert placement.find_strategy(dataclasses.replace(tiny, lanes_strategy=other)) == other
+
+
+def test_lanes_fill_whole_chunks(tiny, digits, monkeypatch):
+    monkeypatch.setattr(placement, "CHUNK_LANES", 4)
+    tiny = dataclasses.replace(tiny, lanes_strategy="vmap")
+    lanes = [dataclasses.replace(tiny, seed=seed) for seed in range(3)]
+    mesh = placement.make_group_mesh(tiny, 3, digits)
+    numbers = placement.stack_numbers(lanes, mesh, group.make_spec(tiny, digits))
+    assert numbers["seed"].tolist() == [0, 1, 2, 2, 2, 2, 2, 2]
+    assert [result.config for result in runner.run_lanes(lanes, digits)] == lanes
+
+
+def test_the_memory_of_a_wave_is_bounded_by_what_its_state_takes(tiny, digits, monkeypatch):
+    spec = group.make_spec(tiny, digits)
+    functions, _, numbers = make_functions(tiny, digits)
+    state = sum(leaf.nbytes for leaf in jax.tree.leaves(functions.init(numbers)))
+    monkeypatch.setattr(placement, "memory_budget", lambda: 30 * state)
+    assert placement.fit_wave(tiny, 64, spec, 2) == 20
+    assert placement.fit_wave(tiny, 7, spec, 2) == 7

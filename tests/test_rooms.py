@@ -1,0 +1,85 @@
+"""A file imports only from rooms below its own, and what must answer at once imports no JAX."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from experiments import rooms
+
+WITHOUT_JAX = ("config", "records", "study")
+LAZY = ("cnnjax.study.plan", "cnnjax.study.foresight")  # reach for shapes of networks
+
+
+def name_of(path):
+    return ".".join(path.relative_to(rooms.ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+FILES = {name_of(path): path for path in rooms.list_files()}
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_only_from_rooms_below(module):
+    own = rooms.ROOMS.index(rooms.room_of(module))
+    for other in rooms.list_imports(FILES[module]):
+        room = rooms.room_of(other)
+        assert rooms.ROOMS.index(room) <= own, f"{module} imports {other}"
+
+
+def test_an_arrow_upwards_is_seen(tmp_path):
+    path = tmp_path / "x.py"
+    path.write_text("def f():\n    from cnnjax.report import page\n    from cnnjax import api\n")
+    assert rooms.list_imports(path) == {"cnnjax.report", "cnnjax.api"}
+    path.write_text("from . import page\n")
+    with pytest.raises(ValueError, match="absolute"):
+        rooms.list_imports(path)
+
+
+def test_the_package_is_rooms():
+    top = sorted(path.name for path in (rooms.ROOT / "cnnjax").glob("*.py"))
+    assert len(top) <= 3, top
+    assert set(map(rooms.room_of, FILES)) <= set(rooms.ROOMS)
+
+
+@pytest.mark.parametrize("room", [room for room in rooms.list_arrows() if room != "launch"])
+def test_a_room_says_what_lives_there_and_what_it_imports(room):
+    if (path := FILES.get(f"cnnjax.{room}")) is None:
+        return
+    text = ast.get_docstring(ast.parse(path.read_text()))
+    assert text and "imports" in text and len(text.splitlines()) >= 3
+
+
+def test_the_picture_is_of_these_imports():
+    assert rooms.SVG.read_text() == rooms.draw(), "run python -m experiments.rooms"
+
+
+QUICK = [
+    *(m for m in FILES if rooms.room_of(m) in WITHOUT_JAX and m not in LAZY),
+    "cnnjax.sweep.backend",
+    "experiments.claims",
+    "experiments.claims.known_answers",
+    "experiments.judge",
+    "launch",
+]
+
+
+@pytest.fixture(scope="session")
+def with_jax():
+    """The modules after whose import JAX is there; one process tries all, in order."""
+    code = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    importlib.import_module(name)\n"
+        "    if 'jax' in sys.modules: print(name)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, *QUICK], cwd=rooms.ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.split()
+
+
+@pytest.mark.parametrize("module", QUICK)
+def test_imports_no_jax(module, with_jax):
+    assert module not in with_jax

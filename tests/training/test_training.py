@@ -1,0 +1,139 @@
+"""What training keeps besides the weights: averages of its past, and keys for each draw."""
+
+import dataclasses
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from cnnjax.config.config import Config, structure_of
+from cnnjax.data import transform
+from cnnjax.networks import cost, models
+from cnnjax.sweep import group, placement
+from cnnjax.training import program
+from tests.training.test_program import lane_of, make_functions, train
+
+OPTAX = True  # see conftest.py
+
+
+def test_the_average_has_the_weights_of_its_definition(tiny, digits):
+    """Against Kingma and Ba 2015, algorithm 1, in float64: a sum from zero over 1 - decay^t."""
+    averaged = dataclasses.replace(tiny, ema_decay=0.9, norm="batch", eval_every=0)
+    functions, data, numbers = make_functions(averaged, digits)
+    advance = jax.jit(functions.advance, static_argnums=3)
+    state = functions.init(numbers)
+    total = jax.tree.map(lambda leaf: np.zeros(leaf.shape), (state.params, state.batch_stats))
+    for step in range(1, 5):
+        state, _ = advance(numbers, state, data.train, 1)
+        total = jax.tree.map(
+            lambda sums, new: 0.9 * sums + 0.1 * np.asarray(new, np.float64),
+            total, (state.params, state.batch_stats),
+        )  # fmt: skip
+        for found, sums in zip(jax.tree.leaves(state.ema), jax.tree.leaves(total), strict=True):
+            np.testing.assert_allclose(found, sums / (1 - 0.9**step), rtol=2e-5, atol=1e-6)
+
+
+def test_the_average_of_weights_and_batch_statistics_is_what_is_evaluated(tiny, digits):
+    averaged = dataclasses.replace(tiny, ema_decay=0.5, norm="batch", eval_every=0)
+    functions, data, numbers = make_functions(averaged, digits)
+    state, _ = functions.advance(numbers, functions.init(numbers), data.train, 3)
+    by_average = functions.evaluate(state, data.validation)
+    instead = state._replace(params=state.ema.params, batch_stats=state.ema.batch_stats, ema=None)
+    assert float(by_average.loss) == float(functions.evaluate(instead, data.validation).loss)
+    for part in ({"params": state.params}, {"batch_stats": state.batch_stats}):
+        other = functions.evaluate(instead._replace(**part), data.validation)
+        assert float(other.loss) != float(by_average.loss)
+
+
+def test_a_long_average_of_a_short_run_is_of_that_run_and_not_of_its_start(digits):
+    """0.999 over 100 steps: started from the initial weights it would be 90% those."""
+    config = Config(
+        train_examples=300, steps=100, widths=(8, 8), ema_decay=0.999, norm="batch", eval_every=0
+    )
+    state = lane_of(train([config], digits), 0)
+    functions, data, _ = make_functions(config, digits)
+    averaged = functions.evaluate(state, data.validation)
+    assert float(averaged.correct) > 0.75 * float(averaged.count)  # 0.1 is chance
+
+
+def descend(key, depth):
+    """A key, and all that are split from it or folded with a small number, as bytes."""
+    found = {np.asarray(jax.random.key_data(key)).tobytes()}
+    for child in jax.random.split(key, 8) if depth else ():
+        found |= descend(child, depth - 1)
+    return found
+
+
+@pytest.mark.parametrize("num_pieces", [1, 4])
+def test_no_draw_of_augmentation_is_one_of_the_network(tiny, digits, monkeypatch, num_pieces):
+    """`split(key)[i]` is `fold_in(key, i)`: keys that only look different may be the same."""
+    config = dataclasses.replace(tiny, dropout=0.5, flip=True, pool="stochastic", steps=1)
+    heard, make_model = {"augmentation": [], "network": []}, models.make_model
+
+    def listen(who, key):
+        jax.debug.callback(
+            lambda data: heard[who].append(np.asarray(data)), jax.random.key_data(key)
+        )
+
+    def make_heard_model(*arguments):
+        model = make_model(*arguments)
+
+        def apply(params, stats, images, key=None):
+            if key is not None:
+                listen("network", key)
+            return model.apply(params, stats, images, key)
+
+        return model._replace(apply=apply)
+
+    def augment_heard(config, key, images, targets, mean, std):
+        listen("augmentation", key)
+        return images, targets
+
+    monkeypatch.setattr(program.models, "make_model", make_heard_model)
+    monkeypatch.setattr(program.augment, "augment", augment_heard)
+    data = group.place_data(config, digits, placement.make_mesh(1))
+    functions = program.make_program(structure_of(config), data.spec, num_pieces)
+    numbers = make_functions(config, digits)[2]
+    functions.advance(numbers, functions.init(numbers), data.train, 1)
+    jax.effects_barrier()
+    families = [
+        descend(jax.random.wrap_key_data(key), 2)
+        for keys in heard.values()
+        for key in {own.tobytes(): own for own in keys}.values()
+    ]
+    assert [len(heard["augmentation"]), len(families)] == [1, 1 + num_pieces]
+    for one, other in itertools.combinations(families, 2):
+        assert not one & other
+
+
+@pytest.mark.parametrize("mixing", [{}, {"mixup": 1.0}, {"cutmix": 1.0}], ids=str)
+def test_smoothing_of_mixed_targets_is_that_of_the_mixture(tiny, digits, monkeypatch, mixing):
+    """The loss of a step against Szegedy et al. 2016, section 7, of what was mixed, in float64."""
+    config = dataclasses.replace(tiny, label_smoothing=0.2, steps=1, **mixing)
+    seen, augment = [], program.augment.augment
+
+    def listen(*arguments):
+        images, targets = augment(*arguments)
+        jax.debug.callback(lambda *found: seen.append([np.array(own) for own in found]),
+                           images, targets)  # fmt: skip
+        return images, targets
+
+    monkeypatch.setattr(program.augment, "augment", listen)
+    functions, data, numbers = make_functions(config, digits)
+    state = functions.init(numbers)
+    _, scores = functions.advance(numbers, state, data.train, 1)
+    jax.effects_barrier()
+    ((images, targets),) = seen
+    network = cost.find_network(config, data.spec.image_shape, 10)
+    model = models.make_model(network, data.spec.image_shape, 10)
+    mean, scale = transform.find_scale(config, data.spec.mean, data.spec.std)
+    logits = np.asarray(
+        model.apply(state.params, state.batch_stats, (images - mean) / scale)[0], np.float64
+    )
+    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    mixed = np.asarray(targets, np.float64)
+    np.testing.assert_allclose(mixed.sum(axis=1), 1, rtol=1e-6)
+    assert (mixed.max(axis=1) < 1).any() == bool(mixing)
+    expected = 0.8 * -(mixed * log_p).sum() + 0.2 * -log_p.mean(axis=1).sum()
+    assert float(scores.loss) == pytest.approx(expected, rel=1e-5)
