@@ -49,9 +49,9 @@ def _forward(
 def _backward(
     epsilon: float, kept: tuple[Array, ...], grads: tuple[Array, Array, Array]
 ) -> tuple[Array, Array, Array]:
-    """One pass for the two sums, one for the maps; autodiff's takes twice the time on a CPU.
+    """One pass for the two sums, one for the maps.
 
-    On one core, 128 maps of 32x32x64, forward and backward with ReLU: 135 ms by autodiff, 66 so.
+    On two cores, 128 maps of 32x32x64, forward and backward with ReLU: 0.8 of autodiff's time.
     """
     maps, scale, mean, var = kept
     axes, count = tuple(range(maps.ndim - 1)), maps.size // maps.shape[-1]
