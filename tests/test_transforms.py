@@ -23,7 +23,10 @@ def as_type_of(x, array):
 
 
 KERNEL, DEPTHWISE = draw(3, 3, 4, 6, seed=1), draw(3, 3, 1, 4, seed=1)
-EXTRA = {"mixed": (0.3,), "stochastic": (None,), "subsample": (draw(4), draw(4, seed=2))}
+EXTRA = {
+    "mixed": (0.3,), "stochastic": (None,), "subsample": (draw(4), draw(4, seed=2)),
+    "blur": (here.PLATFORM,),
+}  # fmt: skip
 OPS = {
     "conv": lambda x: here.conv2d(x, as_type_of(x, KERNEL)),
     "strided": lambda x: here.conv2d(x, as_type_of(x, KERNEL), 2, "FULL"),
