@@ -85,9 +85,9 @@ def run_lanes(
         mesh = spread.make_group_mesh(group.structure, len(group.lanes), dataset)
         data = group_lib.place_data(group.structure, dataset, mesh)
         lengths = group_lib.segment_lengths(group.structure)
-        chunk = spread.count_chunk(group.structure, data.spec)
+        chunk = spread.count_chunk(group.structure, data.spec, spread.platform_of(mesh))
         least, budget = mesh.shape["run"] * chunk, spread.memory_budget()
-        wave = spread.fit_wave(group.structure, len(group.lanes), data.spec, mesh.shape["run"])
+        wave = spread.fit_wave(group.structure, len(group.lanes), data.spec, mesh)
         while True:
             numbers = spread.stack_numbers(group.lanes[:wave], mesh, data.spec)
             executables = group_lib.compile_group(group.structure, numbers, data, mesh, lengths)

@@ -8,8 +8,9 @@ import numpy as np
 import optax
 import pytest
 
-from cnnjax import cost, layouts, models, optim
+from cnnjax import cost, layouts, optim
 from cnnjax.config import KNOBS
+from tests import here
 from tests.small import make_small
 
 OPTAX = True  # see conftest.py
@@ -26,7 +27,7 @@ def test_one_batch_is_learned_by_heart(model, monkeypatch):
     images = np.random.default_rng(0).normal(size=(8, *SHAPE)).astype(np.float32)
     labels = np.arange(8)
     config = make_small(model, dropout=0.0, schedule="constant", steps=STEPS)
-    network = models.make_model(cost.find_network(config, SHAPE, CLASSES), SHAPE, CLASSES)
+    network = here.make_model(cost.find_network(config, SHAPE, CLASSES), SHAPE, CLASSES)
     params, stats = jax.jit(network.init)(jax.random.key(0))
 
     @jax.jit

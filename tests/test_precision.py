@@ -9,6 +9,7 @@ import pytest
 from cnnjax import config as config_lib
 from cnnjax import group, program, spread
 from cnnjax.data import batches
+from tests import here
 from tests.small import make_small
 
 OPTAX = True
@@ -45,7 +46,7 @@ def shape(*sizes, dtype="float32"):
 def trace_all(config):
     """The jaxprs of a run's functions, by name."""
     structure = config_lib.structure_of(config)
-    own = program.make_program(structure, SPEC, num_pieces=1)
+    own = here.make_program(structure, SPEC, num_pieces=1)
     numbers = {
         name: shape(dtype=spread.DTYPES[config_lib.KNOBS[name].type])
         for name in config_lib.numbers_of(structure)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from cnnjax import config as config_lib
-from cnnjax import group, models, program, spread, sweep
+from cnnjax import group, program, spread, sweep
 from cnnjax.config import KNOBS, Config
 from cnnjax.data import load
+from tests import here
 
 OPTAX = True  # see conftest.py
 pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
 
 def make_functions(config: Config, digits: load.Dataset):
     data = group.place_data(config, digits, spread.make_mesh(1))
-    functions = program.make_program(config_lib.structure_of(config), data.spec)
+    functions = here.make_program(config_lib.structure_of(config), data.spec)
     return functions, data, {
         name: spread.DTYPES[config_lib.KNOBS[name].type](value)
         for name, value in config_lib.numbers_of(config).items()
@@ -130,7 +131,7 @@ def test_evaluation_counts_every_example_once_and_means_what_it_says(tiny, digit
     state = functions.init(numbers)
     scores = functions.evaluate(state, data.validation)
     images, labels = digits.validation
-    model = models.make_model(tiny, data.spec.image_shape, 10)
+    model = here.make_model(tiny, data.spec.image_shape, 10)
     standardised = (images.astype(np.float32) - data.spec.mean) / data.spec.std
     logits = model.apply(state.params, state.batch_stats, standardised, None)[0]
     logits = np.asarray(logits, np.float64)

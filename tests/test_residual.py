@@ -4,10 +4,11 @@ import jax
 import numpy as np
 import pytest
 
-from cnnjax import cost, layouts, models, networks
+from cnnjax import cost, layouts, networks
 from cnnjax.config import Config, make_config
 from cnnjax.knobs import ConfigError
 from cnnjax.ops.padding import PADDINGS
+from tests import here
 from tests.small import make_small
 
 BORDERS = [
@@ -20,7 +21,7 @@ BORDERS = [
 
 def apply_block(config: Config, maps, stride: int, features: int, bottleneck: bool = False):
     """A block with no activation whose kernels all copy: its output, and that of its branch."""
-    block = networks.Block(config, features, stride, bottleneck, 0.0, name="block_1")
+    block = networks.Block(config, features, stride, bottleneck, 0.0, here.PLATFORM, name="block_1")
     seen = {}
 
     def record(next_function, args, kwargs, context):
@@ -93,7 +94,7 @@ def test_a_reflection_that_a_shortcut_has_not_is_one_line():
 @pytest.mark.parametrize("border", BORDERS[:6], ids=str)
 def test_trains_with_every_border(border):
     config = make_small("resnet20", image_size=84, **border)
-    network = models.make_model(config, (8, 8, 1), 10)
+    network = here.make_model(config, (8, 8, 1), 10)
     params, stats = jax.eval_shape(network.init, jax.random.key(0))
     images = jax.ShapeDtypeStruct((2, 8, 8, 1), np.float32)
     grads = jax.eval_shape(

@@ -14,7 +14,7 @@ OPTAX = True  # see conftest.py
 
 def test_a_chunk_of_lanes_follows_from_the_structure_alone(tiny):
     count = functools.partial(
-        spread.count_chunk, spec=program.DataSpec((8, 8, 1), 10, 48, 0.0, 1.0)
+        spread.count_chunk, spec=program.DataSpec((8, 8, 1), 10, 48, 0.0, 1.0), platform="cpu"
     )
     assert count(tiny) == count(dataclasses.replace(tiny, lanes_strategy="map")) == 1
     in_step = dataclasses.replace(tiny, lanes_strategy="vmap")
@@ -28,11 +28,10 @@ def test_a_chunk_of_lanes_follows_from_the_structure_alone(tiny):
 
 
 @pytest.mark.parametrize(("platform", "strategy"), [("cpu", "map"), ("gpu", "vmap")])
-def test_auto_takes_the_strategy_of_the_platform(tiny, monkeypatch, platform, strategy):
-    monkeypatch.setattr(jax, "default_backend", lambda: platform)
-    assert spread.find_strategy(tiny) == strategy
+def test_auto_takes_the_strategy_of_the_platform(tiny, platform, strategy):
+    assert spread.find_strategy(tiny, platform) == strategy
     other = "vmap" if strategy == "map" else "map"
-    assert spread.find_strategy(dataclasses.replace(tiny, lanes_strategy=other)) == other
+    assert spread.find_strategy(dataclasses.replace(tiny, lanes_strategy=other), platform) == other
 
 
 def test_lanes_fill_whole_chunks(tiny, digits, monkeypatch):
@@ -50,5 +49,6 @@ def test_the_memory_of_a_wave_is_bounded_by_what_its_state_takes(tiny, digits, m
     functions, _, numbers = make_functions(tiny, digits)
     state = sum(leaf.nbytes for leaf in jax.tree.leaves(functions.init(numbers)))
     monkeypatch.setattr(spread, "memory_budget", lambda: 30 * state)
-    assert spread.fit_wave(tiny, 64, spec, 2) == 20
-    assert spread.fit_wave(tiny, 7, spec, 2) == 7
+    mesh = spread.make_mesh(2)
+    assert spread.fit_wave(tiny, 64, spec, mesh) == 20
+    assert spread.fit_wave(tiny, 7, spec, mesh) == 7

@@ -11,6 +11,7 @@ from cnnjax import config as config_lib
 from cnnjax import cost, group, models, program, spread
 from cnnjax.config import Config
 from cnnjax.data import transform
+from tests import here
 from tests.test_program import lane_of, make_functions, train
 
 OPTAX = True  # see conftest.py
@@ -92,7 +93,7 @@ def test_no_draw_of_augmentation_is_one_of_the_network(tiny, digits, monkeypatch
     monkeypatch.setattr(program.models, "make_model", make_heard_model)
     monkeypatch.setattr(program.augment, "augment", augment_heard)
     data = group.place_data(config, digits, spread.make_mesh(1))
-    functions = program.make_program(config_lib.structure_of(config), data.spec, num_pieces)
+    functions = here.make_program(config_lib.structure_of(config), data.spec, num_pieces=num_pieces)
     numbers = make_functions(config, digits)[2]
     functions.advance(numbers, functions.init(numbers), data.train, 1)
     jax.effects_barrier()
@@ -125,7 +126,7 @@ def test_smoothing_of_mixed_targets_is_that_of_the_mixture(tiny, digits, monkeyp
     jax.effects_barrier()
     ((images, targets),) = seen
     network = cost.find_network(config, data.spec.image_shape, 10)
-    model = models.make_model(network, data.spec.image_shape, 10)
+    model = here.make_model(network, data.spec.image_shape, 10)
     mean, scale = transform.find_scale(config, data.spec.mean, data.spec.std)
     logits = np.asarray(
         model.apply(state.params, state.batch_stats, (images - mean) / scale)[0], np.float64
