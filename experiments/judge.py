@@ -56,6 +56,13 @@ CHOICES = (
      "How several comparisons share 5%: errors among all, or among what is found."),
 )  # fmt: skip
 
+# What is not read where another flag is given, and why.
+UNREAD = {
+    "threshold": (("margin",), "a threshold is judged without a margin"),
+    "images": (("arm", "seed", "image", "delimiter"), "arrays have no columns"),
+    "unpaired": (("seed", "incomplete"), "such runs share no seeds"),
+}
+
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
     """Judges a file; gives the exit status."""
@@ -106,6 +113,11 @@ def check_flags(values: absl_flags.FlagValues, positional: Sequence[str]) -> Non
             flags.refuse(f"--{name}={value}: give {allowed} in the unit of the metric")
     if values.threshold is not None and values.relation not in ("<", ">"):
         flags.refuse(f"--threshold goes with --relation='>' or '<', not {values.relation}")
+    for given, (others, reason) in UNREAD.items():
+        value = values[given].value
+        for name in others if value is not None and value is not False else ():
+            if values[name].present:
+                flags.refuse(f"--{name} does nothing with --{given}: {reason}")
     if values.unpaired and values.images:
         flags.refuse("--unpaired goes with one score a run, not with --images")
 

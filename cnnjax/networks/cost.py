@@ -62,7 +62,7 @@ def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int)
         )
     config = find_network(config, image_shape, num_classes)
     model, image_shape = (
-        models.make_model(config, image_shape, num_classes),
+        models.make_model(config, image_shape, num_classes, models.SHAPES_ONLY),
         models.input_shape(config, image_shape),
     )
     found: list[tuple[tuple[str, ...], Layer]] = []
@@ -154,9 +154,8 @@ def find_poolings(config: Config, image_shape: tuple[int, int, int], num_classes
     for every in range(1, len(config.widths)):
         tried = dataclasses.replace(config, pool_every=every)
         try:
-            jax.eval_shape(
-                models.make_model(tried, image_shape, num_classes).init, jax.random.key(0)
-            )
+            model = models.make_model(tried, image_shape, num_classes, models.SHAPES_ONLY)
+            jax.eval_shape(model.init, jax.random.key(0))
             return tried
         except ValueError:  # a layer that does not fit
             continue

@@ -1,7 +1,7 @@
 """The layers that every network is made of: ops with their parameters, as Flax modules.
 
 Parameters are float32. A layer rounds what it multiplies (its input and its kernel) and the
-product to the precision of the run, as its `platform` has it (a JAX back end; None: the default).
+product to the precision of the run, as its `platform` has it (a JAX back end).
 """
 
 import math
@@ -34,8 +34,8 @@ class Conv(nn.Module):
     groups: int
     connectivity: str
     use_bias: bool
+    platform: str
     whitened: bool = False  # whether its kernels are fixed ones that whiten its patches
-    platform: str | None = None
 
     @nn.compact
     def __call__(self, maps: Array) -> Array:
@@ -199,7 +199,7 @@ class Pool(nn.Module):
 
     config: Config
     stride: int
-    platform: str | None = None
+    platform: str
 
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
@@ -247,7 +247,7 @@ class Dense(nn.Module):
     features: int
     activated: bool
     use_bias: bool
-    platform: str | None = None
+    platform: str
 
     @nn.compact
     def __call__(self, units: Array) -> Array:
@@ -266,8 +266,8 @@ class Dense(nn.Module):
 
 
 def make_conv(
-    config: Config, spec: layouts.Conv, stride: int, name: str, use_bias: bool = True,
-    whitened: bool = False, platform: str | None = None, padding: str = "",
+    config: Config, spec: layouts.Conv, stride: int, name: str, platform: str,
+    use_bias: bool = True, whitened: bool = False, padding: str = "",
 ) -> Conv:  # fmt: skip
     """A layer of a layout; the run's pooling may add to its stride.
 
@@ -282,14 +282,14 @@ def make_conv(
         groups=config.groups if spec.grouped else 1,
         connectivity=config.connectivity if spec.partial else "all",
         use_bias=(config.bias or spec.biased) and use_bias,
-        whitened=whitened,
         platform=platform,
+        whitened=whitened,
         name=name,
     )
 
 
 def make_dense(
-    config: Config, features: int, name: str, activated: bool = True, platform: str | None = None
+    config: Config, features: int, name: str, platform: str, activated: bool = True
 ) -> nn.Module:
     """A dense layer, for an activation above it or (the logits) for none."""
     scale = activation.FAN_OUT.get(config.activation, 1) if activated else 1

@@ -17,6 +17,8 @@ from cnnjax.ops import precision, whitening
 Params = Any  # a tree of float32 arrays, one branch a layer
 Stats = Any  # by layer: running statistics of batch normalisation, and kernels that stay fixed
 
+SHAPES_ONLY = "cpu"  # the platform of a network that is asked for its shapes: all have the same
+
 
 class Model(NamedTuple):
     """A network as pure functions. Images are [N, H, W, C], logits [N, classes].
@@ -73,7 +75,7 @@ def find_filters(config: Config, images: np.ndarray, mean: Any, std: Any) -> np.
         return None
     spec = layouts.LAYOUTS[config.model](config, 1)[0]
     assert isinstance(spec, layouts.Conv)
-    layer = layers.make_conv(config, spec, spec.stride, "conv_1", whitened=True)
+    layer = layers.make_conv(config, spec, spec.stride, "conv_1", SHAPES_ONLY, whitened=True)
 
     def standardised() -> Iterator[np.ndarray]:
         enough = images[: whitening.ENOUGH]
@@ -114,11 +116,11 @@ def scale_kernels(params: Params, gain: Array) -> Params:
 
 
 def make_model(
-    config: Config, image_shape: tuple[int, int, int], num_classes: int, platform: str | None = None
+    config: Config, image_shape: tuple[int, int, int], num_classes: int, platform: str
 ) -> Model:
     """The network of a run for images [H, W, C], as pure functions.
 
-    `platform` is the JAX back end whose arithmetic it uses, None for the default one. `init` raises
+    `platform` is the JAX back end whose arithmetic it uses. `init` raises
     ValueError, naming the layer, where a kernel or a pooling does not fit its map.
     """
     module = MODELS[config.model](config, num_classes, platform)

@@ -1,7 +1,7 @@
 """Networks as Flax Linen modules made of our layers: layouts of layers, residual, dense.
 
 Each is called with images [N, H, W, C] and whether it trains, and gives logits [N, classes]. It is
-for a `platform`, a JAX back end whose arithmetic it uses; None stands for the default one.
+for a `platform`, a JAX back end whose arithmetic it uses.
 """
 
 import jax
@@ -24,14 +24,14 @@ class Dense(nn.Module):
 
     config: Config
     num_classes: int
-    platform: str | None = None
+    platform: str
 
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
         config, units = self.config, maps.reshape(maps.shape[0], -1)
         for index, features in enumerate(config.hidden, start=1):
             below = units
-            dense = layers.make_dense(config, features, f"dense_{index}", platform=self.platform)
+            dense = layers.make_dense(config, features, f"dense_{index}", self.platform)
             units = dense(units)
             units = norms.normalise(config, units, train, f"norm_dense_{index}")
             units = layers.activate(config, units)
@@ -42,13 +42,13 @@ class Dense(nn.Module):
             return layers.Rbf(self.num_classes, name="logits")(units)
         if not config.hidden:
             units = nn.Dropout(config.dropout, deterministic=not train)(units)
-        logits = layers.make_dense(config, self.num_classes, "logits", False, self.platform)
+        logits = layers.make_dense(
+            config, self.num_classes, "logits", self.platform, activated=False
+        )
         return logits(units)
 
 
-def apply_head(
-    config: Config, num_classes: int, maps: Array, train: bool, platform: str | None
-) -> Array:
+def apply_head(config: Config, num_classes: int, maps: Array, train: bool, platform: str) -> Array:
     """What follows the last map: all of it, or its mean or maximum by channel, to the logits."""
     if config.head == "global_avg":
         maps = maps.mean(axis=(1, 2))
@@ -59,7 +59,7 @@ def apply_head(
     return Dense(config, num_classes, platform, name="head")(maps, train)
 
 
-def apply_pool(config: Config, maps: Array, train: bool, name: str, platform: str | None) -> Array:
+def apply_pool(config: Config, maps: Array, train: bool, name: str, platform: str) -> Array:
     """The run's pooling."""
     maps = layers.Pool(config, layouts.pool_shift(config), platform, name=name)(maps, train)
     return layers.activate(config, maps) if config.pool == "subsample" else maps
@@ -70,7 +70,7 @@ class CNN(nn.Module):
 
     config: Config
     num_classes: int
-    platform: str | None = None
+    platform: str
 
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
@@ -85,8 +85,7 @@ class CNN(nn.Module):
                 stride = layer.stride * shift
                 whitened = number == 1 and config.first_layer == "whitened"
                 conv = layers.make_conv(
-                    config, layer, stride, f"conv_{number}", whitened=whitened,
-                    platform=self.platform,
+                    config, layer, stride, f"conv_{number}", self.platform, whitened=whitened
                 )  # fmt: skip
                 maps = conv(maps)
                 if layer.pooled and config.pool not in ("stride", "none"):
@@ -123,7 +122,7 @@ class Block(nn.Module):
     stride: int
     bottleneck: bool
     drop: float  # share of training images for which the branch is dropped
-    platform: str | None = None
+    platform: str
 
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
@@ -176,13 +175,13 @@ def cut(
 
 
 def make_conv(
-    config: Config, features: int, cells: int, stride: int, name: str, platform: str | None,
+    config: Config, features: int, cells: int, stride: int, name: str, platform: str,
     border: str = "",
 ) -> layers.Conv:  # fmt: skip
     """A convolution of a residual network; no bias below a norm, which has one."""
     spec = layouts.Conv(layouts.scale_width(config, features), (cells,))
     return layers.make_conv(
-        config, spec, stride, f"conv_{name}", use_bias=config.norm == "none", platform=platform,
+        config, spec, stride, f"conv_{name}", platform, use_bias=config.norm == "none",
         padding=border,
     )  # fmt: skip
 
@@ -201,7 +200,7 @@ class ResNet(nn.Module):
 
     config: Config
     num_classes: int
-    platform: str | None = None
+    platform: str
 
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:

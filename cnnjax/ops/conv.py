@@ -176,7 +176,7 @@ def partial_scale(
 def conv2d(
     images: Array, kernel: Array, stride: int = 1, padding: str = "SAME", *,
     explicit: tuple[int, int] = (0, 0), fill: str = "zero", dilation: int = 1, groups: int = 1,
-    form: str = "auto", platform: str | None = None,
+    form: str = "auto", platform: str,
 ) -> Array:  # fmt: skip
     """Slides `kernel` [h, w, C / groups, F] over `images` [N, H, W, C]; gives [N, H', W', F].
 
@@ -184,7 +184,7 @@ def conv2d(
     explicit (cells on each side of height and width), filled as `padding.FILLS` says; with
     `partial` (Liu et al. 2018, "Partial convolution based padding") each output is rescaled by
     the share of its window on the map. `form` is one of FORMS, or auto for the best of `platform`,
-    a JAX back end (None: the default one). Raises ValueError where the kernel does not fit.
+    a JAX back end. Raises ValueError where the kernel does not fit.
     """
     window = (kernel.shape[0], kernel.shape[1])
     pads = find_pads(images.shape, window, stride, padding, explicit, dilation)

@@ -32,9 +32,9 @@ def batch_norm(
     """
     axes, wide = tuple(range(maps.ndim - 1)), precision.widen(maps)
     first = wide[:1].mean(axes)
-    moved = wide - _row(first, maps)
-    apart = moved.mean(axes)
+    apart = (wide - _row(first, maps)).mean(axes)
     mean = first + apart
+    moved = wide - _row(_as_another(first), maps)
     var = jnp.maximum((moved * moved).mean(axes) - apart * apart, 0)
     return normalise(maps, mean, var, scale, bias, epsilon), mean, var
 
@@ -49,20 +49,30 @@ def _forward(
 def _backward(
     epsilon: float, kept: tuple[Array, ...], grads: tuple[Array, Array, Array]
 ) -> tuple[Array, Array, Array]:
-    """One pass for the two sums, one for the maps; autodiff's takes twice the time on a CPU.
+    """One pass for the two sums, one for the maps.
 
-    On one core, 128 maps of 32x32x64, forward and backward with ReLU: 135 ms by autodiff, 66 so.
+    On two cores, 128 maps of 32x32x64, forward and backward with ReLU: 0.8 of autodiff's time.
     """
     maps, scale, mean, var = kept
     axes, count = tuple(range(maps.ndim - 1)), maps.size // maps.shape[-1]
-    centred = precision.widen(maps) - _row(mean, maps)
-    wide = precision.widen(grads[0])
-    bias_grads, along = wide.sum(axes), (wide * centred).sum(axes)
+    wide, units = precision.widen(grads[0]), precision.widen(maps)
+    bias_grads = wide.sum(axes)
+    along = (wide * (units - _row(_as_another(mean), maps))).sum(axes)
     inverse = lax.rsqrt(var + epsilon)
     factor, slope = scale * inverse, along * inverse**2 / count
+    centred = units - _row(mean, maps)
     own = wide - _row(bias_grads / count, maps) - centred * _row(slope, maps)
     whole = own * _row(factor, maps)
     return whole.astype(maps.dtype), along * inverse, bias_grads
+
+
+def _as_another(vector: Array) -> Array:
+    """The vector [C], for XLA another one: what is made of it is made where it is summed.
+
+    A CPU writes distances that two uses share to memory, as many as the maps have cells, and reads
+    them again: 128 maps of 32x32x64 or 16x16x128 took 1.4 times as long forward, and backward.
+    """
+    return lax.optimization_barrier(vector)
 
 
 def _row(vector: Array, maps: Array) -> Array:

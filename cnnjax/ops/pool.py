@@ -165,9 +165,7 @@ def stochastic_pool(maps: Array, size: int, stride: int, padding: str, key: Arra
     return jnp.take_along_axis(stacked, chosen[None], axis=0)[0]
 
 
-def blur_pool(
-    maps: Array, size: int, stride: int, padding: str = "VALID", platform: str | None = None
-) -> Array:
+def blur_pool(maps: Array, size: int, stride: int, padding: str, platform: str) -> Array:
     """Maximum at stride 1, then a [1, 2, 1] blur at `stride` (Zhang 2019, MaxBlurPool).
 
     The blur keeps the border by reflection, or by its edge where a map of one cell has none; it is

@@ -1,17 +1,19 @@
 """Arithmetic in fewer bits than float32, and whose arithmetic it is."""
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 
-def is_cpu(platform: str | None) -> bool:
-    """Whether a program is for a CPU; `platform` is a JAX back end, None for the default one."""
-    return (platform or jax.default_backend()) == "cpu"
+def is_cpu(platform: str) -> bool:
+    """Whether a program is for a CPU; `platform` is the JAX back end that it is for.
+
+    It is never guessed from this host, which may trace a program for another.
+    """
+    return platform == "cpu"
 
 
-def round_to(dtype: str, values: Array, platform: str | None = None) -> Array:
-    """`values` in float32 or bfloat16, as `platform` has it (None: the default back end).
+def round_to(dtype: str, values: Array, platform: str) -> Array:
+    """`values` in float32 or bfloat16, as `platform` has it.
 
     A CPU has no arithmetic in bfloat16, and is several times slower where XLA imitates it: there
     they are float32 rounded to bfloat16's 8 bits.

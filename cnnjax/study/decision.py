@@ -216,10 +216,16 @@ def _cross(
     """The estimate over seeds and images, the error that images alone leave, and doubts."""
     images = np.asarray(question.images, np.float64)[sound]
     clusters = None if question.clusters is None else np.asarray(question.clusters)
-    if clusters is not None and (count := len(np.unique(clusters))) < FEWEST_CLUSTERS:
-        return seeds, None, [f"on these images only: they come from {count} clusters"]
+    if clusters is not None and statistics.count_effective(clusters) < FEWEST_CLUSTERS:
+        return seeds, None, [f"on these images only: {_describe_clusters(clusters)}"]
     found, error = statistics.estimate_crossed(images, resolution, clusters)
     return found._replace(mean=seeds.mean), error, []
+
+
+def _describe_clusters(clusters: np.ndarray) -> str:
+    count, effective = len(np.unique(clusters)), statistics.count_effective(clusters)
+    unlike = f" of unlike sizes, worth {effective:.1f}" if effective < 0.95 * count else ""
+    return f"they come from {count} clusters{unlike}"
 
 
 def _answer(question: Question, own: _Measured, level: float, p_adjusted: float) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from scipy import stats
 ALPHA = 0.05
 RESAMPLES = 9_999
 FEWEST = 3  # seeds from which on an interval means something
-ROUNDING = 1e-6  # of the largest score: smaller differences are none
+ROUNDING = 1e-6  # of the largest score: the least resolution that scores have
+NO_DIFFERENCE = 1e-12  # of the largest score: smaller differences are of the sums in 64 bits
 
 
 class Estimate(NamedTuple):
@@ -78,38 +79,61 @@ def estimate_crossed(
     what is drawn.
     """
     d = np.asarray(contrast, np.float64)
+    sizes = None
     if clusters is not None:
-        d = _gather_clusters(d, np.asarray(clusters))
+        d, sizes = _gather_clusters(d, np.asarray(clusters))
     n, t = d.shape
+    factor, free = _weigh_clusters(sizes) if sizes is not None else (1.0, t - 1.0)
     rows, columns, mean = d.mean(axis=1), d.mean(axis=0), d.mean()
     residuals = d - rows[:, None] - columns + mean
     of_seeds = max(rows.var(ddof=1), resolution**2 / 6) / n
-    of_images = columns.var(ddof=1) / t
-    of_both = (residuals**2).sum() / ((n - 1) * (t - 1)) / (n * t)
+    of_images = factor * columns.var(ddof=1) / t
+    of_both = factor * (residuals**2).sum() / ((n - 1) * (t - 1)) / (n * t)
     variance = max(of_seeds + of_images - of_both, of_seeds, of_images)
-    doubt = of_seeds**2 / (n - 1) + of_images**2 / (t - 1) + of_both**2 / ((n - 1) * (t - 1))
-    degrees = max(variance**2 / doubt, n - 1) if doubt else n - 1
+    doubt = of_seeds**2 / (n - 1) + of_images**2 / free + of_both**2 / ((n - 1) * free)
+    least = min(n - 1.0, free)
+    degrees = max(variance**2 / doubt, least) if doubt else n - 1.0
     found = Estimate(float(mean), float(variance), float(degrees))
     return found, float(np.sqrt(of_images))
 
 
-def _gather_clusters(contrast: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """[seeds, images] as [seeds, clusters] of the same row means, weighted by size."""
+def count_effective(clusters: npt.ArrayLike) -> float:
+    """The clusters of equal size that would tell as much as these [images] (Kish 1965)."""
+    sizes = np.unique(np.asarray(clusters), return_counts=True)[1]
+    return float(sizes.sum() ** 2 / (sizes**2).sum())
+
+
+def _gather_clusters(contrast: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[seeds, images] as [seeds, clusters] of the same row means, weighted by size; the sizes."""
     _, place = np.unique(clusters, return_inverse=True)
     sizes = np.bincount(place)
     own = contrast.mean(axis=1, keepdims=True)
     above = np.stack([np.bincount(place, row) for row in contrast - own])
-    return own + above * len(sizes) / len(clusters)
+    return own + above * len(sizes) / len(clusters), sizes
+
+
+def _weigh_clusters(sizes: np.ndarray) -> tuple[float, float]:
+    """For clusters of these sizes [c]: a factor of the variance over them, and its degrees.
+
+    The variance of a weighted mean is estimated by sum w^2 e^2, where e are distances from that
+    mean: a quadratic form, whose mean says by how much it is too small, and whose variance how
+    many degrees of freedom it has (Satterthwaite 1946). 1 and c - 1 where all sizes are equal.
+    """
+    w, c = sizes / sizes.sum(), len(sizes)
+    two, three, four, five = (float((w**power).sum()) for power in (2, 3, 4, 5))
+    trace = two - 2 * three + two**2
+    squared = four - 4 * five + 4 * two * four + 2 * three**2 - 4 * two**2 * three + two**4
+    return two / trace * (c - 1) / c, trace**2 / squared
 
 
 def drop_rounding(differences: np.ndarray, largest: float) -> np.ndarray:
-    """Differences, those below a millionth of the largest score made 0."""
-    return np.where(np.abs(differences) <= ROUNDING * largest, 0.0, differences)
+    """Differences, those that only the rounding of sums makes (0.1 + 0.2 - 0.3) made 0."""
+    return np.where(np.abs(differences) <= NO_DIFFERENCE * largest, 0.0, differences)
 
 
 def is_constant(values: np.ndarray) -> bool:
     """True where the values differ by no more than rounding."""
-    return bool(np.ptp(values) <= ROUNDING * float(np.abs(values).max()))
+    return bool(np.ptp(values) <= NO_DIFFERENCE * float(np.abs(values).max()))
 
 
 def mean_interval(values: npt.ArrayLike, confidence: float = 1 - ALPHA) -> tuple[float, float]:

@@ -175,13 +175,13 @@ def compile_group(
     lengths: Iterable[int],
 ) -> Executables:  # fmt: skip
     """Compiles everything the group will run, and runs nothing."""
-    platform = mesh.devices.flat[0].platform
+    platform = placement.platform_of(mesh)
     num_pieces = placement.count_pieces(
         structure, data.spec.image_shape, data.spec.num_classes, platform
     )
     chunk = placement.count_chunk(structure, data.spec, platform)
     axis = "data" if mesh.shape["data"] > 1 else None
-    functions = program.make_program(structure, data.spec, num_pieces, axis, platform)
+    functions = program.make_program(structure, data.spec, platform, num_pieces, axis)
     options = CPU_COMPILER_OPTIONS if platform == "cpu" else {}
 
     def compile_lanes(

@@ -27,19 +27,18 @@ DTYPES = {int: np.uint32, float: np.float32}
 
 
 def count_pieces(
-    structure: Config, image_shape: tuple[int, int, int], num_classes: int,
-    platform: str | None = None,
-) -> int:  # fmt: skip
+    structure: Config, image_shape: tuple[int, int, int], num_classes: int, platform: str
+) -> int:
     """Pieces in which a platform trains a batch: a GPU or TPU takes it whole.
 
-    `platform` is a JAX back end, here and below, and None the default one.
+    `platform` is a JAX back end, here and below.
     """
     if not precision.is_cpu(platform):
         return 1
     return microbatch.count_pieces(structure, image_shape, num_classes)
 
 
-def find_strategy(structure: Config, platform: str | None = None) -> str:
+def find_strategy(structure: Config, platform: str) -> str:
     """How the lanes of one device run: `map`, one after the other, or `vmap`, in step.
 
     On two CPU cores `map` is the faster one; many small networks fill an accelerator only together.
@@ -49,7 +48,7 @@ def find_strategy(structure: Config, platform: str | None = None) -> str:
     return structure.lanes_strategy
 
 
-def count_chunk(structure: Config, spec: program.DataSpec, platform: str | None = None) -> int:
+def count_chunk(structure: Config, spec: program.DataSpec, platform: str) -> int:
     """Lanes that a device trains in step, a power of two: 1 with `map`.
 
     Fewer lanes are filled up to a chunk, so that a lane's bits do not tell how many they were.
@@ -80,13 +79,19 @@ def make_mesh(num_lanes: int, num_pieces: int = 1) -> jax.sharding.Mesh:
     )
 
 
+def platform_of(mesh: jax.sharding.Mesh) -> str:
+    """The back end of a mesh's devices."""
+    return mesh.devices.flat[0].platform
+
+
 def make_group_mesh(structure: Config, num_lanes: int, dataset: Dataset) -> jax.sharding.Mesh:
     """The mesh on which so many lanes of a structure train."""
     height, width, channels = dataset.train.images.shape[1:]
     # Lanes in step always take all devices: XLA compiles batched products anew for their number.
-    in_step = find_strategy(structure) == "vmap"
+    platform = jax.local_devices()[0].platform
+    in_step = find_strategy(structure, platform) == "vmap"
     num_places = len(jax.local_devices()) if in_step else num_lanes
-    num_pieces = count_pieces(structure, (height, width, channels), dataset.num_classes)
+    num_pieces = count_pieces(structure, (height, width, channels), dataset.num_classes, platform)
     return make_mesh(num_places, num_pieces)
 
 
@@ -106,20 +111,23 @@ def data_budget() -> int:
     return memory_budget() // 2
 
 
-def fit_wave(structure: Config, num_lanes: int, spec: program.DataSpec, run_devices: int) -> int:
-    """How many lanes train at once, so that their states fit the memory: all, or fewer.
+def fit_wave(
+    structure: Config, num_lanes: int, spec: program.DataSpec, mesh: jax.sharding.Mesh
+) -> int:
+    """How many lanes train at once on a mesh, so that their states fit the memory: all, or fewer.
 
     A state counts three times: by itself, its gradients, and while it is updated.
     """
-    functions = program.make_program(structure, spec)
+    platform = platform_of(mesh)
+    functions = program.make_program(structure, spec, platform)
     numbers = {
         name: jax.ShapeDtypeStruct((), DTYPES[KNOBS[name].type]) for name in numbers_of(structure)
     }
     leaves = jax.tree.leaves(jax.eval_shape(functions.init, numbers))
     state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
-    chunk = count_chunk(structure, spec)
+    chunk = count_chunk(structure, spec, platform)
     each = max(memory_budget() // (3 * state_bytes * chunk), 1) * chunk
-    return min(num_lanes, each * run_devices)
+    return min(num_lanes, each * mesh.shape["run"])
 
 
 def stack_numbers(
@@ -129,7 +137,7 @@ def stack_numbers(
 
     The last lane is repeated until there are enough, and the devices share whole chunks evenly.
     """
-    chunk = count_chunk(lanes[0], spec, mesh.devices.flat[0].platform)
+    chunk = count_chunk(lanes[0], spec, platform_of(mesh))
     padding = max(at_least - len(lanes), 0)
     padding += -(len(lanes) + padding) % (mesh.shape["run"] * chunk)
     rows = [numbers_of(lane) for lane in (*lanes, *[lanes[-1]] * padding)]

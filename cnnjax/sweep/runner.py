@@ -84,9 +84,9 @@ def run_lanes(
         mesh = placement.make_group_mesh(group.structure, len(group.lanes), dataset)
         data = group_lib.place_data(group.structure, dataset, mesh)
         lengths = group_lib.segment_lengths(group.structure)
-        chunk = placement.count_chunk(group.structure, data.spec)
+        chunk = placement.count_chunk(group.structure, data.spec, placement.platform_of(mesh))
         least, budget = mesh.shape["run"] * chunk, placement.memory_budget()
-        wave = placement.fit_wave(group.structure, len(group.lanes), data.spec, mesh.shape["run"])
+        wave = placement.fit_wave(group.structure, len(group.lanes), data.spec, mesh)
         while True:
             numbers = placement.stack_numbers(group.lanes[:wave], mesh, data.spec)
             executables = group_lib.compile_group(group.structure, numbers, data, mesh, lengths)

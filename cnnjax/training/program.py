@@ -108,15 +108,14 @@ def average(structure: Config, state: State) -> Average | None:
 
 
 def make_program(
-    structure: Config, spec: DataSpec, num_pieces: int = 1, axis: str | None = None,
-    platform: str | None = None,
+    structure: Config, spec: DataSpec, platform: str, num_pieces: int = 1, axis: str | None = None
 ) -> Program:  # fmt: skip
     """The program of every run that shares `structure`.
 
     `advance(numbers, state, data, num_steps)` takes that many optimiser steps under one scan.
     Its gradients are summed over `num_pieces` pieces of each batch, by the devices of a mesh
     `axis` if one is named; how many there are changes the last bits of a run, the axis does not.
-    `platform` is the JAX back end whose arithmetic it uses, None for the default one.
+    `platform` is the JAX back end whose arithmetic it uses.
     `init` raises ValueError, naming the layer, where the network does not fit the images.
     """
     network = cost.find_network(structure, spec.image_shape, spec.num_classes)

@@ -45,10 +45,10 @@ class LayerTime(NamedTuple):
     backward: float
 
 
-def find_calls(config: Config, dataset: Dataset, images: int) -> list[Call]:
-    """Every layer of the network with the input that so many images give it."""
+def find_calls(config: Config, dataset: Dataset, images: int, platform: str) -> list[Call]:
+    """Every layer of the network with the input that so many images give it, on a platform."""
     shape = models.input_shape(config, dataset.train.images.shape[1:])  # pyright: ignore[reportArgumentType]
-    module, found = models.MODELS[config.model](config, dataset.num_classes), []
+    module, found = models.MODELS[config.model](config, dataset.num_classes, platform), []
 
     def record(next_function: Any, args: Any, kwargs: Any, context: Any) -> Any:
         output, layer = next_function(*args, **kwargs), context.module
@@ -70,14 +70,15 @@ def profile(config: Config, dataset: Dataset) -> list[LayerTime]:
     mesh = placement.make_group_mesh(config, 1, dataset)
     image_shape = dataset.train.images.shape[1:]
     network = cost.find_network(config, image_shape, dataset.num_classes)
-    pieces = placement.count_pieces(config, image_shape, dataset.num_classes)
+    platform = placement.platform_of(mesh)
+    pieces = placement.count_pieces(config, image_shape, dataset.num_classes, platform)
     size, shared = config.batch_size // pieces, mesh.shape["data"]
     macs = {
         layer.name: layer.macs
         for layer in cost.measure(network, image_shape, dataset.num_classes).layers
     }
     found = []
-    for number, call in enumerate(find_calls(network, dataset, size)):
+    for number, call in enumerate(find_calls(network, dataset, size, platform)):
         name, first = "/".join(call.path), number == 0
         forward, both, elements = time_layer(call, mesh, first)
         flops = 2.0 * config.batch_size * macs.get(name, 0)

@@ -62,6 +62,7 @@ def compare_gradients() -> tuple[float, int]:
 
     Convolution, ReLU, max pooling and a dense layer, in float64.
     """
+    convolve = functools.partial(conv.conv2d, platform=jax.default_backend())
     rng = np.random.default_rng(0)
     images, labels = rng.normal(size=(4, 6, 6, 1)), jnp.asarray([0, 1, 2, 1])
     with jax.enable_x64(True):
@@ -72,7 +73,7 @@ def compare_gradients() -> tuple[float, int]:
 
         def find_loss(flat: jax.Array) -> jax.Array:
             own = unravel(flat)
-            maps = activation.relu(conv.conv2d(images, own["kernel"]) + own["bias"])
+            maps = activation.relu(convolve(images, own["kernel"]) + own["bias"])
             logits = pool.max_pool(maps, 2, 2).reshape(len(images), -1) @ own["dense"]
             return optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
@@ -92,7 +93,8 @@ def map_over(function: Callable[[Any], jax.Array], runs: Any) -> np.ndarray:
 
 def make_tools() -> tuple[Any, Any]:
     """`init(seed)` and `apply(params, images)` of a small CNN."""
-    model = models.make_model(Config(widths=(8,), pool_every=1, hidden=()), (8, 8, 1), 10)
+    platform = jax.default_backend()
+    model = models.make_model(Config(widths=(8,), pool_every=1, hidden=()), (8, 8, 1), 10, platform)
     return (
         lambda seed: model.init(jax.random.key(seed))[0],
         lambda params, images: model.apply(params, {}, images, None)[0],
@@ -194,7 +196,7 @@ def find_initial_losses(config: Any, num_classes: int) -> np.ndarray:
     images, labels = (array[:500] for array in load_digits())
     if num_classes != 10:
         labels = np.random.default_rng(0).integers(num_classes, size=500, dtype=np.int32)
-    model = models.make_model(config, (8, 8, 1), num_classes)
+    model = models.make_model(config, (8, 8, 1), num_classes, jax.default_backend())
 
     def find_loss(seed: jax.Array) -> jax.Array:
         logits, _ = model.apply(*model.init(jax.random.key(seed)), jnp.asarray(images), None)

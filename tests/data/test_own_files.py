@@ -185,6 +185,8 @@ GOOD = {"x": np.zeros((20, 4, 4), np.uint8), "y": np.arange(20) % 2}
     [
         ({"x": np.zeros((20, 4))}, r"shape \(20, 4\)"),
         ({"x": np.zeros((20, 3, 8, 8))}, "channels first"),
+        ({"x": np.zeros((20, 2, 16, 16))}, "channels first"),
+        ({"x": np.zeros((20, 13, 16, 16))}, "channels first"),
         ({"x": np.full((20, 4, 4), np.nan)}, "NaN or infinity"),
         ({"y": np.arange(19)}, "one label for each of its 20 images"),
         ({"y": np.arange(20) - 1}, r"hold -1 \(1 of 20\), and a class is numbered from 0"),
@@ -195,6 +197,32 @@ GOOD = {"x": np.zeros((20, 4, 4), np.uint8), "y": np.arange(20) % 2}
 def test_arrays_that_are_no_images_are_refused(tmp_path, changes, message):
     with pytest.raises(ConfigError, match=message):
         open_set(save_arrays(tmp_path / "a.npz", **{**GOOD, **changes}))
+
+
+def test_all_splits_are_counted_along_one_axis():
+    images, labels = true_formats.make_images(60, (28, 28))
+    last = np.moveaxis(images, 0, -1)
+    pairs = {"train": (last, labels), "test": (last[..., :28], labels[:28])}  # 28x28x28: either
+    found = files.make_source("arrays:x", pairs)
+    np.testing.assert_array_equal(found.splits["test"].images[..., 0], images[:28])
+    with pytest.raises(ConfigError, match="images of test are .* the last axis, those of train"):
+        files.make_source("arrays:x", {"train": (images, labels), "test": pairs["train"]})
+
+
+def test_images_that_train_and_test_are_told():
+    images, labels = true_formats.make_images(60, (6, 5))
+    apart = files.make_source("arrays:x", {"train": (images[:40], labels[:40]),
+                                           "test": (images[40:], labels[40:])})  # fmt: skip
+    assert not any("several splits" in note for note in apart.notes)
+    leaked = files.make_source("arrays:x", {"train": (images, labels),
+                                            "test": (images[:20], labels[:20])})  # fmt: skip
+    assert any(note.endswith(" images lie in several splits") for note in leaked.notes)
+
+
+def test_groups_too_few_to_hold_out_are_said(tmp_path):
+    write_classes(tmp_path / "images")
+    with pytest.raises(ConfigError, match=r"too few groups \(--group_by\)"):
+        open_set(f"folder:{tmp_path / 'images'}", group_by=r"^\w+")
 
 
 def test_arrays_of_other_names_are_refused(tmp_path):

@@ -27,6 +27,12 @@ def open_set(name):
     return load.load_dataset(Config(dataset=name), Where())
 
 
+def test_text_is_one_class_whatever_its_form():
+    """As of folders: e with an accent, as one character or two (NFC, NFD)."""
+    found = check.read_text("labels", np.array(["e\u0301", "\u00e9 ", "a"]))
+    assert found.tolist() == ["\u00e9", "\u00e9", "a"]
+
+
 @pytest.fixture
 def learn(tmp_path):
     """The data set of IMAGES with these labels."""
@@ -145,7 +151,7 @@ def test_what_is_odd_is_noted():
         "90% of the test images are of class a: to answer it always is right as often",
     )
     untested, single = check_labels([0, 1, 2], [0, 1])
-    assert untested == "1 classes have no test image, such as c"
+    assert untested == "1 of 3 classes have no test image, such as c"
     assert "3 of 3 classes have a single training image: are these numbers" in single
 
 

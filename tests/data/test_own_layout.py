@@ -67,6 +67,23 @@ def test_splits_that_cannot_be_told_are_refused(photos, paths, message):
         read(photos(*paths))
 
 
+@pytest.mark.parametrize(
+    "tops",
+    [
+        ("training_set", "test_set"), ("seg_train", "seg_test"), ("fold0", "fold1"), ("a", "b"),
+        ("trainset", "valset", "testset"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("reverse", [False, True])
+def test_folders_that_all_hold_the_same_folders_are_no_classes(photos, tops, reverse):
+    pairs = [(top, label) for top in tops for label in ("cat", "dog")]
+    root = photos(*("/".join([*pair[:: -1 if reverse else 1], "1.png"]) for pair in pairs))
+    with pytest.raises(ConfigError, match=" all have folders .* call them train, validation and"):
+        read(root)
+    found = layout.list_files("folder:PHOTOS", root, grouped=True)  # as --group_by says
+    assert {label for _, label, _ in found.files} == set(("cat", "dog") if reverse else tops)
+
+
 def test_a_class_may_be_called_train(photos):
     found, notes = read(photos("train/1.png", "bus/1.png"))
     assert found == {("train", ""), ("bus", "")}

@@ -11,6 +11,7 @@ from cnnjax.config.knobs import ConfigError
 from cnnjax.data import batches, transform
 from cnnjax.networks import cost, models
 from cnnjax.sweep import group
+from tests import here
 from tests.training.test_program import make_functions
 
 OPTAX = True  # see conftest.py
@@ -156,7 +157,7 @@ def test_frozen_residual_networks_keep_their_shortcuts_and_train_their_norms(dig
 
 
 def test_initial_gain_scales_kernels_below_activations_alone(tiny):
-    params, _ = models.make_model(tiny, (8, 8, 1), 10).init(jax.random.key(0))
+    params, _ = here.make_model(tiny, (8, 8, 1), 10).init(jax.random.key(0))
     scaled = models.scale_kernels(params, np.float32(2.0))
     for (path, before), after in zip(
         jax.tree.leaves_with_path(params), jax.tree.leaves(scaled), strict=True
@@ -182,7 +183,7 @@ def test_a_strided_convolution_is_a_dense_one_decimated_at_a_quarter_of_the_work
     images = digits.test.images[:50].astype(np.float32) / 16
     outputs = []
     for config in configs:
-        model = models.make_model(config, (8, 8, 1), 10)
+        model = here.make_model(config, (8, 8, 1), 10)
         outputs.append(np.asarray(model.apply(*model.init(jax.random.key(0)), images, None)[0]))
     np.testing.assert_allclose(*outputs, atol=1e-5)
     strided, dense = (cost.measure(config, (8, 8, 1), 10) for config in configs)
@@ -192,7 +193,7 @@ def test_a_strided_convolution_is_a_dense_one_decimated_at_a_quarter_of_the_work
 
 def test_the_published_mlp_adds_its_second_layer_to_its_first():
     config = make_config({"model": "mnist1d_mlp"})
-    model = models.make_model(config, (1, 40, 1), 10)
+    model = here.make_model(config, (1, 40, 1), 10)
     params, stats = model.init(jax.random.key(0))
     signals = np.random.default_rng(0).normal(size=(5, 1, 40, 1)).astype(np.float32)
 

@@ -13,8 +13,8 @@ from cnnjax.config.datasets import Where
 from cnnjax.data import load
 from cnnjax.measures import examine, outcome, robustness
 from cnnjax.measures.packing import unpack_values
-from cnnjax.networks import models
 from cnnjax.sweep import group, runner
+from tests import here
 from tests.small import make_small
 from tests.training.test_program import make_functions
 
@@ -33,7 +33,7 @@ def run(digits):
 
 
 def logits_of(config, data, params, images):
-    model = models.make_model(config, (8, 8, 1), 10)
+    model = here.make_model(config, (8, 8, 1), 10)
     images = (np.asarray(images, np.float32) - data.spec.mean) / data.spec.std
     return np.asarray(jax.jit(model.apply)(params, {}, images.astype(np.float32), None)[0])
 
@@ -106,7 +106,7 @@ def test_weights_that_are_the_mean_features_correlate_wholly(run):
 
 def test_features_are_what_the_last_layer_sees(run, digits):
     config, _, data, _, state, _ = run
-    model = models.make_model(config, (8, 8, 1), 10)
+    model = here.make_model(config, (8, 8, 1), 10)
     images = digits.test.images[:20].astype(np.float32)
     logits, features = model.observe(state.params, {}, images)
     layer = state.params["head"]["logits"]
@@ -121,7 +121,7 @@ def test_features_are_what_the_last_layer_sees(run, digits):
 @pytest.mark.parametrize(("model", "given"), [("lenet5", {}), ("all_cnn_c", {})])
 def test_networks_whose_logits_are_not_linear_have_no_correlation(model, given):
     config = make_small(model, **given)
-    assert models.make_model(config, (8, 8, 1), 10).observe is None
+    assert here.make_model(config, (8, 8, 1), 10).observe is None
 
 
 def test_records_hold_it_all(tiny, digits):

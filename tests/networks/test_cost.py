@@ -8,8 +8,9 @@ from flax import linen as nn
 from cnnjax.config import layouts
 from cnnjax.config.config import KNOBS, Config
 from cnnjax.config.knobs import ConfigError
-from cnnjax.networks import cost, layers, models, modules
+from cnnjax.networks import cost, models, modules
 from cnnjax.report import text
+from tests import here
 
 SHAPE, CLASSES = (8, 8, 1), 10
 
@@ -33,7 +34,7 @@ def test_cost_by_hand(config, parameters, macs, field, map_shape):
     measured = cost.measure(config, SHAPE, CLASSES)
     assert (measured.parameters, measured.macs) == (parameters, macs)
     assert (measured.receptive_field, measured.map_shape) == (field, map_shape)
-    params, _ = models.make_model(config, SHAPE, CLASSES).init(jax.random.key(0))
+    params, _ = here.make_model(config, SHAPE, CLASSES).init(jax.random.key(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == parameters
 
 
@@ -80,8 +81,8 @@ def test_sharing_cuts_parameters_and_not_computation():
 def test_receptive_field_is_what_a_gradient_sees(fields):
     config = Config(hidden=(), activation="identity", **fields)
     shape = (32, 32, 1)
-    module = models.MODELS["cnn"](config, CLASSES)
-    params, _ = models.make_model(config, shape, CLASSES).init(jax.random.key(0))
+    module = models.MODELS["cnn"](config, CLASSES, here.PLATFORM)
+    params, _ = here.make_model(config, shape, CLASSES).init(jax.random.key(0))
     ones = jax.tree.map(lambda leaf: abs(leaf) + 0.1, params)  # so that nothing cancels
     last = "conv_2" if config.pool == "stride" else "pool_2"
 
@@ -99,12 +100,12 @@ def test_receptive_field_is_what_a_gradient_sees(fields):
 
 
 def gate_by_dense(config, maps):
-    return layers.make_dense(config, maps.shape[-1], "gate")(maps.mean(axis=(1, 2)))[:, None, None]
+    return here.make_dense(config, maps.shape[-1], "gate")(maps.mean(axis=(1, 2)))[:, None, None]
 
 
 def gate_by_convolution(config, maps):
     mean = maps.mean(axis=(1, 2), keepdims=True)
-    return layers.make_conv(config, layouts.Conv(maps.shape[-1], (1,)), 1, "gate")(mean)
+    return here.make_conv(config, layouts.Conv(maps.shape[-1], (1,)), 1, "gate")(mean)
 
 
 def gate_by_foreign_layer(config, maps):
@@ -125,15 +126,15 @@ def test_a_global_branch_sees_the_whole_image_and_a_head_is_none(monkeypatch, ga
     class Gated(nn.Module):
         config: Config
         num_classes: int
-        platform: str | None = None
+        platform: str
 
         @nn.compact
         def __call__(self, maps, train):
             config = self.config
-            maps = layers.make_conv(config, layouts.Conv(4, (3,)), 1, "conv_1")(maps)
+            maps = here.make_conv(config, layouts.Conv(4, (3,)), 1, "conv_1")(maps)
             maps = maps * nn.sigmoid(gate(config, maps))
-            maps = layers.make_conv(config, layouts.Conv(8, (3,)), 1, "conv_2")(maps)
-            return modules.apply_head(config, self.num_classes, maps, train, None)
+            maps = here.make_conv(config, layouts.Conv(8, (3,)), 1, "conv_2")(maps)
+            return modules.apply_head(config, self.num_classes, maps, train, self.platform)
 
     monkeypatch.setitem(models.MODELS, "cnn", Gated)
     cost.measure.cache_clear()

@@ -10,8 +10,9 @@ import pytest
 
 from cnnjax.config import layouts
 from cnnjax.config.config import KNOBS
-from cnnjax.networks import cost, models
+from cnnjax.networks import cost
 from cnnjax.training import optimizers
+from tests import here
 from tests.small import make_small
 
 OPTAX = True  # see conftest.py
@@ -28,7 +29,7 @@ def test_one_batch_is_learned_by_heart(model, monkeypatch):
     images = np.random.default_rng(0).normal(size=(8, *SHAPE)).astype(np.float32)
     labels = np.arange(8)
     config = make_small(model, dropout=0.0, schedule="constant", steps=STEPS)
-    network = models.make_model(cost.find_network(config, SHAPE, CLASSES), SHAPE, CLASSES)
+    network = here.make_model(cost.find_network(config, SHAPE, CLASSES), SHAPE, CLASSES)
     params, stats = jax.jit(network.init)(jax.random.key(0))
 
     @jax.jit

@@ -8,16 +8,17 @@ import pytest
 
 from cnnjax.config import knobs, layouts
 from cnnjax.config.config import KNOBS, Config, make_config
-from cnnjax.networks import cost, layers, models
-from cnnjax.ops import connectivity, conv, initial
+from cnnjax.networks import cost, models
+from cnnjax.ops import connectivity, initial
 from cnnjax.ops.precision import round_to
+from tests import here
 from tests.small import make_small
 
 SHAPE, CLASSES = (8, 8, 1), 10
 
 
 def logits_of(config: Config, train: bool = False) -> np.ndarray:
-    model = models.make_model(cost.find_network(config, SHAPE, CLASSES), SHAPE, CLASSES)
+    model = here.make_model(cost.find_network(config, SHAPE, CLASSES), SHAPE, CLASSES)
     images = np.random.default_rng(0).normal(size=(3, *SHAPE)).astype(np.float32)
     key = jax.random.key(1) if train else None
     params, stats = jax.jit(model.init)(jax.random.key(0))
@@ -123,7 +124,7 @@ def test_random_pooling_is_random_in_training_only(pool):
 
 
 def test_batch_norm_keeps_running_statistics_and_evaluates_by_them():
-    model = models.make_model(Config(norm="batch"), SHAPE, CLASSES)
+    model = here.make_model(Config(norm="batch"), SHAPE, CLASSES)
     images = np.random.default_rng(0).normal(2.0, 3.0, size=(50, *SHAPE)).astype(np.float32)
     params, stats = jax.jit(model.init)(jax.random.key(0))
     apply = jax.jit(model.apply)
@@ -142,7 +143,7 @@ def test_batch_norm_keeps_running_statistics_and_evaluates_by_them():
 def test_norm_momentum_is_the_decay_of_the_running_statistics(model):
     def first_mean(momentum):
         config = make_small(model, norm="batch", norm_momentum=momentum)
-        network = models.make_model(config, SHAPE, CLASSES)
+        network = here.make_model(config, SHAPE, CLASSES)
         images = np.random.default_rng(0).normal(1.0, size=(9, *SHAPE)).astype(np.float32)
         params, stats = jax.jit(network.init)(jax.random.key(0))
         _, stats = jax.jit(network.apply)(params, stats, images, jax.random.key(1))
@@ -154,7 +155,7 @@ def test_norm_momentum_is_the_decay_of_the_running_statistics(model):
 @pytest.mark.parametrize("norm", ["batch", "layer", "group"])
 def test_without_norm_scale_a_norm_has_a_bias_alone(norm):
     config = make_config({**RESNET, "norm": norm, "norm_scale": False})
-    params, _ = jax.eval_shape(models.make_model(config, SHAPE, CLASSES).init, jax.random.key(0))
+    params, _ = jax.eval_shape(here.make_model(config, SHAPE, CLASSES).init, jax.random.key(0))
     norms = [own for path, own in jax.tree.flatten_with_path(params)[0] if "norm" in str(path)]
     assert {leaf.ndim for leaf in norms} == {1} and len(norms) == 21
 
@@ -162,16 +163,16 @@ def test_without_norm_scale_a_norm_has_a_bias_alone(norm):
 def test_dirac_convolutions_copy_their_inputs():
     kernel = np.asarray(initial.INITS["dirac"][0](jax.random.key(0), (3, 3, 4, 6)))
     maps = np.random.default_rng(0).normal(size=(2, 5, 5, 4)).astype(np.float32)
-    output = np.asarray(conv.conv2d(maps, kernel))
+    output = np.asarray(here.conv2d(maps, kernel))
     np.testing.assert_allclose(output[..., :4], maps, atol=1e-6)
     assert (kernel[..., 4:] != 0).all() and abs(kernel[..., 4:]).max() <= 1 / 6
 
 
 def test_bfloat16_on_a_cpu_has_its_eight_bits_in_float32():
     values = np.random.default_rng(0).normal(size=100).astype(np.float32)
-    rounded, slopes = jax.jit(jax.vmap(jax.value_and_grad(lambda x: round_to("bfloat16", x) ** 2)))(
-        values
-    )
+    rounded, slopes = jax.jit(
+        jax.vmap(jax.value_and_grad(lambda x: round_to("bfloat16", x, "cpu") ** 2))
+    )(values)
     expected = values.astype(jax.numpy.bfloat16).astype(np.float32)
     np.testing.assert_array_equal(np.sqrt(rounded), abs(expected))
     np.testing.assert_array_equal(slopes, 2 * expected)
@@ -192,7 +193,7 @@ def test_probabilities_sum_to_one_and_cool_down():
 
 def test_dropout_keeps_the_mean():
     config = Config(model="mlp", hidden=(), dropout=0.5)
-    model = models.make_model(config, SHAPE, CLASSES)
+    model = here.make_model(config, SHAPE, CLASSES)
     images = np.ones((1, *SHAPE), np.float32)
     params, stats = model.init(jax.random.key(0))
     drawn = [model.apply(params, stats, images, jax.random.key(n))[0] for n in range(400)]
@@ -225,13 +226,13 @@ def test_initial_kernels_have_the_stated_variance(name):
 
 
 def test_unseen_channels_stay_unseen_under_decay_and_their_scale_is_in_the_initial_kernel():
-    layer = layers.make_conv(
+    layer = here.make_conv(
         Config(connectivity="lenet5", bias=False), layouts.Conv(16, (3,), partial=True), 1, "conv"
     )
     images = np.random.default_rng(0).normal(size=(4, 8, 8, 6)).astype(np.float32)
     kernel = layer.init(jax.random.key(0), images)["params"]["kernel"]
     table = connectivity.lenet5_table(6, 16)
-    plain = conv.conv2d(images, kernel * table[None, None])  # masked, not scaled again
+    plain = here.conv2d(images, kernel * table[None, None])  # masked, not scaled again
     np.testing.assert_allclose(
         layer.apply({"params": {"kernel": kernel}}, images), plain, atol=1e-5
     )
@@ -241,7 +242,7 @@ def test_unseen_channels_stay_unseen_under_decay_and_their_scale_is_in_the_initi
 def test_partial_connectivity_keeps_the_scale_of_the_outputs_and_cuts_connections(kind):
     def maps_of(connectivity):
         config = Config(connectivity=connectivity, bias=False)
-        layer = layers.make_conv(config, layouts.Conv(16, (3,), partial=True), 1, "conv")
+        layer = here.make_conv(config, layouts.Conv(16, (3,), partial=True), 1, "conv")
         images = np.random.default_rng(0).normal(size=(64, 8, 8, 6)).astype(np.float32)
         variables = layer.init(jax.random.key(0), images)
         return variables, layer, np.asarray(layer.apply(variables, images))
@@ -258,7 +259,7 @@ def test_partial_connectivity_keeps_the_scale_of_the_outputs_and_cuts_connection
 
 def test_activation_reaches_every_layer():
     # Identity everywhere, with mean pooling: the network is affine in its input.
-    model = models.make_model(Config(activation="identity", pool="avg"), SHAPE, CLASSES)
+    model = here.make_model(Config(activation="identity", pool="avg"), SHAPE, CLASSES)
     params, stats = model.init(jax.random.key(0))
     one, other = np.random.default_rng(0).normal(size=(2, 1, *SHAPE)).astype(np.float32)
     logits = [np.asarray(model.apply(params, stats, x, None)[0]) for x in (one, other, one + other)]

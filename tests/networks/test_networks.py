@@ -6,8 +6,9 @@ import pytest
 
 from cnnjax.config.config import Config, make_config, override
 from cnnjax.config.knobs import ConfigError
-from cnnjax.networks import cost, layers, models, norms
+from cnnjax.networks import cost, layers, norms
 from cnnjax.ops import digit_codes
+from tests import here
 from tests.small import make_small
 
 SIGNALS = ((1, 40, 1), 10)
@@ -96,7 +97,7 @@ def test_shapes_of_airbench94():
 def test_dropout_is_where_the_paper_has_it(model, data, dropped):
     config = make_config({"model": model, "padding": "HALF" if model != "alexnet" else
                                      "published"})  # fmt: skip
-    network, found = models.make_model(config, *data), []
+    network, found = here.make_model(config, *data), []
 
     def record(next_function, args, kwargs, context):
         if isinstance(context.module, layers.nn.Dropout) and context.method_name == "__call__":
@@ -113,7 +114,7 @@ def test_dropout_is_where_the_paper_has_it(model, data, dropped):
 
 def test_input_dropout_drops_cells_in_training_and_keeps_the_mean():
     config = make_config({"model": "logistic", "input_dropout": 0.2, "bias": False})
-    network = models.make_model(config, (50, 50, 1), 2500)
+    network = here.make_model(config, (50, 50, 1), 2500)
     params = {"logits": {"kernel": np.eye(2500, dtype=np.float32)}}
     images = np.ones((2, 50, 50, 1), np.float32)
     seen = np.asarray(network.apply(params, {}, images, jax.random.key(0))[0])
@@ -158,7 +159,7 @@ def test_twins_are_as_large_as_their_cnn(model, match):
 @pytest.mark.parametrize(("block", "share"), [(1, 0.8 / 9), (5, 0.8 * 5 / 9), (9, 0.8)])
 def test_stochastic_depth_drops_late_branches_more_and_keeps_the_mean(block, share):
     config = make_small("resnet20", norm="none", stochastic_depth=0.8, activation="identity")
-    model = models.make_model(config, (8, 8, 1), 10)
+    model = here.make_model(config, (8, 8, 1), 10)
     images = np.random.default_rng(0).normal(size=(512, 8, 8, 1)).astype(np.float32)
     params, stats = model.init(jax.random.key(0))
 
@@ -243,7 +244,7 @@ def test_macs_are_half_of_the_operations_that_xla_counts(model):
     form = {} if model == "mlp" else {"conv_form": "patches"}  # Winograd's takes fewer
     config = override(config, {"image_size": 16, **form})
     shape, classes = (16, 16, 3), 10
-    network = models.make_model(config, shape, classes)
+    network = here.make_model(config, shape, classes)
     params, stats = jax.eval_shape(network.init, jax.random.key(0))
     images = jax.ShapeDtypeStruct((4, *shape), np.float32)
     forward = jax.jit(lambda p, s, x: network.apply(p, s, x, None)[0])

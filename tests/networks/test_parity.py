@@ -7,10 +7,11 @@ import optax
 import pytest
 
 from cnnjax.config.config import Config, make_config, numbers_of
-from cnnjax.networks import cost, layers, models, norms
-from cnnjax.ops import activation, conv, pool
+from cnnjax.networks import cost, layers, norms
+from cnnjax.ops import activation, pool
 from cnnjax.training import optimizers
 from experiments.benchmark import flax, pytorch
+from tests import here
 
 OPTAX = True  # see conftest.py
 torch = pytest.importorskip("torch")
@@ -49,7 +50,7 @@ def assert_same(ours, theirs, *arrays, atol=2e-5):
 def test_convolution(window, stride, cells, dilation, groups):
     images, kernel = draw(2, 9, 8, 4), draw(*window, 4 // groups, 8, seed=1)
     assert_same(
-        lambda x, k: conv.conv2d(
+        lambda x, k: here.conv2d(
             x, k, stride, "explicit", explicit=(cells, cells), dilation=dilation, groups=groups
         ),
         lambda x, k: functional.conv2d(x, k, None, stride, cells, dilation, groups),
@@ -61,7 +62,7 @@ def test_convolution(window, stride, cells, dilation, groups):
 @pytest.mark.parametrize("padding", ["same", "valid"])
 def test_named_paddings(padding):
     assert_same(
-        lambda x, k: conv.conv2d(x, k, 1, padding.upper()),
+        lambda x, k: here.conv2d(x, k, 1, padding.upper()),
         lambda x, k: functional.conv2d(x, k, padding=padding),
         draw(2, 7, 6, 3), draw(4, 3, 3, 5, seed=1),
     )  # fmt: skip
@@ -73,7 +74,7 @@ def test_ceil_is_ceil_mode(size, span, stride):
     """Theirs has it for pooling alone: a sum of each window is a convolution with ones."""
     kernel = np.eye(3, dtype=np.float32)[None, None] * np.ones((span, span, 1, 1), np.float32)
     assert_same(
-        lambda x: conv.conv2d(x, kernel, stride, "CEIL"),
+        lambda x: here.conv2d(x, kernel, stride, "CEIL"),
         lambda x: functional.avg_pool2d(
             x, span, stride, ceil_mode=True, divisor_override=1, count_include_pad=False
         ),
@@ -86,7 +87,7 @@ def test_ceil_is_ceil_mode(size, span, stride):
 )
 def test_fills(fill, mode):
     assert_same(
-        lambda x, k: conv.conv2d(x, k, 1, "explicit", explicit=(2, 1), fill=fill),
+        lambda x, k: here.conv2d(x, k, 1, "explicit", explicit=(2, 1), fill=fill),
         lambda x, k: functional.conv2d(functional.pad(x, (1, 1, 2, 2), mode=mode), k),
         draw(2, 7, 6, 3), draw(3, 3, 3, 5, seed=1),
     )  # fmt: skip
@@ -157,7 +158,7 @@ def test_norms():
 def test_airbench94(train):
     """The whole network with the same weights: logits, and the running statistics of training."""
     config, images = make_config({"model": "airbench94"}), draw(4, 32, 32, 3)
-    network = models.make_model(config, (32, 32, 3), 10)
+    network = here.make_model(config, (32, 32, 3), 10)
     params, stats = jax.jit(network.init)(jax.random.key(0))
     biases = draw(24, seed=1)
     params = {**params, "conv_1": {"bias": biases}}

@@ -7,8 +7,9 @@ import pytest
 from cnnjax.config import layouts
 from cnnjax.config.config import Config, make_config
 from cnnjax.config.knobs import ConfigError
-from cnnjax.networks import cost, models, modules
+from cnnjax.networks import cost, modules
 from cnnjax.ops.padding import PADDINGS
+from tests import here
 from tests.small import make_small
 
 BORDERS = [
@@ -21,7 +22,7 @@ BORDERS = [
 
 def apply_block(config: Config, maps, stride: int, features: int, bottleneck: bool = False):
     """A block with no activation whose kernels all copy: its output, and that of its branch."""
-    block = modules.Block(config, features, stride, bottleneck, 0.0, name="block_1")
+    block = modules.Block(config, features, stride, bottleneck, 0.0, here.PLATFORM, name="block_1")
     seen = {}
 
     def record(next_function, args, kwargs, context):
@@ -94,7 +95,7 @@ def test_a_reflection_that_a_shortcut_has_not_is_one_line():
 @pytest.mark.parametrize("border", BORDERS[:6], ids=str)
 def test_trains_with_every_border(border):
     config = make_small("resnet20", image_size=84, **border)
-    network = models.make_model(config, (8, 8, 1), 10)
+    network = here.make_model(config, (8, 8, 1), 10)
     params, stats = jax.eval_shape(network.init, jax.random.key(0))
     images = jax.ShapeDtypeStruct((2, 8, 8, 1), np.float32)
     grads = jax.eval_shape(

@@ -9,8 +9,9 @@ import pytest
 from cnnjax.config import layouts
 from cnnjax.config.config import Config, make_config
 from cnnjax.networks import models
-from cnnjax.ops import conv, whitening
+from cnnjax.ops import whitening
 from cnnjax.sweep import group
+from tests import here
 from tests.small import make_small
 from tests.training.test_program import make_functions
 
@@ -31,7 +32,7 @@ def test_responses_are_uncorrelated_and_of_variance_one(window, dilation):
     filters = whitening.make_filters(images, window, dilation, 2 * cells)
     assert filters.shape == (*window, 3, 2 * cells)
     np.testing.assert_array_equal(filters[..., cells:], -filters[..., :cells])
-    maps = np.asarray(conv.conv2d(images, filters, 1, "VALID", dilation=dilation))
+    maps = np.asarray(here.conv2d(images, filters, 1, "VALID", dilation=dilation))
     responses = maps[..., :cells].reshape(-1, cells).astype(np.float64)
     # Every eigenvalue of these images is far above the epsilon.
     np.testing.assert_allclose(responses.T @ responses / len(responses), np.eye(cells), atol=0.02)
@@ -62,7 +63,7 @@ def test_a_run_whitens_its_own_training_images_as_it_sees_them(tiny, digits, fie
     assert set(state.params["conv_1"]) == {"bias"}
     images = digits.train.images[:48].astype(np.float32)
     images = models.resize(config, (images - data.spec.mean) / data.spec.std)
-    maps = np.asarray(conv.conv2d(images, data.spec.filters, 1, "VALID"))[..., :6]
+    maps = np.asarray(here.conv2d(images, data.spec.filters, 1, "VALID"))[..., :6]
     responses = maps.reshape(-1, 6).astype(np.float64)
     np.testing.assert_allclose(responses.T @ responses / len(responses), np.eye(6), atol=0.02)
     other = dataclasses.replace(config, train_examples=32)
@@ -86,7 +87,7 @@ def test_training_leaves_the_filters_as_they_are(digits):
 def test_a_learned_first_layer_has_no_filters(tiny, digits):
     assert group.make_spec(tiny, digits).filters is None
     learned = make_config({"model": "airbench94", "first_layer": "learned"})
-    shapes = jax.eval_shape(models.make_model(learned, (32, 32, 3), 10).init, jax.random.key(0))
+    shapes = jax.eval_shape(here.make_model(learned, (32, 32, 3), 10).init, jax.random.key(0))
     assert shapes[0]["conv_1"]["kernel"].shape == (2, 2, 3, 24)
 
 
@@ -95,7 +96,7 @@ def test_every_layout_can_begin_with_it(model):
     config = make_small(model, first_layer="whitened")
     images = np.random.default_rng(0).integers(0, 256, size=(9, 8, 8, 3)).astype(np.uint8)
     filters = models.find_filters(config, images, 127.0, 74.0)
-    network = models.make_model(config, (8, 8, 3), 10)
+    network = here.make_model(config, (8, 8, 3), 10)
     stats = jax.eval_shape(network.init, jax.random.key(0))[1]
     assert filters is not None and stats["conv_1"]["kernel"].shape == filters.shape
     first = layouts.LAYOUTS[model](config, 10)[0]
@@ -105,7 +106,7 @@ def test_every_layout_can_begin_with_it(model):
 def test_a_float_of_the_whitening_layer_is_rounded_as_all_are():
     images = np.ones((1, 8, 8, 1), np.float32)
     config = Config(first_layer="whitened", dtype="bfloat16")
-    network = models.make_model(config, (8, 8, 1), 10)
+    network = here.make_model(config, (8, 8, 1), 10)
     params, stats = jax.jit(network.init)(jax.random.key(0))
     rounded = jax.tree.map(lambda leaf: leaf.astype(jax.numpy.bfloat16).astype(np.float32), stats)
     logits = [jax.jit(network.apply)(params, own, images, None)[0] for own in (stats, rounded)]

@@ -8,7 +8,7 @@ from jax.test_util import check_grads
 
 from cnnjax.config.config import KNOBS, WINDOWS
 from cnnjax.ops import pool
-from tests import reference
+from tests import here, reference
 
 SHAPES = {  # map, window, stride, padding
     "halves": ((8, 8), 2, 2, "VALID"),
@@ -40,7 +40,9 @@ REDUCE = {
     "subsample": lambda cells: cells.sum(axis=1) * SCALE + BIAS,
 }
 SCALE, BIAS = np.array([0.5, 1.0, 2.0], np.float32), np.array([0.1, 0.0, -1.0], np.float32)
-EXTRA = {"mixed": (0.3,), "stochastic": (None,), "subsample": (SCALE, BIAS)}
+EXTRA = {
+    "mixed": (0.3,), "stochastic": (None,), "subsample": (SCALE, BIAS), "blur": (here.PLATFORM,)
+}  # fmt: skip
 
 
 def draw(shape, seed=0):
@@ -77,12 +79,16 @@ def test_blur_is_a_maximum_and_then_a_reflected_blur(stride):
     for channel in range(3):
         kernel[:, :, channel, channel] = weights
     expected = reference.conv2d(dense, kernel, stride, "explicit", (1, 1), "reflect")
-    np.testing.assert_allclose(pool.blur_pool(maps, 2, stride), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        pool.blur_pool(maps, 2, stride, "VALID", here.PLATFORM), expected, atol=1e-5
+    )
 
 
 def test_blur_keeps_a_constant_map_even_of_one_cell():
     for size in (2, 5):
-        np.testing.assert_allclose(pool.blur_pool(jnp.ones((1, size, size, 2)), 2, 2), 1.0)
+        np.testing.assert_allclose(
+            pool.blur_pool(jnp.ones((1, size, size, 2)), 2, 2, "VALID", here.PLATFORM), 1.0
+        )
 
 
 def test_stochastic_draws_each_cell_in_proportion_to_its_activation():

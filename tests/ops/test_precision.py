@@ -10,6 +10,7 @@ from cnnjax.config.config import KNOBS, from_json, numbers_of, override, structu
 from cnnjax.data import batches
 from cnnjax.sweep import group, placement
 from cnnjax.training import program
+from tests import here
 from tests.small import make_small
 
 OPTAX = True
@@ -46,7 +47,7 @@ def shape(*sizes, dtype="float32"):
 def trace_all(config):
     """The jaxprs of a run's functions, by name."""
     structure = structure_of(config)
-    own = program.make_program(structure, SPEC, num_pieces=1)
+    own = here.make_program(structure, SPEC, num_pieces=1)
     numbers = {
         name: shape(dtype=placement.DTYPES[KNOBS[name].type]) for name in numbers_of(structure)
     }

@@ -8,6 +8,7 @@ from cnnjax.config import layouts
 from cnnjax.config.config import KNOBS, make_config
 from cnnjax.networks import layers, models
 from cnnjax.ops import connectivity, initial
+from tests import here
 
 CELLS = 9  # of a 3x3 kernel
 
@@ -30,7 +31,7 @@ def promised(init: str, cells: int, channels: int, features: int) -> float:
 def measure(given: dict, channels: int, features: int, gain: float = 1.0) -> float:
     config = make_config({"padding": "VALID", "bias": False, **given})
     spec = layouts.Conv(features, (3,), partial=True, grouped=True)
-    layer = layers.make_conv(config, spec, 1, "conv_1")
+    layer = here.make_conv(config, spec, 1, "conv_1")
     maps = np.random.default_rng(0).normal(size=(24, 10, 10, channels)).astype(np.float32)
     params = layer.init(jax.random.key(0), maps)["params"]
     params = models.scale_kernels(params, np.float32(gain))
@@ -81,7 +82,7 @@ def test_a_gain_of_two_doubles_the_output_of_a_layer_once(conv):
 def test_copying_kernels_copy_in_every_kind_and_every_group(given):
     maps = np.random.default_rng(0).normal(size=(2, 6, 6, 8)).astype(np.float32)
     config = make_config({"init": "dirac", "bias": False, **given})
-    layer = layers.make_conv(config, layouts.Conv(8, (3,), grouped=True), 1, "conv_1")
+    layer = here.make_conv(config, layouts.Conv(8, (3,), grouped=True), 1, "conv_1")
     output = layer.init_with_output(jax.random.key(0), maps)[0]
     np.testing.assert_allclose(output, maps, atol=1e-6)
 
@@ -89,7 +90,7 @@ def test_copying_kernels_copy_in_every_kind_and_every_group(given):
 def test_six_separable_layers_keep_the_scale_of_six_standard_ones():
     def spread_of(conv):
         config = make_config({"conv": conv, "widths": (32,) * 6, "pool": "none"})
-        model = models.make_model(config, (16, 16, 3), 10)
+        model = here.make_model(config, (16, 16, 3), 10)
         params, stats = jax.jit(model.init)(jax.random.key(0))
         images = np.random.default_rng(0).normal(size=(8, 16, 16, 3)).astype(np.float32)
         return float(np.asarray(jax.jit(model.apply)(params, stats, images, None)[0]).std())
@@ -99,7 +100,7 @@ def test_six_separable_layers_keep_the_scale_of_six_standard_ones():
 
 def test_lenet5_begins_uniform_within_its_fan_in():
     """LeCun et al. 1998: 2.4 / fan in, where C1's is 25 and C3's depends on the table's column."""
-    model = models.make_model(make_config({"model": "lenet5"}), (32, 32, 1), 10)
+    model = here.make_model(make_config({"model": "lenet5"}), (32, 32, 1), 10)
     params, _ = jax.jit(model.init)(jax.random.key(0))
     first, third = (np.asarray(params[name]["kernel"]) for name in ("conv_1", "conv_2"))
     assert 0.9 * 2.4 / 25 < abs(first).max() <= 2.4 / 25
@@ -116,7 +117,7 @@ PAIRS = {"groups": {"groups": 2}, "table": {"connectivity": "lenet5"}}
 @pytest.mark.parametrize("kind", PAIRS)
 def test_a_maxout_unit_sees_no_more_than_one_group_or_one_row_of_the_table(kind):
     config = make_config({"activation": "maxout", **PAIRS[kind]})
-    layer = layers.make_conv(config, layouts.Conv(16, (1,), grouped=True, partial=True), 1, "conv")
+    layer = here.make_conv(config, layouts.Conv(16, (1,), grouped=True, partial=True), 1, "conv")
     maps = np.random.default_rng(0).normal(size=(4, 3, 3, 6)).astype(np.float32)
     variables = layer.init(jax.random.key(0), maps)
 
@@ -133,6 +134,6 @@ def test_a_maxout_unit_sees_no_more_than_one_group_or_one_row_of_the_table(kind)
 
 def test_maxout_units_and_not_their_pairs_are_divided_into_groups():
     config = make_config({"activation": "maxout", "groups": 2})
-    layer = layers.make_conv(config, layouts.Conv(3, (3,), grouped=True), 1, "conv_2")
+    layer = here.make_conv(config, layouts.Conv(3, (3,), grouped=True), 1, "conv_2")
     with pytest.raises(ValueError, match="2 groups do not divide 4 channels into 3"):
         layer.init(jax.random.key(0), np.zeros((1, 6, 6, 4), np.float32))

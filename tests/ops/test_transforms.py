@@ -12,6 +12,7 @@ from cnnjax.config.config import WINDOWS
 from cnnjax.data import augment
 from cnnjax.networks import norms
 from cnnjax.ops import activation, conv, padding, pool
+from tests import here
 
 
 def draw(*shape, seed=0):
@@ -23,14 +24,17 @@ def as_type_of(x, array):
 
 
 KERNEL, DEPTHWISE = draw(3, 3, 4, 6, seed=1), draw(3, 3, 1, 4, seed=1)
-EXTRA = {"mixed": (0.3,), "stochastic": (None,), "subsample": (draw(4), draw(4, seed=2))}
+EXTRA = {
+    "mixed": (0.3,), "stochastic": (None,), "subsample": (draw(4), draw(4, seed=2)),
+    "blur": (here.PLATFORM,),
+}  # fmt: skip
 OPS = {
-    "conv": lambda x: conv.conv2d(x, as_type_of(x, KERNEL)),
-    "strided": lambda x: conv.conv2d(x, as_type_of(x, KERNEL), 2, "FULL"),
-    "dilated": lambda x: conv.conv2d(x, as_type_of(x, KERNEL), dilation=2),
-    "grouped": lambda x: conv.conv2d(x, as_type_of(x, KERNEL[:, :, :2]), groups=2),
-    "depthwise": lambda x: conv.conv2d(x, as_type_of(x, DEPTHWISE), groups=4),
-    "partial": lambda x: conv.conv2d(x, as_type_of(x, KERNEL), 2, fill="partial"),
+    "conv": lambda x: here.conv2d(x, as_type_of(x, KERNEL)),
+    "strided": lambda x: here.conv2d(x, as_type_of(x, KERNEL), 2, "FULL"),
+    "dilated": lambda x: here.conv2d(x, as_type_of(x, KERNEL), dilation=2),
+    "grouped": lambda x: here.conv2d(x, as_type_of(x, KERNEL[:, :, :2]), groups=2),
+    "depthwise": lambda x: here.conv2d(x, as_type_of(x, DEPTHWISE), groups=4),
+    "partial": lambda x: here.conv2d(x, as_type_of(x, KERNEL), 2, fill="partial"),
     "unshared": lambda x: conv.local2d(x, as_type_of(x, draw(6, 6, 36, 5)), (3, 3)),
     **{f"fill {name}": lambda x, name=name: padding.fill_border(x, [(1, 2), (2, 1)], name)
        for name in padding.FILLS},
@@ -76,7 +80,7 @@ def test_bfloat16_is_close(name):
 
 
 def by_form(form):
-    return lambda x: conv.conv2d(x, as_type_of(x, KERNEL), form=form)
+    return lambda x: here.conv2d(x, as_type_of(x, KERNEL), form=form)
 
 
 @pytest.mark.parametrize("name", [*OPS, "winograd2", "winograd4"])

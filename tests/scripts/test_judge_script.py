@@ -147,6 +147,12 @@ GOOD = ["arm,seed,accuracy", "a,0,0.5", "a,1,0.6", "b,0,0.4", "b,1,0.5"]
         (GOOD, [*PLAIN, "--margin=-1"], "--margin=-1"),
         (GOOD, [*PLAIN, "--margin=nan"], "--margin=nan: give a number >= 0"),
         (GOOD, [*PLAIN, "--margin=half"], "--margin=half"),
+        (
+            GOOD,
+            [*PLAIN, "--relation=>", "--threshold=0", "--margin=1"],
+            "--margin does nothing with --threshold",
+        ),
+        (GOOD, [*PLAIN, "--unpaired", "--seed=x"], "--seed does nothing with --unpaired"),
         (GOOD, [*PLAIN, "more.csv"], "one file at a time"),
         (GOOD, [*PLAIN, "--metrics=x"], "Unknown command line flag 'metrics'"),
         (GOOD, [*PLAIN, "--json=/dev/null/x"], "--json=/dev/null/x cannot be written:"),

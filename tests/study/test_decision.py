@@ -211,6 +211,24 @@ def test_few_clusters_stand_for_nothing_else():
     assert row["interval"] != row["interval_seeds"] and not row["warnings"]
 
 
+def test_many_clusters_of_which_one_holds_most_images_are_few():
+    images = draw_images()
+    clusters = np.maximum(np.arange(200) - 100, 0) // 5  # one of 100 or more, and 19 of 5
+    row = judge_one(images.mean(axis=1), images=images, clusters=clusters)
+    assert row["interval"] == row["interval_seeds"]
+    (warning,) = row["warnings"]
+    assert warning.startswith("on these images only: they come from 20 clusters of unlike sizes")
+
+
+def test_a_small_difference_of_large_scores_is_one():
+    rng = np.random.default_rng(0)
+    row = decision.judge(
+        [decision.Question(1e6 + 0.3 + rng.normal(0, 0.01, 8), np.full(8, 1e6), ">", 0.005)],
+        "bonferroni",
+    )[0]
+    assert row["difference"] == pytest.approx(0.3, abs=0.02) and row["wins"] == 1.0
+
+
 def test_a_disagreeing_sign_flip_test_is_noted():
     row = judge_one([1.0, 1.1, 0.9, 1.2, 1.3, 30.0])  # one outlier: t sees nothing
     assert any("sign-flip test disagrees" in warning for warning in row["warnings"])

@@ -181,6 +181,20 @@ def test_images_that_come_in_clusters_are_fewer_than_they_seem():
     assert missed[False] / repetitions > 0.35
 
 
+@pytest.mark.parametrize(
+    "sizes", [[100] + [10] * 11, 100 * 0.75 ** np.arange(12), 20 * np.exp(np.sin(np.arange(40)))]
+)
+def test_clusters_of_unlike_size_claim_no_more_than_5_percent(sizes):
+    rng, repetitions, missed = np.random.default_rng(14), 300, 0
+    names = np.repeat(np.arange(len(sizes)), np.ceil(sizes).astype(int))
+    for _ in range(repetitions):
+        shared = rng.normal(0, 0.3, len(sizes))[names] + rng.normal(0, 0.3, len(names))
+        d = shared + rng.normal(0, 0.1, (5, len(names))) + rng.normal(0, 0.005, (5, 1))
+        low, high = statistics.estimate_crossed(d, clusters=names)[0].interval()
+        missed += not low <= 0 <= high
+    assert missed / repetitions <= 0.05 + error(0.05, repetitions)
+
+
 @pytest.mark.parametrize(("share", "least", "most"), [(0.05, 0.0, 0.08), (0.5, 0.15, 0.25)])
 def test_draws_from_a_pool_answer_for_new_data_only_where_they_overlap_little(share, least, most):
     """The effect depends on which images train. Draws of half of the pool share so many that the

@@ -82,6 +82,23 @@ def test_clusters_of_equal_size_count_as_one_image_each():
     assert statistics.estimate_crossed(repeated)[1] < error  # as if they were 60 images
 
 
+def test_unlike_clusters_have_the_variance_and_degrees_of_their_quadratic_form():
+    """By hand: sum w^2 e^2 with e = (1 - 1 w') x is x' A x, of mean tr A and variance 2 tr A^2."""
+    sizes = np.array([1, 2, 3, 10])
+    w, square = sizes / 16, np.diag((sizes / 16) ** 2)
+    centre = np.eye(4) - np.outer(np.ones(4), w)
+    form = centre.T @ square @ centre
+    factor, degrees = statistics._weigh_clusters(sizes)
+    assert factor * 4 / 3 == pytest.approx((w**2).sum() / np.trace(form))
+    assert degrees == pytest.approx(np.trace(form) ** 2 / np.trace(form @ form))
+    assert statistics._weigh_clusters(np.full(7, 5)) == pytest.approx((1, 6))
+
+
+def test_clusters_of_unlike_size_are_worth_fewer():
+    assert statistics.count_effective(np.arange(30) % 10) == pytest.approx(10)
+    assert statistics.count_effective(np.repeat([0, 1, 2], [8, 1, 1])) == pytest.approx(100 / 66)
+
+
 def test_the_size_of_a_cluster_alone_is_no_variance():
     names = np.repeat(np.arange(10), np.arange(1, 11))
     d = np.full((4, len(names)), 0.25)
@@ -93,6 +110,9 @@ def test_rounding_is_no_difference():
     d = np.array([0.1 + 0.2 - 0.3] * 8)
     assert d.all() and not statistics.drop_rounding(d, 0.3).any()
     assert statistics.drop_rounding(np.array([1e-4]), 0.3) == [1e-4]
+    assert statistics.drop_rounding(np.array([0.3]), 1e6) == [
+        0.3
+    ]  # small beside large scores, and real
 
 
 def test_sign_flip_is_exact_for_few_pairs():

@@ -16,7 +16,7 @@ OPTAX = True  # see conftest.py
 
 def test_a_chunk_of_lanes_follows_from_the_structure_alone(tiny):
     count = functools.partial(
-        placement.count_chunk, spec=program.DataSpec((8, 8, 1), 10, 48, 0.0, 1.0)
+        placement.count_chunk, spec=program.DataSpec((8, 8, 1), 10, 48, 0.0, 1.0), platform="cpu"
     )
     assert count(tiny) == count(dataclasses.replace(tiny, lanes_strategy="map")) == 1
     in_step = dataclasses.replace(tiny, lanes_strategy="vmap")
@@ -30,11 +30,12 @@ def test_a_chunk_of_lanes_follows_from_the_structure_alone(tiny):
 
 
 @pytest.mark.parametrize(("platform", "strategy"), [("cpu", "map"), ("gpu", "vmap")])
-def test_auto_takes_the_strategy_of_the_platform(tiny, monkeypatch, platform, strategy):
-    monkeypatch.setattr(jax, "default_backend", lambda: platform)
-    assert placement.find_strategy(tiny) == strategy
+def test_auto_takes_the_strategy_of_the_platform(tiny, platform, strategy):
+    assert placement.find_strategy(tiny, platform) == strategy
     other = "vmap" if strategy == "map" else "map"
-    assert placement.find_strategy(dataclasses.replace(tiny, lanes_strategy=other)) == other
+    assert (
+        placement.find_strategy(dataclasses.replace(tiny, lanes_strategy=other), platform) == other
+    )
 
 
 def test_lanes_fill_whole_chunks(tiny, digits, monkeypatch):
@@ -52,5 +53,6 @@ def test_the_memory_of_a_wave_is_bounded_by_what_its_state_takes(tiny, digits, m
     functions, _, numbers = make_functions(tiny, digits)
     state = sum(leaf.nbytes for leaf in jax.tree.leaves(functions.init(numbers)))
     monkeypatch.setattr(placement, "memory_budget", lambda: 30 * state)
-    assert placement.fit_wave(tiny, 64, spec, 2) == 20
-    assert placement.fit_wave(tiny, 7, spec, 2) == 7
+    mesh = placement.make_mesh(2)
+    assert placement.fit_wave(tiny, 64, spec, mesh) == 20
+    assert placement.fit_wave(tiny, 7, spec, mesh) == 7

@@ -8,7 +8,8 @@ import pytest
 
 from cnnjax.config.config import Config, structure_of
 from cnnjax.sweep import placement
-from cnnjax.training import microbatch, program
+from cnnjax.training import microbatch
+from tests import here
 from tests.training.test_program import assert_same_bits, make_functions, train
 
 OPTAX = True  # see conftest.py
@@ -48,7 +49,7 @@ SMOOTH = {"label_smoothing": 0.2, "norm": "layer", "activation": "tanh"}
 def test_the_gradients_are_those_of_the_whole_batch(tiny, digits, fields):
     config = dataclasses.replace(tiny, optimizer="sgd", learning_rate=0.1, **fields)
     functions, data, numbers = make_functions(config, digits)
-    split = program.make_program(structure_of(config), data.spec, num_pieces=4)
+    split = here.make_program(structure_of(config), data.spec, num_pieces=4)
     start = functions.init(numbers)
     (one, scores), (other, own) = (
         each.advance(numbers, start, data.train, 2) for each in (functions, split)
@@ -62,7 +63,7 @@ def test_the_gradients_are_those_of_the_whole_batch(tiny, digits, fields):
 def test_pieces_draw_dropout_of_their_own(tiny, digits):
     config = dataclasses.replace(tiny, dropout=0.5)
     functions, data, numbers = make_functions(config, digits)
-    split = program.make_program(structure_of(config), data.spec, num_pieces=4)
+    split = here.make_program(structure_of(config), data.spec, num_pieces=4)
     start = functions.init(numbers)
     one, other = (each.advance(numbers, start, data.train, 1)[0] for each in (functions, split))
     assert not np.allclose(one.params["conv_1"]["kernel"], other.params["conv_1"]["kernel"])

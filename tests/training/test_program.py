@@ -9,9 +9,9 @@ import pytest
 
 from cnnjax.config.config import KNOBS, Config, numbers_of, structure_of
 from cnnjax.data.dataset import Dataset
-from cnnjax.networks import models
 from cnnjax.sweep import group, placement, runner
 from cnnjax.training import program
+from tests import here
 
 OPTAX = True  # see conftest.py
 pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
 
 def make_functions(config: Config, digits: Dataset):
     data = group.place_data(config, digits, placement.make_mesh(1))
-    functions = program.make_program(structure_of(config), data.spec)
+    functions = here.make_program(structure_of(config), data.spec)
     return functions, data, {
         name: placement.DTYPES[KNOBS[name].type](value)
         for name, value in numbers_of(config).items()
@@ -131,7 +131,7 @@ def test_evaluation_counts_every_example_once_and_means_what_it_says(tiny, digit
     state = functions.init(numbers)
     scores = functions.evaluate(state, data.validation)
     images, labels = digits.validation
-    model = models.make_model(tiny, data.spec.image_shape, 10)
+    model = here.make_model(tiny, data.spec.image_shape, 10)
     standardised = (images.astype(np.float32) - data.spec.mean) / data.spec.std
     logits = model.apply(state.params, state.batch_stats, standardised, None)[0]
     logits = np.asarray(logits, np.float64)

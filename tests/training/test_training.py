@@ -12,6 +12,7 @@ from cnnjax.data import transform
 from cnnjax.networks import cost, models
 from cnnjax.sweep import group, placement
 from cnnjax.training import program
+from tests import here
 from tests.training.test_program import lane_of, make_functions, train
 
 OPTAX = True  # see conftest.py
@@ -93,7 +94,7 @@ def test_no_draw_of_augmentation_is_one_of_the_network(tiny, digits, monkeypatch
     monkeypatch.setattr(program.models, "make_model", make_heard_model)
     monkeypatch.setattr(program.augment, "augment", augment_heard)
     data = group.place_data(config, digits, placement.make_mesh(1))
-    functions = program.make_program(structure_of(config), data.spec, num_pieces)
+    functions = here.make_program(structure_of(config), data.spec, num_pieces=num_pieces)
     numbers = make_functions(config, digits)[2]
     functions.advance(numbers, functions.init(numbers), data.train, 1)
     jax.effects_barrier()
@@ -126,7 +127,7 @@ def test_smoothing_of_mixed_targets_is_that_of_the_mixture(tiny, digits, monkeyp
     jax.effects_barrier()
     ((images, targets),) = seen
     network = cost.find_network(config, data.spec.image_shape, 10)
-    model = models.make_model(network, data.spec.image_shape, 10)
+    model = here.make_model(network, data.spec.image_shape, 10)
     mean, scale = transform.find_scale(config, data.spec.mean, data.spec.std)
     logits = np.asarray(
         model.apply(state.params, state.batch_stats, (images - mean) / scale)[0], np.float64

@@ -3,6 +3,7 @@
 A label is read exactly or refused, what cannot be learned is refused, what is odd is a note.
 """
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -81,7 +82,7 @@ def read_text(where: str, labels: np.ndarray) -> np.ndarray:
             raise ConfigError(f"{where} hold {label!r}, which is no UTF-8 text") from None
         if not isinstance(label, str) or not label.strip():
             raise ConfigError(f"{where} hold {label!r}: give each image the name of its class")
-        found.append(label.strip())
+        found.append(unicodedata.normalize("NFC", label.strip()))
     return np.array(found)
 
 
@@ -108,16 +109,21 @@ def number_classes(
 
 
 def check_classes(
-    name: str, class_names: Sequence[str], labels: Mapping[str, np.ndarray]
+    name: str, class_names: Sequence[str], labels: Mapping[str, np.ndarray], grouped: bool = False
 ) -> tuple[str, ...]:
     """What is odd in the labels [n] of train, validation and test, one line each.
 
-    Raises ConfigError where there is nothing to learn: an empty split, a single class, images
+    `grouped` says that images were held out by groups. Raises ConfigError where there is nothing
+    to learn: an empty split, a single class, images
     without a class, or a class that is tested and not trained.
     """
     for split, own in labels.items():
         if not len(own):
-            raise ConfigError(f"--dataset={name} has no {split} examples, and too few to hold out")
+            raise ConfigError(
+                f"--dataset={name} has no {split} examples, and too few to hold out"
+                + (": images of a group stay together, and there are too few groups (--group_by)"
+                   if grouped else "")
+            )  # fmt: skip
         if own.min() < 0:
             raise ConfigError(
                 f"--dataset={name}: some {split} examples have no class: give another split"
@@ -142,7 +148,8 @@ def check_classes(
         notes.append(f"{len(absent)} of {len(class_names)} classes have no training image, such as"
                      f" {absent[0]}")  # fmt: skip
     if untested := named(trained & (counts["test"] == 0)):
-        notes.append(f"{len(untested)} classes have no test image, such as {untested[0]}")
+        notes.append(f"{len(untested)} of {len(class_names)} classes have no test image, such as"
+                     f" {untested[0]}")  # fmt: skip
     if 2 * (single := int((counts["train"] == 1).sum())) > trained.sum():
         notes.append(f"{single} of {trained.sum()} classes have a single training image: are these"
                      " numbers to be predicted? They are learned as classes")  # fmt: skip
@@ -199,7 +206,9 @@ def shape_images(name: str, split: str, images: np.ndarray) -> np.ndarray:
             f"{where} and type {images.dtype}: give [n, height, width] or [n, height, width,"
             " channels], of numbers"
         )
-    if images.shape[3] not in (1, 3, 4) and images.shape[1] in (1, 3, 4):
+    _, height, width, channels = images.shape
+    first = channels not in (1, 3, 4) and height in (1, 3, 4)
+    if first or (channels > 4 and height < width == channels):  # 13 of 16x16, say
         raise ConfigError(f"{where}, channels first: give channels last")
     return images
 

@@ -191,10 +191,11 @@ def make_source(name: str, pairs: Pairs, notes: tuple[str, ...] = ()) -> Source:
 
     Raises ConfigError where they do not fit together.
     """
-    arranged = {split: put_first(np.asarray(x), np.asarray(y)) for split, (x, y) in pairs.items()}
-    moved = [split for split in pairs if arranged[split].shape != np.shape(pairs[split][0])]
-    if moved:
-        notes += (f"images of {', '.join(moved)} are counted along the last axis",)
+    last = counts_last(name, pairs)
+    arranged = {split: np.moveaxis(np.asarray(x), -1, 0) if last else np.asarray(x)
+                for split, (x, _) in pairs.items()}  # fmt: skip
+    if last:
+        notes += (f"images of {', '.join(pairs)} are counted along the last axis",)
     images = check.cast_images(name, arranged)
     values = {split: check.read_labels(name, split, y, len(images[split]))
               for split, (_, y) in pairs.items()}  # fmt: skip
@@ -210,6 +211,7 @@ def make_source(name: str, pairs: Pairs, notes: tuple[str, ...] = ()) -> Source:
     notes += check.check_classes(name, class_names, labels)
     if copies := len(hashes) - len(set(hashes)):
         notes += (f"{copies} training images are copies of others",)
+    notes += count_shared(splits)
     digest = hashlib.sha256()
     for split in sorted(splits):
         digest.update(splits[split].images.tobytes() + splits[split].labels.tobytes())
@@ -221,8 +223,33 @@ def make_source(name: str, pairs: Pairs, notes: tuple[str, ...] = ()) -> Source:
     )  # fmt: skip
 
 
-def put_first(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Images with the axis that counts them in front; MATLAB's files often have it last."""
-    count = labels.size if 1 in labels.shape else len(labels) if labels.ndim else 0
-    last = images.ndim in (3, 4) and len(images) != count and images.shape[-1] == count
-    return np.moveaxis(images, -1, 0) if last else images
+def counts_last(name: str, pairs: Pairs) -> bool:
+    """Whether images are counted along the last axis, as in MATLAB's files often: one rule for all.
+
+    Raises ConfigError where splits contradict each other.
+    """
+    first, last = [], []
+    for split, (x, y) in pairs.items():
+        images, labels = np.shape(x), np.shape(y)
+        count = np.size(y) if 1 in labels else labels[0] if labels else 0
+        if len(images) in (3, 4):
+            first += [split] if images[0] == count else []
+            last += [split] if images[-1] == count else []
+    only_first, only_last = set(first) - set(last), set(last) - set(first)
+    if only_first and only_last:
+        raise ConfigError(
+            f"--dataset={name}: images of {check.list_names(sorted(only_last))} are counted along"
+            f" the last axis, those of {check.list_names(sorted(only_first))} along the first: give"
+            " all along one"
+        )
+    return bool(only_last)
+
+
+def count_shared(splits: Mapping[str, Arrays]) -> tuple[str, ...]:
+    """A note where images of one split are, byte for byte, in another too."""
+    kinds: dict[bytes, set[str]] = {}
+    for split, own in splits.items():
+        for image in own.images:
+            kinds.setdefault(hashlib.sha256(image.tobytes()).digest(), set()).add(split)
+    shared = sum(len(own) > 1 for own in kinds.values())
+    return (f"{shared} images lie in several splits",) if shared else ()

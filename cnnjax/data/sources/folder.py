@@ -50,7 +50,7 @@ def open_source(
     root, name = pathlib.Path(path).expanduser().resolve(), f"folder:{path}"
     if not root.is_dir():
         raise ConfigError(f"--dataset={name} is not a folder")
-    listed = layout.list_files(name, root)
+    listed = layout.list_files(name, root, grouped=bool(group_by))
     found, notes = scan(root, listed.files, cache), listed.notes
     if bad := [file for file in found if file.error]:
         shown = "; ".join(f"{layout.show([file.path])} ({file.error})" for file in bad[:SHOWN])
@@ -80,7 +80,7 @@ def make_source(
     class_names, labels, _ = check.number_classes(
         name, {split: np.array([f.label for f in own], np.str_) for split, own in splits.items()}
     )
-    notes = check.check_classes(name, class_names, labels)
+    notes = check.check_classes(name, class_names, labels, grouped=bool(group_by))
     number = {label: index for index, label in enumerate(class_names)}
     channels = max(file.channels for file in found)
     depth, said = find_depth(name, splits)

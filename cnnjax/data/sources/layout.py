@@ -72,10 +72,11 @@ def walk(root: pathlib.Path) -> Walked:
     return found
 
 
-def list_files(name: str, root: pathlib.Path) -> Listed:
+def list_files(name: str, root: pathlib.Path, grouped: bool = False) -> Listed:
     """Path, class and split of every file that may be an image, and notes on what is passed over.
 
-    Raises ConfigError where it cannot be told which folders are splits and which classes.
+    `grouped` says that folders below a class are known to be groups of its images. Raises
+    ConfigError where it cannot be told which folders are splits and which classes.
     """
     found = walk(root)
     split_up = has_splits(name, found)
@@ -91,6 +92,8 @@ def list_files(name: str, root: pathlib.Path) -> Listed:
         files.append((os.path.join(*parts), label, split))
     if not split_up:
         refuse_folders_below(name, found)
+        if not grouped:
+            refuse_equal_folders(name, found)
     full = {parts[: level + 1] for parts in found.images} | {parts[:1] for parts in found.images}
     empty = [parts for parts in found.folders if len(parts) <= level + 1 and parts not in full]
     passed = {**found.others, "images in no folder of a class": loose, "folders without images":
@@ -138,6 +141,23 @@ def has_splits(name: str, found: Walked) -> bool:
             f" add it, or move {show(beside[:1])} away, or rename it if it is a class"
         )
     return False
+
+
+def refuse_equal_folders(name: str, found: Walked) -> None:
+    """Raises ConfigError where all top folders hold the same folders: one of the two are splits."""
+    below: dict[str, set[str]] = {parts[0]: set() for parts in found.images if len(parts) > 1}
+    for parts in found.images:
+        if len(parts) > 2:
+            below[parts[0]].add(parts[1])
+    inner = next(iter(below.values()), set())
+    if len(below) > 1 and len(inner) > 1 and all(own == inner for own in below.values()):
+        tops = [show([top]) for top in below]
+        raise ConfigError(
+            f"--dataset={name}: {', '.join(tops[:3])} all have folders"
+            f" {', '.join(show([own]) for own in sorted(inner)[:3])}: if those are splits, call"
+            " them train, validation and test, with the classes below; if these are groups of a"
+            " class's images, say so by --group_by"
+        )
 
 
 def refuse_folders_below(name: str, found: Walked) -> None:

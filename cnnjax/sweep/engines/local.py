@@ -42,7 +42,7 @@ def describe_origin(
     config: Config, dataset: Dataset, version: str, machine: Mapping[str, Any]
 ) -> dict[str, Any]:
     """All that can change a lane's numbers besides its Config; `machine` of `backend.describe`."""
-    in_step = placement.find_strategy(config) == "vmap"
+    in_step = placement.find_strategy(config, jax.default_backend()) == "vmap"
     return Origin(
         **machine,
         num_devices=jax.local_device_count() if in_step else None,
@@ -58,7 +58,7 @@ def make_provenance(config: Config, dataset: Dataset, version: str) -> dict[str,
         "platform": jax.default_backend(),
         "device": jax.devices()[0].device_kind,
         "num_devices": jax.local_device_count(),
-        "lanes_strategy": placement.find_strategy(config),
+        "lanes_strategy": placement.find_strategy(config, jax.default_backend()),
         "data_fingerprint": dataset.fingerprint,
         "class_names": list(dataset.class_names),
         "program_version": version,
