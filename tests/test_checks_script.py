@@ -150,7 +150,7 @@ def test_residual_networks_are_whole_again_after_a_failure():
     config = config_lib.make_config({"model": "resnet20"})
     whole = cost.measure(config, (8, 8, 1), 10).parameters
     with pytest.raises(ZeroDivisionError), tpu.few_blocks():
-        assert all(sum(plan.blocks) == 3 for plan in layouts.RESNETS.values())
+        assert all(sum(plan.blocks) <= 3 for plan in layouts.RESNETS.values())
         assert cost.measure(config, (8, 8, 1), 10).parameters < whole
         raise ZeroDivisionError
     assert before == layouts.RESNETS

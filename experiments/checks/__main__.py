@@ -63,7 +63,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     for failure in failures:
         print(f"failed: {failure.network}: {failure.error}")
     print(f"{len(compiled)} programs compiled, {len(failures)} networks failed,"
-          f" {time.perf_counter() - begin:.0f} s")  # fmt: skip
+          f" {time.perf_counter() - begin:.0f} s, {time.process_time():.0f} s of CPU time")  # fmt: skip
     return script.FAILED if failures else script.DONE
 
 
