@@ -62,8 +62,9 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     failures = [row for row in found if isinstance(row, tpu.Failure)]
     for failure in failures:
         print(f"failed: {failure.network}: {failure.error}")
+    wall, cpu = time.perf_counter() - begin, time.process_time()
     print(f"{len(compiled)} programs compiled, {len(failures)} networks failed,"
-          f" {time.perf_counter() - begin:.0f} s, {time.process_time():.0f} s of CPU time")  # fmt: skip
+          f" {wall:.0f} s, {cpu:.0f} s of CPU time")  # fmt: skip
     return script.FAILED if failures else script.DONE
 
 

@@ -30,8 +30,8 @@ COLLECTIVES = re.compile(
     r" (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\("
 )
 BATCH, STEPS, TRAINING, TESTING = 16, 2, 64, 32  # few: only shapes count
-# How hard the compiler looks for fast code, from -1 to 1. With the least, the networks of FEW took a
-# third of the time and had the same collectives, but a chip held up to five times as much.
+# How hard the compiler looks for fast code, from -1 to 1. With the least, the networks of FEW took
+# a third of the time and had the same collectives, but a chip held up to ten times as much.
 USUAL, LEAST = 0.0, -1.0
 FEW = ("cnn", "resnet20", "airbench94")
 # Published networks made small: on smaller images, with fewer hidden units.
