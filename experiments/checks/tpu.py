@@ -4,17 +4,22 @@ It finds what tracing on a CPU cannot: what the compiler refuses, what a chip mu
 collectives a program has. Nothing is run.
 """
 
+import contextlib
 import importlib.util
 import os
 import re
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
+from unittest import mock
 
 from cnnjax.config.config import Config
+from cnnjax.config.knobs import ConfigError, RunError
 
-# Nobody must look for hardware, or ask a cloud's metadata server for it.
+# Nobody must look for hardware, or ask a cloud's metadata server for it. No chip is used, so
+# others may compile beside us.
 SETTINGS = {
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
     "JAX_PLATFORMS": "cpu",
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
@@ -24,7 +29,20 @@ TOPOLOGY = "v6e:2x2"
 COLLECTIVES = re.compile(
     r" (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\("
 )
-STEPS, TRAINING, TESTING = 2, 64, 32  # few: only shapes count
+BATCH, STEPS, TRAINING, TESTING = 16, 2, 64, 32  # few: only shapes count
+# How hard the compiler looks for fast code, from -1 to 1. With the least, the networks of FEW took
+# a third of the time and had the same collectives, but a chip held up to ten times as much.
+USUAL, LEAST = 0.0, -1.0
+FEW = ("cnn", "resnet20", "airbench94")
+# Published networks made small: on smaller images, with fewer hidden units.
+SMALL: dict[str, dict[str, Any]] = {
+    "alexnet": {"image_size": 67, "hidden": (64,)},
+    "vgg11": {"image_size": 32, "hidden": (64,)},
+    "vgg16": {"image_size": 32, "hidden": (64,)},
+    "airbench94": {"image_size": 16},
+    "resnet20": {"width_multiplier": 1.0},  # narrow as it is
+    **dict.fromkeys(("resnet18", "resnet34", "resnet50"), {"image_size": 32}),
+}
 
 
 class Compiled(NamedTuple):
@@ -50,28 +68,22 @@ def is_installed() -> bool:
     return importlib.util.find_spec("libtpu") is not None
 
 
-def list_networks(everything: bool) -> dict[str, Config]:
-    """Configs by name: three in bfloat16, or every model in both precisions."""
-    from cnnjax.config.config import KNOBS, make_config
+def list_networks(models: Sequence[str], dtypes: Sequence[str]) -> dict[str, Config]:
+    """Configs by name: each model in each precision, an eighth as wide where it has a width."""
+    from cnnjax.config.config import make_config
 
-    shared = {"steps": STEPS, "eval_every": 0, "lanes_strategy": "vmap", "batch_size": 16}
-    if not everything:
-        chosen = {"cnn": {}, "resnet20": {}, "airbench94": {"width_multiplier": 0.125}}
-        return {
-            f"{model} bfloat16": make_config({"model": model, "dtype": "bfloat16", **own, **shared})
-            for model, own in chosen.items()
-        }
-    narrow = {"width_multiplier": 0.125}
+    shared = {"steps": STEPS, "eval_every": 0, "lanes_strategy": "vmap", "batch_size": BATCH}
     return {
         f"{model} {dtype}": make_config(
-            {
-                "model": model, "dtype": dtype, **shared,
-                **(narrow if _reads(model, "width_multiplier") else {}),
-            }
+            {"model": model, "dtype": dtype, **_narrow(model), **SMALL.get(model, {}), **shared}
         )
-        for model in KNOBS["model"].choices
-        for dtype in ("float32", "bfloat16")
-    }  # fmt: skip
+        for model in models
+        for dtype in dtypes
+    }
+
+
+def _narrow(model: str) -> dict[str, Any]:
+    return {"width_multiplier": 0.125} if _reads(model, "width_multiplier") else {}
 
 
 def _reads(model: str, name: str) -> bool:
@@ -82,43 +94,83 @@ def _reads(model: str, name: str) -> bool:
     return find_obstacle(KNOBS[name], values) is None
 
 
-def compile_all(everything: bool, topology: str) -> Iterator[Compiled | Failure]:
+@contextlib.contextmanager
+def few_blocks() -> Iterator[None]:
+    """Within, a residual network has a block that keeps its channels, and one that does not.
+
+    More would only repeat them. The first bottleneck of a stage never keeps them.
+    """
+    from cnnjax.config import layouts
+    from cnnjax.networks import cost
+
+    few = {
+        name: plan._replace(features=plan.features[:2], blocks=(1 + plan.bottleneck, 1))
+        for name, plan in layouts.RESNETS.items()
+    }
+    cost.measure.cache_clear()  # it remembers by name what a network costs
+    try:
+        with mock.patch.dict(layouts.RESNETS, few):
+            yield
+    finally:
+        cost.measure.cache_clear()
+
+
+def compile_all(
+    models: Sequence[str], dtypes: Sequence[str], topology: str, effort: float
+) -> Iterator[Compiled | Failure]:
     """Compiles every program of every network, one result after the other.
 
-    Raises ConfigError on a topology that the compiler does not know.
+    Raises ConfigError on a topology that the compiler does not know, RunError where it does not
+    start.
     """
     os.environ.update(SETTINGS)  # before JAX starts
-    from cnnjax.config import layouts
+    import jax
 
-    if not everything:  # two blocks compile in a fifth of the time of nine
-        layouts.RESNETS["resnet20"] = layouts.ResNet((16,), (2,))
+    jax.config.update("jax_exec_time_optimization_effort", effort)
     mesh = make_mesh(topology)
-    for name, config in list_networks(everything).items():
+    for name, config in list_networks(models, dtypes).items():
         try:
-            yield from compile_network(name, config, mesh)
+            with few_blocks():
+                found = list(compile_network(name, config, mesh))
         except Exception as error:  # of our tracing or of the compiler: a row, and on with the next
-            yield Failure(name, " ".join(str(error).split())[:300])
+            found = [Failure(name, " ".join(str(error).split())[:300])]
+        yield from found
 
 
 def make_mesh(topology: str) -> Any:
-    """A mesh of compile-only devices, all of them for lanes."""
+    """A mesh of compile-only devices, all of them for lanes.
+
+    Raises ConfigError on a topology that the compiler does not know, RunError where it does not
+    start.
+    """
     import jax
     import numpy as np
     from jax.experimental import topologies
     from jax.sharding import AxisType, Mesh
 
-    from cnnjax.config.knobs import ConfigError
-
     jax.config.update("jax_platforms", "cpu")
     try:
         found = topologies.get_topology_desc(platform="tpu", topology_name=topology)
     except Exception as error:
-        raise ConfigError(
-            f"--topology={topology} is not known to the compiler: give one such as v5e:2x2 or"
-            f" v6e:2x2 ({' '.join(str(error).split())[:200]})"
-        ) from None
+        raise explain(error, topology) from None
     devices = np.array(found.devices).reshape(-1, 1)
     return Mesh(devices, ("run", "data"), axis_types=(AxisType.Auto,) * 2)
+
+
+def explain(error: Exception, topology: str) -> Exception:
+    """What the compiler says as it starts, in one line: of its topology, of its lock, or other."""
+    said = " ".join(str(error).split())[:200]
+    if "INVALID_ARGUMENT" in said:
+        return ConfigError(
+            f"--topology={topology} is not known to the compiler: give one such as v5e:2x2 or"
+            f" v6e:2x2 ({said})"
+        )
+    if "lockfile" in said or "already in use" in said:
+        return RunError(
+            "another process holds the TPU compiler: run this again once that has ended, or remove"
+            f" the lock if none runs ({said})"
+        )
+    return RunError(f"the TPU compiler did not start ({said})")
 
 
 def compile_network(name: str, config: Config, mesh: Any) -> Iterator[Compiled]:
@@ -184,16 +236,17 @@ def describe_compiled(name: str, program: str, seconds: float, compiled: Any) ->
     )  # fmt: skip
 
 
-def print_results(results: Sequence[Compiled], topology: str) -> None:
+def print_results(results: Sequence[Compiled], topology: str, effort: float) -> None:
     """One table of all programs."""
     from rich.console import Console
 
     from cnnjax.report import console as console_lib
     from cnnjax.report import text
 
-    title = f"compiled for {topology}, batches of 16 images"
+    title = f"compiled for {topology}, batches of {BATCH} images"
     table = console_lib.start_table(title, "network and program")
-    for column in ("seconds", "each chip holds", "MFLOP", "collectives"):
+    holds = "each chip holds" if effort == USUAL else "each chip holds at most"
+    for column in ("seconds", holds, "MFLOP", "collectives"):
         table.add_column(column, justify="right")
     for row in results:
         seconds = f"{row.seconds:.1f}" if row.seconds else ""

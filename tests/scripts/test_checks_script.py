@@ -3,8 +3,12 @@
 import types
 
 import pytest
+from jax.experimental import topologies
 
-from cnnjax.config.config import KNOBS
+from cnnjax.config import layouts
+from cnnjax.config.config import KNOBS, make_config
+from cnnjax.config.knobs import ConfigError, RunError
+from cnnjax.networks import cost
 from experiments.checks import __main__ as checks
 from experiments.checks import tpu
 
@@ -20,6 +24,9 @@ def call(*arguments):
     [
         (["--all"], "--all goes with --tpu"),
         (["--topology=v5e:2x2"], "--topology goes with --tpu"),
+        (["--models=cnn"], "--models goes with --tpu"),
+        (["--tpu", "--models=ccn"], "unknown model 'ccn': did you mean cnn?"),
+        (["--tpu", "--all", "--models=cnn"], "--all and --models exclude each other"),
         (["cnn"], "unexpected 'cnn'"),
     ],
 )
@@ -50,11 +57,12 @@ ROW = tpu.Compiled("cnn bfloat16", "advance", 2.0, 2**20, 3e6, "none")
 )
 def test_a_network_that_is_refused_is_a_failure(monkeypatch, capsys, found, status, last):
     monkeypatch.setattr(tpu, "is_installed", lambda: True)
-    monkeypatch.setattr(tpu, "compile_all", lambda everything, topology: iter(found))
+    monkeypatch.setattr(tpu, "compile_all", lambda *_: iter(found))
     assert call("--tpu") == status
-    shown = capsys.readouterr().out
+    shown, progress = capsys.readouterr()
     assert last in shown and "cnn bfloat16: advance" in shown and "1.0 MiB" in shown
     assert ("failed: vgg11 float32: no" in shown) == bool(status)
+    assert "cnn bfloat16: 0 s" in progress  # a line as each is done: all take long
 
 
 def test_an_executable_says_what_it_holds_and_which_collectives_it_has():
@@ -74,10 +82,76 @@ def test_an_executable_says_what_it_holds_and_which_collectives_it_has():
     assert found.collectives == "2 all-reduce, 1 all-gather"
 
 
-def test_the_networks_are_three_in_bfloat16_or_all_in_both_precisions():
-    few = tpu.list_networks(everything=False)
-    assert [config.model for config in few.values()] == ["cnn", "resnet20", "airbench94"]
-    assert all(config.dtype == "bfloat16" for config in few.values())
-    everything = tpu.list_networks(everything=True)
-    assert len(everything) == 2 * len(KNOBS["model"].choices)
+MODELS, DTYPES = KNOBS["model"].choices, KNOBS["dtype"].choices
+
+
+@pytest.mark.parametrize(
+    ("arguments", "models", "dtypes", "effort"),
+    [
+        ([], ("cnn", "resnet20", "airbench94"), ("bfloat16",), tpu.USUAL),
+        (["--all"], MODELS, DTYPES, tpu.LEAST),
+        (["--models=cnn,vgg11"], ("cnn", "vgg11"), DTYPES, tpu.LEAST),
+    ],
+)
+def test_flags_say_which_networks(monkeypatch, arguments, models, dtypes, effort):
+    monkeypatch.setattr(tpu, "is_installed", lambda: True)
+    asked = []
+    monkeypatch.setattr(tpu, "compile_all", lambda *given: asked.append(given) or iter([ROW]))
+    assert call("--tpu", *arguments) == 0
+    assert [(tuple(found), *rest) for found, *rest in asked] == [
+        (models, dtypes, tpu.TOPOLOGY, effort)
+    ]
+
+
+def test_every_model_has_a_config_in_both_precisions():
+    everything = tpu.list_networks(MODELS, DTYPES)
+    assert len(everything) == 2 * len(MODELS)
+    assert {config.batch_size for config in everything.values()} == {tpu.BATCH}
     assert all(config.lanes_strategy == "vmap" for config in everything.values())
+
+
+def test_the_title_says_the_batch_and_whether_memory_is_a_bound(monkeypatch, capsys):
+    monkeypatch.setattr(tpu, "BATCH", 24)
+    for effort, bound in ((tpu.USUAL, False), (tpu.LEAST, True)):
+        tpu.print_results([ROW], "v5e:2x2", effort)
+        shown = " ".join(capsys.readouterr().out.split())
+        assert "compiled for v5e:2x2, batches of 24 images" in shown
+        assert ("at most" in shown) == bound
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "message"),
+    [
+        ("INVALID_ARGUMENT: Invalid TPU external name: TPU v9", ConfigError,
+         "--topology=v9:2x2 is not known to the compiler: give one such as"),
+        ("ABORTED: Internal error when accessing libtpu multi-process lockfile. Run ...", RunError,
+         "another process holds the TPU compiler: run this again once that has ended"),
+        ("ABORTED: The TPU is already in use by process with pid 7", RunError,
+         "another process holds the TPU compiler"),
+        ("INTERNAL: no\nmemory", RunError, "the TPU compiler did not start (INTERNAL: no memory)"),
+    ],
+)  # fmt: skip
+def test_a_compiler_that_does_not_start_says_why(monkeypatch, said, kind, message):
+    def refuse(**_):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(topologies, "get_topology_desc", refuse)
+    with pytest.raises(kind) as found:
+        tpu.make_mesh("v9:2x2")
+    assert str(found.value).startswith(message) and "\n" not in str(found.value)
+
+
+def test_several_may_compile_at_once():
+    assert tpu.SETTINGS["ALLOW_MULTIPLE_LIBTPU_LOAD"] == "1"
+
+
+def test_residual_networks_are_whole_again_after_a_failure():
+    before = dict(layouts.RESNETS)
+    config = make_config({"model": "resnet20"})
+    whole = cost.measure(config, (8, 8, 1), 10).parameters
+    with pytest.raises(ZeroDivisionError), tpu.few_blocks():
+        assert all(sum(plan.blocks) <= 3 for plan in layouts.RESNETS.values())
+        assert cost.measure(config, (8, 8, 1), 10).parameters < whole
+        raise ZeroDivisionError
+    assert before == layouts.RESNETS
+    assert cost.measure(config, (8, 8, 1), 10).parameters == whole
