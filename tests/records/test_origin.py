@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from cnnjax.config.config import Config, to_json
+from cnnjax.config.config import Config, request_of, to_json
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records import archive, origin, store
@@ -170,7 +170,7 @@ def test_unlike_cpus_make_one_stock_where_they_are_mixed():
 
 
 def test_records_of_unlike_cpus_are_read_where_they_are_mixed(tiny, digits, tmp_path, monkeypatch):
-    datasets = {local.load.request_of(tiny): digits}
+    datasets = {request_of(tiny): digits}
     first = local.run_missing([tiny], datasets, tmp_path, local.Observer())
     assert first.num_trained == 1
     machine = {**backend.describe(), "cpu": "another"}
