@@ -17,9 +17,9 @@ def collect(
     """One row for each piece of evidence on each statement, in the article's order.
 
     `judgements` are by name of study (one that failed is missing, and one of `lacking` has not been
-    run), `outcomes` the known answers' by id. A row has `id`, `statement`, `kind`, `verdict` and `finding`; that of a study also
-    `study`, `tried_as` and `heads`, its headline (or its parts) as in verdicts.json, and `others`,
-    how often each verdict came out of the rest.
+    run), `outcomes` the known answers' by id. A row has `id`, `statement`, `kind`, `verdict` and
+    `finding`; that of a study also `study`, `tried_as` and `heads`, its headline (or its parts) as
+    in verdicts.json, and `others`, how often each verdict came out of the rest.
     """
     from experiments.claims.known_answers import KNOWN_ANSWERS
 

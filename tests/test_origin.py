@@ -1,6 +1,7 @@
 """Origins are compared field by field, and records are found by them."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
@@ -18,6 +19,7 @@ from experiments import checks, conduct, script
 from tests.by_hand import STUDY, make_records
 from tests.test_store import ORIGIN
 
+NEVER: Any = None  # nobody asks what is conducted here to stop
 LANES = [Config(pool=pool, seed=seed) for pool in ("max", "avg") for seed in (0, 1)]
 
 
@@ -231,7 +233,7 @@ def test_files_of_ones_own_are_known_by_what_is_in_them_wherever_they_lie():
 def test_arms_of_two_folders_stay_two():
     lanes = [Config(dataset=f"folder:/{name}") for name in ("a", "b")]
     records = [of_folder("/old", data="cats"), of_folder("/older", data="birds")]
-    data = {local.load.request_of(lane): own for lane, own in zip(lanes, ("birds", "cats"), strict=True)}
+    data = dict(zip(map(local.load.request_of, lanes), ("birds", "cats"), strict=True))
     (stock,) = archive.list_complete(lanes, records, (), data)
     assert [record.id for record in stock.records] == [records[1].id, records[0].id]
     assert store.arm_key(stock.records[0].config) != store.arm_key(stock.records[1].config)
@@ -281,13 +283,13 @@ def test_studies_that_have_records_are_judged_though_others_lack_them(
     monkeypatch.setattr(conduct, "conduct", conduct_one)
     monkeypatch.setattr(launch, "write_scoreboard", write)
     argv = ["launch.py", *names, "--judge_only", f"--runs={tmp_path}"]
-    assert launch.main(argv, script.Stop("")) == script.FAILED
+    assert launch.main(argv, NEVER) == script.FAILED
     assert seen == ["padding"]
     said = capsys.readouterr().err.splitlines()
     assert "not judged: study pooling has none" in said
     assert all(line.startswith("not judged: ") for line in said)
     with pytest.raises(conduct.NoRecords):
-        launch.main(["launch.py", "pooling", "--judge_only"], script.Stop(""))
+        launch.main(["launch.py", "pooling", "--judge_only"], NEVER)
 
 
 def test_a_study_without_records_has_not_been_run():
