@@ -10,12 +10,19 @@ from typing import Any, NamedTuple
 
 from absl import flags as absl_flags
 
+from cnnjax.config import datasets as datasets_lib
 from cnnjax.config import flags
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Where
-from cnnjax.config.knobs import ConfigError, format_value, printable
+from cnnjax.config.knobs import ConfigError, RunError, format_value, printable
 from cnnjax.records.origin import MIXABLE
 from experiments import script
+
+MOST_SEEDS = 10_000  # beyond any use: they find a fiftieth of a standard deviation
+
+
+class NoRecords(ConfigError):
+    """Nothing to judge: no origin has a record of every lane of a study."""
 
 
 class Options(NamedTuple):
@@ -34,8 +41,9 @@ class Options(NamedTuple):
 def define_flags(values: absl_flags.FlagValues) -> None:
     """The flags of every command that conducts a study."""
     absl_flags.DEFINE_integer(
-        "seeds", 20, "Seeds an arm; the seeds are 0 and up.", lower_bound=1, flag_values=values
-    )
+        "seeds", 20, "Seeds an arm; the seeds are 0 and up.",
+        lower_bound=1, upper_bound=MOST_SEEDS, flag_values=values,
+    )  # fmt: skip
     absl_flags.DEFINE_boolean("quick", False, "10 seeds an arm.", flag_values=values)
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
     absl_flags.DEFINE_boolean(
@@ -130,8 +138,8 @@ def conduct(
     for lane in lanes:
         dataset = datasets[request_of(lane)]
         transform.check(lane, dataset)
-        if lane.draw == "auto" and not transform.draws_by_seed(lane, dataset):
-            draws[f"{dataset.name}: {transform.describe_draw(lane, dataset)}"] = None
+        if transform.cannot_draw(lane, dataset):
+            draws[f"{dataset.name}: streamed images are not drawn by the seed"] = None
     for words in draws:
         print(printable(f"note: {words}"), file=sys.stderr)
 
@@ -163,7 +171,7 @@ def conduct(
 def judge_earlier(study: Any, base: Config, options: Options) -> Any:
     """Judges records that there are, whatever made them; gives the judgement.
 
-    Raises ConfigError where no origin has a record of every lane.
+    Raises NoRecords where no origin has a record of every lane.
     """
     from cnnjax.records import archive
     from cnnjax.records.store import load_records
@@ -172,21 +180,37 @@ def judge_earlier(study: Any, base: Config, options: Options) -> Any:
 
     records = list(load_records(options.runs))
     tuning = claims.make_tuning_lanes(study, base)
-    for tried in archive.list_complete(tuning, records, options.mix) if tuning else [None]:
+    lanes = claims.make_lanes(study, base, options.num_seeds)
+    data = fingerprint_files((*tuning, *lanes), options.where)
+    for tried in archive.list_complete(tuning, records, options.mix, data) if tuning else [None]:
         chosen = study
         if tried is not None:
             found = dict(zip(dict.fromkeys(tuning), tried.records, strict=True))
             chosen, _ = tuning_lib.choose_settings(study, base, found)
         lanes = claims.make_lanes(chosen, base, options.num_seeds)
-        for stock in archive.list_complete(lanes, records, options.mix):
+        for stock in archive.list_complete(lanes, records, options.mix, data):
             if tried is None or tried.origin == stock.origin:
                 source = f"nothing trained; records of {archive.describe(stock)}"
                 return report(chosen, base, stock.records, options, source)
-    raise ConfigError(
+    raise NoRecords(
         f"--judge_only: {options.runs}/records has no one origin with a record of every lane of"
         f" study {study.name} with these flags: give the flags and --seeds of those runs, or leave"
         " --judge_only out to train what is missing"
     )
+
+
+def fingerprint_files(lanes: Sequence[Config], where: Where) -> dict[Any, str]:
+    """By request, the fingerprints of files of one's own that lie where they are asked for."""
+    from cnnjax.data import load
+    from cnnjax.sweep import placement
+
+    found = {}
+    for request, lane in {request_of(lane): lane for lane in lanes}.items():
+        if datasets_lib.parse(lane.dataset).kind in datasets_lib.FILES:
+            with contextlib.suppress(ConfigError, RunError):  # gone: known by their path alone
+                dataset = load.load_dataset(lane, where, placement.data_budget())
+                found[request] = dataset.fingerprint
+    return found
 
 
 def report(study: Any, base: Config, records: Sequence[Any], options: Options, source: str) -> Any:

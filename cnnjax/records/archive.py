@@ -4,11 +4,13 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cnnjax.config.config import Config, request_of, to_json
-from cnnjax.config.datasets import Request
+from cnnjax.config.config import KNOBS, Config, request_of, to_json
+from cnnjax.config.datasets import Request, without_path
 from cnnjax.records import origin as origin_lib
 from cnnjax.records import store
 from cnnjax.records.store import Record
+
+NO_DATA: Mapping[Request, str] = {}
 
 
 class Stock(NamedTuple):
@@ -19,16 +21,34 @@ class Stock(NamedTuple):
     date: str  # of the newest
 
 
-def find_lanes(lanes: Iterable[Config], records: Iterable[Record]) -> dict[Config, list[Record]]:
-    """The records of each lane, oldest first, by their configs; of another origin too."""
+def find_lanes(
+    lanes: Iterable[Config], records: Iterable[Record], data: Mapping[Request, str] = NO_DATA
+) -> dict[Config, list[Record]]:
+    """The records of each lane, oldest first, by their configs; of another origin too.
+
+    Files of one's own are known by the fingerprint that `data` has of what is asked for, wherever
+    they lay: records of it are given as of the lane's path. Where there are none, or the
+    fingerprint is not known, those of the very path are the lane's.
+    """
     by_key: dict[Any, list[Record]] = {}
     for record in records:
-        by_key.setdefault((store.arm_key(record.config), record.seed), []).append(record)
+        by_key.setdefault((_pathless_key(record.config), record.seed), []).append(record)
     found = {}
     for lane in lanes:
-        key = (store.arm_key(to_json(lane)), lane.seed)
-        found[lane] = sorted(by_key.get(key, ()), key=_date)
+        key = (_pathless_key(to_json(lane)), lane.seed)
+        own = sorted(by_key.get(key, ()), key=_date)
+        fingerprint = data.get(request_of(lane))
+        alike = [record for record in own if store.origin_of(record).get("data") == fingerprint]
+        if fingerprint is None or not alike:
+            alike = [record for record in own if record.config.get("dataset") == lane.dataset]
+        found[lane] = [r._replace(config={**r.config, "dataset": lane.dataset}) for r in alike]
     return found
+
+
+def _pathless_key(config: Mapping[str, Any]) -> str:
+    """What records of one arm share besides their data, where these are files of one's own."""
+    dataset = config.get("dataset", KNOBS["dataset"].default)
+    return store.arm_key({**config, "dataset": without_path(dataset)})
 
 
 def _date(record: Record) -> str:
@@ -36,20 +56,24 @@ def _date(record: Record) -> str:
 
 
 def list_complete(
-    lanes: Sequence[Config], records: Iterable[Record], mix: Collection[str] = ()
+    lanes: Sequence[Config],
+    records: Iterable[Record],
+    mix: Collection[str] = (),
+    data: Mapping[Request, str] = NO_DATA,
 ) -> list[Stock]:
     """The origins under which every lane has a record, newest first.
 
-    What `mix` names may differ within one. Each data set has one fingerprint in it.
+    What `mix` names may differ within one. Each data set has one fingerprint in it: that in
+    `data`, if it is there.
     """
     left_out = {*origin_lib.BY_ARM, *origin_lib.list_mixed(mix)}
     stocks: dict[str, dict[Any, dict[Config, Record]]] = {}
-    for lane, candidates in find_lanes(lanes, records).items():
+    for lane, candidates in find_lanes(lanes, records, data).items():
         for record in candidates:  # the newest of each stays
             origin = store.origin_of(record)
             key = json.dumps(origin_lib.without(origin, left_out), sort_keys=True)
-            data = (request_of(lane), origin.get("data"))
-            stocks.setdefault(key, {}).setdefault(data, {})[lane] = record
+            read = (request_of(lane), origin.get("data"))
+            stocks.setdefault(key, {}).setdefault(read, {})[lane] = record
     complete = []
     for key, by_data in stocks.items():
         whole: dict[Config, Record] = {}
@@ -71,7 +95,8 @@ def find_alike(
 ) -> dict[Config, Record]:
     """The newest record of each lane whose origin differs from the lane's in `mix` alone."""
     found = {}
-    for lane, candidates in find_lanes(lanes, records).items():
+    data = {request_of(lane): own["data"] for lane, own in origins.items()}
+    for lane, candidates in find_lanes(lanes, records, data).items():
         for record in candidates:
             own = {**origins[lane], "former_knobs": {}}
             if not origin_lib.compare([own, store.origin_of(record)], mix):
