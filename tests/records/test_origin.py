@@ -223,7 +223,7 @@ def of_folder(path, seed=0, **changes):
 def test_files_of_ones_own_are_known_by_what_is_in_them_wherever_they_lie():
     lane = Config(dataset="folder:/moved")
     records = [of_folder("/cats", data="cats"), of_folder("/birds", data="birds")]
-    (stock,) = archive.list_complete([lane], records, (), {local.load.request_of(lane): "cats"})
+    (stock,) = archive.list_complete([lane], records, (), {request_of(lane): "cats"})
     assert [record.id for record in stock.records] == [records[0].id]
     assert stock.records[0].config["dataset"] == "folder:/moved"
     assert archive.list_complete([lane], records) == []  # nobody knows what lay there
@@ -234,7 +234,7 @@ def test_files_of_ones_own_are_known_by_what_is_in_them_wherever_they_lie():
 def test_arms_of_two_folders_stay_two():
     lanes = [Config(dataset=f"folder:/{name}") for name in ("a", "b")]
     records = [of_folder("/old", data="cats"), of_folder("/older", data="birds")]
-    data = dict(zip(map(local.load.request_of, lanes), ("birds", "cats"), strict=True))
+    data = dict(zip(map(request_of, lanes), ("birds", "cats"), strict=True))
     (stock,) = archive.list_complete(lanes, records, (), data)
     assert [record.id for record in stock.records] == [records[1].id, records[0].id]
     assert store.arm_key(stock.records[0].config) != store.arm_key(stock.records[1].config)
@@ -243,7 +243,7 @@ def test_arms_of_two_folders_stay_two():
 def test_files_that_are_gone_are_known_by_their_path():
     lane = Config(dataset="folder:/cats")
     records = [of_folder("/cats", data="cats"), of_folder("/birds", data="birds")]
-    for data in ({}, {local.load.request_of(lane): "streamed elsewhere"}):
+    for data in ({}, {request_of(lane): "streamed elsewhere"}):
         (stock,) = archive.list_complete([lane], records, (), data)
         assert [record.id for record in stock.records] == [records[0].id]
 
@@ -251,7 +251,7 @@ def test_files_that_are_gone_are_known_by_their_path():
 def test_moved_images_are_judged_by_what_is_in_them(tmp_path, small_folder):
     lane = Config(dataset=f"folder:{small_folder}", image_size=8)
     found = conduct.fingerprint_files([lane, Config(), Config(dataset="folder:/gone")], Where())
-    assert list(found) == [local.load.request_of(lane)]
+    assert list(found) == [request_of(lane)]
 
 
 @pytest.fixture
