@@ -57,6 +57,7 @@ def make_provenance(config: Config, dataset: load.Dataset, version: str) -> dict
         "num_devices": jax.local_device_count(),
         "lanes_strategy": spread.find_strategy(config, jax.default_backend()),
         "data_fingerprint": dataset.fingerprint,
+        "test_fingerprint": dataset.test_fingerprint,
         "class_names": list(dataset.class_names),
         "program_version": version,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
