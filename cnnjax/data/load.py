@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -78,6 +79,7 @@ def load_dataset(config: Config, where: Where, budget: int | None = None) -> Dat
         stream=train if streamed else None,
         notes=(*opened.notes, *check_loaded(request, opened, loaded, streamed)),
         class_names=opened.class_names, cluster=opened.cluster,
+        test_fingerprint=hash_arrays([], loaded[2]),
     )  # fmt: skip
 
 
@@ -192,8 +194,14 @@ def find_fingerprint(
     """The hash of everything that a run reads: pixels, shapes, types, labels, classes, clusters."""
     arrays = [array for split in loaded for array in split]
     arrays += [array for array in (positions, opened.cluster) if array is not None]
-    about = [opened.name, opened.class_names, [(str(a.dtype), a.shape) for a in arrays]]
+    about = [opened.name, opened.class_names]
     about += ["streamed", opened.channels, opened.find_hash()] if streamed else []
+    return hash_arrays(about, arrays)
+
+
+def hash_arrays(about: Sequence[Any], arrays: Sequence[np.ndarray]) -> str:
+    """The hash of some words and of the bytes of arrays, with types and shapes."""
+    about = [*about, [(str(array.dtype), array.shape) for array in arrays]]
     digest = hashlib.sha256(json.dumps(about).encode())
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
