@@ -68,8 +68,8 @@ def open_source(
             "; ".join([f"--dataset={name} holds no images: it needs a subfolder a class", *notes])
         )
     if films := [file.path for file in found if file.frames > 1]:
-        said = f"of the files hold several images, of which the first is read, such as {films[0]}"
-        notes = (*notes, f"{len(films)} {said}")
+        said = "of the files hold several images, of which the first is read, such as"
+        notes = (*notes, f"{len(films)} {said} {layout.show(films[:1])}")
     made = make_source(name, root, found, group_by)
     return made._replace(notes=(*notes, *made.notes))
 
