@@ -13,7 +13,7 @@ from cnnjax.config.datasets import Where
 from cnnjax.data import load
 from cnnjax.measures import examine, outcome, robustness
 from cnnjax.measures.packing import unpack_values
-from cnnjax.sweep import group, runner
+from cnnjax.sweep import group, placement, runner
 from tests import here
 from tests.small import make_small
 from tests.training.test_program import make_functions
