@@ -2,8 +2,8 @@
 
 import json
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from absl import flags as absl_flags
 
@@ -12,6 +12,9 @@ from cnnjax.config.config import KNOBS, find_knob
 from cnnjax.config.knobs import describe_allowed, printable
 from cnnjax.study import claims as claims_lib
 from experiments import conduct, script
+
+if TYPE_CHECKING:
+    from cnnjax.study.judge import Judgement
 
 DESCRIPTION = """
 python launch.py [STUDY ...] [--name=value ...]
@@ -78,7 +81,7 @@ def check_names(names: Sequence[str], known: Sequence[str]) -> None:
         flags.refuse(f"all is every study, and stands alone, without {beside}: did you mean all?")
 
 
-def write_scoreboard(judgements: dict[str, Any], options: conduct.Options) -> None:
+def write_scoreboard(judgements: "Mapping[str, Judgement | None]", options: conduct.Flags) -> None:
     """Checks the known answers and writes the one page on every statement of the article."""
     from cnnjax.report import scoreboard as report
     from experiments import claims, scoreboard

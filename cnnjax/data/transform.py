@@ -2,7 +2,7 @@
 by what these are standardised.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,21 @@ def permute_pixels(images: np.ndarray) -> np.ndarray:
     count, height, width, channels = images.shape
     flat = images.reshape(count, height * width, channels)
     return flat[:, pixel_order(height * width)].reshape(images.shape)
+
+
+class Pixels(NamedTuple):
+    """What is measured of the training pixels before any run."""
+
+    mean: np.ndarray  # [channels] float32
+    std: np.ndarray  # [channels] float32, 0 where all are the same
+    low: float  # darkest
+    high: float  # brightest
+
+
+def measure_pixels(config: Config, images: np.ndarray) -> Pixels:
+    """The pixels of images [n, H, W, C]; of `config` only --standardise counts."""
+    mean, std = find_statistics(config, images)
+    return Pixels(mean, std, float(images.min()), float(images.max()))
 
 
 def find_statistics(config: Config, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -102,6 +117,12 @@ def describe_draw(config: Config, dataset: Dataset) -> str:
         return f"each seed trains on {count:,} images of its own, drawn from {pool:,}"
     because = "; they are streamed" if dataset.stream is not None and count < pool else ""
     return f"all seeds train on the same {count:,} images of {pool:,}{because}"
+
+
+def view_of(config: Config, dataset: Dataset) -> tuple[bool, int]:
+    """What of a config decides the pixels that `transform` gives, and all that does."""
+    taken = 0 if draws_by_seed(config, dataset) else config.train_examples
+    return config.permute_pixels, taken
 
 
 def transform(config: Config, dataset: Dataset) -> Dataset:

@@ -96,7 +96,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
             print("error: PyTorch is missing: pip install 'cnnjax[bench]'", file=sys.stderr)
             return script.FAILED
 
-    from cnnjax.sweep import backend
+    from cnnjax.sweep import backend, placed
 
     backend.configure_jax()
     from experiments.benchmark import profiler
@@ -237,7 +237,7 @@ def make_ours(config: Config, lanes: int, dataset: Any) -> Callable[[int], None]
 
     configs = [dataclasses.replace(config, seed=seed) for seed in range(lanes)]
     mesh = placement.make_group_mesh(config, lanes, dataset)
-    data = group.place_data(config, dataset, mesh)
+    data = placed.place_data(config, dataset, mesh)
     numbers = placement.stack_numbers(configs, mesh, data.spec)
     executables = group.compile_group(config, numbers, data, mesh, [config.steps])
     states = executables.init(numbers)

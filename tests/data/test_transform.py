@@ -10,7 +10,7 @@ from cnnjax.config.config import KNOBS, Config, make_config
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import batches, transform
 from cnnjax.networks import cost, models
-from cnnjax.sweep import group
+from cnnjax.sweep import placed
 from tests.training.test_program import make_functions
 
 OPTAX = True  # see conftest.py
@@ -44,8 +44,8 @@ def test_permuted_pixels_are_the_same_pixels_in_one_order_everywhere(tiny, digit
         np.testing.assert_array_equal(here.labels, there.labels)
         flat = there.images.reshape(-1, 64)[:, order]
         np.testing.assert_array_equal(here.images.reshape(-1, 64), flat)
-    spec = group.make_spec(config, moved)
-    assert spec.mean == group.make_spec(tiny, digits).mean
+    spec = placed.make_spec(config, moved)
+    assert spec.mean == placed.make_spec(tiny, digits).mean
 
 
 def test_a_dense_network_learns_permuted_pixels_as_well_and_a_convolution_does_not(digits):

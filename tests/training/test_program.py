@@ -10,7 +10,7 @@ import pytest
 from cnnjax.config.config import KNOBS, Config, numbers_of, structure_of
 from cnnjax.data.dataset import Dataset
 from cnnjax.networks import models
-from cnnjax.sweep import group, placement, runner
+from cnnjax.sweep import group, placed, placement, runner
 from cnnjax.training import program
 
 OPTAX = True  # see conftest.py
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
 
 
 def make_functions(config: Config, digits: Dataset):
-    data = group.place_data(config, digits, placement.make_mesh(1))
+    data = placed.place_data(config, digits, placement.make_mesh(1))
     functions = program.make_program(structure_of(config), data.spec)
     return functions, data, {
         name: placement.DTYPES[KNOBS[name].type](value)
@@ -30,7 +30,7 @@ def train(configs, digits, num_devices=2, mesh=None) -> program.State:
     """The final states of the lanes, on the first `num_devices` devices."""
     structure = structure_of(configs[0])
     mesh = mesh or placement.make_mesh(num_devices)
-    data = group.place_data(structure, digits, mesh)
+    data = placed.place_data(structure, digits, mesh)
     numbers = placement.stack_numbers(configs, mesh, data.spec)
     lengths = group.segment_lengths(structure)
     executables = group.compile_group(structure, numbers, data, mesh, lengths)
@@ -246,7 +246,7 @@ def test_a_sweep_beyond_its_memory_goes_in_waves_to_the_same_numbers(tiny, digit
 
 def test_nothing_is_compiled_after_the_first_segment(tiny, digits):
     structure, mesh = structure_of(tiny), placement.make_mesh(1)
-    data = group.place_data(structure, digits, mesh)
+    data = placed.place_data(structure, digits, mesh)
     numbers = placement.stack_numbers([tiny], mesh, data.spec)
     lengths = group.segment_lengths(structure)
     executables = group.compile_group(structure, numbers, data, mesh, lengths)
@@ -264,7 +264,7 @@ def test_nothing_is_compiled_after_the_first_segment(tiny, digits):
 
 def test_a_segment_takes_the_place_of_the_one_before(tiny, digits):
     structure, mesh = structure_of(tiny), placement.make_mesh(1)
-    data = group.place_data(structure, digits, mesh)
+    data = placed.place_data(structure, digits, mesh)
     numbers = placement.stack_numbers([tiny], mesh, data.spec)
     executables = group.compile_group(structure, numbers, data, mesh, [3])
     first, second = group.train_group(executables, structure, numbers, data)
