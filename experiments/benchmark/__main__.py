@@ -96,7 +96,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
             print("error: PyTorch is missing: pip install 'cnnjax[bench]'", file=sys.stderr)
             return script.FAILED
 
-    from cnnjax.sweep import backend, placed
+    from cnnjax.sweep import backend
 
     backend.configure_jax()
     from experiments.benchmark import profiler
@@ -233,19 +233,18 @@ def make_ours(config: Config, lanes: int, dataset: Any) -> Callable[[int], None]
     """A function that takes so many steps of all lanes with the compiled program of a sweep."""
     import jax
 
-    from cnnjax.sweep import group, placement
+    from cnnjax.sweep.session import open_session
 
+    config = dataclasses.replace(config, eval_every=0)  # all steps as one segment
     configs = [dataclasses.replace(config, seed=seed) for seed in range(lanes)]
-    mesh = placement.make_group_mesh(config, lanes, dataset)
-    data = placed.place_data(config, dataset, mesh)
-    numbers = placement.stack_numbers(configs, mesh, data.spec)
-    executables = group.compile_group(config, numbers, data, mesh, [config.steps])
-    states = executables.init(numbers)
+    session = open_session(config, configs, dataset)
+    numbers, advance = session.stack(configs), session.executables.advance[config.steps]
+    states = session.init(configs)
 
     def train(num_steps: int) -> None:
         nonlocal states
         for _ in range(num_steps // config.steps):
-            states, _ = executables.advance[config.steps](numbers, states, data.train)
+            states, _ = advance(numbers, states, session.data.train)
             jax.block_until_ready(states)
 
     return train
