@@ -137,15 +137,15 @@ def _run_wave(
             if segment.validation is not None:
                 for lane, curve in enumerate(curves):
                     curve.append(results.describe_segment(segment, lane))
-            states, last = segment.states, segment.step == structure.steps
-            stopping = hearing.should_stop() and not last
-            if saving:
-                checkpoints.write_metrics(folders, curves)
-            if managers and (stopping or last or every and segment.step % every == 0):
-                checkpoints.save(managers, segment)
             hearing.on_examples((segment.step - step) * structure.batch_size * len(lanes))
             hearing.on_waiting(segment.waiting / segment.seconds)
-            seconds, step = seconds + segment.seconds, segment.step
+            states, seconds, step = segment.states, seconds + segment.seconds, segment.step
+            last = step == structure.steps
+            stopping = not last and hearing.should_stop()
+            if saving:
+                checkpoints.write_metrics(folders, curves)
+            if managers and (stopping or last or every and step % every == 0):
+                checkpoints.save(managers, segment)
             if stopping:
                 raise Interrupted
     assert states is not None
