@@ -12,6 +12,7 @@ from cnnjax.data import stream
 from cnnjax.data.dataset import Dataset, Split, check_train_examples, take_train
 
 PERMUTATION_SEED = 1  # fixed: all runs and arms share one order
+AT_ONCE = 2**20  # pixels that are counted at once
 
 
 def pixel_order(num_pixels: int) -> np.ndarray:
@@ -60,8 +61,9 @@ def find_statistics(config: Config, images: np.ndarray) -> tuple[np.ndarray, np.
 
 def _find_moments(pixels: np.ndarray) -> tuple[float, float]:
     """Mean, and mean squared distance from it, in two passes and float64."""
-    if pixels.dtype == np.uint8:  # exact, and without a copy of all pixels in float64
-        counts = np.bincount(pixels.ravel(), minlength=256)
+    if pixels.dtype == np.uint8:  # exact, and without a copy of all pixels in eight bytes each
+        parts = np.array_split(pixels, pixels.size // AT_ONCE + 1)
+        counts = sum(np.bincount(part.ravel(), minlength=256) for part in parts)
         values = np.arange(256.0)
         mean = (counts @ values) / pixels.size
         return float(mean), float(counts @ (values - mean) ** 2) / pixels.size

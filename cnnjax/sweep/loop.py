@@ -35,8 +35,11 @@ def run_wanted(
     records: dict[Config, Record] = {}
     num_trained = 0
     while lanes := list(dict.fromkeys(wanted([*records.values()]))):
-        records |= find([lane for lane in lanes if lane not in records])
-        missing = [lane for lane in lanes if lane not in records]
+        new = [lane for lane in lanes if lane not in records]
+        if not new:
+            raise RunError(f"{len(lanes)} lanes are wanted though they are recorded")
+        records |= find(new)
+        missing = [lane for lane in new if lane not in records]
         if not missing:
             continue
         observer.on_start(len(missing), sum(lane.batch_size * lane.steps for lane in missing))

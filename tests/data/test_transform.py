@@ -57,6 +57,17 @@ def test_a_dense_network_learns_permuted_pixels_as_well_and_a_convolution_does_n
     np.testing.assert_allclose(moved, plain, rtol=1e-4, atol=1e-3)
 
 
+def test_pixels_are_measured_alike_in_one_part_or_in_many(monkeypatch):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (50, 6, 5, 3)).astype(np.uint8)
+    whole = transform.measure_pixels(Config(), images)
+    np.testing.assert_allclose(whole.mean, images.mean(axis=(0, 1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(whole.std, images.std(axis=(0, 1, 2)), rtol=1e-6)
+    assert (whole.low, whole.high) == (images.min(), images.max())
+    monkeypatch.setattr(transform, "AT_ONCE", 64)
+    np.testing.assert_equal(transform.measure_pixels(Config(), images), whole)
+
+
 def test_colours_of_a_pixel_stay_together():
     images = np.arange(2 * 3 * 3 * 2).reshape(2, 3, 3, 2)
     moved = transform.permute_pixels(images)
