@@ -19,7 +19,7 @@ from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks import notes
 from cnnjax.records import archive
 from cnnjax.records.store import Record, load_records
-from cnnjax.report import folders, page
+from cnnjax.report import folders
 from cnnjax.runs.train import describe_run as describe_run
 from cnnjax.runs.train import train_run as train_run
 from cnnjax.study import claims, foresight, judge, wanted
@@ -208,6 +208,8 @@ def find_earlier(study: Study, given: Mapping[str, Any], options: Options) -> Fi
 
 def report_study(finished: Finished, options: Options) -> Report:
     """Judges the records and writes the report."""
+    from cnnjax.report import page  # draws figures, whose library takes a while to import
+
     judgement = judge.judge(finished.study, finished.base, finished.records, options.mix)
     path = page.write_report(judgement, options.runs, options.command, options.scoreboard)
     return Report(judgement, path)

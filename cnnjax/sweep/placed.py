@@ -1,17 +1,21 @@
 """A group's data on the devices, measured and placed once for all groups that see them alike."""
 
 import threading
-from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import jax
+import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from cnnjax.config.config import Config
 from cnnjax.data import batches, transform
 from cnnjax.data.dataset import Dataset
+from cnnjax.data.source import Example
 from cnnjax.networks import models
 from cnnjax.training import program
+
+Made = TypeVar("Made")
 
 
 class GroupData(NamedTuple):
@@ -21,10 +25,14 @@ class GroupData(NamedTuple):
     train: program.TrainData | None  # None where it is streamed
     validation: batches.Batches
     test: batches.Batches
-    stream: Any = None  # the training examples as stored, where they are streamed
+    stream: Sequence[Example] | None = (
+        None  # the training examples as stored, where they are streamed
+    )
     num_train: int = 0  # images that each run trains on
     num_pool: int = 0  # images that these are taken from
-    clusters: Any = None  # what each test image was taken from [images], where that is known
+    clusters: np.ndarray | None = (
+        None  # what each test image was taken from [images], where that is known
+    )
 
 
 class Shared:
@@ -34,7 +42,7 @@ class Shared:
         self._made: dict[Hashable, Any] = {}
         self._lock = threading.Lock()
 
-    def recall(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    def recall(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """What `make` gave for that key."""
         with self._lock:
             if key not in self._made:
@@ -65,7 +73,9 @@ def place_data(
     return GroupData(spec, train, validation, test, seen.stream, num_train, num_pool, seen.cluster)
 
 
-def _place(dataset: Dataset, mesh: jax.sharding.Mesh) -> Any:
+def _place(
+    dataset: Dataset, mesh: jax.sharding.Mesh
+) -> tuple[program.TrainData | None, batches.Batches, batches.Batches]:
     """The three splits on every device of the mesh; no training images where they are streamed."""
     return jax.device_put(
         (
