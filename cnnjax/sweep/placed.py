@@ -25,14 +25,10 @@ class GroupData(NamedTuple):
     train: program.TrainData | None  # None where it is streamed
     validation: batches.Batches
     test: batches.Batches
-    stream: Sequence[Example] | None = (
-        None  # the training examples as stored, where they are streamed
-    )
+    stream: Sequence[Example] | None = None  # the training examples as stored, if streamed
     num_train: int = 0  # images that each run trains on
     num_pool: int = 0  # images that these are taken from
-    clusters: np.ndarray | None = (
-        None  # what each test image was taken from [images], where that is known
-    )
+    clusters: np.ndarray | None = None  # what each test image is of [images], where known
 
 
 class Shared:
