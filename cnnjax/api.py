@@ -31,8 +31,9 @@ from cnnjax.study.plan import Plan
 from cnnjax.study.wanted import Wanted
 from cnnjax.sweep import lanes as lanes_lib
 from cnnjax.sweep import loop, placement, runner
-from cnnjax.sweep.engines import QUIET, Observer, local
+from cnnjax.sweep.engines import local
 from cnnjax.sweep.loop import Outcome
+from cnnjax.sweep.observer import QUIET, Observer
 
 Info = tuple[tuple[int, int, int], int]  # shape of an image, number of classes
 

@@ -12,7 +12,7 @@ from cnnjax.config import flags
 from cnnjax.config.knobs import ConfigError, RunError, printable
 
 if TYPE_CHECKING:
-    from cnnjax.sweep.engines import Observer
+    from cnnjax.sweep.observer import Observer
 
 DONE, FAILED, INTERRUPTED = 0, 1, 75  # exit statuses; 2 is for a wrong command line
 
@@ -84,7 +84,7 @@ def observe(stop: Stop) -> Iterator["Observer"]:
     Notes go to stderr.
     """
     from cnnjax.report import progress
-    from cnnjax.sweep.engines import Observer
+    from cnnjax.sweep.observer import Observer
 
     with contextlib.ExitStack() as stack:
         bar = stack.enter_context(progress.open_bar())

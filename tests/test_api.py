@@ -9,7 +9,7 @@ from cnnjax.config.config import settings_of
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError
 from cnnjax.study.claims import Claim, Comparison, Study, Tuning
-from cnnjax.sweep.engines import Observer
+from cnnjax.sweep.observer import Observer
 from cnnjax.sweep.runner import Interrupted
 
 OPTAX = True  # see conftest.py

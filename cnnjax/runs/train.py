@@ -19,7 +19,7 @@ from cnnjax.records.atomic import write_json
 from cnnjax.records.provenance import program_version
 from cnnjax.sweep import lanes, placement, runner
 from cnnjax.sweep.checkpoints import Checkpoints, find_newest
-from cnnjax.sweep.engines import QUIET, Observer
+from cnnjax.sweep.observer import QUIET, Observer
 
 
 class Described(NamedTuple):
@@ -61,10 +61,8 @@ def train_run(
     if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
     observer.on_start(1, (config.steps - find_newest(workdir)) * config.batch_size)
-    (result,) = runner.run_lanes(
-        [config], dataset, observer.on_examples, observer.should_stop, observer.on_waiting,
-        Checkpoints(lambda lane: workdir, checkpoint_every),
-    )  # fmt: skip
+    saving = Checkpoints(lambda lane: workdir, checkpoint_every)
+    (result,) = runner.run_lanes([config], dataset, observer, saving)
     if isinstance(result, runner.Failure):
         raise result.error
     scores = outcome.hide(result.scores) if result.scores["diverged"] else result.scores

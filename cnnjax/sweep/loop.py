@@ -10,8 +10,9 @@ from cnnjax.config.knobs import RunError
 from cnnjax.records.store import Record
 from cnnjax.study.wanted import Wanted
 from cnnjax.sweep import placement
-from cnnjax.sweep.engines import Engine, Job, Observer
+from cnnjax.sweep.engines import Engine, Job
 from cnnjax.sweep.lanes import Find
+from cnnjax.sweep.observer import Observer
 from cnnjax.sweep.runner import Failure
 
 

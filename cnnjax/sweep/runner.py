@@ -6,7 +6,7 @@ A lane is one Config with its seed; a group is the lanes of one structure.
 import concurrent.futures
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ from cnnjax.config.config import Config, structure_of
 from cnnjax.data.dataset import Dataset
 from cnnjax.sweep import checkpoints, results
 from cnnjax.sweep.checkpoints import Checkpoints
+from cnnjax.sweep.observer import QUIET, Observer
 from cnnjax.sweep.placed import Shared
 from cnnjax.sweep.session import Session, open_session
 
@@ -55,30 +56,18 @@ def group_lanes(configs: Iterable[Config]) -> list[Group]:
     return [Group(structure, tuple(members)) for structure, members in lanes.items()]
 
 
-class Hearing(NamedTuple):
-    """Whom lanes tell how they fare, and who may stop them."""
-
-    on_examples: Callable[[int], None] = lambda count: None
-    should_stop: Callable[[], bool] = lambda: False
-    on_waiting: Callable[[float], None] = lambda share: None
-
-
 def run_lanes(
-    configs: Sequence[Config],
-    dataset: Dataset,
-    on_examples: Callable[[int], None] = lambda count: None,
-    should_stop: Callable[[], bool] = lambda: False,
-    on_waiting: Callable[[float], None] = lambda share: None,
+    configs: Sequence[Config], dataset: Dataset, observer: Observer = QUIET,
     saving: Checkpoints | None = None,
-) -> Iterator[Result | Failure]:
+) -> Iterator[Result | Failure]:  # fmt: skip
     """Trains every config and yields it when it is done; a group that fails yields a Failure.
 
     Groups compile concurrently while earlier ones train; a group whose states do not fit the memory
-    goes in waves through one compiled program. `on_examples` hears how many training examples each
-    segment saw, `on_waiting` for what share of its time no data were there. Lanes go on where they
-    were saved, if they are. Raises Interrupted soon after `should_stop` turns true.
+    goes in waves through one compiled program. The observer hears of each segment how many training
+    examples it saw, and for what share of its time no data were there. Lanes go on where they were
+    saved, if they were. Raises Interrupted soon after the observer asked to stop.
     """
-    hearing, shared = Hearing(on_examples, should_stop, on_waiting), Shared()
+    shared = Shared()
 
     def make_ready(group: Group) -> tuple[Session, dict[int, list[Config]]]:
         """The group's session, and its lanes by the step from which they go on."""
@@ -100,7 +89,7 @@ def run_lanes(
                 group = waiting.pop()
                 pending[pool.submit(make_ready, group)] = group
             done, _ = concurrent.futures.wait(pending, 0.1, concurrent.futures.FIRST_COMPLETED)
-            if should_stop():
+            if observer.should_stop():
                 raise Interrupted
             for future in done:
                 group = pending.pop(future)
@@ -109,7 +98,7 @@ def run_lanes(
                     for step, lanes in starts.items():
                         for first in range(0, len(lanes), session.wave):
                             wave = lanes[first : first + session.wave]
-                            yield from _run_wave(session, wave, step, hearing, saving)
+                            yield from _run_wave(session, wave, step, observer, saving)
                 except Interrupted:
                     raise
                 except Exception as error:  # one bad group must not end a sweep overnight
@@ -119,7 +108,7 @@ def run_lanes(
 
 
 def _run_wave(
-    session: Session, lanes: Sequence[Config], start: int, hearing: Hearing,
+    session: Session, lanes: Sequence[Config], start: int, observer: Observer,
     saving: Checkpoints | None,
 ) -> Iterator[Result]:  # fmt: skip
     """Trains lanes that are all after `start` steps."""
@@ -137,11 +126,11 @@ def _run_wave(
             if segment.validation is not None:
                 for lane, curve in enumerate(curves):
                     curve.append(results.describe_segment(segment, lane))
-            hearing.on_examples((segment.step - step) * structure.batch_size * len(lanes))
-            hearing.on_waiting(segment.waiting / segment.seconds)
+            observer.on_examples((segment.step - step) * structure.batch_size * len(lanes))
+            observer.on_waiting(segment.waiting / segment.seconds)
             states, seconds, step = segment.states, seconds + segment.seconds, segment.step
             last = step == structure.steps
-            stopping = not last and hearing.should_stop()
+            stopping = not last and observer.should_stop()
             if saving:
                 checkpoints.write_metrics(folders, curves)
             if managers and (stopping or last or every and step % every == 0):

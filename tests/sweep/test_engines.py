@@ -13,7 +13,8 @@ from cnnjax.config.knobs import RunError
 from cnnjax.records import store
 from cnnjax.study import wanted
 from cnnjax.sweep import loop, runner
-from cnnjax.sweep.engines import QUIET, Job, Observer, local
+from cnnjax.sweep.engines import Job, local
+from cnnjax.sweep.observer import QUIET, Observer
 
 OPTAX = True  # see conftest.py
 

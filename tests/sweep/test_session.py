@@ -8,6 +8,7 @@ import pytest
 from cnnjax.config.config import structure_of
 from cnnjax.sweep import checkpoints, placed, placement, runner
 from cnnjax.sweep.checkpoints import Checkpoints
+from cnnjax.sweep.observer import Observer
 from cnnjax.sweep.session import open_session
 
 OPTAX = True  # see conftest.py
@@ -38,10 +39,11 @@ def test_an_interrupted_sweep_goes_on_in_other_waves_to_the_same_bits(tiny, digi
         """Scores and curves by seed, of lanes saved in folders of their own."""
         saving = Checkpoints(lambda lane: tmp_path / folder / str(lane.seed))
         seen = []
-        results = runner.run_lanes(
-            own, digits, on_examples=seen.append, saving=saving,
+        observer = Observer(
+            on_examples=seen.append,
             should_stop=lambda: stop_at is not None and len(seen) >= stop_at,
-        )  # fmt: skip
+        )
+        results = runner.run_lanes(own, digits, observer, saving)
         return {result.config.seed: (result.scores, result.metrics) for result in results}
 
     whole = {r.config.seed: (r.scores, r.metrics) for r in runner.run_lanes(lanes, digits)}
@@ -58,10 +60,10 @@ def test_checkpoints_between_evaluations_change_no_score(tiny, digits, tmp_path)
     (plain,) = runner.run_lanes([lane], digits)
     seen = []
     with pytest.raises(runner.Interrupted):
-        list(runner.run_lanes([lane], digits, on_examples=seen.append, saving=saving,
-                              should_stop=lambda: len(seen) >= 2))  # fmt: skip
+        observer = Observer(on_examples=seen.append, should_stop=lambda: len(seen) >= 2)
+        list(runner.run_lanes([lane], digits, observer, saving))
     assert checkpoints.find_newest(tmp_path) == 4
-    for every in (2, 3):  # another interval is no other run
+    for every in (3, 2):  # another interval is no other run
         (result,) = runner.run_lanes(
             [lane], digits, saving=Checkpoints(lambda lane: tmp_path, every)
         )

@@ -11,6 +11,7 @@ from cnnjax.config.config import KNOBS, Config, numbers_of, structure_of
 from cnnjax.data.dataset import Dataset
 from cnnjax.networks import models
 from cnnjax.sweep import group, placed, placement, runner
+from cnnjax.sweep.observer import Observer
 from cnnjax.training import program
 
 OPTAX = True  # see conftest.py
@@ -188,7 +189,7 @@ def test_a_sweep_yields_every_lane_and_counts_every_example(tiny, digits):
         for seed in range(3)
     ]
     seen = []
-    results = list(runner.run_lanes(configs, digits, on_examples=seen.append))
+    results = list(runner.run_lanes(configs, digits, Observer(on_examples=seen.append)))
     assert {result.config for result in results} == set(configs)
     assert sum(seen) == len(configs) * tiny.steps * tiny.batch_size
     for result in results:
@@ -226,7 +227,7 @@ def test_lanes_in_step_train_to_the_same_bits_alone_or_among_others(tiny, digits
 
 def test_a_sweep_stops_when_asked(tiny, digits):
     with pytest.raises(runner.Interrupted):
-        list(runner.run_lanes([tiny], digits, should_stop=lambda: True))
+        list(runner.run_lanes([tiny], digits, Observer(should_stop=lambda: True)))
 
 
 def test_a_sweep_beyond_its_memory_goes_in_waves_to_the_same_numbers(tiny, digits, monkeypatch):
@@ -238,7 +239,7 @@ def test_a_sweep_beyond_its_memory_goes_in_waves_to_the_same_numbers(tiny, digit
         group, "train_group", lambda *arguments: waves.append(1) or train_group(*arguments)
     )
     seen = []
-    for result in runner.run_lanes(configs, digits, on_examples=seen.append):
+    for result in runner.run_lanes(configs, digits, Observer(on_examples=seen.append)):
         assert result.metrics == whole.pop(result.config).metrics
     assert not whole and len(waves) == 3  # two lanes at a time, a device each
     assert sum(seen) == 5 * tiny.steps * tiny.batch_size

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from cnnjax.records.store import Record
+from cnnjax.sweep.observer import Observer
 from cnnjax.sweep.runner import Failure
 
 
@@ -17,18 +17,6 @@ class Job(NamedTuple):
     checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
 
 
-class Observer(NamedTuple):
-    """What a caller wants to hear while lanes run. Each function may do nothing."""
-
-    on_start: Callable[[int, int], None] = lambda num_lanes, num_examples: None
-    on_examples: Callable[[int], None] = lambda num_examples: None
-    on_waiting: Callable[[float], None] = lambda share: None
-    on_record: Callable[[Record], None] = lambda record: None
-    on_note: Callable[[str], None] = lambda text: None
-    should_stop: Callable[[], bool] = lambda: False
-
-
-QUIET = Observer()
 # Trains the lanes of every job and leaves a record of each in its store, or yields the failure of
 # its group. Raises `runner.Interrupted` soon after the observer asked to stop.
 Engine = Callable[[Iterable[Job], Observer], Iterator[Failure]]

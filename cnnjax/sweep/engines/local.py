@@ -13,7 +13,8 @@ from cnnjax.records import store
 from cnnjax.records.provenance import program_version
 from cnnjax.sweep import backend, lanes, runner
 from cnnjax.sweep.checkpoints import Checkpoints
-from cnnjax.sweep.engines import Job, Observer
+from cnnjax.sweep.engines import Job
+from cnnjax.sweep.observer import Observer
 
 
 def run(
@@ -42,10 +43,7 @@ def run(
         saving = None
         if job.checkpoint_every is not None:
             saving = Checkpoints(folders.__getitem__, job.checkpoint_every)
-        for result in runner.run_lanes(
-            configs, dataset, observer.on_examples, observer.should_stop, observer.on_waiting,
-            saving,
-        ):  # fmt: skip
+        for result in runner.run_lanes(configs, dataset, observer, saving):
             if isinstance(result, runner.Failure):
                 yield result
                 continue
