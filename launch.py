@@ -10,7 +10,7 @@ from absl import flags as absl_flags
 from cnnjax.config import datasets, flags
 from cnnjax.config.config import KNOBS, find_knob
 from cnnjax.config.knobs import describe_allowed, printable
-from cnnjax.study import claims as claims_lib
+from cnnjax.study.arms import make_base, make_configs
 from experiments import conduct, script
 
 DESCRIPTION = """
@@ -50,9 +50,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         options = options._replace(scoreboard=True)
     check_names(names, list(claims.STUDIES))
     for name in names:  # a flag that one of them refuses is refused before any runs
-        claims_lib.make_arms(
-            claims.STUDIES[name], claims_lib.make_base(claims.STUDIES[name], given)
-        )
+        make_configs(claims.STUDIES[name], make_base(claims.STUDIES[name], given))
     status, judgements = script.DONE, {}
     for name in names or [claims.DEFAULT]:
         study = claims.STUDIES[name]

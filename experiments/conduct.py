@@ -83,55 +83,43 @@ def conduct(
     from cnnjax.sweep import backend
 
     backend.configure_jax()
-    from rich.console import Console
-
     from cnnjax.data import load, transform
     from cnnjax.report import folders
-    from cnnjax.study import claims, foresight
-    from cnnjax.study import plan as plan_lib
-    from cnnjax.study import tuning as tuning_lib
-    from cnnjax.sweep import placement, runner
+    from cnnjax.study import foresight
+    from cnnjax.study.arms import (
+        make_base,
+        make_configs,
+        make_lanes,
+        make_trials,
+        make_tuning_lanes,
+    )
+    from cnnjax.study.plan import make_plan
+    from cnnjax.study.tuning import choose_settings
+    from cnnjax.sweep import runner
 
-    console = Console()
     folders.check(options.runs / study.name)
-    base = claims.make_base(study, given)
-    lanes = claims.make_lanes(study, base, options.num_seeds)
-    tuning = claims.make_tuning_lanes(study, base)
+    base = make_base(study, given)
+    kinds = [*make_trials(study, base), *make_configs(study, base).values()]
     if options.judge_only:
         return script.DONE, judge_earlier(study, base, options)
-    asked = {request_of(lane): lane for lane in (*tuning, *lanes)}  # data -> a lane of them
+    asked = {request_of(config): config for config in kinds}  # data -> a run of them
     infos = {request: load.load_info(lane, options.where) for request, lane in asked.items()}
-    plan = plan_lib.make_plan(study, base, options.num_seeds, infos)
+    plan = make_plan(study, base, options.num_seeds, infos)
     for warning in foresight.warn_of_seeds(study, options.num_seeds):
         print(f"warning: {warning}", file=sys.stderr)
-    print_network_notes(lanes, [infos[request_of(lane)] for lane in lanes])
+    print_network_notes(kinds, [infos[request_of(config)] for config in kinds])
     if options.plan_only:
-        from cnnjax.config import explain
-        from cnnjax.report import terminal, text
-
-        terminal.print_plan(study, plan, options.num_seeds, console)
-        sources = {"command line": given, "study": {"draw": "auto", **study.base}}
-        varied = claims.varied_knobs(study)
-        shared = [choice for choice in explain.explain(base, sources) if choice.name not in varied]
-        for line in explain.describe_choices(shared):
-            print(line)
-        lane = lanes[0]
-        num_test = load.count_test(lane, options.where)
-        for claim in study.claims:
-            metric = claim.comparisons[0].metric or study.metric
-            spreads = foresight.find_spread(options.runs, metric, lane.dataset)
-            outlook = foresight.look_ahead(study, claim, options.num_seeds, num_test, spreads)
-            console.print(text.describe_outlook(outlook, options.num_seeds))
-        for lane in {lane.dataset: lane for lane in asked.values()}.values():
-            print(f"data: {load.describe_feed(lane, options.where, placement.data_budget())}")
+        print_plan(study, base, given, plan, asked, options)
         return script.DONE, None
+    lanes = make_lanes(study, base, options.num_seeds)
+    tuning = make_tuning_lanes(study, base)
     datasets = load_datasets(asked, options.where)
     draws: dict[str, None] = {}  # said once
-    for lane in lanes:
-        dataset = datasets[request_of(lane)]
-        transform.check(lane, dataset)
-        if lane.draw == "auto" and not transform.draws_by_seed(lane, dataset):
-            draws[f"{dataset.name}: {transform.describe_draw(lane, dataset)}"] = None
+    for config in kinds:
+        dataset = datasets[request_of(config)]
+        transform.check(config, dataset)
+        if config.draw == "auto" and not transform.draws_by_seed(config, dataset):
+            draws[f"{dataset.name}: {transform.describe_draw(config, dataset)}"] = None
     for words in draws:
         print(printable(f"note: {words}"), file=sys.stderr)
 
@@ -139,10 +127,10 @@ def conduct(
         tried = train(tuning, datasets, options, stop)
         if not tried.failures:
             found = dict(zip(dict.fromkeys(tuning), tried.records, strict=True))
-            study, notes = tuning_lib.choose_settings(study, base, found)
+            study, notes = choose_settings(study, base, found)
             for note in notes:
                 print(f"note: {note}", file=sys.stderr)
-            lanes = claims.make_lanes(study, base, options.num_seeds)
+            lanes = make_lanes(study, base, options.num_seeds)
             outcome = train(lanes, datasets, options, stop)
     except runner.Interrupted:
         return script.INTERRUPTED, None
@@ -160,6 +148,41 @@ def conduct(
     return (script.INTERRUPTED if should_stop() else script.DONE), judgement
 
 
+def print_plan(
+    study: Any, base: Config, given: dict[str, Any], plan: Any, asked: dict[Any, Config],
+    options: Options,
+) -> None:  # fmt: skip
+    """Prints what would run, how long it would take, and what its seeds could show."""
+    import jax
+    from rich.console import Console
+
+    from cnnjax.config import explain
+    from cnnjax.data import load
+    from cnnjax.records.store import load_newest
+    from cnnjax.report import terminal, text
+    from cnnjax.study import claims, foresight, timing
+    from cnnjax.sweep import backend, placement
+
+    console = Console()
+    records = load_newest(options.runs, timing.NEWEST)
+    took = timing.estimate(plan.groups, records, backend.describe(), jax.local_device_count())
+    terminal.print_plan(study, plan, options.num_seeds, console, took)
+    sources = {"command line": given, "study": {"draw": "auto", **study.base}}
+    varied = claims.varied_knobs(study)
+    shared = [choice for choice in explain.explain(base, sources) if choice.name not in varied]
+    for line in explain.describe_choices(shared):
+        print(line)
+    first = next(iter(asked.values()))
+    num_test = load.count_test(first, options.where)
+    for claim in study.claims:
+        metric = claim.comparisons[0].metric or study.metric
+        spreads = foresight.find_spread(options.runs, metric, first.dataset)
+        outlook = foresight.look_ahead(study, claim, options.num_seeds, num_test, spreads)
+        console.print(text.describe_outlook(outlook, options.num_seeds))
+    for config in {config.dataset: config for config in asked.values()}.values():
+        print(f"data: {load.describe_feed(config, options.where, placement.data_budget())}")
+
+
 def judge_earlier(study: Any, base: Config, options: Options) -> Any:
     """Judges records that there are, whatever made them; gives the judgement.
 
@@ -167,17 +190,17 @@ def judge_earlier(study: Any, base: Config, options: Options) -> Any:
     """
     from cnnjax.records import archive
     from cnnjax.records.store import load_records
-    from cnnjax.study import claims
-    from cnnjax.study import tuning as tuning_lib
+    from cnnjax.study.arms import make_lanes, make_tuning_lanes
+    from cnnjax.study.tuning import choose_settings
 
     records = list(load_records(options.runs))
-    tuning = claims.make_tuning_lanes(study, base)
+    tuning = make_tuning_lanes(study, base)
     for tried in archive.list_complete(tuning, records, options.mix) if tuning else [None]:
         chosen = study
         if tried is not None:
             found = dict(zip(dict.fromkeys(tuning), tried.records, strict=True))
-            chosen, _ = tuning_lib.choose_settings(study, base, found)
-        lanes = claims.make_lanes(chosen, base, options.num_seeds)
+            chosen, _ = choose_settings(study, base, found)
+        lanes = make_lanes(chosen, base, options.num_seeds)
         for stock in archive.list_complete(lanes, records, options.mix):
             if tried is None or tried.origin == stock.origin:
                 source = f"nothing trained; records of {archive.describe(stock)}"

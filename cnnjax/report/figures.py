@@ -13,7 +13,8 @@ from scipy import stats
 from cnnjax.config.knobs import format_value
 from cnnjax.report import text
 from cnnjax.study import claims, metrics
-from cnnjax.study.judge import Arm, Judgement
+from cnnjax.study.judge import Judgement
+from cnnjax.study.summary import Arm
 
 INK = "#010203"  # stands for the page's own text colour, put in its place at the end
 VERDICT_COLORS = {

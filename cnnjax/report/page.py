@@ -15,7 +15,8 @@ from cnnjax.records.atomic import write_bytes, write_json, write_text
 from cnnjax.report import figures, folders, scope, tables, text
 from cnnjax.study import claims as claims_lib
 from cnnjax.study import metrics
-from cnnjax.study.judge import Arm, Judgement, verdict_of
+from cnnjax.study.judge import Judgement, verdict_of
+from cnnjax.study.summary import Arm
 
 RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equal",
              "!=": "against"}  # fmt: skip

@@ -6,11 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from cnnjax.config.config import Config, to_json
+from cnnjax.config.config import Config, request_of, to_json
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records import archive, origin, store
-from cnnjax.study import claims
+from cnnjax.study.arms import make_base
 from cnnjax.sweep import backend
 from cnnjax.sweep.engines import local
 from experiments import conduct
@@ -170,7 +170,7 @@ def test_unlike_cpus_make_one_stock_where_they_are_mixed():
 
 
 def test_records_of_unlike_cpus_are_read_where_they_are_mixed(tiny, digits, tmp_path, monkeypatch):
-    datasets = {local.load.request_of(tiny): digits}
+    datasets = {request_of(tiny): digits}
     first = local.run_missing([tiny], datasets, tmp_path, local.Observer())
     assert first.num_trained == 1
     machine = {**backend.describe(), "cpu": "another"}
@@ -209,4 +209,4 @@ def test_what_no_one_origin_has_whole_is_not_judged(tmp_path):
 def make_small_study(runs):
     """The base of a study of records made by hand, and how it is conducted."""
     options = conduct.Options(runs, Where(), 3, False, "python launch.py", judge_only=True)
-    return claims.make_base(STUDY, {}), options
+    return make_base(STUDY, {}), options
