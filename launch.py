@@ -21,8 +21,8 @@ seeds, judges the claims by paired statistics, and writes a report. Without STUD
 study on the embedded digits; with `all`, every study. What is already trained is not trained
 again. `--list` names the studies.
 
-Exit status: 0 done, 1 a run failed, 2 the command line is wrong, 75 interrupted (run the same
-command again to go on).
+Exit status: 0 done, 1 a run failed (or with --judge_only, one of several studies lacks records),
+2 the command line is wrong, 75 interrupted (run the same command again to go on).
 """
 
 
@@ -51,15 +51,22 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     check_names(names, list(claims.STUDIES))
     for name in names:  # a flag that one of them refuses is refused before any runs
         make_configs(claims.STUDIES[name], make_base(claims.STUDIES[name], given))
-    status, judgements = script.DONE, {}
+    status, judgements, lacking = script.DONE, {}, []
     for name in names or [claims.DEFAULT]:
         study = claims.STUDIES[name]
-        ended, judgements[name] = conduct.conduct(study, given, options, stop)
+        try:
+            ended, judgements[name] = conduct.conduct(study, given, options, stop)
+        except conduct.NoRecords as error:
+            if len(names) < 2:
+                raise
+            print(printable(f"not judged: {error}"), file=sys.stderr)
+            ended = script.FAILED
+            lacking.append(name)
         status = max(status, ended)
         if status == script.INTERRUPTED:
             return status
     if everything and not options.plan_only:
-        write_scoreboard(judgements, options)
+        write_scoreboard(judgements, lacking, options)
     return status
 
 
@@ -76,7 +83,9 @@ def check_names(names: Sequence[str], known: Sequence[str]) -> None:
         flags.refuse(f"all is every study, and stands alone, without {beside}: did you mean all?")
 
 
-def write_scoreboard(judgements: dict[str, Any], options: conduct.Options) -> None:
+def write_scoreboard(
+    judgements: dict[str, Any], lacking: Sequence[str], options: conduct.Options
+) -> None:
     """Checks the known answers and writes the one page on every statement of the article."""
     from cnnjax.report import scoreboard as report
     from experiments import claims, scoreboard
@@ -84,7 +93,7 @@ def write_scoreboard(judgements: dict[str, Any], options: conduct.Options) -> No
 
     done = {name: judgement for name, judgement in judgements.items() if judgement is not None}
     studies = [claims.STUDIES[name] for name in claims.ALL]
-    rows = scoreboard.collect(studies, done, known_answers.run_checks())
+    rows = scoreboard.collect(studies, done, known_answers.run_checks(), lacking)
     path = report.write_scoreboard(rows, list(done.values()), options.runs, options.command)
     print(printable(f"scoreboard: {path}"))
 

@@ -10,12 +10,19 @@ from typing import Any, NamedTuple
 
 from absl import flags as absl_flags
 
+from cnnjax.config import datasets as datasets_lib
 from cnnjax.config import flags
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Where
-from cnnjax.config.knobs import ConfigError, format_value, printable
+from cnnjax.config.knobs import ConfigError, RunError, format_value, printable
 from cnnjax.records.origin import MIXABLE
 from experiments import script
+
+MOST_SEEDS = 10_000  # beyond any use: they find a fiftieth of a standard deviation
+
+
+class NoRecords(ConfigError):
+    """Nothing to judge: no origin has a record of every lane of a study."""
 
 
 class Options(NamedTuple):
@@ -34,8 +41,9 @@ class Options(NamedTuple):
 def define_flags(values: absl_flags.FlagValues) -> None:
     """The flags of every command that conducts a study."""
     absl_flags.DEFINE_integer(
-        "seeds", 20, "Seeds an arm; the seeds are 0 and up.", lower_bound=1, flag_values=values
-    )
+        "seeds", 20, "Seeds an arm; the seeds are 0 and up.",
+        lower_bound=1, upper_bound=MOST_SEEDS, flag_values=values,
+    )  # fmt: skip
     absl_flags.DEFINE_boolean("quick", False, "10 seeds an arm.", flag_values=values)
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
     absl_flags.DEFINE_boolean(
@@ -118,8 +126,8 @@ def conduct(
     for config in kinds:
         dataset = datasets[request_of(config)]
         transform.check(config, dataset)
-        if config.draw == "auto" and not transform.draws_by_seed(config, dataset):
-            draws[f"{dataset.name}: {transform.describe_draw(config, dataset)}"] = None
+        if transform.cannot_draw(config, dataset):
+            draws[f"{dataset.name}: streamed images are not drawn by the seed"] = None
     for words in draws:
         print(printable(f"note: {words}"), file=sys.stderr)
 
@@ -186,30 +194,46 @@ def print_plan(
 def judge_earlier(study: Any, base: Config, options: Options) -> Any:
     """Judges records that there are, whatever made them; gives the judgement.
 
-    Raises ConfigError where no origin has a record of every lane.
+    Raises NoRecords where no origin has a record of every lane.
     """
     from cnnjax.records import archive
     from cnnjax.records.store import load_records
-    from cnnjax.study.arms import make_lanes, make_tuning_lanes
+    from cnnjax.study.arms import make_configs, make_lanes, make_trials, make_tuning_lanes
     from cnnjax.study.tuning import choose_settings
 
     records = list(load_records(options.runs))
     tuning = make_tuning_lanes(study, base)
-    for tried in archive.list_complete(tuning, records, options.mix) if tuning else [None]:
+    kinds = [*make_trials(study, base), *make_configs(study, base).values()]
+    data = fingerprint_files(kinds, options.where)
+    for tried in archive.list_complete(tuning, records, options.mix, data) if tuning else [None]:
         chosen = study
         if tried is not None:
             found = dict(zip(dict.fromkeys(tuning), tried.records, strict=True))
             chosen, _ = choose_settings(study, base, found)
         lanes = make_lanes(chosen, base, options.num_seeds)
-        for stock in archive.list_complete(lanes, records, options.mix):
+        for stock in archive.list_complete(lanes, records, options.mix, data):
             if tried is None or tried.origin == stock.origin:
                 source = f"nothing trained; records of {archive.describe(stock)}"
                 return report(chosen, base, stock.records, options, source)
-    raise ConfigError(
+    raise NoRecords(
         f"--judge_only: {options.runs}/records has no one origin with a record of every lane of"
         f" study {study.name} with these flags: give the flags and --seeds of those runs, or leave"
         " --judge_only out to train what is missing"
     )
+
+
+def fingerprint_files(lanes: Sequence[Config], where: Where) -> dict[Any, str]:
+    """By request, the fingerprints of files of one's own that lie where they are asked for."""
+    from cnnjax.data import load
+    from cnnjax.sweep import placement
+
+    found = {}
+    for request, lane in {request_of(lane): lane for lane in lanes}.items():
+        if datasets_lib.parse(lane.dataset).kind in datasets_lib.FILES:
+            with contextlib.suppress(ConfigError, RunError):  # gone: known by their path alone
+                dataset = load.load_dataset(lane, where, placement.data_budget())
+                found[request] = dataset.fingerprint
+    return found
 
 
 def report(study: Any, base: Config, records: Sequence[Any], options: Options, source: str) -> Any:

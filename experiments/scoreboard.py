@@ -1,7 +1,7 @@
 """Every statement of the article with its verdict: from judgements and checks to plain rows."""
 
 import collections
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from cnnjax.study.claims import Study
@@ -9,21 +9,25 @@ from experiments.claims import article
 
 
 def collect(
-    studies: Sequence[Study], judgements: Mapping[str, Any], outcomes: Mapping[str, Any]
+    studies: Sequence[Study],
+    judgements: Mapping[str, Any],
+    outcomes: Mapping[str, Any],
+    lacking: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """One row for each piece of evidence on each statement, in the article's order.
 
-    `judgements` are by name of study (one that failed is missing), `outcomes` the known answers'
-    by id. A row has `id`, `statement`, `kind`, `verdict` and `finding`; that of a study also
-    `study`, `tried_as` and `heads`, its headline (or its parts) as in verdicts.json, and `others`,
-    how often each verdict came out of the rest.
+    `judgements` are by name of study (one that failed is missing, and one of `lacking` has not been
+    run), `outcomes` the known answers' by id. A row has `id`, `statement`, `kind`, `verdict` and
+    `finding`; that of a study also `study`, `tried_as` and `heads`, its headline (or its parts) as
+    in verdicts.json, and `others`, how often each verdict came out of the rest.
     """
     from experiments.claims.known_answers import KNOWN_ANSWERS
 
     rows: list[dict[str, Any]] = []
     rows += [_known_row(known, outcomes[known.id]) for known in KNOWN_ANSWERS]
     for study in studies:
-        rows += _study_rows(study, judgements.get(study.name))
+        absent = "not yet run" if study.name in lacking else "failed"
+        rows += _study_rows(study, judgements.get(study.name), absent)
     for statement in article.OTHERS:
         verdict = "not yet run" if statement.kind == "experiment" else statement.kind
         rows.append({**statement._asdict(), "verdict": verdict})
@@ -61,7 +65,7 @@ def _known_row(known: Any, outcome: Any) -> dict[str, Any]:
     }
 
 
-def _study_rows(study: Study, judgement: Any) -> list[dict[str, Any]]:
+def _study_rows(study: Study, judgement: Any, absent: str) -> list[dict[str, Any]]:
     from cnnjax.study import judge  # imports JAX, and `--list` needs none of it
 
     rows = []
@@ -71,7 +75,7 @@ def _study_rows(study: Study, judgement: Any) -> list[dict[str, Any]]:
             "study": study.name, "tried_as": claim.tried_as, "finding": "",
         }  # fmt: skip
         if judgement is None:
-            rows.append({**row, "verdict": "failed"})
+            rows.append({**row, "verdict": absent})
             continue
         own = [v for v in judgement.verdicts if v["claim"] == claim.id]
         heads = [v for v in own if v["role"] != "secondary"]

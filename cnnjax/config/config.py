@@ -37,6 +37,8 @@ POOLING = {**but("resnet20", of=presets.CONVOLUTIONAL), "stem": ("imagenet",)}
 SPLIT = "text such as train[:90%]"
 NORMS = ("batch", "layer", "group")
 UNREAD = "does nothing"
+MLPS = ("mlp", "mnist1d_mlp")  # all that they have below their logits is hidden dense layers
+FOR_UNITS = ("norm", "activation", "residual", "init_gain")  # what those layers alone read
 SOME = range(1, knobs.LARGEST_INTEGER + 1)  # any number but 0
 WINDOWED = {**POOLING, "pool": WINDOWS}
 SHRINKING = {**POOLING, "pool": (*WINDOWS, "stride")}
@@ -90,7 +92,7 @@ class Config:
     activation: Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "scaled_tanh", "sigmoid", "softplus", "hard_swish", "maxout", "identity"] = structure("relu", "Non-linearity after every convolution and hidden dense layer.", only_with={"maxout": but(*presets.RESIDUAL)}, used_with=HIDDEN)
     head: Literal["flatten", "global_avg", "global_max"] = structure("flatten", "What the dense layers see of the last map: all of it, or its mean or maximum by channel.", only_with={"flatten": but("all_cnn_c")}, used_with=CONVOLUTIONAL)
     hidden: tuple[int, ...] = structure((64,), "Units of each dense layer below the logits; empty for none.", low=1, used_with=but("logistic", "all_cnn_c"))
-    residual: bool = structure(False, "Whether each hidden dense layer adds its input to its output, where their sizes agree.", used_with={"model": ("mlp", "mnist1d_mlp")})
+    residual: bool = structure(False, "Whether each hidden dense layer adds its input to its output, where their sizes agree.", used_with={"model": MLPS})
     logits: Literal["linear", "rbf"] = structure("linear", "Last layer: linear, or LeNet-5's minus squared distance of 84 units from a drawing of each digit.", used_with=DENSE)
     logit_scale: float = structure(1.0, "Multiple of the logits.", above=0.0)
     dropout: float = structure(0.0, "Share of the units of each hidden dense layer that is dropped in training (without one, of what the logits see), and after All-CNN-C's poolings.", low=0.0, below=1.0)
@@ -161,6 +163,8 @@ def find_obstacle(knob: Knob, values: Mapping[str, Any]) -> tuple[str, str, knob
         for other, allowed in rule.items():
             if values[other] not in allowed:
                 return verb, other, allowed
+    if knob.name in FOR_UNITS and values["model"] in MLPS and values["hidden"] == ():
+        return UNREAD, "hidden", KNOBS["hidden"].default
     return None
 
 
@@ -170,11 +174,13 @@ def check_read(knob: Knob, values: Mapping[str, Any]) -> None:
     if obstacle is not None:
         verb, other, allowed = obstacle
         instead = (
-            f"={'|'.join(allowed)}" if isinstance(allowed, tuple) else f" of {allowed[0]} or more"
+            f"={'|'.join(map(str, allowed))}"
+            if isinstance(allowed, tuple)
+            else f" of {allowed[0]} or more"
         )
         raise ConfigError(
             f"--{knob.name}={format_value(values[knob.name])} {verb} with"
-            f" --{other}={values[other]}: leave it out, or choose --{other}{instead}"
+            f" --{other}={format_value(values[other])}: leave it out, or choose --{other}{instead}"
         )
 
 

@@ -34,6 +34,7 @@ class Dataset(NamedTuple):
     notes: tuple[str, ...] = ()  # what a person should know, one line each
     class_names: tuple[str, ...] = ()
     cluster: np.ndarray | None = None  # of each test image [n] int32: which belong together
+    test_fingerprint: str = ""  # of the test images and their labels alone
 
 
 def check_train_examples(dataset: Dataset, num_examples: int) -> None:

@@ -94,6 +94,12 @@ def draws_by_seed(config: Config, dataset: Dataset) -> bool:
     return in_memory and 0 < config.train_examples < len(dataset.train.labels)
 
 
+def cannot_draw(config: Config, dataset: Dataset) -> bool:
+    """Whether --draw=auto would give each seed images of its own, but that they are streamed."""
+    streamed = dataset.stream is not None and config.train_examples < len(dataset.stream)
+    return config.draw == "auto" and streamed and config.train_examples > 0
+
+
 def describe_draw(config: Config, dataset: Dataset) -> str:
     """Which training images the seeds see, in words that end a sentence."""
     images = dataset.train.labels if dataset.stream is None else dataset.stream

@@ -42,8 +42,14 @@ def find_lanes(
         alike = [record for record in own if origin_of(record).get("data") == fingerprint]
         if fingerprint is None or not alike:
             alike = [record for record in own if _dataset_of(record.config) == lane.dataset]
-        found[lane] = [r._replace(config={**r.config, "dataset": lane.dataset}) for r in alike]
+        found[lane] = [_as_of(record, lane.dataset) for record in alike]
     return found
+
+
+def _as_of(record: Record, dataset: str) -> Record:
+    if _dataset_of(record.config) == dataset:
+        return record
+    return record._replace(config={**record.config, "dataset": dataset})
 
 
 def _pathless_key(config: Mapping[str, Any]) -> str:

@@ -14,6 +14,8 @@ from cnnjax.study.claims import Comparison
 from cnnjax.study.decision import Question, Role
 from cnnjax.study.summary import Arm
 
+UNLIKE = "over seeds only: the arms are tested on unlike images"
+
 
 def ask(pair: Comparison, metric_name: str, role: Role, arms: Mapping[str, Arm]) -> Question:
     """A comparison as arrays by seed, and by image where its metric is a mean over images."""
@@ -27,7 +29,7 @@ def ask(pair: Comparison, metric_name: str, role: Role, arms: Mapping[str, Arm])
     if not sides[1].weights and pair.relation in "<>":  # a number is what a has to pass
         threshold, sides[1] = sides[1].number, Weighed({}, "")
     a, b = (_score(side, own, arms, num_seeds) for side, own in zip(sides, of_sides, strict=True))
-    images, clusters = _by_image(sides, of_sides, arms)
+    images, clusters, doubt = _by_image(sides, of_sides, arms)
     return Question(
         a=a,
         b=b,
@@ -39,6 +41,7 @@ def ask(pair: Comparison, metric_name: str, role: Role, arms: Mapping[str, Arm])
         images=images,
         clusters=clusters,
         counts_failures=metric.counts_failures,
+        doubt=doubt,
     )
 
 
@@ -68,21 +71,24 @@ def _resolution(
 
 def _by_image(
     sides: Sequence[Weighed], of_sides: Sequence[metrics.Metric], arms: Mapping[str, Arm]
-) -> tuple[np.ndarray | None, np.ndarray | None]:
+) -> tuple[np.ndarray | None, np.ndarray | None, str]:
     """The contrast [seeds, images] and the clusters [images], where all runs share their images.
 
-    Rows of seeds in which a run failed are NaN.
+    Rows of seeds in which a run failed are NaN. Says so where means over other images are compared.
     """
     covered = {name: arms[name] for side in sides for name in side.weights}
-    if len({_name_images(record) for arm in covered.values() for record in arm.records}) != 1:
-        return None, None
+    tests = {_name_images(record) for arm in covered.values() for record in arm.records}
+    if not tests:
+        return None, None, ""
     total: Any = 0.0
     for sign, side, metric in zip((1, -1), sides, of_sides, strict=True):
         for name, weight in side.weights.items():
             rows = [metric.images(record) for record in arms[name].records]
             known = [row for row in rows if row is not None]
             if not known:
-                return None, None
+                return None, None, ""
+            if len(tests) > 1:
+                return None, None, UNLIKE
             missing = np.full_like(known[0], np.nan)
             stacked = np.stack([missing if row is None else row for row in rows])
             total = total + sign * weight * stacked
@@ -91,11 +97,10 @@ def _by_image(
     records = [record for arm in covered.values() for record in arm.records]
     kept: dict[str, str] = next((own for r in records if (own := r.scores.get("by_image"))), {})
     clusters = unpack_values(kept["cluster"])[counted] if "cluster" in kept else None
-    return total[:, counted], clusters
+    return total[:, counted], clusters, ""
 
 
-def _name_images(record: Record) -> tuple[str, ...]:
-    """What tells the test images of one run from those of another."""
-    names = ("dataset", "test_split", "image_size", "eval_crop")
-    own = [str(record.config.get(name)) for name in names]
-    return (*own, str(record.provenance.get("data_fingerprint")))
+def _name_images(record: Record) -> str:
+    """What tells the test images of one run from those of another, older ones by all their data."""
+    known = record.provenance
+    return str(known.get("test_fingerprint") or known.get("data_fingerprint"))

@@ -8,7 +8,7 @@ import pytest
 from absl import flags as absl_flags
 
 from cnnjax.config import flags
-from cnnjax.config.config import KNOBS, Config, make_config
+from cnnjax.config.config import KNOBS, Config, from_json, make_config, to_json
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import transform
 from cnnjax.data.dataset import Split
@@ -146,3 +146,19 @@ def test_the_plan_of_a_run_and_of_a_study_say_so(call):
     assert study.returncode == 0 and study.stderr.count("enlarged to 32x32") == 1
     assert "pools after every 2 convolutions" in study.stderr
     assert "from the command line: --widths=4,4,4,4" in study.stdout
+
+
+@pytest.mark.parametrize("model", ["mlp", "mnist1d_mlp"])
+@pytest.mark.parametrize(
+    "given", [{"activation": "tanh"}, {"norm": "batch"}, {"residual": True}, {"init_gain": 2.0}]
+)
+def test_an_mlp_without_hidden_layers_refuses_what_only_these_read(model, given):
+    (name,) = given
+    with pytest.raises(
+        ConfigError, match=f"--{name}=.* does nothing with --hidden=: .*--hidden=64"
+    ):
+        make_config({"model": model, "hidden": (), **given})
+    assert make_config({"model": model, "hidden": (8,), **given})
+    assert make_config({"model": "cnn", "hidden": (), "activation": "tanh"})
+    plain = make_config({"model": model, "hidden": ()})
+    assert from_json(to_json(plain)) == plain

@@ -181,3 +181,10 @@ def test_numbers_have_one_name(one, other):
                                             ("a1", "a1.0"), ("1.0.0", "1"), ("", "0")])  # fmt: skip
 def test_other_names_stay_apart(one, other):
     assert knobs.normalise_number(one) != knobs.normalise_number(other)
+
+
+def test_more_seeds_than_anyone_needs_are_one_line(call):
+    run = call("launch.py", "--seeds=4294967296", "--plan")
+    assert run.returncode == 2 and run.stdout == ""
+    (line,) = run.stderr.strip().splitlines()
+    assert "seeds" in line and "10000" in line

@@ -122,6 +122,7 @@ def test_auto_draws_where_images_are_in_memory_and_fewer_than_all_are_asked_for(
     config = dataclasses.replace(tiny, draw=draw, train_examples=count)
     dataset = digits._replace(stream=[0] * 600) if streamed else digits
     assert transform.draws_by_seed(config, dataset) == drawn
+    assert transform.cannot_draw(config, dataset) == (streamed and draw == "auto")
     words = transform.describe_draw(config, dataset)
     assert words.startswith("each seed trains on 48 images of its own") == drawn
 

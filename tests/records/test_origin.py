@@ -1,11 +1,14 @@
 """Origins are compared field by field, and records are found by them."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
+import launch
 from cnnjax.config.config import Config, request_of, to_json
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError
@@ -13,10 +16,11 @@ from cnnjax.records import archive, origin, store
 from cnnjax.study.arms import make_base
 from cnnjax.sweep import backend
 from cnnjax.sweep.engines import local
-from experiments import conduct
+from experiments import checks, conduct, script
 from tests.by_hand import STUDY, make_records
 from tests.records.test_store import ORIGIN
 
+NEVER: Any = None  # nobody asks what is conducted here to stop
 LANES = [Config(pool=pool, seed=seed) for pool in ("max", "avg") for seed in (0, 1)]
 
 
@@ -210,3 +214,89 @@ def make_small_study(runs):
     """The base of a study of records made by hand, and how it is conducted."""
     options = conduct.Options(runs, Where(), 3, False, "python launch.py", judge_only=True)
     return make_base(STUDY, {}), options
+
+
+def of_folder(path, seed=0, **changes):
+    return make_record(Config(dataset=f"folder:{path}", seed=seed), "2026-01-01", **changes)
+
+
+def test_files_of_ones_own_are_known_by_what_is_in_them_wherever_they_lie():
+    lane = Config(dataset="folder:/moved")
+    records = [of_folder("/cats", data="cats"), of_folder("/birds", data="birds")]
+    (stock,) = archive.list_complete([lane], records, (), {request_of(lane): "cats"})
+    assert [record.id for record in stock.records] == [records[0].id]
+    assert stock.records[0].config["dataset"] == "folder:/moved"
+    assert archive.list_complete([lane], records) == []  # nobody knows what lay there
+    alike = archive.find_alike([lane], {lane: {**ORIGIN, "data": "birds"}}, records, [])
+    assert alike[lane].id == records[1].id and alike[lane].config["dataset"] == "folder:/moved"
+
+
+def test_arms_of_two_folders_stay_two():
+    lanes = [Config(dataset=f"folder:/{name}") for name in ("a", "b")]
+    records = [of_folder("/old", data="cats"), of_folder("/older", data="birds")]
+    data = dict(zip(map(request_of, lanes), ("birds", "cats"), strict=True))
+    (stock,) = archive.list_complete(lanes, records, (), data)
+    assert [record.id for record in stock.records] == [records[1].id, records[0].id]
+    assert store.arm_key(stock.records[0].config) != store.arm_key(stock.records[1].config)
+
+
+def test_files_that_are_gone_are_known_by_their_path():
+    lane = Config(dataset="folder:/cats")
+    records = [of_folder("/cats", data="cats"), of_folder("/birds", data="birds")]
+    for data in ({}, {request_of(lane): "streamed elsewhere"}):
+        (stock,) = archive.list_complete([lane], records, (), data)
+        assert [record.id for record in stock.records] == [records[0].id]
+
+
+def test_moved_images_are_judged_by_what_is_in_them(tmp_path, small_folder):
+    lane = Config(dataset=f"folder:{small_folder}", image_size=8)
+    found = conduct.fingerprint_files([lane, Config(), Config(dataset="folder:/gone")], Where())
+    assert list(found) == [request_of(lane)]
+
+
+@pytest.fixture
+def small_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for index in range(20):
+            pixels = rng.integers(0, 256, (8, 8), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{index}.png")
+    return tmp_path / "images"
+
+
+@pytest.mark.parametrize("names", [["all"], ["pooling", "padding"]])
+def test_studies_that_have_records_are_judged_though_others_lack_them(
+    tmp_path, monkeypatch, capsys, names
+):
+    seen = []
+
+    def conduct_one(study, given, options, stop):
+        if study.name != "padding":
+            raise conduct.NoRecords(f"study {study.name} has none")
+        seen.append(study.name)
+        return script.DONE, None
+
+    def write(judgements, lacking, options):
+        assert list(judgements) == ["padding"] and "pooling" in lacking
+
+    monkeypatch.setattr(conduct, "conduct", conduct_one)
+    monkeypatch.setattr(launch, "write_scoreboard", write)
+    argv = ["launch.py", *names, "--judge_only", f"--runs={tmp_path}"]
+    assert launch.main(argv, NEVER) == script.FAILED
+    assert seen == ["padding"]
+    said = capsys.readouterr().err.splitlines()
+    assert "not judged: study pooling has none" in said
+    assert all(line.startswith("not judged: ") for line in said)
+    with pytest.raises(conduct.NoRecords):
+        launch.main(["launch.py", "pooling", "--judge_only"], NEVER)
+
+
+def test_a_study_without_records_has_not_been_run():
+    from experiments import claims, scoreboard
+    from experiments.claims import known_answers
+
+    outcomes = {known.id: checks.Outcome("supported", "") for known in known_answers.KNOWN_ANSWERS}
+    rows = scoreboard.collect([claims.STUDIES["padding"]], {}, outcomes, ["padding"])
+    assert {row["verdict"] for row in rows if row.get("study") == "padding"} == {"not yet run"}

@@ -239,12 +239,22 @@ def test_test_images_of_unlike_data_are_never_paired():
     records = answer(make_records())
     for record in records:
         if record.config["padding"] == "VALID":
-            record.provenance["data_fingerprint"] = "other"
-    assert compare(SAME, VALID, records=records)["interval"] == pytest.approx(
-        compare(SAME, VALID, records=records)["interval_seeds"]
-    )
-    assert compare(SAME, VALID, records=records)["image_error"] is None
+            record.provenance["test_fingerprint"] = "other"
+    apart = compare(SAME, VALID, records=records)
+    assert apart["interval"] == pytest.approx(apart["interval_seeds"])
+    assert apart["image_error"] is None and judge_lib.UNLIKE in apart["warnings"]
     assert compare({**MAX, **SAME}, {**AVG, **SAME}, records=records)["image_error"] > 0
+
+
+def test_arms_that_train_on_unlike_data_are_paired_by_their_test_images():
+    """Such as train_split=train[:50%] against train[50%:], or feed=memory against stream."""
+    records = answer(make_records())
+    for record in records:
+        record.provenance["test_fingerprint"] = "shared"
+        if record.config["padding"] == "VALID":
+            record.provenance["data_fingerprint"] = "other"
+    apart = compare(SAME, VALID, records=records)
+    assert apart["image_error"] > 0 and judge_lib.UNLIKE not in apart["warnings"]
 
 
 @pytest.mark.parametrize(("published", "agrees"), [(0.92, True), (0.8, False)])
