@@ -268,10 +268,10 @@ def load_datasets(asked: dict[Any, Config], where: Where) -> dict[Any, Any]:
 
 def print_network_notes(configs: list[Config], infos: list[Any]) -> None:
     """On stderr, once each, what a person should know of networks on images of such shapes."""
-    from cnnjax.config.config import structure_of
     from cnnjax.networks import notes
+    from cnnjax.study.plan import network_of
 
-    asked = {structure_of(config): info for config, info in zip(configs, infos, strict=True)}
+    asked = {network_of(config): info for config, info in zip(configs, infos, strict=True)}
     found = [note for config, info in asked.items() for note in notes.list_notes(config, *info)]
     for note in dict.fromkeys(found):
         print(f"note: {note}", file=sys.stderr)

@@ -51,7 +51,7 @@ def make_plan(study: Study, base: Config, num_seeds: int, infos: Infos) -> Plan:
     for own, seeds in ((structures.values(), num_seeds), (trials, num_tuning_seeds)):
         for structure in own:
             counts[structure] += seeds
-    costs = {structure: find_cost(structure, infos) for structure in counts}
+    costs = {own: measure(network_of(own), *infos[request_of(own)]) for own in counts}
     groups = tuple(Group(own, costs[own].macs, number) for own, number in counts.items())
     return Plan(
         groups=groups,
@@ -65,10 +65,9 @@ def make_plan(study: Study, base: Config, num_seeds: int, infos: Infos) -> Plan:
     )
 
 
-def find_cost(config: Config, infos: Infos) -> Cost:
-    """The cost of a run's network, however it is trained."""
-    network = replace(config, **{name: KNOBS[name].default for name in TRAINING})
-    return measure(network, *infos[request_of(config)])
+def network_of(config: Config) -> Config:
+    """The config with all at its default that no network reads: equal for runs of one network."""
+    return replace(config, **{name: KNOBS[name].default for name in TRAINING})
 
 
 def count_copies(config: Config) -> int:

@@ -1,9 +1,10 @@
-"""What no device does: seconds and memory of judging records that there are, and of planning lanes.
+"""What no device does: seconds and memory of judging records and of planning lanes.
 
 python -m experiments.benchmark.verdicts
 
 Writes made-up records of 40 arms x 20 seeds into a temporary folder, reads and judges them; then
-plans 100,000 lanes, of a thousand arms and of one. Each in a process of its own, one after another.
+plans 100,000 lanes: of a thousand arms that share ten networks, and of one arm. Each in a process
+of its own, one after another.
 """
 
 import pathlib
@@ -18,7 +19,7 @@ import numpy as np
 
 from cnnjax.config.config import Config, request_of, to_json
 from cnnjax.measures.packing import pack_values
-from cnnjax.records import store
+from cnnjax.records import archive, store
 from cnnjax.study import claims, judge, plan
 from cnnjax.study.arms import make_base, make_lanes
 from cnnjax.study.claims import Study
@@ -72,18 +73,20 @@ def run(name: str) -> str:
     count = f"{len(study.arms):,} arms x {NUM_SEEDS[name]:,} seeds"
     if name == "judge":
         with tempfile.TemporaryDirectory() as folder:
-            write_records(pathlib.Path(folder), study, base, NUM_SEEDS[name])
-            begin = time.perf_counter()
-            records = list(store.load_records(pathlib.Path(folder)))
-            read = time.perf_counter()
-            judge.judge(study, base, records)
-            words = f"judged in {time.perf_counter() - read:.2f} s, read in {read - begin:.2f} s"
+            runs = pathlib.Path(folder)
+            write_records(runs, study, base, NUM_SEEDS[name])
+            begin = time.process_time()
+            records = list(store.load_records(runs))
+            read = time.process_time()
+            (stock,) = archive.list_complete(make_lanes(study, base, NUM_SEEDS[name]), records)
+            judge.judge(study, base, stock.records)
+        words = f"read in {read - begin:.2f} s, judged in {time.process_time() - read:.2f} s"
     else:
-        begin = time.perf_counter()
+        begin = time.process_time()
         plan.make_plan(study, base, NUM_SEEDS[name], {request_of(base): ((8, 8, 1), 10)})
-        words = f"planned in {time.perf_counter() - begin:.2f} s"
+        words = f"planned in {time.process_time() - begin:.2f} s"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    return f"{count}: {words}, {peak:,.0f} MiB at most"
+    return f"{count}: {words} of processor time, {peak:,.0f} MiB at most"
 
 
 def main() -> None:
