@@ -134,7 +134,8 @@ def describe_timing(timing: Timing, num_groups: int) -> str:
     other = num_groups - timing.num_alike
     nearest = f"; {other} of {num_groups} groups by their MACs from the nearest of those"
     return (
-        f"time: {timing.training_seconds / 60:,.1f} minutes of training and beside it"
-        f" {timing.compile_seconds / 60:,.1f} of compiling, as {timing.num_records} records of this"
-        f" machine took{nearest if other else ''} (nothing reused)"
+        f"time: {timing.training_seconds / 60:,.1f} minutes of training, and beside it"
+        f" {timing.compile_seconds / 60:,.1f} of compiling, several programs at once; as"
+        f" {timing.num_records} records of this machine took{nearest if other else ''} (nothing"
+        " reused)"
     )

@@ -56,8 +56,8 @@ def test_records_of_another_machine_or_without_a_rate_tell_nothing(record):
 
 def test_what_is_said_says_whence_it_is():
     assert describe_timing(timing.Timing(150.0, 30.0, 4, 80), 4) == (
-        "time: 2.5 minutes of training and beside it 0.5 of compiling, as 80 records of this"
-        " machine took (nothing reused)"
+        "time: 2.5 minutes of training, and beside it 0.5 of compiling, several programs at once;"
+        " as 80 records of this machine took (nothing reused)"
     )
     mixed = describe_timing(timing.Timing(150.0, 30.0, 1, 80), 4)
     assert "; 3 of 4 groups by their MACs from the nearest of those" in mixed
