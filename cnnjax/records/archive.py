@@ -6,10 +6,15 @@ from typing import Any, NamedTuple
 
 from cnnjax.config.config import KNOBS, Config, request_of, to_json, with_seed
 from cnnjax.config.datasets import Request, without_path
+from cnnjax.config.knobs import ConfigError
 from cnnjax.records.origin import BY_ARM, compare, list_mixed, without
 from cnnjax.records.store import Record, arm_key, origin_of
 
 NO_DATA: Mapping[Request, str] = {}
+
+
+class NoRecords(ConfigError):
+    """Nothing to judge: no origin has a record of every lane of a study."""
 
 
 class Stock(NamedTuple):
@@ -39,8 +44,10 @@ def find_lanes(
             keys[arm] = _pathless_key(to_json(arm)), data.get(request_of(arm))
         key, fingerprint = keys[arm]
         own = sorted(by_key.get((key, lane.seed), ()), key=_date)
-        alike = [record for record in own if origin_of(record).get("data") == fingerprint]
-        if fingerprint is None or not alike:
+        alike = []
+        if fingerprint is not None:
+            alike = [record for record in own if origin_of(record).get("data") == fingerprint]
+        if not alike:
             alike = [record for record in own if _dataset_of(record.config) == lane.dataset]
         found[lane] = [_as_of(record, lane.dataset) for record in alike]
     return found
