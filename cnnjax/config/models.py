@@ -217,7 +217,7 @@ def airbench94(config: "Config", num_classes: int) -> Layout:
 
 @register.model(
     "mnist1d_cnn",
-    reads=presets.PUBLISHED,
+    reads=presets.PUBLISHED - presets.POOLING,
     defaults={
         "init": "pytorch", "padding": "explicit", "pad": (0, 1), "pool": "none", "hidden": (),
     },
