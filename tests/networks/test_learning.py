@@ -10,7 +10,7 @@ import pytest
 
 from cnnjax.config import layouts
 from cnnjax.config.config import KNOBS
-from cnnjax.networks import cost
+from cnnjax.networks import cost, count
 from cnnjax.training import optimizers
 from tests import here
 from tests.small import make_small
@@ -26,6 +26,7 @@ def test_one_batch_is_learned_by_heart(model, monkeypatch):
         plan = layouts.RESNETS[model]
         few = plan._replace(blocks=(1,) * len(plan.blocks))
         monkeypatch.setitem(layouts.RESNETS, model, few)
+        count.read_once.cache_clear()
     images = np.random.default_rng(0).normal(size=(8, *SHAPE)).astype(np.float32)
     labels = np.arange(8)
     config = make_small(model, dropout=0.0, schedule="constant", steps=STEPS)
@@ -44,7 +45,7 @@ def test_one_batch_is_learned_by_heart(model, monkeypatch):
         rate = jnp.float32(RATES.get(name, 3e-3) * gentle)
         numbers = {"learning_rate": rate, "momentum": jnp.float32(0.9), "weight_decay": 0.0}
         optimizer = optimizers.make_optimizer(
-            make_small(model, optimizer=name, schedule="constant"), numbers
+            make_small(model, optimizer=name, schedule="constant"), numbers, network.roles
         )
 
         @jax.jit
