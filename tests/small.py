@@ -8,6 +8,7 @@ import pytest
 from cnnjax.config import models, register
 from cnnjax.config.config import Config, make_config
 from cnnjax.config.layouts import ResNet
+from cnnjax.networks import cost
 
 SMALL: dict[str, dict[str, Any]] = {
     model: dict(models.small_of(model)) for model in register.names("model")
@@ -26,6 +27,7 @@ def make_small(model: str, **given: Any) -> Config:
 def stand_in(patch: pytest.MonkeyPatch, model: str, make: Callable[..., Any]) -> None:
     """`make` in the place of a model's function, for one test."""
     row = register.find("model", model)
+    cost.forget()
     patch.setitem(register.CHOICES["model"], model, row._replace(make=make))
 
 

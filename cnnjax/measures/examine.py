@@ -128,8 +128,8 @@ def make_examine(
         labels, mask = test.labels.reshape(-1), test.mask.reshape(-1)
         own_logits, logits, sums, counts = observe(params, stats, validation, test)
         found: Examination = {}
-        if model.observe is not None:
-            kernel = models.find_kernel(params, "logits")
+        if model.observe is not None and model.roles.logits is not None:
+            kernel = models.find_parameter(params, model.roles.logits)
             found["fc_correlation"] = correlate_weights(kernel, sums, counts)
         temperature = calibration.fit_temperature(
             own_logits, validation.labels.reshape(-1), validation.mask.reshape(-1)

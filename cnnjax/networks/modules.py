@@ -13,7 +13,7 @@ from jax import Array
 from cnnjax.config import layouts
 from cnnjax.config import models as rows
 from cnnjax.config.config import Config
-from cnnjax.networks import layers, norms
+from cnnjax.networks import convolution, layers, norms
 from cnnjax.ops import padding
 
 
@@ -85,7 +85,7 @@ class CNN(nn.Module):
                 shift = layouts.pool_shift(config) if strided else 1
                 stride = layer.stride * shift
                 whitened = number == 1 and config.first_layer == "whitened"
-                conv = layers.make_conv(
+                conv = convolution.make_conv(
                     config, layer, stride, f"conv_{number}", self.platform, whitened=whitened
                 )  # fmt: skip
                 maps = conv(maps)
@@ -178,16 +178,16 @@ def cut(
 def make_conv(
     config: Config, features: int, cells: int, stride: int, name: str, platform: str,
     border: str = "",
-) -> layers.Conv:  # fmt: skip
+) -> convolution.Conv:  # fmt: skip
     """A convolution of a residual network; no bias below a norm, which has one."""
     spec = layouts.Conv(layouts.scale_width(config, features), (cells,))
-    return layers.make_conv(
+    return convolution.make_conv(
         config, spec, stride, f"conv_{name}", platform, use_bias=config.norm == "none",
         padding=border,
     )  # fmt: skip
 
 
-def convolve(conv: layers.Conv, maps: Array, train: bool) -> Array:
+def convolve(conv: convolution.Conv, maps: Array, train: bool) -> Array:
     """A convolution and its norm, without the activation."""
     name = str(conv.name).replace("conv", "norm")
     return norms.normalise(conv.config, conv(maps), train, name)

@@ -13,7 +13,7 @@ from jax.sharding import PartitionSpec
 
 from cnnjax.config.config import Config
 from cnnjax.data.dataset import Dataset
-from cnnjax.networks import cost, layers, models, norms
+from cnnjax.networks import convolution, cost, count, models, norms
 from cnnjax.ops import conv
 from cnnjax.sweep import placement
 
@@ -52,7 +52,7 @@ def find_calls(config: Config, dataset: Dataset, images: int, platform: str) -> 
 
     def record(next_function: Any, args: Any, kwargs: Any, context: Any) -> Any:
         output, layer = next_function(*args, **kwargs), context.module
-        if context.method_name == "__call__" and isinstance(layer, (*cost.COUNTED, *NORMS)):
+        if context.method_name == "__call__" and isinstance(layer, (*count.OWN, *NORMS)):
             maps = jax.ShapeDtypeStruct(args[0].shape, args[0].dtype)
             unbound = layer.clone(parent=None)
             found.append(Call(layer.path, unbound, maps, args[1:], tuple(output.shape[1:])))
@@ -95,12 +95,12 @@ def profile(config: Config, dataset: Dataset) -> list[LayerTime]:
 def find_form(config: Config, call: Call) -> str:
     """How this platform computes a convolution; empty for other layers."""
     layer = call.layer
-    if not isinstance(layer, layers.Conv) or config.conv != "standard":
+    if not isinstance(layer, convolution.Conv) or config.conv != "standard":
         return ""
     if config.conv_form != "auto" or jax.default_backend() != "cpu":
         return "native" if config.conv_form == "auto" else config.conv_form
     shape, window = call.maps.shape, layer.kernel_size
-    explicit = layers.as_pair(config.pad)
+    explicit = convolution.as_pair(config.pad)
     pads = conv.find_pads(shape, window, layer.stride, layer.padding, explicit, config.dilation)
     kernel = (*window, shape[-1] // layer.groups, layer.count_features(shape[-1]))
     return conv.choose_form(

@@ -115,12 +115,12 @@ def few_blocks() -> Iterator[None]:
         name: choice._replace(make=functools.partial(shorten, choice.make))
         for name, choice in built_in.items()
     }
-    cost.measure.cache_clear()  # it remembers by name what a network costs
+    cost.forget()  # it remembers by name what a network is and costs
     try:
         with mock.patch.dict(register.CHOICES["model"], few):
             yield
     finally:
-        cost.measure.cache_clear()
+        cost.forget()
 
 
 def compile_all(

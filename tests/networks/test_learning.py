@@ -40,7 +40,7 @@ def test_one_batch_is_learned_by_heart(model, monkeypatch):
         rate = jnp.float32(RATES.get(name, 3e-3) * gentle)
         numbers = {"learning_rate": rate, "momentum": jnp.float32(0.9), "weight_decay": 0.0}
         optimizer = optimizers.make_optimizer(
-            make_small(model, optimizer=name, schedule="constant"), numbers
+            make_small(model, optimizer=name, schedule="constant"), numbers, network.roles
         )
 
         @jax.jit
