@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
-from cnnjax.config import datasets, knobs, presets
+from cnnjax.config import datasets, knobs, measured, presets
 from cnnjax.config.datasets import Request
 from cnnjax.config.knobs import ConfigError, Knob, format_value, number, structure
 
@@ -126,7 +126,7 @@ class Config:
     batch_size: int = structure(32, "Images per step.", low=1)
     steps: int = structure(400, "Optimiser steps.", low=1)
     eval_every: int = structure(50, "Steps between evaluations on the validation split; 0 for the end only.", low=0)
-    robustness: bool = structure(False, "Whether the finished run is also tested on corrupted and moved test images.")
+    measure: tuple[str, ...] = structure((), f"What is measured on the finished run besides accuracy, loss and calibration; a study adds what its metrics need. {measured.describe_built_in()}", check=measured.check, allowed=measured.describe_names())
     seed: int = number(0, "Draws the initial weights and the order of the batches.", low=0, high=2**32 - 1)
     # fmt: on
 
@@ -136,6 +136,8 @@ class Config:
             knobs.check_value(knob, value)
             if knob.type is float:  # 1 and 1.0, or 0.0 and -0.0, are one run
                 object.__setattr__(self, knob.name, float(value) + 0.0)
+            if knob.item is str:
+                object.__setattr__(self, knob.name, tuple(sorted(set(value))))
         values = vars(self)
         for knob in KNOBS.values():
             if values[knob.name] != default_of(knob.name, values):

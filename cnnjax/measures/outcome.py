@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnjax.measures import robustness
+from cnnjax.config import measured
 from cnnjax.measures.packing import pack_values
 
 # What a failed run still says.
@@ -20,22 +20,26 @@ FACTS = (
 
 
 def summarise(
-    images: Mapping[str, np.ndarray], labels: np.ndarray, height: int
+    found: Mapping[str, Mapping[str, np.ndarray]], real: np.ndarray, labels: np.ndarray, spec: Any
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Scores, and what they are means of, from what was measured on each test image.
+    """Scores, and what they are means of [images], from what the measures of one run found.
 
-    `images` has values [images] by score, and with robustness `right` and `kept`
-    [trials, images]; `labels` [images] the true classes, `height` that of an image in pixels.
+    `real` says which of the measured images are no padding, `labels` [images] the true classes of
+    these; `spec` is that of the data.
     """
-    own = dict(images)
-    trials = {name: own.pop(name) for name in ("right", "kept") if name in own}
+    own: dict[str, np.ndarray] = {}
+    others: dict[str, Any] = {}
+    for name, values in found.items():
+        values = {key: value[..., real] if value.ndim else value for key, value in values.items()}
+        finish = measured.MEASURES[name].finish
+        for key, value in (finish(values, spec) if finish else values).items():
+            if isinstance(value, np.ndarray) and value.ndim:
+                own[key] = value
+            else:
+                others[key] = value if isinstance(value, dict) else float(value)
     own["test_balanced_accuracy"] = balance(own["test_accuracy"], labels)
-    curves = {}
-    if trials:
-        found, curves["robustness"] = robustness.summarise(robustness.choose(height), **trials)
-        own |= found
     means = {name: float(np.mean(values, dtype=np.float64)) for name, values in own.items()}
-    return {**means, "num_test_examples": len(labels), **curves}, own
+    return {**means, "num_test_examples": len(labels), **others}, own
 
 
 def balance(correct: np.ndarray, labels: np.ndarray) -> np.ndarray:

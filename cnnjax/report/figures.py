@@ -231,13 +231,6 @@ def _draw_band(axes: Any, xs: Sequence[float], curves: Any, color: Any, label: s
     axes.plot(xs, mean, color=color, lw=1.7, label=label)
 
 
-STRENGTHS = {
-    "gaussian": "standard deviations", "salt": "share", "pepper": "share", "dropped": "share",
-    "blur": "pixels", "contrast": "share lost", "translation": "pixels", "rotation": "degrees",
-    "scale": "share",
-}  # fmt: skip
-
-
 def _find_robustness(arm: Arm) -> list[dict[str, Any]]:
     """What each run that was tested on corrupted images, and did not fail, scored there."""
     found = [record.scores.get("robustness") for record in arm.records]
@@ -267,7 +260,7 @@ def draw_robustness(arms: Sequence[Arm]) -> Drawing:
                 _draw_band(axes, own[0]["strengths"], accuracies, color, name or "all")
                 areas.append(f"{kind}, {name or 'all'}: {100 * np.mean(accuracies):.1f}%")
         axes.set_title(kind, fontsize=SMALL)
-        axes.set_xlabel(STRENGTHS[kind], fontsize=SMALL)
+        axes.set_xlabel(metrics.CORRUPTIONS[kind].facts["unit"], fontsize=SMALL)
         axes.grid(alpha=0.2, lw=0.6)
     _add_legend(drawing, grid)
     drawing.supylabel("Test accuracy (%)", fontsize=10)
