@@ -19,27 +19,36 @@ FACTS = (
 )  # fmt: skip
 
 
-def summarise(
-    found: Mapping[str, Mapping[str, np.ndarray]], real: np.ndarray, labels: np.ndarray, spec: Any
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Scores, and what they are means of [images], from what the measures of one run found.
+def finish(
+    found: Mapping[str, Mapping[str, np.ndarray]], real: np.ndarray, spec: Any
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Values [images] by score, and scores that are no means of such, by what measures found.
 
-    `real` says which of the measured images are no padding, `labels` [images] the true classes of
-    these; `spec` is that of the data.
+    `real` says which of the measured images are no padding; `spec` is that of the data.
     """
-    own: dict[str, np.ndarray] = {}
-    others: dict[str, Any] = {}
+    images: dict[str, np.ndarray] = {}
+    scores: dict[str, Any] = {}
     for name, values in found.items():
         values = {key: value[..., real] if value.ndim else value for key, value in values.items()}
-        finish = measured.MEASURES[name].finish
-        for key, value in (finish(values, spec) if finish else values).items():
+        finish_own = measured.MEASURES[name].finish
+        for key, value in (finish_own(values, spec) if finish_own else values).items():
             if isinstance(value, np.ndarray) and value.ndim:
-                own[key] = value
+                images[key] = value
             else:
-                others[key] = value if isinstance(value, dict) else float(value)
-    own["test_balanced_accuracy"] = balance(own["test_accuracy"], labels)
+                scores[key] = value if isinstance(value, dict) else float(value)
+    return images, scores
+
+
+def summarise(
+    images: Mapping[str, np.ndarray], labels: np.ndarray
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Scores, and what they are means of, from what was measured on each test image.
+
+    `images` has values [images] by score, `labels` [images] the true classes.
+    """
+    own = {**images, "test_balanced_accuracy": balance(images["test_accuracy"], labels)}
     means = {name: float(np.mean(values, dtype=np.float64)) for name, values in own.items()}
-    return {**means, "num_test_examples": len(labels), **others}, own
+    return {**means, "num_test_examples": len(labels)}, own
 
 
 def balance(correct: np.ndarray, labels: np.ndarray) -> np.ndarray:

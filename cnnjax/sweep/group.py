@@ -309,8 +309,9 @@ def finish_lane(
     validated = own["validation"][np.asarray(data.validation.mask).ravel() > 0]
     scores = {key: value for key, value in curve[-1].items() if key.startswith("validation")}
     scores["initial_loss"] = float(begun.loss[lane] / begun.count[lane])
-    measured, images = outcome.summarise(own["measures"], real, labels, data.spec)
-    scores |= measured
+    images, others = outcome.finish(own["measures"], real, data.spec)
+    means, images = outcome.summarise(images, labels)
+    scores |= means | others
     scores |= {
         "num_train_examples": data.num_train,
         "num_pool_examples": data.num_pool,

@@ -13,7 +13,7 @@ from cnnjax.config.datasets import Where
 from cnnjax.data import load
 from cnnjax.measures import last_layer, outcome, robustness
 from cnnjax.measures.packing import unpack_values
-from cnnjax.sweep import group, runner
+from cnnjax.sweep import group, placement, runner
 from tests import here
 from tests.small import make_small
 from tests.training.test_program import make_functions
@@ -146,7 +146,7 @@ def test_position_error_is_the_distance_to_the_true_place(tiny, digits, data_dir
     config = dataclasses.replace(tiny, dataset="dot")
     (result,) = runner.run_lanes([config], dots)
     assert 0 < result.scores["test_position_error"] < 12
-    data = group.place_data(config, dots, group.spread.make_mesh(1))
+    data = group.place_data(config, dots, placement.make_mesh(1))
     assert data.spec.positions.shape == (16, 2)
     (without,) = runner.run_lanes([tiny], digits)
     assert "test_position_error" not in without.scores
