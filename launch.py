@@ -2,16 +2,20 @@
 
 import json
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from absl import flags as absl_flags
 
 from cnnjax.config import datasets, flags
 from cnnjax.config.config import KNOBS, find_knob
 from cnnjax.config.knobs import describe_allowed, printable
+from cnnjax.records.archive import NoRecords
 from cnnjax.study import claims as claims_lib
 from experiments import conduct, script
+
+if TYPE_CHECKING:
+    from cnnjax.study.judge import Judgement
 
 DESCRIPTION = """
 python launch.py [STUDY ...] [--name=value ...]
@@ -58,7 +62,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         study = claims.STUDIES[name]
         try:
             ended, judgements[name] = conduct.conduct(study, given, options, stop)
-        except conduct.NoRecords as error:
+        except NoRecords as error:
             if len(names) < 2:
                 raise
             print(printable(f"not judged: {error}"), file=sys.stderr)
@@ -86,7 +90,7 @@ def check_names(names: Sequence[str], known: Sequence[str]) -> None:
 
 
 def write_scoreboard(
-    judgements: dict[str, Any], lacking: Sequence[str], options: conduct.Options
+    judgements: "Mapping[str, Judgement | None]", lacking: Sequence[str], options: conduct.Flags
 ) -> None:
     """Checks the known answers and writes the one page on every statement of the article."""
     from cnnjax.report import scoreboard as report

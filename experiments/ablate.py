@@ -25,7 +25,7 @@ command again to go on).
 """
 
 LONGEST = 100  # letters in a folder's name: what file systems allow, with room for what is added
-RESERVED = ("records", "scoreboard")  # folders of RUNS that are no study's
+RESERVED = ("records", "scoreboard", "checkpoints")  # folders of RUNS that are no study's
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:

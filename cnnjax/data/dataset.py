@@ -37,6 +37,14 @@ class Dataset(NamedTuple):
     test_fingerprint: str = ""  # of the test images and their labels alone
 
 
+def describe_notes(dataset: Dataset) -> list[str]:
+    """What a person should know of a data set, one line each."""
+    lines = [f"{dataset.name}: {note}" for note in dataset.notes]
+    if dataset.stream is not None:
+        lines.append(f"{dataset.name}: {len(dataset.stream):,} training images are streamed")
+    return lines
+
+
 def check_train_examples(dataset: Dataset, num_examples: int) -> None:
     """Raises ConfigError where the training split holds fewer than `num_examples`."""
     available = len(dataset.train.labels if dataset.stream is None else dataset.stream)

@@ -6,11 +6,16 @@ from typing import Any, NamedTuple
 
 from cnnjax.config.config import KNOBS, Config, request_of, to_json
 from cnnjax.config.datasets import Request, without_path
+from cnnjax.config.knobs import ConfigError
 from cnnjax.records import origin as origin_lib
 from cnnjax.records import store
 from cnnjax.records.store import Record
 
 NO_DATA: Mapping[Request, str] = {}
+
+
+class NoRecords(ConfigError):
+    """Nothing to judge: no origin has a record of every lane of a study."""
 
 
 class Stock(NamedTuple):

@@ -15,7 +15,7 @@ import subprocess
 from typing import Any
 
 PACKAGE = pathlib.Path(__file__).parents[1]
-ROOT = "cnnjax.sweep.group"  # trains lanes and measures them
+ROOT = "cnnjax.sweep.session"  # trains lanes and measures them
 # What it says stands in each Config, and so in the address, as values.
 IN_CONFIG = frozenset({"cnnjax.config.presets"})
 DECLARATIONS = ("structure", "number")  # of knobs; the second argument is their help

@@ -93,6 +93,7 @@ def measure_shape(high: Window, wide: Window) -> tuple[int, int]:
     """Height and width of the map of a convolution. Raises ValueError where it does not fit."""
     run = functools.partial(
         conv.conv2d, stride=high.stride, dilation=high.dilation, padding=high.padding,
+        platform=jax.default_backend(),
         explicit=(1, 1),
     )  # fmt: skip
     images = jax.ShapeDtypeStruct((1, high.size, wide.size, 1), jnp.float32)

@@ -13,7 +13,7 @@ from cnnjax.config.knobs import ConfigError
 from cnnjax.data import transform
 from cnnjax.data.dataset import Split
 from cnnjax.networks import cost, notes
-from cnnjax.sweep import group
+from cnnjax.sweep import placed
 
 
 def test_pixels_are_standardised_by_channel_together_or_not_at_all(tiny, digits):
@@ -24,7 +24,7 @@ def test_pixels_are_standardised_by_channel_together_or_not_at_all(tiny, digits)
     pixels, found = images.astype(np.float64), {}
     for choice in KNOBS["standardise"].choices:
         config = dataclasses.replace(tiny, standardise=choice)
-        spec = group.make_spec(config, colour)
+        spec = placed.make_spec(config, colour)
         mean, scale = transform.find_scale(config, spec.mean, spec.std)
         found[choice] = (pixels - mean) / scale
     by_channel = found["channel"].mean(axis=(0, 1, 2)), found["channel"].std(axis=(0, 1, 2))

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from scipy import io
 
+from cnnjax import api
 from cnnjax.config import datasets as datasets_lib
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Request, Where
@@ -21,8 +22,8 @@ from cnnjax.data import load
 from cnnjax.data.sources import check, holdout, official, prepared
 from cnnjax.measures.packing import unpack_values
 from cnnjax.records import atomic, store
-from cnnjax.sweep.engines import local
-from experiments import train
+from cnnjax.runs import train
+from cnnjax.study import wanted
 from tests.true_formats import encode
 
 OPTAX = True  # see conftest.py
@@ -132,24 +133,25 @@ def test_the_same_bytes_elsewhere_have_the_same_address_and_train_nothing(tmp_pa
             tiny, dataset=f"folder:{path}", pool_every=1, group_by=r"patient\d+"
         )
         datasets = {request_of(config): load.load_dataset(config, Where())}
-        done = local.run_missing([config], datasets, tmp_path / "runs", local.Observer())
+        done = api.train_wanted(wanted.fixed([config]), datasets, api.Options(tmp_path / "runs"))
+        (record,) = done.records.values()
         counts.append(done.num_trained)
-        arms.append(done.records[0].config["dataset"])
-        clusters = unpack_values(done.records[0].scores["by_image"]["cluster"])
+        arms.append(record.config["dataset"])
+        clusters = unpack_values(record.scores["by_image"]["cluster"])
         assert len(clusters) == 8 and len(set(clusters.tolist())) == 2
-        assert done.records[0].provenance["class_names"] == ["ill", "well"]
+        assert record.provenance["class_names"] == ["ill", "well"]
     assert counts == [1, 0] and arms == [f"folder:{first}", f"folder:{second}"]
 
 
 def test_a_run_goes_on_with_the_same_bytes_elsewhere(tmp_path):
     provenance = {"origin": {"program": "a", "data": "b"}}
     for path in ("one", "other"):
-        train.claim_workdir(tmp_path, Config(dataset=f"folder:{path}"), provenance)
+        train.claim(tmp_path, Config(dataset=f"folder:{path}"), provenance)
     with pytest.raises(ConfigError, match="of other code or data"):
         other = {"origin": {"program": "a", "data": "c"}}
-        train.claim_workdir(tmp_path, Config(dataset="folder:one"), other)
+        train.claim(tmp_path, Config(dataset="folder:one"), other)
     with pytest.raises(ConfigError, match="holds a run with --dataset=folder:one, not digits"):
-        train.claim_workdir(tmp_path, Config(), provenance)
+        train.claim(tmp_path, Config(), provenance)
 
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 64), dtype=np.uint8)

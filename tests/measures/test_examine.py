@@ -6,14 +6,13 @@ import jax
 import numpy as np
 import pytest
 from scipy import special
-from scipy import stats as scipy_stats
 
 from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
 from cnnjax.data import load
-from cnnjax.measures import last_layer, outcome, robustness
+from cnnjax.measures import outcome, robustness
 from cnnjax.measures.packing import unpack_values
-from cnnjax.sweep import group, placement, runner
+from cnnjax.sweep import placed, placement, runner
 from tests import here
 from tests.small import make_small
 from tests.training.test_program import make_functions
@@ -91,22 +90,6 @@ def test_accuracy_under_a_corruption_is_that_of_the_corrupted_images(run, digits
         assert (trial["kept"] != (predicted == clean)).mean() <= 0.002
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_rank_correlation_with_ties(seed):
-    a, b = np.random.default_rng(seed).integers(0, 6, (2, 40)).astype(np.float32)
-    expected = scipy_stats.spearmanr(a, b).statistic
-    assert last_layer.spearman(a, b) == pytest.approx(expected, abs=1e-5)
-    assert last_layer.spearman(a, np.zeros_like(a)) == 0
-
-
-def test_weights_that_are_the_mean_features_correlate_wholly(run):
-    rng = np.random.default_rng(0)
-    means, counts = rng.normal(size=(4, 20)).astype(np.float32), np.full(4, 5, np.float32)
-    kernel = (means - means.mean(axis=0)).T
-    assert last_layer.correlate_weights(kernel, 5 * means, counts) == pytest.approx(1, abs=1e-5)
-    assert last_layer.correlate_weights(-kernel, 5 * means, counts) == pytest.approx(-1, abs=1e-5)
-
-
 def test_features_are_what_the_last_layer_sees(run, digits):
     config, _, data, _, state, _ = run
     model = here.make_model(config, (8, 8, 1), 10)
@@ -146,7 +129,7 @@ def test_position_error_is_the_distance_to_the_true_place(tiny, digits, data_dir
     config = dataclasses.replace(tiny, dataset="dot")
     (result,) = runner.run_lanes([config], dots)
     assert 0 < result.scores["test_position_error"] < 12
-    data = group.place_data(config, dots, placement.make_mesh(1))
+    data = placed.place_data(config, dots, placement.make_mesh(1))
     assert data.spec.positions.shape == (16, 2)
     (without,) = runner.run_lanes([tiny], digits)
     assert "test_position_error" not in without.scores

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cnnjax import api
 from cnnjax.config import declared, knobs, measured
 from cnnjax.config.config import KNOBS, Config, ConfigError, request_of, settings_of
 from cnnjax.measures import examine
 from cnnjax.measures.packing import unpack_values
-from cnnjax.study import claims, judge, metrics
+from cnnjax.study import claims, judge, metrics, wanted
 from cnnjax.study.claims import Claim, Comparison, Score, Study, Tuning
 from cnnjax.sweep import runner
-from cnnjax.sweep.engines import local
 
 OPTAX = True  # see conftest.py
 BUILT_IN = dict(measured.MEASURES)
@@ -93,8 +93,10 @@ def test_a_metric_brings_its_measure(tiny, digits, traced, tmp_path):
     base = claims.make_base(study, {})
     lanes = claims.make_lanes(study, base, 5)
     assert {lane.measure for lane in lanes} == {("margin",)}
-    outcome = local.run_missing(lanes, {request_of(base): digits}, tmp_path, local.Observer())
-    (row,) = judge.judge(study, base, outcome.records).verdicts
+    outcome = api.train_wanted(
+        wanted.fixed(lanes), {request_of(base): digits}, api.Options(tmp_path)
+    )
+    (row,) = judge.judge(study, base, [*outcome.records.values()]).verdicts
     assert row["metric"] == "test_margin" and row["image_error"] > 0
 
 

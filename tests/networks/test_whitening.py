@@ -10,7 +10,7 @@ from cnnjax.config import layouts
 from cnnjax.config.config import Config, make_config
 from cnnjax.networks import models
 from cnnjax.ops import whitening
-from cnnjax.sweep import group
+from cnnjax.sweep import placed
 from tests import here
 from tests.small import make_small
 from tests.training.test_program import make_functions
@@ -85,7 +85,7 @@ def test_training_leaves_the_filters_as_they_are(digits):
 
 
 def test_a_learned_first_layer_has_no_filters(tiny, digits):
-    assert group.make_spec(tiny, digits).filters is None
+    assert placed.make_spec(tiny, digits).filters is None
     learned = make_config({"model": "airbench94", "first_layer": "learned"})
     shapes = jax.eval_shape(here.make_model(learned, (32, 32, 3), 10).init, jax.random.key(0))
     assert shapes[0]["conv_1"]["kernel"].shape == (2, 2, 3, 24)

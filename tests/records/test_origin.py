@@ -9,13 +9,14 @@ import pytest
 from PIL import Image
 
 import launch
+from cnnjax import api
 from cnnjax.config.config import Config, request_of, to_json
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records import archive, origin, store
-from cnnjax.study import claims as claims_lib
+from cnnjax.study import wanted
 from cnnjax.sweep import backend
-from cnnjax.sweep.engines import local
+from cnnjax.sweep import lanes as lanes_lib
 from experiments import checks, conduct, script
 from tests.by_hand import STUDY, make_records
 from tests.records.test_store import ORIGIN
@@ -67,8 +68,10 @@ def test_a_record_whose_origin_was_a_sentence_is_compared_by_what_it_says():
 
 
 def test_the_origin_is_of_plain_values_and_says_what_xla_compiles_for(tiny, digits):
-    found = local.describe_origin(tiny, digits, "program", backend.describe())
-    assert origin.compare([found, local.make_provenance(tiny, digits, "program")["origin"]]) == []
+    found = lanes_lib.describe_origin(tiny, digits, "program", backend.describe())
+    assert (
+        origin.compare([found, lanes_lib.make_provenance(tiny, digits, "program")["origin"]]) == []
+    )
     assert store.record_id(tiny, found)
     assert found["data"] == digits.fingerprint and found["program"] == "program"
     assert set(backend.NUMERIC_PACKAGES) == set(found["versions"])
@@ -129,7 +132,7 @@ def test_flags_that_change_numbers_are_told_from_those_that_do_not(monkeypatch, 
 
 def test_lanes_in_step_depend_on_the_number_of_devices(tiny, digits):
     found = [
-        local.describe_origin(dataclasses.replace(tiny, lanes_strategy=name), digits, "", {
+        lanes_lib.describe_origin(dataclasses.replace(tiny, lanes_strategy=name), digits, "", {
             field: None for field in ORIGIN if field not in ("program", "data", "num_devices")
         })["num_devices"]
         for name in ("map", "vmap")
@@ -175,45 +178,41 @@ def test_unlike_cpus_make_one_stock_where_they_are_mixed():
 
 def test_records_of_unlike_cpus_are_read_where_they_are_mixed(tiny, digits, tmp_path, monkeypatch):
     datasets = {request_of(tiny): digits}
-    first = local.run_missing([tiny], datasets, tmp_path, local.Observer())
+    options = api.Options(tmp_path)
+    first = api.train_wanted(wanted.fixed([tiny]), datasets, options)
     assert first.num_trained == 1
     machine = {**backend.describe(), "cpu": "another"}
     monkeypatch.setattr(backend, "describe", lambda: machine)
-    again = local.run_missing([tiny], datasets, tmp_path, local.Observer(), mix=["cpu"])
+    again = api.train_wanted(wanted.fixed([tiny]), datasets, options._replace(mix=("cpu",)))
     assert again.num_trained == 0 and again.records == first.records
-    alone = local.run_missing([tiny], datasets, tmp_path, local.Observer())
-    assert alone.num_trained == 1 and alone.records[0].id != first.records[0].id
-    np.testing.assert_equal(alone.records[0].scores, first.records[0].scores)
+    alone = api.train_wanted(wanted.fixed([tiny]), datasets, options)
+    own, other = alone.records[tiny], first.records[tiny]
+    assert alone.num_trained == 1 and own.id != other.id
+    np.testing.assert_equal(own.scores, other.scores)
 
 
-def test_earlier_numbers_are_judged_and_nothing_is_trained(tmp_path, capsys):
-    base, options = make_small_study(tmp_path)
+def test_earlier_numbers_are_judged_and_nothing_is_trained(tmp_path):
+    options = api.Options(tmp_path, num_seeds=3)
     records = make_records(num_seeds=3)
     for record in records:
         record.provenance["origin"] = {**ORIGIN, "program": "of another time"}
         store.write_record(tmp_path, record)
-    judgement = conduct.judge_earlier(STUDY, base, options)
+    finished = api.find_earlier(STUDY, {}, options)
+    judgement, path = api.report_study(finished, options)
     assert [record.id for arm in judgement.arms for record in arm.records] == [
         record.id for record in records
     ]
-    printed = capsys.readouterr().out
-    assert "nothing trained; records of cpu haswell, program of another time, jax 0.10.2" in printed
-    assert (tmp_path / STUDY.name / "verdicts.json").exists()
+    said = "nothing trained; records of cpu haswell, program of another time, jax 0.10.2"
+    assert said in finished.source
+    assert path.with_name("verdicts.json").exists()
 
 
 def test_what_no_one_origin_has_whole_is_not_judged(tmp_path):
-    base, options = make_small_study(tmp_path)
     for index, record in enumerate(make_records(num_seeds=3)):
         record.provenance["origin"] = {**ORIGIN, "program": f"p{index % 2}"}
         store.write_record(tmp_path, record)
     with pytest.raises(ConfigError, match="no one origin with a record of every lane"):
-        conduct.judge_earlier(STUDY, base, options)
-
-
-def make_small_study(runs):
-    """The base of a study of records made by hand, and how it is conducted."""
-    options = conduct.Options(runs, Where(), 3, False, "python launch.py", judge_only=True)
-    return claims_lib.make_base(STUDY, {}), options
+        api.find_earlier(STUDY, {}, api.Options(tmp_path, num_seeds=3))
 
 
 def of_folder(path, seed=0, **changes):
@@ -250,7 +249,7 @@ def test_files_that_are_gone_are_known_by_their_path():
 
 def test_moved_images_are_judged_by_what_is_in_them(tmp_path, small_folder):
     lane = Config(dataset=f"folder:{small_folder}", image_size=8)
-    found = conduct.fingerprint_files([lane, Config(), Config(dataset="folder:/gone")], Where())
+    found = api.fingerprint_files([lane, Config(), Config(dataset="folder:/gone")], Where())
     assert list(found) == [request_of(lane)]
 
 
@@ -274,7 +273,7 @@ def test_studies_that_have_records_are_judged_though_others_lack_them(
 
     def conduct_one(study, given, options, stop):
         if study.name != "padding":
-            raise conduct.NoRecords(f"study {study.name} has none")
+            raise archive.NoRecords(f"study {study.name} has none")
         seen.append(study.name)
         return script.DONE, None
 
@@ -289,7 +288,7 @@ def test_studies_that_have_records_are_judged_though_others_lack_them(
     said = capsys.readouterr().err.splitlines()
     assert "not judged: study pooling has none" in said
     assert all(line.startswith("not judged: ") for line in said)
-    with pytest.raises(conduct.NoRecords):
+    with pytest.raises(archive.NoRecords):
         launch.main(["launch.py", "pooling", "--judge_only"], NEVER)
 
 

@@ -4,15 +4,15 @@ import dataclasses
 
 import pytest
 
+from cnnjax import api
 from cnnjax.config.config import Config, request_of, settings_of, to_json
 from cnnjax.config.datasets import BUILT_IN, Where
 from cnnjax.data import load
 from cnnjax.networks import cost
 from cnnjax.study import claims as claims_lib
-from cnnjax.study import foresight, judge, metrics
+from cnnjax.study import foresight, judge, metrics, wanted
 from cnnjax.study import plan as plan_lib
 from cnnjax.study.claims import Claim, Comparison, Study
-from cnnjax.sweep.engines import local
 from experiments import claims
 from experiments.claims import article, connectivity, heads, known_answers
 
@@ -87,8 +87,10 @@ def test_arms_that_are_the_same_function_come_out_equivalent(tiny, digits, tmp_p
     )  # fmt: skip
     base = claims_lib.make_base(same, {})
     lanes = claims_lib.make_lanes(same, base, 6)
-    outcome = local.run_missing(lanes, {request_of(base): digits}, tmp_path, local.Observer())
-    (row,) = judge.judge(same, base, outcome.records).verdicts
+    outcome = api.train_wanted(
+        wanted.fixed(lanes), {request_of(base): digits}, api.Options(tmp_path)
+    )
+    (row,) = judge.judge(same, base, [*outcome.records.values()]).verdicts
     assert row["verdict"] == "equivalent" and row["difference"] == 0
     assert row["num_failed"] == [0, 0] and row["image_error"] == 0
     # As wide as the rounding of two accuracies of 1,000 images leaves it.
@@ -99,7 +101,7 @@ def test_lanes_of_several_data_sets_run_in_one_call(tiny, digits, data_dir, tmp_
     dots = load.load_dataset(Config(dataset="dot"), Where(str(data_dir)))
     lanes = [dataclasses.replace(tiny, dataset=name) for name in ("dot", "digits")]
     datasets = dict(zip(map(request_of, lanes), (dots, digits), strict=True))
-    outcome = local.run_missing(lanes, datasets, tmp_path, local.Observer())
-    assert [record.config for record in outcome.records] == [*map(to_json, lanes)]
-    origins = {str(record.provenance["origin"]) for record in outcome.records}
+    outcome = api.train_wanted(wanted.fixed(lanes), datasets, api.Options(tmp_path))
+    assert [outcome.records[lane].config for lane in lanes] == [*map(to_json, lanes)]
+    origins = {str(record.provenance["origin"]) for record in outcome.records.values()}
     assert len(origins) == 2

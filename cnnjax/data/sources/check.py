@@ -186,7 +186,10 @@ def compare_shares(
         counts = np.stack([np.bincount(labels[name], minlength=len(class_names))
                            for name in ("train", split)])  # fmt: skip
         present = counts[:, counts.any(axis=0)]
-        if present.shape[1] > 1 and stats.chi2_contingency(present)[1] < CHANCE:
+        if present.shape[1] < 2:
+            continue
+        found: Any = stats.chi2_contingency(present)
+        if found.pvalue < CHANCE:
             shares = counts / counts.sum(axis=1, keepdims=True)
             place = int(np.abs(shares[1] - shares[0]).argmax())
             notes.append(

@@ -1,0 +1,50 @@
+"""What to train next, as a pure function of what is recorded: nothing, and a study is done.
+
+Interrupting, going on and reading what is there need no code of their own: the records are all
+the state there is.
+"""
+
+from collections.abc import Callable, Sequence
+
+from cnnjax.config.config import Config
+from cnnjax.records import archive
+from cnnjax.records.store import Record
+from cnnjax.study import claims, tuning
+from cnnjax.study.claims import Study
+
+Wanted = Callable[[Sequence[Record]], Sequence[Config]]
+
+
+def match(lanes: Sequence[Config], records: Sequence[Record]) -> dict[Config, Record]:
+    """The newest record of each lane that has one."""
+    found = archive.find_lanes(lanes, records)
+    return {lane: candidates[-1] for lane, candidates in found.items() if candidates}
+
+
+def fixed(lanes: Sequence[Config]) -> Wanted:
+    """These lanes and no others."""
+
+    def wanted(records: Sequence[Record]) -> list[Config]:
+        done = match(lanes, records)
+        return [lane for lane in lanes if lane not in done]
+
+    return wanted
+
+
+def of_study(study: Study, base: Config, num_seeds: int) -> Wanted:
+    """Every setting of a study's tuning, and then each arm's seeds in the setting that won."""
+    tried = fixed(claims.make_tuning_lanes(study, base))
+
+    def wanted(records: Sequence[Record]) -> Sequence[Config]:
+        if lacking := tried(records):
+            return lacking
+        chosen, _ = choose(study, base, records)
+        return fixed(claims.make_lanes(chosen, base, num_seeds))(records)
+
+    return wanted
+
+
+def choose(study: Study, base: Config, records: Sequence[Record]) -> tuple[Study, list[str]]:
+    """The study with each arm's setting, and what a reader should know of the choice."""
+    lanes = claims.make_tuning_lanes(study, base)
+    return tuning.choose_settings(study, base, match(lanes, records))
