@@ -21,7 +21,8 @@ CLAIM = Claim(
         Comparison({"padding": "SAME"}, {"padding": "VALID"}, "=", "equivalent"),
     ),
 )
-STUDY = Study("made-by-hand", "Which?", {"train_examples": 300}, claims.cross(GRID), (CLAIM,))
+BASE = {"train_examples": 300, "measure": ("robustness",)}
+STUDY = Study("made-by-hand", "Which?", BASE, claims.cross(GRID), (CLAIM,))
 INFOS = {request_of(Config()): ((8, 8, 1), 10)}
 EFFECTS = {"max": 0.02, "avg": 0.0}  # padding has none
 

@@ -43,6 +43,8 @@ class Config(Execution, Augmentation, Training, Layers, Network, Data):
             knobs.check_value(knob, value)
             if knob.type is float:  # 1 and 1.0, or 0.0 and -0.0, are one run
                 object.__setattr__(self, knob.name, float(value) + 0.0)
+            if knob.item is str:
+                object.__setattr__(self, knob.name, tuple(sorted(set(value))))
         check_values(vars(self))
 
 

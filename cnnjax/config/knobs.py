@@ -59,13 +59,14 @@ class Knob(NamedTuple):
     """One field of Config as data, for flags, listings and checks."""
 
     name: str
-    type: Any  # bool, int, float, str or tuple (of int)
+    type: Any  # bool, int, float, str or tuple
     default: Any
     help: str
     traced: bool
     family: str = ""  # the heading below which it stands
     listed: tuple[str, ...] = ()  # the choices, where the declaration lists them
     registered: bool = False  # whether the choices are names in the register
+    item: Any = int  # what a tuple holds: int, or str of which order and repetition do not count
     check: Callable[[str], Any] | None = None  # of a free text: raises ConfigError
     allowed: str = ""  # what a free text may be, in words
     low: float | None = None  # least allowed value
@@ -91,13 +92,19 @@ def make_knobs(family: type) -> dict[str, Knob]:
     for field in dataclasses.fields(family):
         if field.name not in vars(family)["__annotations__"]:
             continue
-        hint, listed = hints[field.name], ()
+        hint, listed, item = hints[field.name], (), int
         if typing.get_origin(hint) is Literal:
             hint, listed = str, typing.get_args(hint)
         if typing.get_origin(hint) is tuple:
-            hint = tuple
+            hint, item = tuple, typing.get_args(hint)[0]
         knobs[field.name] = Knob(
-            field.name, hint, field.default, family=family.__name__, listed=listed, **field.metadata
+            field.name,
+            hint,
+            field.default,
+            family=family.__name__,
+            listed=listed,
+            item=item,
+            **field.metadata,
         )
     return knobs
 
@@ -119,7 +126,7 @@ def describe_allowed(knob: Knob) -> str:
         return "|".join(knob.choices)
     if knob.type is bool:
         return "true|false"
-    if knob.type is str:
+    if str in (knob.type, knob.item):
         return knob.allowed
     words = {int: "an integer", float: "a number", tuple: "integers such as 16,32"}[knob.type]
     if knob.pair:
@@ -131,11 +138,12 @@ def describe_allowed(knob: Knob) -> str:
 
 def check_value(knob: Knob, value: Any) -> None:
     """Raises ConfigError unless the knob allows this value, in the precision of a program."""
-    if knob.check is not None and isinstance(value, str):
-        knob.check(value)
     items, item_type = (value,), knob.type
     if knob.type is tuple and isinstance(value, tuple):
-        items, item_type = value, int
+        items, item_type = value, knob.item
+    for item in items:
+        if knob.check is not None and isinstance(item, str):
+            knob.check(item)
     odd = knob.pair and not (len(items) == 1 or (len(items) == 2 and items[0] != items[1]))
     for item in (None,) if odd else items:
         typed = isinstance(item, (int, float) if item_type is float else item_type)
@@ -151,7 +159,7 @@ def check_value(knob: Knob, value: Any) -> None:
 def _allows(knob: Knob, item: Any) -> bool:
     if knob.choices:
         return item in knob.choices
-    if knob.type is str:
+    if isinstance(item, str):
         return True
     return (
         item == item  # NaN is below and above nothing
@@ -217,7 +225,9 @@ def parse_value(knob: Knob, text: str) -> Any:
     """The knob's value from text; a tuple is written 16,32 or 16x32. Raises ConfigError."""
     plain = text.strip()
     try:
-        if knob.type is tuple:
+        if knob.item is str:
+            value = tuple(part.strip() for part in plain.split(",")) if plain else ()
+        elif knob.type is tuple:
             parts = plain.replace("x", ",").split(",") if plain else []
             value = tuple(int(part) for part in parts)
             if knob.pair and len(value) == 2 and value[0] == value[1]:

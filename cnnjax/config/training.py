@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from cnnjax.config import measured
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.knobs import LARGEST_INTEGER, but, number, structure
 
@@ -59,8 +60,12 @@ class Training:
     eval_every: int = structure(
         50, "Steps between evaluations on the validation split; 0 for the end only.", low=0
     )
-    robustness: bool = structure(
-        False, "Whether the finished run is also tested on corrupted and moved test images."
+    measure: tuple[str, ...] = structure(
+        (),
+        "What is measured on the finished run besides accuracy, loss and calibration; a study adds"
+        f" what its metrics need. {measured.describe_built_in()}",
+        check=measured.check,
+        allowed=measured.describe_names(),
     )
     seed: int = number(
         0, "Draws the initial weights and the order of the batches.", low=0, high=2**32 - 1

@@ -157,13 +157,6 @@ def draw_curves(varied: Sequence[str], arms: Sequence[Arm]) -> Drawing:
     return Drawing(drawing, f"Learning curves by arm; the first seed ends at: {ends}.")
 
 
-STRENGTHS = {
-    "gaussian": "standard deviations", "salt": "share", "pepper": "share", "dropped": "share",
-    "blur": "pixels", "contrast": "share lost", "translation": "pixels", "rotation": "degrees",
-    "scale": "share",
-}  # fmt: skip
-
-
 def _find_robustness(arm: Arm) -> list[dict[str, Any]]:
     """What each run that was tested on corrupted images, and did not fail, scored there."""
     found = [record.scores.get("robustness") for record in arm.records]
@@ -193,7 +186,7 @@ def draw_robustness(arms: Sequence[Arm]) -> Drawing:
                 draw_band(axes, own[0]["strengths"], accuracies, color, name or "all")
                 areas.append(f"{kind}, {name or 'all'}: {100 * np.mean(accuracies):.1f}%")
         axes.set_title(kind, fontsize=SMALL)
-        axes.set_xlabel(STRENGTHS[kind], fontsize=SMALL)
+        axes.set_xlabel(metrics.CORRUPTIONS[kind].facts["unit"], fontsize=SMALL)
         axes.grid(alpha=0.2, lw=0.6)
     add_legend(drawing, grid)
     drawing.supylabel("Test accuracy (%)", fontsize=10)

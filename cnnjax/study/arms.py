@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from cnnjax.config import config
 from cnnjax.config.config import Config, override, with_seed
 from cnnjax.config.knobs import ConfigError, format_value
+from cnnjax.study import metrics
 from cnnjax.study.claims import (
     Lead,
     Overrides,
@@ -26,7 +27,7 @@ from cnnjax.study.claims import (
 def make_base(study: Study, given: Overrides) -> Config:
     """The base Config under the flags given. Raises ConfigError on a flag that the study varies.
 
-    A data set may be given for the arms that name none.
+    A data set may be given for the arms that name none. What the study's metrics read is measured.
     """
     for name in given:
         setters = [arm[name] for arm in study.arms if name in arm]
@@ -39,10 +40,23 @@ def make_base(study: Study, given: Overrides) -> Config:
             )
         if study.tuning and name in study.tuning.grid:
             raise ConfigError(f"--{name} cannot be set here: study {study.name} tunes it")
+    whole = {"draw": "auto", **study.base, **given}
+    if needed := metrics.list_measures(list_metrics(study)):
+        whole["measure"] = (*whole.get("measure", ()), *needed)
     try:
-        return config.make_base({"draw": "auto", **study.base, **given}, study.arms)
+        return config.make_base(whole, study.arms)
     except ConfigError as error:  # it may be on a knob that the study gave
         raise ConfigError(f"study {study.name}: {error}") from None
+
+
+def list_metrics(study: Study) -> list[str]:
+    """Every metric by which the study judges or tunes."""
+    pairs = [pair for claim in study.claims for pair in claim.comparisons]
+    sides = [side for pair in pairs for side in (pair.a, pair.b)]
+    found = [study.metric, *(pair.metric for pair in pairs)]
+    found += [side.metric for side in sides if isinstance(side, Score)]
+    found += [study.tuning.metric] if study.tuning else []
+    return [name for name in dict.fromkeys(found) if name]
 
 
 def make_configs(study: Study, base: Config) -> dict[str, Config]:

@@ -15,7 +15,7 @@ from cnnjax.study.timing import Group
 # Knobs that no network reads: arms that differ in these alone are measured once.
 TRAINING = (
     "optimizer", "learning_rate", "momentum", "weight_decay", "schedule", "warmup_steps",
-    "clip_norm", "label_smoothing", "ema_decay", "batch_size", "steps", "eval_every", "robustness",
+    "clip_norm", "label_smoothing", "ema_decay", "batch_size", "steps", "eval_every", "measure",
     "seed",
 )  # fmt: skip
 

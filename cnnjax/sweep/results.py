@@ -52,13 +52,13 @@ def finish_lane(
     """
     own = jax.tree.map(lambda value: np.asarray(value[lane]), found)
     real = np.asarray(data.test.mask).ravel() > 0
-    images = {name: value[..., real] for name, value in own.pop("by_image").items()}
     labels = np.asarray(data.test.labels).ravel()[real]
-    validated = own.pop("validation_correct")[np.asarray(data.validation.mask).ravel() > 0]
+    validated = own["validation"][np.asarray(data.validation.mask).ravel() > 0]
     scores = {key: value for key, value in curve[-1].items() if key.startswith("validation")}
     scores["initial_loss"] = float(begun.loss[lane] / begun.count[lane])
-    means, images = outcome.summarise(images, labels, data.spec.image_shape[0])
-    scores |= means | {name: float(value) for name, value in own.items()}
+    images, others = outcome.finish(own["measures"], real, data.spec)
+    means, images = outcome.summarise(images, labels)
+    scores |= means | others
     scores |= {
         "num_train_examples": data.num_train,
         "num_pool_examples": data.num_pool,

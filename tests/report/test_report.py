@@ -102,24 +102,24 @@ def test_a_failed_run_has_empty_scores_and_its_arm_is_flagged(tmp_path):
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_arms_may_have_unlike_scores_and_data(tmp_path, order):
-    """A grid over data sets, or over --robustness, has columns and figures of what is there."""
+    """A grid over data sets, or over --measure, has columns and figures of what is there."""
     grid = claims.cross(
-        {"dataset": ("digits", "dot")[::order], "robustness": (False, True)[::order]}
+        {"dataset": ("digits", "dot")[::order], "measure": ((), ("robustness",))[::order]}
     )
     own = STUDY._replace(arms=grid, claims=claims.make_factorial_claims(
-        {"dataset": ("digits", "dot"), "robustness": (False, True)}
+        {"dataset": ("digits", "dot"), "measure": ((), ("robustness",))}
     ))  # fmt: skip
     records = make_records(effects={"max": 0.0}, own=own)
     for record in records:
         record.provenance["data_fingerprint"] = record.config["dataset"]
-        if record.config["robustness"]:
+        if record.config["measure"]:
             curve = {"strengths": [0.0, 1.0], "accuracy": [0.9, 0.5]}
             record.scores.update(robustness={"salt": curve}, auc_salt=0.7)
     path = page.write_report(judge(records, own), tmp_path, COMMAND)
     rows = list(csv.DictReader((path.parent / "records.csv").read_text().splitlines()))
     assert {row["auc_salt"] for row in rows} == {"", "0.7"}
     html = path.read_text()
-    for word in ("main effect of dataset", "interaction of dataset and robustness", "Robustness"):
+    for word in ("main effect of dataset", "interaction of dataset and measure", "Robustness"):
         assert word in html, word
 
 

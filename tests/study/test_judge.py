@@ -188,7 +188,7 @@ def answer(records, size=50, labels=None, clusters=None):
     labels = np.arange(size) % 5 if labels is None else labels
     for record in records:
         correct = rng.random(size) < record.scores["test_accuracy"] - 0.1 * (labels == 3)
-        means, images = outcome.summarise({"test_accuracy": correct}, labels, 8)
+        means, images = outcome.summarise({"test_accuracy": correct}, labels)
         record.scores.update(means, by_image=outcome.pack(images, labels, clusters))
     return records
 
@@ -221,7 +221,7 @@ def test_balanced_accuracy_and_recall_are_metrics_of_images():
 
 def test_balanced_accuracy_counts_each_class_alike():
     labels = np.array([0] * 90 + [1] * 10)
-    means, images = outcome.summarise({"test_accuracy": labels == 0}, labels, 8)
+    means, images = outcome.summarise({"test_accuracy": labels == 0}, labels)
     assert means["test_accuracy"] == 0.9
     assert means["test_balanced_accuracy"] == pytest.approx(0.5)
     assert images["test_balanced_accuracy"].mean() == pytest.approx(0.5)
