@@ -7,7 +7,7 @@ from cnnjax.measures.packing import pack_values
 from cnnjax.records import store
 from cnnjax.study import claims, wanted
 from cnnjax.study.claims import Tuning
-from tests.by_hand import AVG, MAX, STUDY
+from tests.by_hand import AVG, MAX, ORIGIN, STUDY
 
 TUNED = STUDY._replace(
     arms=(MAX, AVG), claims=(), tuning=Tuning({"learning_rate": (0.001, 0.01, 0.1)}, seeds=(7, 8))
@@ -23,7 +23,9 @@ def make_record(lane):
         "failed": False, "validation_loss": 0.5, "validation_accuracy": float(right.mean()),
         "by_image": {"validation_accuracy": pack_values(right)},
     }  # fmt: skip
-    return store.Record("id", to_json(lane), scores, [], {}, {"date": "2026-01-01"})
+    return store.Record(
+        "id", to_json(lane), scores, [], {}, {"origin": ORIGIN, "date": "2026-01-01"}
+    )
 
 
 def test_fixed_lanes_are_wanted_until_they_are_recorded():
