@@ -14,6 +14,7 @@ from cnnjax.config.config import Config, override
 from cnnjax.config.knobs import ConfigError
 from cnnjax.networks import layers as layers_lib
 from cnnjax.networks import models
+from cnnjax.ops import pool
 
 COUNTED = (layers_lib.Conv, layers_lib.Pool, layers_lib.Dense, layers_lib.Rbf)
 
@@ -87,9 +88,9 @@ def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int)
             absent = module.absent(channels)
             connections = macs + cells * module.use_bias
         elif isinstance(module, layers_lib.Pool):
-            cells_seen = config.pool_size + 2 * (config.pool == "blur")
-            window = (1 if config.pool == "decimate" else cells_seen,) * 2
-            connections = cells * (math.prod(window) + (config.pool == "subsample"))
+            traits = pool.find(config.pool).traits
+            window = (traits["sees"](config.pool_size),) * 2
+            connections = cells * (math.prod(window) + traits["biased"])
         else:
             macs = channels * cells
             connections = macs + cells * getattr(module, "use_bias", False)

@@ -4,6 +4,7 @@ Parameters are float32. A layer rounds what it multiplies (its input and its ker
 product to the precision of the run, as its `platform` has it (a JAX back end; None: the default).
 """
 
+import inspect
 import math
 
 import jax
@@ -150,7 +151,7 @@ class Conv(nn.Module):
     @property
     def pieces(self) -> int:
         """Neighbouring features that the activation makes one unit of."""
-        return activation.FAN_OUT.get(self.config.activation, 1)
+        return activation.pieces_of(self.config.activation)
 
     def find_pads(self, shape: tuple[int, ...]) -> Pads:
         """The border of maps of that shape, for height and width."""
@@ -203,23 +204,17 @@ class Pool(nn.Module):
 
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
-        name, extra = self.config.pool, ()
-        if name == "mixed":
-            extra = (nn.sigmoid(self.param("blend", nn.initializers.zeros, ())),)
-        elif name == "avg":
-            extra = (self.config.count_padding,)
-        elif name == "stochastic":
-            extra = (self.make_rng("pool") if train else None,)
-        elif name == "blur":
-            extra = (self.platform,)
-        elif name == "subsample":  # begins as the mean
-            mean, shape = nn.initializers.constant(self.config.pool_size**-2), maps.shape[-1:]
-            bias = self.param("bias", nn.initializers.zeros, shape)
-            extra = (self.param("coefficient", mean, shape), bias)
+        config, make = self.config, pool.find(self.config.pool).make
+        taken = inspect.signature(make).parameters
+        extras = {
+            "param": lambda: self.param,
+            "key": lambda: self.make_rng("pool") if train else None,
+            "count_padding": lambda: config.count_padding,
+            "platform": lambda: self.platform,
+        }
+        named = {name: extras[name]() for name in extras if name in taken}
         try:
-            return pool.POOLS[name](
-                maps, self.config.pool_size, self.stride, self.config.pool_padding, *extra
-            )
+            return make(maps, config.pool_size, self.stride, config.pool_padding, **named)
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
 
@@ -275,7 +270,7 @@ def make_conv(
     """
     return Conv(
         config,
-        spec.features * activation.FAN_OUT.get(config.activation, 1),
+        spec.features * activation.pieces_of(config.activation),
         as_pair(spec.kernel_size),
         stride,
         padding or (spec.padding if config.padding == "published" else config.padding),
@@ -292,10 +287,10 @@ def make_dense(
     config: Config, features: int, name: str, activated: bool = True, platform: str | None = None
 ) -> nn.Module:
     """A dense layer, for an activation above it or (the logits) for none."""
-    scale = activation.FAN_OUT.get(config.activation, 1) if activated else 1
+    scale = activation.pieces_of(config.activation) if activated else 1
     return Dense(config, features * scale, activated, config.bias, platform, name=name)
 
 
 def activate(config: Config, units: Array) -> Array:
     """The run's non-linearity."""
-    return activation.ACTIVATIONS[config.activation](units)
+    return activation.activate(config.activation, units)
