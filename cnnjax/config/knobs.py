@@ -149,10 +149,9 @@ def check_value(knob: Knob, value: Any) -> None:
 
 
 def _allows(knob: Knob, item: Any) -> bool:
-    if knob.choices:
-        return item in knob.choices
     if knob.type is str:
-        return True
+        choices = knob.choices
+        return not choices or item in choices
     return (
         item == item  # NaN is below and above nothing
         and abs(item) != float("inf")
