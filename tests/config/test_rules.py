@@ -26,6 +26,8 @@ def values_of(knob):
         return knob.choices
     if knob.type is bool:
         return False, True
+    if knob.item is str:
+        return (knob.default,)
     if knob.type is tuple:
         return knob.default, (1, 2) if knob.pair else (3, 5)
     if knob.type is str:
