@@ -58,7 +58,8 @@ def estimate(
 
     `machine` has the fields of an origin. A group is as fast as the median of the records of its
     program, however many steps they took; one that has none as the group whose network comes
-    nearest in multiply-accumulates (MACs), by their ratio.
+    nearest in multiply-accumulates (MACs), by their ratio. How many lanes trained beside it a
+    record does not say: many of them may be faster in all than few.
     """
     found: dict[str, list[Speed]] = {}
     for record in records:
