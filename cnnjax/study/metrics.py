@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnjax.measures.packing import unpack_values
-from cnnjax.records.store import Record
+from cnnjax.records.record import Record
 
 
 def _none(record: Record) -> float:
