@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from cnnjax.config import presets
+from cnnjax.config import models as rows
 from cnnjax.config.config import Config, override
 from cnnjax.config.knobs import ConfigError
 from cnnjax.networks import layers as layers_lib
@@ -169,7 +169,7 @@ def find_twin(config: Config, image_shape: tuple[int, int, int], num_classes: in
     `local_twin` unshared kernels on scaled widths; the width is the one that comes nearest to
     the CNN of the same knobs in what `match` names.
     """
-    if config.model not in presets.TWINS:
+    if config.model not in rows.TWINS:
         return config
     cnn = override(config, {"model": "cnn"})
     cnn = find_poolings(cnn, image_shape, num_classes)

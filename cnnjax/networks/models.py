@@ -10,6 +10,7 @@ from flax import linen as nn
 from jax import Array
 
 from cnnjax.config import layouts
+from cnnjax.config import models as rows
 from cnnjax.config.config import Config
 from cnnjax.networks import layers, modules
 from cnnjax.ops import precision, whitening
@@ -42,13 +43,20 @@ def probabilities(logits: Array, temperature: float = 1.0) -> Array:
     return jax.nn.softmax(logits / temperature, axis=-1)
 
 
-MODELS: dict[str, Callable[..., nn.Module]] = {
-    **dict.fromkeys(layouts.LAYOUTS, modules.CNN),
-    **dict.fromkeys(layouts.RESNETS, modules.ResNet),
-    "mlp": modules.Dense,
-    "mnist1d_mlp": modules.Dense,
-    "logistic": modules.Dense,
-}  # besides: the twins, which `cost.find_network` turns into one of these
+# By what a model lays out.
+MODULES: dict[type, Callable[..., nn.Module]] = {
+    tuple: modules.CNN,
+    layouts.ResNet: modules.ResNet,
+    layouts.Dense: modules.Dense,
+}
+
+
+def make_module(config: Config, num_classes: int, platform: str | None) -> nn.Module:
+    """The network of a run as a Linen module: its model's own, or what its layers make."""
+    network = rows.lay_out(config, num_classes)
+    if isinstance(network, nn.Module):
+        return network
+    return MODULES[type(network)](config, num_classes, platform)
 
 
 def input_shape(config: Config, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -73,7 +81,7 @@ def find_filters(config: Config, images: np.ndarray, mean: Any, std: Any) -> np.
     """
     if config.first_layer != "whitened":
         return None
-    spec = layouts.LAYOUTS[config.model](config, 1)[0]
+    spec = rows.lay_out(config, 1)[0]
     assert isinstance(spec, layouts.Conv)
     layer = layers.make_conv(config, spec, spec.stride, "conv_1", SHAPES_ONLY, whitened=True)
 
@@ -123,7 +131,7 @@ def make_model(
     `platform` is the JAX back end whose arithmetic it uses. `init` raises
     ValueError, naming the layer, where a kernel or a pooling does not fit its map.
     """
-    module = MODELS[config.model](config, num_classes, platform)
+    module = make_module(config, num_classes, platform)
 
     def see(images: Array) -> Array:
         return precision.round_to(config.dtype, resize(config, images), platform)

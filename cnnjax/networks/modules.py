@@ -11,6 +11,7 @@ from flax import linen as nn
 from jax import Array
 
 from cnnjax.config import layouts
+from cnnjax.config import models as rows
 from cnnjax.config.config import Config
 from cnnjax.networks import layers, norms
 from cnnjax.ops import padding
@@ -75,7 +76,7 @@ class CNN(nn.Module):
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
         config = self.config
-        layout = layouts.LAYOUTS[config.model](config, self.num_classes)
+        layout = rows.lay_out(config, self.num_classes)
         number = 0
         for layer, following in zip(layout, (*layout[1:], None), strict=True):
             if isinstance(layer, layouts.Conv):
@@ -204,7 +205,7 @@ class ResNet(nn.Module):
 
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
-        config, plan = self.config, layouts.RESNETS[self.config.model]
+        config, plan = self.config, rows.lay_out(self.config, self.num_classes)
         small = config.stem == "small"
         shift = layouts.pool_shift(config) if config.pool == "stride" else 1
         cells, stride = (3, 1) if small else (7, 2 * shift)

@@ -18,7 +18,7 @@ Wanted = Callable[[Sequence[Record]], Sequence[Config]]
 
 def match(lanes: Sequence[Config], records: Sequence[Record]) -> dict[Config, Record]:
     """The newest record of each lane that has one."""
-    found = archive.find_lanes(lanes, records)
+    found = archive.find_lanes(lanes, records) if lanes and records else {}
     return {lane: candidates[-1] for lane, candidates in found.items() if candidates}
 
 

@@ -23,13 +23,13 @@ TUNED = STUDY._replace(tuning=Tuning({"learning_rate": (0.001, 0.01)}, seeds=(7,
 @pytest.fixture
 def checked(monkeypatch):
     """How many Configs were checked, from here on."""
-    count, check = collections.Counter(), config_module.check_together
+    count, check = collections.Counter(), config_module.check_values
 
-    def count_and_check(config):
+    def count_and_check(values):
         count["checked"] += 1
-        return check(config)
+        return check(values)
 
-    monkeypatch.setattr(config_module, "check_together", count_and_check)
+    monkeypatch.setattr(config_module, "check_values", count_and_check)
     return count
 
 

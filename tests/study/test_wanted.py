@@ -24,7 +24,7 @@ def make_record(lane):
         "failed": False, "validation_loss": 0.5, "validation_accuracy": float(right.mean()),
         "by_image": {"validation_accuracy": pack_values(right)},
     }  # fmt: skip
-    return Record("id", to_json(lane), scores, [], {}, {"date": "2026-01-01"})
+    return Record("id", to_json(lane), scores, [], {}, {"date": "2026-01-01", "origin": {}})
 
 
 def test_fixed_lanes_are_wanted_until_they_are_recorded():
