@@ -113,7 +113,7 @@ def list_network_notes(lanes: Sequence[Config], infos: Mapping[Request, Info]) -
 def look_ahead(checked: Checked, given: Mapping[str, Any], options: Options) -> Prospect:
     """What a study would run under and could show; prepares no data and trains nothing."""
     study, base = checked.study, checked.base
-    sources = {"command line": given, "study": {"draw": "auto", **study.base}}
+    sources = {"command line": given, "study": claims.find_shared(study)}
     varied = claims.varied_knobs(study)
     choices = [own for own in explain.explain(base, sources) if own.name not in varied]
     lane = claims.make_lanes(study, base, 1)[0]

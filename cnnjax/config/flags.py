@@ -204,7 +204,7 @@ def render_help(values: flags.FlagValues, description: str) -> str:
         help = flag.help.removeprefix(f"<{kind}>: ")  # absl repeats the choices there
         if flag.boolean:
             kind = "true|false"
-        default = "none" if flag.default in (None, "") else str(flag.default_as_str).strip("'")
+        default = "none" if flag.default in (None, "", ()) else str(flag.default_as_str).strip("'")
         head = f"  --{flag.name}  ({(kind or 'text').replace('|', ' | ')}; default: {default})"
         first, *more = wrapper.wrap(head)
         lines += [first, *(MARGIN + line for line in (*more, *wrapper.wrap(help)))]

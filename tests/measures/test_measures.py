@@ -121,7 +121,11 @@ def test_wherever_a_study_names_a_metric_its_measure_is_asked_for(own):
 def test_what_a_person_asks_for_is_measured_too(traced):
     study = Study("a", "A?", {"measure": ("parity",)}, (ARM, OTHER), (), metric="auc_blur")
     assert claims.make_base(study, {}).measure == ("parity", "robustness")
-    assert claims.make_base(study, {"measure": ("margin",)}).measure == ("margin", "robustness")
+    given = {"measure": ("margin",)}
+    assert claims.make_base(study, given).measure == ("margin", "parity", "robustness")
+    assert claims.make_base(study._replace(base={}, metric="test_loss"), given) == Config(
+        draw="auto", **given
+    )
 
 
 def test_the_source_says_what_the_decorators_do():
