@@ -11,7 +11,7 @@ from cnnjax.config import datasets, flags
 from cnnjax.config.config import KNOBS, find_knob
 from cnnjax.config.knobs import describe_allowed, printable
 from cnnjax.records.archive import NoRecords
-from cnnjax.study import claims as claims_lib
+from cnnjax.study.arms import make_base, make_configs
 from experiments import conduct, script
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         options = options._replace(scoreboard=True)
     check_names(names, list(claims.STUDIES))
     for name in names:  # a flag that one of them refuses is refused before any runs
-        claims_lib.make_arms(
-            claims.STUDIES[name], claims_lib.make_base(claims.STUDIES[name], given)
-        )
+        make_configs(claims.STUDIES[name], make_base(claims.STUDIES[name], given))
     status, judgements, lacking = script.DONE, {}, []
     for name in names or [claims.DEFAULT]:
         study = claims.STUDIES[name]

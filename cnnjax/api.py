@@ -10,8 +10,10 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
+
 from cnnjax.config import explain
-from cnnjax.config.config import Config, request_of, structure_of
+from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import FILES, Request, Where, parse
 from cnnjax.config.explain import Choice
 from cnnjax.config.knobs import ConfigError, RunError
@@ -20,20 +22,28 @@ from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks import notes
 from cnnjax.records import archive
 from cnnjax.records.archive import NoRecords
-from cnnjax.records.store import Record, load_records
+from cnnjax.records.store import Record, load_newest, load_records
 from cnnjax.report import folders
 from cnnjax.runs.train import describe_run as describe_run
 from cnnjax.runs.train import train_run as train_run
-from cnnjax.study import claims, foresight, judge, wanted
-from cnnjax.study import plan as plan_lib
-from cnnjax.study.claims import Study
+from cnnjax.study import foresight, judge, timing, wanted
+from cnnjax.study.arms import (
+    find_shared,
+    make_base,
+    make_configs,
+    make_lanes,
+    make_trials,
+    make_tuning_lanes,
+)
+from cnnjax.study.claims import Study, varied_knobs
 from cnnjax.study.foresight import Outlook
 from cnnjax.study.judge import Judgement
-from cnnjax.study.plan import Plan
+from cnnjax.study.plan import Plan, make_plan, network_of
+from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
-from cnnjax.sweep import lanes as lanes_lib
-from cnnjax.sweep import loop, placement, runner
+from cnnjax.sweep import backend, loop, placement, runner
 from cnnjax.sweep.engines import local
+from cnnjax.sweep.lanes import open_finder
 from cnnjax.sweep.loop import Outcome
 from cnnjax.sweep.observer import QUIET, Observer
 
@@ -57,7 +67,7 @@ class Checked(NamedTuple):
 
     study: Study
     base: Config
-    asked: dict[Request, Config]  # a lane of each data set
+    asked: dict[Request, Config]  # a run of each data set
     plan: Plan
     warnings: tuple[str, ...]  # of what its seeds cannot show
     notes: tuple[str, ...]  # on its networks
@@ -69,6 +79,7 @@ class Prospect(NamedTuple):
     choices: list[Choice]  # of the knobs that all arms share
     outlooks: list[Outlook]  # one a claim
     feeds: list[str]  # one a data set
+    timing: Timing | None  # None where no record tells
 
 
 class Finished(NamedTuple):
@@ -92,20 +103,24 @@ class Report(NamedTuple):
 def check_study(study: Study, given: Mapping[str, Any], options: Options) -> Checked:
     """The study under the flags given. Raises ConfigError where it cannot be."""
     folders.check(options.runs / study.name)
-    base = claims.make_base(study, given)
-    lanes = claims.make_lanes(study, base, options.num_seeds)
-    everything = [*claims.make_tuning_lanes(study, base), *lanes]
-    asked = {request_of(lane): lane for lane in everything}
-    infos = {request: load.load_info(lane, options.where) for request, lane in asked.items()}
-    plan = plan_lib.make_plan(study, base, options.num_seeds, infos)
+    base = make_base(study, given)
+    configs = _list_configs(study, base)
+    asked = {request_of(config): config for config in configs}
+    infos = {request: load.load_info(config, options.where) for request, config in asked.items()}
+    plan = make_plan(study, base, options.num_seeds, infos)
     warnings = foresight.warn_of_seeds(study, options.num_seeds)
-    found = list_network_notes(lanes, infos)
+    found = list_network_notes(configs, infos)
     return Checked(study, base, asked, plan, tuple(warnings), found)
 
 
-def list_network_notes(lanes: Sequence[Config], infos: Mapping[Request, Info]) -> tuple[str, ...]:
+def _list_configs(study: Study, base: Config) -> list[Config]:
+    """All that a study trains, but for the seeds."""
+    return [*make_trials(study, base), *make_configs(study, base).values()]
+
+
+def list_network_notes(configs: Sequence[Config], infos: Mapping[Request, Info]) -> tuple[str, ...]:
     """What a person should know of networks on images of such shapes, once each."""
-    asked = {structure_of(lane): infos[request_of(lane)] for lane in lanes}
+    asked = {network_of(config): infos[request_of(config)] for config in configs}
     found = [note for config, info in asked.items() for note in notes.list_notes(config, *info)]
     return tuple(dict.fromkeys(found))
 
@@ -113,10 +128,10 @@ def list_network_notes(lanes: Sequence[Config], infos: Mapping[Request, Info]) -
 def look_ahead(checked: Checked, given: Mapping[str, Any], options: Options) -> Prospect:
     """What a study would run under and could show; prepares no data and trains nothing."""
     study, base = checked.study, checked.base
-    sources = {"command line": given, "study": claims.find_shared(study)}
-    varied = claims.varied_knobs(study)
+    sources = {"command line": given, "study": find_shared(study)}
+    varied = varied_knobs(study)
     choices = [own for own in explain.explain(base, sources) if own.name not in varied]
-    lane = claims.make_lanes(study, base, 1)[0]
+    lane = next(iter(make_configs(study, base).values()))
     num_test = load.count_test(lane, options.where)
     outlooks = []
     for claim in study.claims:
@@ -126,7 +141,11 @@ def look_ahead(checked: Checked, given: Mapping[str, Any], options: Options) -> 
     by_name = {lane.dataset: lane for lane in checked.asked.values()}
     budget = placement.data_budget()
     feeds = [load.describe_feed(lane, options.where, budget) for lane in by_name.values()]
-    return Prospect(choices, outlooks, feeds)
+    newest = load_newest(options.runs, timing.NEWEST)
+    took = timing.estimate(
+        checked.plan.groups, newest, backend.describe(), jax.local_device_count()
+    )
+    return Prospect(choices, outlooks, feeds, took)
 
 
 def load_datasets(checked: Checked, options: Options, observer: Observer) -> dict[Request, Dataset]:
@@ -143,10 +162,10 @@ def load_datasets(checked: Checked, options: Options, observer: Observer) -> dic
         for note in describe_notes(dataset):
             observer.on_note(note)
     draws: dict[str, None] = {}  # said once
-    for lane in claims.make_lanes(checked.study, checked.base, 1):
-        dataset = datasets[request_of(lane)]
-        transform.check(lane, dataset)
-        if transform.cannot_draw(lane, dataset):
+    for config in _list_configs(checked.study, checked.base):
+        dataset = datasets[request_of(config)]
+        transform.check(config, dataset)
+        if transform.cannot_draw(config, dataset):
             draws[f"{dataset.name}: streamed images are not drawn by the seed"] = None
     for words in draws:
         observer.on_note(words)
@@ -165,7 +184,7 @@ def train_wanted(
         loop.make_jobs, runs=options.runs, where=options.where,
         checkpoint_every=options.checkpoint_every,
     )  # fmt: skip
-    find = lanes_lib.open_finder(datasets, options.runs, options.mix)
+    find = open_finder(datasets, options.runs, options.mix)
     engine = functools.partial(local.run, datasets=datasets)
     return loop.run_wanted(wanted, find, jobs, engine, observer)
 
@@ -181,7 +200,7 @@ def run_study(checked: Checked, options: Options, observer: Observer = QUIET) ->
     if done.failures:
         return Finished(study, base, [*done.records.values()], source, [], done.failures)
     chosen, notes = wanted.choose(study, base, [*done.records.values()])
-    lanes = claims.make_lanes(chosen, base, options.num_seeds)
+    lanes = make_lanes(chosen, base, options.num_seeds)
     records = [done.records[lane] for lane in dict.fromkeys(lanes)]
     return Finished(chosen, base, records, source, notes)
 
@@ -203,14 +222,13 @@ def find_earlier(study: Study, given: Mapping[str, Any], options: Options) -> Fi
     Raises NoRecords where no origin has a record of every lane.
     """
     folders.check(options.runs / study.name)
-    base = claims.make_base(study, given)
+    base = make_base(study, given)
     records = list(load_records(options.runs))
-    tuning = claims.make_tuning_lanes(study, base)
-    lanes = claims.make_lanes(study, base, options.num_seeds)
-    data = fingerprint_files((*tuning, *lanes), options.where)
+    tuning = make_tuning_lanes(study, base)
+    data = fingerprint_files(_list_configs(study, base), options.where)
     for tried in archive.list_complete(tuning, records, options.mix, data) if tuning else [None]:
         chosen, found = wanted.choose(study, base, tried.records if tried else [])
-        lanes = claims.make_lanes(chosen, base, options.num_seeds)
+        lanes = make_lanes(chosen, base, options.num_seeds)
         for stock in archive.list_complete(lanes, records, options.mix, data):
             if tried is None or tried.origin == stock.origin:
                 source = f"nothing trained; records of {archive.describe(stock)}"

@@ -140,7 +140,7 @@ def print_prospect(checked: "api.Checked", prospect: "api.Prospect", num_seeds: 
     from cnnjax.report import terminal, text
 
     console = Console()
-    terminal.print_plan(checked.study, checked.plan, num_seeds, console)
+    terminal.print_plan(checked.study, checked.plan, num_seeds, console, prospect.timing)
     for line in explain.describe_choices(prospect.choices):
         print(line)
     for outlook in prospect.outlooks:

@@ -20,9 +20,9 @@ def collect(
 ) -> list[dict[str, Any]]:
     """One row for each piece of evidence on each statement, in the article's order.
 
-    `judgements` are by name of study (one that failed is missing, and one of
-    `lacking` has not been run), `outcomes` the known answers' by id. A row has `id`, `statement`, `kind`, `verdict` and `finding`; that of a study also what
-    `report.scoreboard.list_study` gives it.
+    `judgements` are by name of study (one that failed is missing, and one of `lacking` has not been
+    run), `outcomes` the known answers' by id. A row has `id`, `statement`, `kind`, `verdict` and
+    `finding`; that of a study also what `report.scoreboard.list_study` gives it.
     """
     from cnnjax.report import scoreboard  # draws figures, and `--list` needs none of it
 

@@ -6,6 +6,7 @@ from cnnjax.config.config import Config, request_of, to_json
 from cnnjax.records import store
 from cnnjax.study import claims
 from cnnjax.study import judge as judge_lib
+from cnnjax.study.arms import make_base, make_lanes
 from cnnjax.study.claims import Claim, Comparison, Study
 
 MAX, AVG = {"pool": "max"}, {"pool": "avg"}
@@ -27,11 +28,11 @@ EFFECTS = {"max": 0.02, "avg": 0.0}  # padding has none
 
 
 def make_records(num_seeds=20, effects=EFFECTS, spread=0.003, own=STUDY):
-    base = claims.make_base(own, {})
+    base = make_base(own, {})
     rng = np.random.default_rng(0)
     luck = rng.normal(0, 0.01, num_seeds)  # shared by the arms of a seed
     records = []
-    for index, config in enumerate(claims.make_lanes(own, base, num_seeds)):
+    for index, config in enumerate(make_lanes(own, base, num_seeds)):
         accuracy = 0.9 + effects[config.pool] + luck[config.seed] + rng.normal(0, spread)
         metrics = [
             {"step": step, "validation_accuracy": accuracy - 1 / step, "train_loss": 1 / step}
@@ -53,7 +54,7 @@ def make_records(num_seeds=20, effects=EFFECTS, spread=0.003, own=STUDY):
 
 
 def judge(records, own=STUDY):
-    return judge_lib.judge(own, claims.make_base(own, {}), records)
+    return judge_lib.judge(own, make_base(own, {}), records)
 
 
 def compare(a, b, relation=">", metric="", records=None, arms=STUDY.arms, **given):

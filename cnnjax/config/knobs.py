@@ -6,20 +6,17 @@ import struct
 import types
 import typing
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
+
+from cnnjax.config import register
+from cnnjax.config.errors import ConfigError
+from cnnjax.config.errors import RunError as RunError
 
 LARGEST_INTEGER = 2**31 - 1  # a program counts in 32 bits
 NOT_ALLOWED = "is not allowed"
+SOME = range(1, LARGEST_INTEGER + 1)  # any number but 0
 LEAST_NORMAL = 2.0**-126  # of float32: devices take what is smaller for 0
-
-
-class ConfigError(ValueError):
-    """A run that cannot be. Its message is one line for the person who asked for it."""
-
-
-class RunError(RuntimeError):
-    """A failure outside our code and the command line. Its message is one line, and enough."""
 
 
 def structure(default: Any, help: str, **rules: Any) -> Any:
@@ -32,7 +29,30 @@ def number(default: Any, help: str, **rules: Any) -> Any:
     return dataclasses.field(default=default, metadata={"help": help, "traced": True, **rules})
 
 
-Allowed = tuple[str, ...] | range  # values of another knob with which one is read
+def choice(default: str, help: str, **rules: Any) -> Any:
+    """A structural field whose values are names in the register."""
+    return structure(default, help, registered=True, **rules)
+
+
+class But(NamedTuple):
+    """Every value but these: right for names that are registered later, too."""
+
+    names: tuple[str, ...]
+
+    def __contains__(self, value: object) -> bool:
+        return value not in self.names
+
+    def among(self, choices: Sequence[str]) -> tuple[str, ...]:
+        """Those of some choices that it allows."""
+        return tuple(name for name in choices if name in self)
+
+
+def but(*names: str) -> But:
+    """Every value of a knob but these."""
+    return But(names)
+
+
+Allowed = tuple[str, ...] | range | But  # values of another knob with which one is read
 
 
 class Knob(NamedTuple):
@@ -43,7 +63,9 @@ class Knob(NamedTuple):
     default: Any
     help: str
     traced: bool
-    choices: tuple[str, ...] = ()
+    family: str = ""  # the heading below which it stands
+    listed: tuple[str, ...] = ()  # the choices, where the declaration lists them
+    registered: bool = False  # whether the choices are names in the register
     item: Any = int  # what a tuple holds: int, or str of which order and repetition do not count
     check: Callable[[str], Any] | None = None  # of a free text: raises ConfigError
     allowed: str = ""  # what a free text may be, in words
@@ -52,24 +74,50 @@ class Knob(NamedTuple):
     above: float | None = None  # every value must be greater
     below: float | None = None  # every value must be smaller
     pair: bool = False  # a tuple of one or two: height and width
+    by_model: bool = False  # whether it is read by the models alone that say so
+    model_values: tuple[str, ...] = ()  # values that a model must say it has
     used_with: Mapping[str, Allowed] = types.MappingProxyType({})
     only_with: Mapping[str, Mapping[str, Allowed]] = types.MappingProxyType({})  # by value
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values of a knob that takes one of a few texts; none for any other."""
+        return register.names(self.name) if self.registered else self.listed
 
-def make_knobs(config: type) -> dict[str, Knob]:
-    """One knob a field of a dataclass, by name."""
-    hints = typing.get_type_hints(config)
+
+def make_knobs(family: type) -> dict[str, Knob]:
+    """One knob a field that the dataclass itself declares, by name."""
+    hints = typing.get_type_hints(family)
     knobs = {}
-    for field in dataclasses.fields(config):
-        hint, choices, item = hints[field.name], (), int
+    for field in dataclasses.fields(family):
+        if field.name not in vars(family)["__annotations__"]:
+            continue
+        hint, listed, item = hints[field.name], (), int
         if typing.get_origin(hint) is Literal:
-            hint, choices = str, typing.get_args(hint)
+            hint, listed = str, typing.get_args(hint)
         if typing.get_origin(hint) is tuple:
             hint, item = tuple, typing.get_args(hint)[0]
         knobs[field.name] = Knob(
-            field.name, hint, field.default, choices=choices, item=item, **field.metadata
+            field.name,
+            hint,
+            field.default,
+            family=family.__name__,
+            listed=listed,
+            item=item,
+            **field.metadata,
         )
     return knobs
+
+
+def join(families: Sequence[type]) -> dict[str, Knob]:
+    """The knobs of all families. Raises TypeError where two declare one name."""
+    joined: dict[str, Knob] = {}
+    for family in families:
+        for name, knob in make_knobs(family).items():
+            if name in joined:
+                raise TypeError(f"{joined[name].family} and {family.__name__} declare {name}")
+            joined[name] = knob
+    return joined
 
 
 def describe_allowed(knob: Knob) -> str:

@@ -40,7 +40,7 @@ def measure_last_layer(
     model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
 ) -> dict[str, Array]:
     """The correlation of weights and features; nothing where the logits are not linear in them."""
-    if model.observe is None:
+    if model.observe is None or model.roles.logits is None:
         return {}
-    kernel = models.find_kernel(params, "logits")
+    kernel = models.find_parameter(params, model.roles.logits)
     return {"fc_correlation": correlate_weights(kernel, observed.sums, observed.counts)}

@@ -10,8 +10,10 @@ from flax import linen as nn
 from jax import Array
 
 from cnnjax.config import layouts
+from cnnjax.config import models as rows
 from cnnjax.config.config import Config
-from cnnjax.networks import layers, modules
+from cnnjax.networks import convolution, count, modules
+from cnnjax.networks.facts import Roles
 from cnnjax.ops import precision, whitening
 
 Params = Any  # a tree of float32 arrays, one branch a layer
@@ -26,12 +28,14 @@ class Model(NamedTuple):
     `apply(params, stats, images, key)` gives logits and new statistics. With a key it trains
     (dropout, batch statistics, random pooling); with None it evaluates, and changes nothing.
     `observe(params, stats, images)` evaluates too and gives logits and what the layer of the logits
-    sees [N, features]; None where the logits are not linear in anything.
+    sees [N, features]; None where the logits are not linear in anything. `roles` say what the
+    parameters are for.
     """
 
     init: Callable[[Array], tuple[Params, Stats]]
     apply: Callable[[Params, Stats, Array, Array | None], tuple[Array, Stats]]
-    observe: Callable[[Params, Stats, Array], tuple[Array, Array]] | None = None
+    observe: Callable[[Params, Stats, Array], tuple[Array, Array]] | None
+    roles: Roles
 
 
 def probabilities(logits: Array, temperature: float = 1.0) -> Array:
@@ -42,13 +46,23 @@ def probabilities(logits: Array, temperature: float = 1.0) -> Array:
     return jax.nn.softmax(logits / temperature, axis=-1)
 
 
-MODELS: dict[str, Callable[..., nn.Module]] = {
-    **dict.fromkeys(layouts.LAYOUTS, modules.CNN),
-    **dict.fromkeys(layouts.RESNETS, modules.ResNet),
-    "mlp": modules.Dense,
-    "mnist1d_mlp": modules.Dense,
-    "logistic": modules.Dense,
-}  # besides: the twins, which `cost.find_network` turns into one of these
+# By what a model lays out.
+MODULES: dict[type, Callable[..., nn.Module]] = {
+    tuple: modules.CNN,
+    layouts.ResNet: modules.ResNet,
+    layouts.Dense: modules.Dense,
+}
+
+
+def make_module(config: Config, num_classes: int, platform: str) -> nn.Module:
+    """The network of a run as a Linen module: its model's own, or what its layers make.
+
+    One that is not ours has its own arithmetic, whatever the platform.
+    """
+    network = rows.lay_out(config, num_classes)
+    if isinstance(network, nn.Module):
+        return network
+    return MODULES[type(network)](config, num_classes, platform)
 
 
 def input_shape(config: Config, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -73,9 +87,9 @@ def find_filters(config: Config, images: np.ndarray, mean: Any, std: Any) -> np.
     """
     if config.first_layer != "whitened":
         return None
-    spec = layouts.LAYOUTS[config.model](config, 1)[0]
+    spec = rows.lay_out(config, 1)[0]
     assert isinstance(spec, layouts.Conv)
-    layer = layers.make_conv(config, spec, spec.stride, "conv_1", SHAPES_ONLY, whitened=True)
+    layer = convolution.make_conv(config, spec, spec.stride, "conv_1", SHAPES_ONLY, whitened=True)
 
     def standardised() -> Iterator[np.ndarray]:
         enough = images[: whitening.ENOUGH]
@@ -87,32 +101,38 @@ def find_filters(config: Config, images: np.ndarray, mean: Any, std: Any) -> np.
     return whitening.make_filters(standardised(), layer.kernel_size, config.dilation, count)
 
 
-def set_filters(stats: Stats, filters: np.ndarray | None) -> Stats:
+def set_filters(stats: Stats, filters: np.ndarray | None, roles: Roles) -> Stats:
     """The statistics with these whitening kernels, if any, for those the first layer began with."""
-    return stats if filters is None else {**stats, "conv_1": {"kernel": jnp.asarray(filters)}}
+    return stats if filters is None else {**stats, roles.first: {"kernel": jnp.asarray(filters)}}
 
 
-def find_kernel(params: Params, layer: str) -> Array:
-    """The kernel of the layer of that name, wherever it lies."""
-    leaves = jax.tree_util.tree_leaves_with_path(params)
-    (kernel,) = [
-        leaf for path, leaf in leaves if [key.key for key in path][-2:] == [layer, "kernel"]
-    ]
-    return kernel
+def find_parameter(params: Params, path: str) -> Array:
+    """The parameter of a path, such as head/logits/kernel."""
+    return count.flatten(params)[path]
 
 
-def scale_kernels(params: Params, gain: Array) -> Params:
-    """The kernels of all layers but the logits, times a gain; all else as it is.
-
-    Of a separable convolution the second half alone, so that the gain counts once a layer.
-    """
+def scale_kernels(params: Params, gain: Array, roles: Roles) -> Params:
+    """The kernels of all layers below an activation, times a gain; all else as it is."""
 
     def scale(path: tuple, leaf: Array) -> Array:
-        names = [str(key.key) for key in path]
-        scaled = leaf.ndim > 1 and not {"logits", "depthwise"} & set(names)
-        return leaf * gain.astype(leaf.dtype) if scaled else leaf
+        return leaf * gain.astype(leaf.dtype) if count.name_of(path) in roles.scaled else leaf
 
     return jax.tree_util.tree_map_with_path(scale, params)
+
+
+def read(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> count.Network:
+    """What a run's network is made of, for images [H, W, C].
+
+    Raises ValueError where it does not fit them, or does not give logits.
+    """
+    module = make_module(config, num_classes, SHAPES_ONLY)
+    network = count.read(module, input_shape(config, image_shape))
+    if network.output_shape != (num_classes,):
+        raise ValueError(
+            f"{type(module).__name__} gives {list(network.output_shape)} for an image, not logits"
+            f" of {num_classes} classes"
+        )
+    return network
 
 
 def make_model(
@@ -120,10 +140,12 @@ def make_model(
 ) -> Model:
     """The network of a run for images [H, W, C], as pure functions.
 
-    `platform` is the JAX back end whose arithmetic it uses. `init` raises
+    `platform` is the JAX back end whose arithmetic it uses. Raises
     ValueError, naming the layer, where a kernel or a pooling does not fit its map.
     """
-    module = MODELS[config.model](config, num_classes, platform)
+    module = make_module(config, num_classes, platform)
+    roles = read(config, image_shape, num_classes).roles
+    last = None if roles.logits is None else roles.logits.rpartition("/")[0]
 
     def see(images: Array) -> Array:
         return precision.round_to(config.dtype, resize(config, images), platform)
@@ -158,7 +180,7 @@ def make_model(
         seen: list[Array] = []
 
         def record(next_function: Any, args: Any, kwargs: Any, context: Any) -> Any:
-            if context.module.name == "logits" and context.method_name == "__call__":
+            if "/".join(context.module.path) == last and context.method_name == "__call__":
                 seen.append(args[0])
             return next_function(*args, **kwargs)
 
@@ -166,5 +188,4 @@ def make_model(
             logits, _ = apply(params, stats, images, None)
         return logits, jnp.asarray(seen[0], jnp.float32)
 
-    linear = config.logits == "linear" and config.model != "all_cnn_c"
-    return Model(init, apply, observe if linear else None)
+    return Model(init, apply, observe if last is not None else None, roles)

@@ -11,8 +11,9 @@ from flax import linen as nn
 from jax import Array
 
 from cnnjax.config import layouts
+from cnnjax.config import models as rows
 from cnnjax.config.config import Config
-from cnnjax.networks import layers, norms
+from cnnjax.networks import convolution, layers, norms
 from cnnjax.ops import padding
 
 
@@ -75,7 +76,7 @@ class CNN(nn.Module):
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
         config = self.config
-        layout = layouts.LAYOUTS[config.model](config, self.num_classes)
+        layout = rows.lay_out(config, self.num_classes)
         number = 0
         for layer, following in zip(layout, (*layout[1:], None), strict=True):
             if isinstance(layer, layouts.Conv):
@@ -84,7 +85,7 @@ class CNN(nn.Module):
                 shift = layouts.pool_shift(config) if strided else 1
                 stride = layer.stride * shift
                 whitened = number == 1 and config.first_layer == "whitened"
-                conv = layers.make_conv(
+                conv = convolution.make_conv(
                     config, layer, stride, f"conv_{number}", self.platform, whitened=whitened
                 )  # fmt: skip
                 maps = conv(maps)
@@ -177,16 +178,16 @@ def cut(
 def make_conv(
     config: Config, features: int, cells: int, stride: int, name: str, platform: str,
     border: str = "",
-) -> layers.Conv:  # fmt: skip
+) -> convolution.Conv:  # fmt: skip
     """A convolution of a residual network; no bias below a norm, which has one."""
     spec = layouts.Conv(layouts.scale_width(config, features), (cells,))
-    return layers.make_conv(
+    return convolution.make_conv(
         config, spec, stride, f"conv_{name}", platform, use_bias=config.norm == "none",
         padding=border,
     )  # fmt: skip
 
 
-def convolve(conv: layers.Conv, maps: Array, train: bool) -> Array:
+def convolve(conv: convolution.Conv, maps: Array, train: bool) -> Array:
     """A convolution and its norm, without the activation."""
     name = str(conv.name).replace("conv", "norm")
     return norms.normalise(conv.config, conv(maps), train, name)
@@ -204,7 +205,7 @@ class ResNet(nn.Module):
 
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
-        config, plan = self.config, layouts.RESNETS[self.config.model]
+        config, plan = self.config, rows.lay_out(self.config, self.num_classes)
         small = config.stem == "small"
         shift = layouts.pool_shift(config) if config.pool == "stride" else 1
         cells, stride = (3, 1) if small else (7, 2 * shift)

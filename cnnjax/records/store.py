@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import heapq
 import json
 import pathlib
 from collections.abc import Iterator, Mapping
@@ -51,7 +52,7 @@ def arm_key(config: Mapping[str, Any]) -> str:
     knob is older than the others and does not count.
     """
     known = {name: value for name, value in config.items() if name in KNOBS}
-    values = fill_in(known)
+    values = known if len(known) == len(KNOBS) else fill_in(known)
     return json.dumps({**values, "seed": None}, sort_keys=True)
 
 
@@ -94,5 +95,15 @@ def load_records(runs: pathlib.Path) -> Iterator[Record]:
     for path in sorted((runs / "records").glob("*/record.json")):
         with contextlib.suppress(ValueError):
             record = load_record(runs, path.parent.name)
+            if record is not None:
+                yield record
+
+
+def load_newest(runs: pathlib.Path, count: int) -> Iterator[Record]:
+    """The newest records of this schema in `runs`, as many, by when their folders were written."""
+    folders = {path: path.stat().st_mtime for path in (runs / "records").glob("*")}
+    for folder in heapq.nlargest(count, folders, key=lambda folder: folders[folder]):
+        with contextlib.suppress(ValueError):
+            record = load_record(runs, folder.name)
             if record is not None:
                 yield record

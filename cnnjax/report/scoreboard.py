@@ -10,6 +10,7 @@ import matplotlib
 
 from cnnjax.records.atomic import write_json, write_text
 from cnnjax.report import figures, folders, page, tables, text
+from cnnjax.report.drawing import STYLE, Drawing
 from cnnjax.study import decision, metrics, statistics
 from cnnjax.study.claims import Study
 from cnnjax.study.judge import Judgement, verdict_of
@@ -92,7 +93,7 @@ def list_study(
     return rows
 
 
-def draw(heads: Sequence[dict[str, Any]]) -> dict[str, figures.Drawing]:
+def draw(heads: Sequence[dict[str, Any]]) -> dict[str, Drawing]:
     """The headline comparisons whose scores are shares, on one axis."""
     shares = [
         {**row, "metric": "test_accuracy", "a": f"{row['claim']}: {row['a']}"}
@@ -101,7 +102,7 @@ def draw(heads: Sequence[dict[str, Any]]) -> dict[str, figures.Drawing]:
     ]
     if not shares:
         return {}
-    with matplotlib.rc_context(figures.STYLE):
+    with matplotlib.rc_context(STYLE):
         return {"effects": figures.draw_differences(shares)}
 
 

@@ -9,15 +9,16 @@ from collections.abc import Callable, Sequence
 from cnnjax.config.config import Config
 from cnnjax.records import archive
 from cnnjax.records.store import Record
-from cnnjax.study import claims, tuning
+from cnnjax.study.arms import make_lanes, make_tuning_lanes
 from cnnjax.study.claims import Study
+from cnnjax.study.tuning import choose_settings
 
 Wanted = Callable[[Sequence[Record]], Sequence[Config]]
 
 
 def match(lanes: Sequence[Config], records: Sequence[Record]) -> dict[Config, Record]:
     """The newest record of each lane that has one."""
-    found = archive.find_lanes(lanes, records)
+    found = archive.find_lanes(lanes, records) if lanes and records else {}
     return {lane: candidates[-1] for lane, candidates in found.items() if candidates}
 
 
@@ -33,18 +34,18 @@ def fixed(lanes: Sequence[Config]) -> Wanted:
 
 def of_study(study: Study, base: Config, num_seeds: int) -> Wanted:
     """Every setting of a study's tuning, and then each arm's seeds in the setting that won."""
-    tried = fixed(claims.make_tuning_lanes(study, base))
+    tried = fixed(make_tuning_lanes(study, base))
 
     def wanted(records: Sequence[Record]) -> Sequence[Config]:
         if lacking := tried(records):
             return lacking
         chosen, _ = choose(study, base, records)
-        return fixed(claims.make_lanes(chosen, base, num_seeds))(records)
+        return fixed(make_lanes(chosen, base, num_seeds))(records)
 
     return wanted
 
 
 def choose(study: Study, base: Config, records: Sequence[Record]) -> tuple[Study, list[str]]:
     """The study with each arm's setting, and what a reader should know of the choice."""
-    lanes = claims.make_tuning_lanes(study, base)
-    return tuning.choose_settings(study, base, match(lanes, records))
+    lanes = make_tuning_lanes(study, base)
+    return choose_settings(study, base, match(lanes, records))

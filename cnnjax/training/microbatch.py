@@ -24,6 +24,8 @@ def count_pieces(structure: Config, image_shape: tuple[int, int, int], num_class
     if structure.norm == "batch":
         return 1
     measured = cost.measure(structure, image_shape, num_classes)
+    if measured.mixes_batch:
+        return 1
     enough = max(CACHE_BYTES, 4 * measured.parameters)
     size = structure.batch_size
     while size % 2 == 0 and size * measured.activation_bytes > enough:

@@ -1,6 +1,6 @@
 """Learning-rate schedule and optax chain of a run, with every number traced."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import jax
 import optax
@@ -8,73 +8,89 @@ from jax import Array
 from optax import contrib
 
 from cnnjax.config.config import Config
+from cnnjax.networks import count
+from cnnjax.networks.facts import Roles
 
 Numbers = Mapping[str, Array]  # the traced fields of a Config, as scalars
-MakeOptimizer = Callable[[Numbers, optax.Schedule], optax.GradientTransformation]
+Mask = Callable[[optax.Params], optax.Params]  # true where a parameter is meant, false elsewhere
+MakeOptimizer = Callable[[Numbers, optax.Schedule, Mask], optax.GradientTransformation]
 
 
-def kernels_only(params: optax.Params) -> optax.Params:
-    """True for kernels and False for biases, norms and blends, in the shape of `params`."""
-    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+def make_mask(paths: Collection[str]) -> Mask:
+    """True for the parameters of these paths, False for all others."""
+
+    def mask(params: optax.Params) -> optax.Params:
+        return jax.tree_util.tree_map_with_path(
+            lambda path, leaf: count.name_of(path) in paths, params
+        )
+
+    return mask
 
 
 def decayed(
     *directions: optax.GradientTransformation,
     numbers: Numbers,
     schedule: optax.Schedule,
+    kernels: Mask,
     last: optax.GradientTransformation | None = None,
 ) -> optax.GradientTransformation:
     """Direction, decoupled weight decay of kernels (Loshchilov and Hutter 2019), learning rate."""
-    decay = optax.add_decayed_weights(numbers["weight_decay"], kernels_only)
+    decay = optax.add_decayed_weights(numbers["weight_decay"], kernels)
     final = [last] if last else []
     return optax.chain(*directions, decay, *final, optax.scale_by_learning_rate(schedule))
 
 
-def sgd(numbers: Numbers, schedule: optax.Schedule) -> optax.GradientTransformation:
+def sgd(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.GradientTransformation:
     """The gradient itself."""
-    return decayed(numbers=numbers, schedule=schedule)
+    return decayed(numbers=numbers, schedule=schedule, kernels=kernels)
 
 
-def momentum(numbers: Numbers, schedule: optax.Schedule) -> optax.GradientTransformation:
+def momentum(
+    numbers: Numbers, schedule: optax.Schedule, kernels: Mask
+) -> optax.GradientTransformation:
     """A decaying sum of gradients (Polyak 1964)."""
-    return decayed(optax.trace(numbers["momentum"]), numbers=numbers, schedule=schedule)
+    trace = optax.trace(numbers["momentum"])
+    return decayed(trace, numbers=numbers, schedule=schedule, kernels=kernels)
 
 
-def nesterov(numbers: Numbers, schedule: optax.Schedule) -> optax.GradientTransformation:
+def nesterov(
+    numbers: Numbers, schedule: optax.Schedule, kernels: Mask
+) -> optax.GradientTransformation:
     """Momentum that looks one step ahead (Sutskever et al. 2013)."""
     trace = optax.trace(numbers["momentum"], nesterov=True)
-    return decayed(trace, numbers=numbers, schedule=schedule)
+    return decayed(trace, numbers=numbers, schedule=schedule, kernels=kernels)
 
 
-def adam(numbers: Numbers, schedule: optax.Schedule) -> optax.GradientTransformation:
+def adam(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.GradientTransformation:
     """Mean over root mean square of gradients (Kingma and Ba 2015); adamw where it may decay."""
-    return decayed(optax.scale_by_adam(), numbers=numbers, schedule=schedule)
+    return decayed(optax.scale_by_adam(), numbers=numbers, schedule=schedule, kernels=kernels)
 
 
-def lion(numbers: Numbers, schedule: optax.Schedule) -> optax.GradientTransformation:
+def lion(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.GradientTransformation:
     """The sign of a momentum (Chen et al. 2023)."""
-    return decayed(optax.scale_by_lion(), numbers=numbers, schedule=schedule)
+    return decayed(optax.scale_by_lion(), numbers=numbers, schedule=schedule, kernels=kernels)
 
 
-def lamb(numbers: Numbers, schedule: optax.Schedule) -> optax.GradientTransformation:
+def lamb(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.GradientTransformation:
     """Adam scaled layer by layer to the norm of the weights (You et al. 2020)."""
     return decayed(
-        optax.scale_by_adam(eps=1e-6), numbers=numbers, schedule=schedule,
+        optax.scale_by_adam(eps=1e-6), numbers=numbers, schedule=schedule, kernels=kernels,
         last=optax.scale_by_trust_ratio(),
     )  # fmt: skip
 
 
-def muon(numbers: Numbers, schedule: optax.Schedule) -> optax.GradientTransformation:
+def muon(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.GradientTransformation:
     """Orthogonalised momentum for kernels, NAdam for the rest (Jordan et al. 2024)."""
 
     def dimensions(params: optax.Params) -> optax.Params:
         return jax.tree.map(
-            lambda leaf: (
+            lambda leaf, is_kernel: (
                 contrib.MuonDimensionNumbers(tuple(range(leaf.ndim - 1)), leaf.ndim - 1)
-                if leaf.ndim > 1
+                if is_kernel
                 else None
             ),
             params,
+            kernels(params),
         )
 
     return contrib.muon(
@@ -134,21 +150,22 @@ def make_schedule(structure: Config, numbers: Numbers) -> optax.Schedule:
     return lambda step: numbers["learning_rate"] * share(step)
 
 
-def label_frozen(params: optax.Params) -> optax.Params:
-    """'frozen' for the parameters of convolutions and 'free' for all others."""
+def make_optimizer(
+    structure: Config, numbers: Numbers, roles: Roles
+) -> optax.GradientTransformation:
+    """The update rule of a run: clipping of the whole gradient, direction, decay, rate.
 
-    def label(path: tuple, leaf: Array) -> str:
-        names = [str(key.key) for key in path]
-        return "frozen" if any(name.startswith("conv_") for name in names) else "free"
-
-    return jax.tree_util.tree_map_with_path(label, params)
-
-
-def make_optimizer(structure: Config, numbers: Numbers) -> optax.GradientTransformation:
-    """The update rule of a run: clipping of the whole gradient, direction, decay, rate."""
-    optimizer = OPTIMIZERS[structure.optimizer](numbers, make_schedule(structure, numbers))
+    `roles` say which parameters are kernels, and which those of convolutions.
+    """
+    kernels, schedule = make_mask(roles.kernels), make_schedule(structure, numbers)
+    optimizer = OPTIMIZERS[structure.optimizer](numbers, schedule, kernels)
     if structure.clip_norm:
         optimizer = optax.chain(optax.clip_by_global_norm(structure.clip_norm), optimizer)
     if structure.freeze == "none":
         return optimizer
-    return optax.multi_transform({"free": optimizer, "frozen": optax.set_to_zero()}, label_frozen)
+    frozen = make_mask(roles.convolutions)
+
+    def label(params: optax.Params) -> optax.Params:
+        return jax.tree.map(lambda held: "frozen" if held else "free", frozen(params))
+
+    return optax.multi_transform({"free": optimizer, "frozen": optax.set_to_zero()}, label)

@@ -116,7 +116,7 @@ def make_program(
     Its gradients are summed over `num_pieces` pieces of each batch, by the devices of a mesh
     `axis` if one is named; how many there are changes the last bits of a run, the axis does not.
     `platform` is the JAX back end whose arithmetic it uses.
-    `init` raises ValueError, naming the layer, where the network does not fit the images.
+    Raises ValueError, naming the layer, where the network does not fit the images.
     """
     network = cost.find_network(structure, spec.image_shape, spec.num_classes)
     model = models.make_model(network, spec.image_shape, spec.num_classes, platform)
@@ -138,16 +138,16 @@ def make_program(
 
     def init(numbers: optimizers.Numbers) -> State:
         params, batch_stats = model.init(run_key(numbers, INIT))
-        params = models.scale_kernels(params, numbers["init_gain"])
-        batch_stats = models.set_filters(batch_stats, spec.filters)
-        opt_state = optimizers.make_optimizer(structure, numbers).init(params)
+        params = models.scale_kernels(params, numbers["init_gain"], model.roles)
+        batch_stats = models.set_filters(batch_stats, spec.filters, model.roles)
+        opt_state = optimizers.make_optimizer(structure, numbers, model.roles).init(params)
         ema = Average(params, batch_stats) if structure.ema_decay else None
         return State(params, batch_stats, ema, opt_state, jnp.zeros((), jnp.int32))
 
     def advance(
         numbers: optimizers.Numbers, state: State, data: TrainData, num_steps: int
     ) -> tuple[State, TrainScores]:
-        optimizer = optimizers.make_optimizer(structure, numbers)
+        optimizer = optimizers.make_optimizer(structure, numbers, model.roles)
         all_labels = data.labels
         if structure.shuffle_labels:
             all_labels = jax.random.permutation(run_key(numbers, LABELS), all_labels)

@@ -13,7 +13,7 @@ from jax.sharding import PartitionSpec
 
 from cnnjax.config.config import Config
 from cnnjax.data.dataset import Dataset
-from cnnjax.networks import cost, layers, models, norms
+from cnnjax.networks import convolution, cost, count, models, norms
 from cnnjax.ops import conv
 from cnnjax.sweep import placement
 
@@ -48,11 +48,11 @@ class LayerTime(NamedTuple):
 def find_calls(config: Config, dataset: Dataset, images: int, platform: str) -> list[Call]:
     """Every layer of the network with the input that so many images give it, on a platform."""
     shape = models.input_shape(config, dataset.train.images.shape[1:])  # pyright: ignore[reportArgumentType]
-    module, found = models.MODELS[config.model](config, dataset.num_classes, platform), []
+    module, found = models.make_module(config, dataset.num_classes, platform), []
 
     def record(next_function: Any, args: Any, kwargs: Any, context: Any) -> Any:
         output, layer = next_function(*args, **kwargs), context.module
-        if context.method_name == "__call__" and isinstance(layer, (*cost.COUNTED, *NORMS)):
+        if context.method_name == "__call__" and isinstance(layer, (*count.OWN, *NORMS)):
             maps = jax.ShapeDtypeStruct(args[0].shape, args[0].dtype)
             unbound = layer.clone(parent=None)
             found.append(Call(layer.path, unbound, maps, args[1:], tuple(output.shape[1:])))
@@ -95,12 +95,12 @@ def profile(config: Config, dataset: Dataset) -> list[LayerTime]:
 def find_form(config: Config, call: Call) -> str:
     """How this platform computes a convolution; empty for other layers."""
     layer = call.layer
-    if not isinstance(layer, layers.Conv) or config.conv != "standard":
+    if not isinstance(layer, convolution.Conv) or config.conv != "standard":
         return ""
     if config.conv_form != "auto" or jax.default_backend() != "cpu":
         return "native" if config.conv_form == "auto" else config.conv_form
     shape, window = call.maps.shape, layer.kernel_size
-    explicit = layers.as_pair(config.pad)
+    explicit = convolution.as_pair(config.pad)
     pads = conv.find_pads(shape, window, layer.stride, layer.padding, explicit, config.dilation)
     kernel = (*window, shape[-1] // layer.groups, layer.count_features(shape[-1]))
     return conv.choose_form(
@@ -240,19 +240,17 @@ def draw_roofline(times: list[LayerTime], peak: float, bandwidth: float) -> str:
     import numpy as np
     from matplotlib import figure
 
-    from cnnjax.report import figures
+    from cnnjax.report.drawing import INK, LINE_COLORS, STYLE, Drawing, render_svg
 
     shown = [layer for layer in times if layer.flops]
-    with matplotlib.rc_context(figures.STYLE):
+    with matplotlib.rc_context(STYLE):
         drawing = figure.Figure(figsize=(7.2, 4.4), layout="constrained")
         axes = drawing.subplots()
         intensity = [layer.flops / layer.bytes for layer in shown]
         wide = np.geomspace(min(0.5, *intensity) / 2, max(peak / bandwidth, *intensity) * 2, 200)
         roof = np.minimum(peak, bandwidth * wide) / 1e9
-        axes.loglog(wide, roof, color=figures.INK, lw=1.2)
-        for layer, across, color in zip(
-            shown, intensity, figures.LINE_COLORS * len(shown), strict=False
-        ):
+        axes.loglog(wide, roof, color=INK, lw=1.2)
+        for layer, across, color in zip(shown, intensity, LINE_COLORS * len(shown), strict=False):
             rate = layer.flops / layer.forward / 1e9
             axes.plot(across, rate, "o", color=color, ms=7)
             axes.annotate(
@@ -265,4 +263,4 @@ def draw_roofline(times: list[LayerTime], peak: float, bandwidth: float) -> str:
         alt = f"Roofline: {peak / 1e9:.0f} GFLOP/s and {bandwidth / 1e9:.0f} GB/s; " + ", ".join(
             f"{layer.name} {layer.flops / layer.forward / 1e9:.0f}" for layer in shown
         )
-        return figures.render_svg(figures.Drawing(drawing, alt))
+        return render_svg(Drawing(drawing, alt))

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from cnnjax.config.config import WINDOWS, Config
+from cnnjax.config.config import KNOBS, Config, make_config
+from cnnjax.config.layers import WINDOWED
 from cnnjax.networks import cost
 from cnnjax.ops import conv
 from experiments.checks import Outcome, decide
@@ -160,8 +161,10 @@ def check_pool_shrinks() -> Outcome:
 
     without = measure(Config(pool="none"))
     poolings = [
-        measure(Config(pool=pool, pool_size=size, pool_padding=padding, pool_every=1))
-        for pool in WINDOWS
+        measure(
+            make_config({"pool": pool, "pool_size": size, "pool_padding": padding, "pool_every": 1})
+        )
+        for pool in WINDOWED.among(KNOBS["pool"].choices)
         for size in (2, 3)
         for padding in ("VALID", "SAME")
     ]

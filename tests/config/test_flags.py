@@ -188,3 +188,16 @@ def test_more_seeds_than_anyone_needs_are_one_line(call):
     assert run.returncode == 2 and run.stdout == ""
     (line,) = run.stderr.strip().splitlines()
     assert "seeds" in line and "10000" in line
+
+
+def test_the_help_has_a_heading_a_family(capsys):
+    with pytest.raises(SystemExit):
+        parse("--help")
+    lines = capsys.readouterr().out.splitlines()
+    heads = [line for line in lines if line and not line.startswith(" ") and ": " in line]
+    assert [head.partition(":")[0] for head in heads] == [
+        "Data", "Network", "Layers", "Training", "Augmentation", "Execution"
+    ]  # fmt: skip
+    assert max(map(len, lines)) <= 100
+    start = lines.index(next(head for head in heads if head.startswith("Augmentation")))
+    assert lines[start + 2].startswith("  --flip  (true | false; default: false)")

@@ -169,8 +169,9 @@ def test_frozen_residual_networks_keep_their_shortcuts_and_train_their_norms(dig
 
 
 def test_initial_gain_scales_kernels_below_activations_alone(tiny):
-    params, _ = here.make_model(tiny, (8, 8, 1), 10).init(jax.random.key(0))
-    scaled = models.scale_kernels(params, np.float32(2.0))
+    model = here.make_model(tiny, (8, 8, 1), 10)
+    params, _ = model.init(jax.random.key(0))
+    scaled = models.scale_kernels(params, np.float32(2.0), model.roles)
     for (path, before), after in zip(
         jax.tree.leaves_with_path(params), jax.tree.leaves(scaled), strict=True
     ):

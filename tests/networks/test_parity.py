@@ -9,7 +9,6 @@ import pytest
 from cnnjax.config.config import Config, make_config, numbers_of
 from cnnjax.networks import cost, layers, norms
 from cnnjax.ops import activation, pool
-from cnnjax.training import optimizers
 from experiments.benchmark import flax, pytorch
 from tests import here
 
@@ -232,7 +231,7 @@ def test_optimisers(name, make):
     decay = {"weight_decay": 0.3} if name == "adamw" else {}
     config = Config(optimizer=name, schedule="constant", learning_rate=0.1, **decay)
     numbers = {key: jnp.asarray(value) for key, value in numbers_of(config).items()}
-    ours = optimizers.make_optimizer(config, numbers)
+    ours = here.make_optimizer(config, numbers)
     params = {"kernel": jnp.asarray(start)}
     state = ours.init(params)
     for grad in grads:

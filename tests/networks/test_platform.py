@@ -39,7 +39,7 @@ def test_no_platform_has_a_default():
             assert parameters["platform"].default is inspect.Parameter.empty, name
     assert {
         "cnnjax.ops.conv.conv2d", "cnnjax.ops.pool.blur_pool", "cnnjax.ops.precision.round_to",
-        "cnnjax.networks.layers.Conv", "cnnjax.networks.layers.make_dense",
+        "cnnjax.networks.convolution.Conv", "cnnjax.networks.layers.make_dense",
         "cnnjax.networks.modules.ResNet",
         "cnnjax.networks.models.make_model", "cnnjax.training.program.make_program",
         "cnnjax.sweep.placement.count_chunk",

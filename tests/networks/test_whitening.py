@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cnnjax.config import layouts
+from cnnjax.config import models as rows
 from cnnjax.config.config import Config, make_config
 from cnnjax.networks import models
 from cnnjax.ops import whitening
@@ -99,7 +100,7 @@ def test_every_layout_can_begin_with_it(model):
     network = here.make_model(config, (8, 8, 3), 10)
     stats = jax.eval_shape(network.init, jax.random.key(0))[1]
     assert filters is not None and stats["conv_1"]["kernel"].shape == filters.shape
-    first = layouts.LAYOUTS[model](config, 10)[0]
+    first = rows.lay_out(config, 10)[0]
     assert isinstance(first, layouts.Conv) and filters.shape[-1] == first.features
 
 

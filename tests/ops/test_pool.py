@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from cnnjax.config.config import KNOBS, WINDOWS
+from cnnjax.config.config import KNOBS
+from cnnjax.config.layers import WINDOWED
 from cnnjax.ops import pool
 from tests import here, reference
 
@@ -105,7 +106,7 @@ def call(name, key=None):
     return lambda x: pool.POOLS[name](x, 3, 2, "SAME", *extra)
 
 
-@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("name", pool.POOLS)
 def test_gradients_by_finite_differences_in_float64(name):
     with jax.enable_x64(True):
         maps = jnp.asarray(draw((5, 4)), jnp.float64)
@@ -130,13 +131,13 @@ def test_each_cell_of_a_maximum_gets_the_gradients_of_the_windows_it_is_largest_
     np.testing.assert_allclose(pull(grads)[0], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("name", pool.POOLS)
 def test_gradients_are_finite_on_a_map_of_zeros(name):
     gradient = jax.grad(lambda x: call(name)(x).sum())(jnp.zeros((1, 4, 4, 1)))
     assert np.isfinite(gradient).all()
 
 
-@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("name", pool.POOLS)
 def test_refuses_to_leave_nothing(name):
     with pytest.raises(ValueError, match="3x3 pooling leaves nothing of a map of 2x2"):
         pool.POOLS[name](draw((2, 2)), 3, 3, "VALID", *EXTRA.get(name, ()))
@@ -170,4 +171,4 @@ def test_decimation_keeps_one_cell_of_each_window_on_the_map(shape):
 
 def test_table_has_the_choices_of_the_knob():
     assert {*pool.POOLS, "stride", "none"} == set(KNOBS["pool"].choices)
-    assert tuple(pool.POOLS) == WINDOWS
+    assert tuple(pool.POOLS) == WINDOWED.among(KNOBS["pool"].choices)

@@ -34,7 +34,7 @@ def measure(given: dict, channels: int, features: int, gain: float = 1.0) -> flo
     layer = here.make_conv(config, spec, 1, "conv_1")
     maps = np.random.default_rng(0).normal(size=(24, 10, 10, channels)).astype(np.float32)
     params = layer.init(jax.random.key(0), maps)["params"]
-    params = models.scale_kernels(params, np.float32(gain))
+    params = models.scale_kernels(params, np.float32(gain), here.KERNEL)
     return float(np.asarray(layer.apply({"params": params}, maps)).var())
 
 

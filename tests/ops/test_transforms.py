@@ -8,7 +8,6 @@ from jax import lax
 from jax.sharding import AxisType, PartitionSpec
 from jax.test_util import check_grads
 
-from cnnjax.config.config import WINDOWS
 from cnnjax.data import augment
 from cnnjax.networks import norms
 from cnnjax.ops import activation, conv, padding, pool
@@ -39,7 +38,7 @@ OPS = {
     **{f"fill {name}": lambda x, name=name: padding.fill_border(x, [(1, 2), (2, 1)], name)
        for name in padding.FILLS},
     **{f"pool {name}": lambda x, name=name: pool.POOLS[name](x, 3, 2, "SAME", *EXTRA.get(name, ()))
-       for name in WINDOWS},
+       for name in pool.POOLS},
     **activation.ACTIVATIONS,
     "response": norms.respond,
 }  # fmt: skip

@@ -65,6 +65,23 @@ def test_what_is_for_readers_does_not_count(new):
     assert provenance.code_only(new).strip('\n"') == provenance.code_only(code).strip('\n"')
 
 
+ROW = """
+@register.model("x", reads=presets.CNN, defaults={"bias": True})
+def x(config, num_classes):
+    return Dense()
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "counts"),
+    [("CNN", "MLP", False), ("True", "False", False), ('"x"', '"y"', True),
+     ("Dense()", "ResNet((16,), (1,))", True)],
+)  # fmt: skip
+def test_the_layers_of_a_model_count_and_its_defaults_stand_in_the_config(old, new, counts):
+    changed = provenance.code_only(ROW.replace(old, new)) != provenance.code_only(ROW)
+    assert changed == counts
+
+
 @pytest.mark.parametrize("new", ["structure(2, 'Help.', low=0)", "structure(1, 'Help.', low=1)"])
 def test_defaults_and_rules_of_knobs_count(new):
     assert provenance.code_only(f"x = {new}") != provenance.code_only(

@@ -7,8 +7,10 @@ import re
 import pytest
 
 from cnnjax.config.config import to_json
-from cnnjax.report import figures, page, tables, terminal, text
+from cnnjax.report import page, tables, terminal, text
+from cnnjax.report.drawing import pick_colors
 from cnnjax.study import claims, metrics
+from cnnjax.study.arms import make_base, make_lanes
 from cnnjax.study.claims import Claim, Comparison, Lead, Published, Tuning
 from tests.browser import browse, find_browser
 from tests.by_hand import AVG, GRID, MAX, SAME, STUDY, fail, judge, make_records
@@ -39,9 +41,9 @@ ALL_KINDS = STUDY._replace(
 
 
 def judge_all_kinds():
-    base = claims.make_base(ALL_KINDS, {})
+    base = make_base(ALL_KINDS, {})
     records = []
-    for record, config in zip(make_records(), claims.make_lanes(ALL_KINDS, base, 20), strict=True):
+    for record, config in zip(make_records(), make_lanes(ALL_KINDS, base, 20), strict=True):
         curve = {"strengths": [0.0, 1.0], "accuracy": [0.9, 0.5]}
         extra = {"robustness": {"salt": curve}, "auc_salt": 0.7, "initial_loss": 2.3}
         records.append(record._replace(config=to_json(config), scores={**record.scores, **extra}))
@@ -212,7 +214,7 @@ def test_numbers_are_shown_as_their_metric_wants(value, metric, signed, shown):
 
 
 def test_many_lines_have_an_order_of_colours():
-    assert len(figures.pick_colors(3)) == 3 and len({*map(tuple, figures.pick_colors(13))}) == 13
+    assert len(pick_colors(3)) == 3 and len({*map(tuple, pick_colors(13))}) == 13
 
 
 @pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")

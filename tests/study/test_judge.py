@@ -7,8 +7,9 @@ import pytest
 
 from cnnjax.measures import outcome
 from cnnjax.study import claims
-from cnnjax.study import judge as judge_lib
 from cnnjax.study.claims import Claim, Comparison, Lead, Published, Score, Slope
+from cnnjax.study.judge import verdict_of
+from cnnjax.study.questions import UNLIKE
 from tests.by_hand import (
     AVG,
     MAX,
@@ -50,8 +51,8 @@ def test_a_claim_of_two_parts_holds_where_both_do():
     claim = Claim("x", "Both.", pairs, parts=2)
     rows = judge(make_records(), STUDY._replace(claims=(claim,))).verdicts
     assert [row["role"] for row in rows] == ["part", "part"]
-    assert judge_lib.verdict_of(claim, rows) == "in part"
-    assert judge_lib.verdict_of(claim._replace(parts=1), rows[:1]) == "supported"
+    assert verdict_of(claim, rows) == "in part"
+    assert verdict_of(claim._replace(parts=1), rows[:1]) == "supported"
 
 
 def test_the_order_of_records_does_not_matter():
@@ -242,7 +243,7 @@ def test_test_images_of_unlike_data_are_never_paired():
             record.provenance["test_fingerprint"] = "other"
     apart = compare(SAME, VALID, records=records)
     assert apart["interval"] == pytest.approx(apart["interval_seeds"])
-    assert apart["image_error"] is None and judge_lib.UNLIKE in apart["warnings"]
+    assert apart["image_error"] is None and UNLIKE in apart["warnings"]
     assert compare({**MAX, **SAME}, {**AVG, **SAME}, records=records)["image_error"] > 0
 
 
@@ -254,7 +255,7 @@ def test_arms_that_train_on_unlike_data_are_paired_by_their_test_images():
         if record.config["padding"] == "VALID":
             record.provenance["data_fingerprint"] = "other"
     apart = compare(SAME, VALID, records=records)
-    assert apart["image_error"] > 0 and judge_lib.UNLIKE not in apart["warnings"]
+    assert apart["image_error"] > 0 and UNLIKE not in apart["warnings"]
 
 
 @pytest.mark.parametrize(("published", "agrees"), [(0.92, True), (0.8, False)])

@@ -7,6 +7,7 @@ import pytest
 
 from cnnjax.config.config import KNOBS, Config, numbers_of
 from cnnjax.training import optimizers
+from tests import here
 
 OPTAX = True  # see conftest.py
 
@@ -17,7 +18,7 @@ START = np.array([[3.0], [4.0]], np.float32)
 def run(config: Config, steps: int = 2) -> np.ndarray:
     """The kernel after the first `steps` of GRADS."""
     numbers = {name: jnp.asarray(value) for name, value in numbers_of(config).items()}
-    optimizer = optimizers.make_optimizer(config, numbers)
+    optimizer = here.make_optimizer(config, numbers)
     params = {"kernel": jnp.asarray(START)}
     state = optimizer.init(params)
     for grads in GRADS[:steps]:
@@ -93,7 +94,7 @@ def test_muon_steps_along_an_orthogonal_matrix():
     grads = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
     config = constant(optimizer="muon")
     numbers = {name: jnp.asarray(value) for name, value in numbers_of(config).items()}
-    optimizer = optimizers.make_optimizer(config, numbers)
+    optimizer = here.make_optimizer(config, numbers)
     params = {"kernel": jnp.ones((6, 4)), "bias": jnp.ones(4)}
     updates, _ = optimizer.update(
         {"kernel": grads, "bias": grads[0]}, optimizer.init(params), params
@@ -116,7 +117,7 @@ def test_weight_decay_is_decoupled(name):
 
 def test_weight_decay_spares_biases():
     tree = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}
-    assert optimizers.kernels_only(tree) == {"kernel": True, "bias": False}
+    assert optimizers.make_mask({"kernel"})(tree) == {"kernel": True, "bias": False}
 
 
 def test_clipping_bounds_the_norm_of_the_whole_gradient():
@@ -206,7 +207,7 @@ def test_decay_of_a_gradient_is_that_of_a_kernel_over_one_less_momentum():
     )
     assert config.weight_decay == pytest.approx(5e-3)
     numbers = {name: jnp.asarray(value) for name, value in numbers_of(config).items()}
-    optimizer = optimizers.make_optimizer(config, numbers)
+    optimizer = here.make_optimizer(config, numbers)
     params = {"kernel": jnp.asarray(START)}
     state = optimizer.init(params)
     for _ in range(steps):
@@ -223,7 +224,7 @@ def test_clipping_is_of_all_layers_together_and_leaves_small_gradients(bound):
     numbers = {name: jnp.asarray(value) for name, value in numbers_of(config).items()}
     grads = {"kernel": GRADS[0], "bias": np.array([3.0], np.float32)}
     params = {"kernel": jnp.asarray(START), "bias": jnp.zeros(1)}
-    optimizer = optimizers.make_optimizer(config, numbers)
+    optimizer = here.make_optimizer(config, numbers)
     updates, _ = optimizer.update(grads, optimizer.init(params), params)
     norm = np.sqrt(sum((own.astype(np.float64) ** 2).sum() for own in grads.values()))
     for name, own in grads.items():
@@ -236,7 +237,7 @@ def test_gradient_descent_on_a_quadratic_diverges_just_beyond_its_bound():
     for rate, converges in ((2 / 8 * 0.99, True), (2 / 8 * 1.01, False)):
         config = Config(optimizer="sgd", schedule="constant", learning_rate=rate)
         numbers = {name: jnp.asarray(value) for name, value in numbers_of(config).items()}
-        optimizer = optimizers.make_optimizer(config, numbers)
+        optimizer = here.make_optimizer(config, numbers)
         params = {"kernel": jnp.asarray(START)}
         state = optimizer.init(params)
         for _ in range(500):
