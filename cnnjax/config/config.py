@@ -150,9 +150,10 @@ def override(base: Config, overrides: Mapping[str, Any]) -> Config:
     kept = settings_of(base)
     values = fill_in({**kept, **overrides})
     for name, knob in KNOBS.items():
-        obstacle = find_obstacle(knob, values)
-        unread = obstacle is not None and obstacle[0] == UNREAD
-        if name not in overrides and (unread or name not in kept):
+        if name in overrides:
+            continue
+        obstacle = find_obstacle(knob, values) if name in kept else None
+        if name not in kept or obstacle is not None and obstacle[0] == UNREAD:
             values[name] = default_of(name, values)
     config = Config(**values)
     for name in overrides:

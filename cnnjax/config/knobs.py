@@ -157,8 +157,8 @@ def check_value(knob: Knob, value: Any) -> None:
 
 
 def _allows(knob: Knob, item: Any) -> bool:
-    if knob.choices:
-        return item in knob.choices
+    if choices := knob.choices:
+        return item in choices
     if isinstance(item, str):
         return True
     return (

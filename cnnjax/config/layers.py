@@ -3,15 +3,8 @@
 import dataclasses
 from typing import Literal
 
-from cnnjax.config.knobs import but, number, structure
+from cnnjax.config.knobs import but, choice, number, structure
 
-Pooling = Literal[
-    "max", "avg", "l2", "mixed", "stochastic", "blur", "subsample", "decimate", "stride", "none"
-]
-Activation = Literal[
-    "relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "scaled_tanh", "sigmoid", "softplus",
-    "hard_swish", "maxout", "identity",
-]  # fmt: skip
 Init = Literal[
     "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal",
     "lecun_uniform", "orthogonal", "pytorch", "dirac", "lenet5",
@@ -99,7 +92,7 @@ class Layers:
         by_model=True,
         used_with={"padding": but("VALID")},
     )
-    pool: Pooling = structure(
+    pool: str = choice(
         "max",
         "How maps shrink: maximum, mean, root of squares, learned blend of maximum and mean,"
         " random by activation, maximum then blur, LeNet-5's learned multiple of the sum plus"
@@ -171,7 +164,7 @@ class Layers:
         above=0.0,
         used_with={"norm": ("batch",)},
     )
-    activation: Activation = structure(
+    activation: str = choice(
         "relu",
         "Non-linearity after every convolution and hidden dense layer.",
         by_model=True,

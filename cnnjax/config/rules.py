@@ -85,8 +85,9 @@ def check_values(values: Mapping[str, Any]) -> None:
     """Raises ConfigError where a value is not its default and nothing reads it, and on values that
     are right alone and wrong together.
     """  # fmt: skip
+    own = models.defaults_of(values["model"])
     for name, knob in KNOBS.items():
-        if values[name] != default_of(name, values):
+        if values[name] != (default_of(name, values) if name in own else knob.default):
             check_read(knob, values)
     check_augmentation(values)
     check_training(values)

@@ -4,6 +4,8 @@ import dataclasses
 import json
 import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -24,6 +26,8 @@ def values_of(knob):
         return knob.choices
     if knob.type is bool:
         return False, True
+    if knob.item is str:
+        return (knob.default,)
     if knob.type is tuple:
         return knob.default, (1, 2) if knob.pair else (3, 5)
     if knob.type is str:
@@ -73,7 +77,8 @@ def test_a_row_names_knobs_and_values_that_there_are():
 @pytest.fixture
 def own_register(monkeypatch):
     """What a test registers is forgotten after it."""
-    monkeypatch.setitem(register.CHOICES, "model", dict(register.CHOICES["model"]))
+    for knob, known in register.CHOICES.items():
+        monkeypatch.setitem(register.CHOICES, knob, dict(known))
 
 
 def test_a_model_from_outside_has_the_knobs_that_it_says_it_reads(own_register):
@@ -127,3 +132,26 @@ def test_a_knob_is_of_one_family():
 def test_a_config_is_the_families_in_their_order():
     assert Config.__bases__ == rules.FAMILIES[::-1]
     assert [field.name for field in dataclasses.fields(Config)] == list(KNOBS)
+
+
+def test_names_are_known_without_their_home():
+    code = (
+        "import sys; from cnnjax.config import register, rules;"
+        "print(rules.KNOBS['pool'].choices[-1], *register.scan('pool')['none'].split());"
+        "print([name for name in ('jax', 'cnnjax.ops.pool') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "none Not at all.\n[]\n"
+
+
+def test_a_pooling_from_outside_has_the_knobs_of_windows(own_register):
+    @register.pooling("middle", sees=lambda size: 1)
+    def middle(maps, size, stride, padding="VALID"):
+        """Mine."""
+        return maps
+
+    assert make_config({"pool": "middle", "pool_size": 3}).pool == "middle"
+    with pytest.raises(ConfigError, match=r"choose --pool=max\|.*\|middle$"):
+        make_config({"pool": "none", "pool_size": 3})
+    with pytest.raises(ConfigError, match="--pool=max is there already"):
+        register.pooling("max")(middle)
