@@ -28,7 +28,14 @@ from cnnjax.report import folders
 from cnnjax.runs.train import describe_run as describe_run
 from cnnjax.runs.train import train_run as train_run
 from cnnjax.study import foresight, judge, timing, wanted
-from cnnjax.study.arms import make_base, make_configs, make_lanes, make_trials, make_tuning_lanes
+from cnnjax.study.arms import (
+    find_shared,
+    make_base,
+    make_configs,
+    make_lanes,
+    make_trials,
+    make_tuning_lanes,
+)
 from cnnjax.study.claims import Study, varied_knobs
 from cnnjax.study.foresight import Outlook
 from cnnjax.study.judge import Judgement
@@ -122,7 +129,7 @@ def list_network_notes(configs: Sequence[Config], infos: Mapping[Request, Info])
 def look_ahead(checked: Checked, given: Mapping[str, Any], options: Options) -> Prospect:
     """What a study would run under and could show; prepares no data and trains nothing."""
     study, base = checked.study, checked.base
-    sources = {"command line": given, "study": {"draw": "auto", **study.base}}
+    sources = {"command line": given, "study": find_shared(study)}
     varied = varied_knobs(study)
     choices = [own for own in explain.explain(base, sources) if own.name not in varied]
     lane = next(iter(make_configs(study, base).values()))

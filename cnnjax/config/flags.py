@@ -224,7 +224,7 @@ def _describe_flag(flag: flags.Flag) -> list[str]:
     help = (flag.help or "").removeprefix(f"<{kind}>: ")  # absl repeats the choices there
     if flag.boolean:
         kind = "true|false"
-    default = "none" if flag.default in (None, "") else str(flag.default_as_str).strip("'")
+    default = "none" if flag.default in (None, "", ()) else str(flag.default_as_str).strip("'")
     head = f"  --{flag.name}  ({(kind or 'text').replace('|', ' | ')}; default: {default})"
     first, *more = wrapper.wrap(head)
     return [first, *(MARGIN + line for line in (*more, *wrapper.wrap(help)))]

@@ -24,10 +24,18 @@ from cnnjax.study.claims import (
 )  # fmt: skip
 
 
+def find_shared(study: Study) -> dict[str, Any]:
+    """What a study gives to every arm: its base, and the measures that its metrics read."""
+    shared = {"draw": "auto", **study.base}
+    if needed := metrics.list_measures(list_metrics(study)):
+        shared["measure"] = (*shared.get("measure", ()), *needed)
+    return shared
+
+
 def make_base(study: Study, given: Overrides) -> Config:
     """The base Config under the flags given. Raises ConfigError on a flag that the study varies.
 
-    A data set may be given for the arms that name none. What the study's metrics read is measured.
+    A data set may be given for the arms that name none, and measures beside the study's own.
     """
     for name in given:
         setters = [arm[name] for arm in study.arms if name in arm]
@@ -40,9 +48,10 @@ def make_base(study: Study, given: Overrides) -> Config:
             )
         if study.tuning and name in study.tuning.grid:
             raise ConfigError(f"--{name} cannot be set here: study {study.name} tunes it")
-    whole = {"draw": "auto", **study.base, **given}
-    if needed := metrics.list_measures(list_metrics(study)):
-        whole["measure"] = (*whole.get("measure", ()), *needed)
+    shared = find_shared(study)
+    whole = {**shared, **given}
+    if "measure" in shared and "measure" in given:
+        whole["measure"] = (*shared["measure"], *given["measure"])
     try:
         return config.make_base(whole, study.arms)
     except ConfigError as error:  # it may be on a knob that the study gave

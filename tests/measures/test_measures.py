@@ -12,7 +12,7 @@ from cnnjax.config import declared, knobs, measured
 from cnnjax.config.config import KNOBS, Config, ConfigError, request_of, settings_of
 from cnnjax.measures import examine
 from cnnjax.measures.packing import unpack_values
-from cnnjax.study import claims, judge, metrics, wanted
+from cnnjax.study import arms, judge, metrics, wanted
 from cnnjax.study.claims import Claim, Comparison, Score, Study, Tuning
 from cnnjax.sweep import runner
 
@@ -90,8 +90,8 @@ def test_a_metric_brings_its_measure(tiny, digits, traced, tmp_path):
             )),
         ),
     )  # fmt: skip
-    base = claims.make_base(study, {})
-    lanes = claims.make_lanes(study, base, 5)
+    base = arms.make_base(study, {})
+    lanes = arms.make_lanes(study, base, 5)
     assert {lane.measure for lane in lanes} == {("margin",)}
     outcome = api.train_wanted(
         wanted.fixed(lanes), {request_of(base): digits}, api.Options(tmp_path)
@@ -114,14 +114,18 @@ ARM, OTHER = {"pool": "max"}, {"pool": "avg"}
 )  # fmt: skip
 def test_wherever_a_study_names_a_metric_its_measure_is_asked_for(own):
     study = Study("a", "A?", {}, (ARM, OTHER), ())
-    assert claims.make_base(study, {}).measure == ()
-    assert claims.make_base(study._replace(**own), {}).measure == ("robustness",)
+    assert arms.make_base(study, {}).measure == ()
+    assert arms.make_base(study._replace(**own), {}).measure == ("robustness",)
 
 
 def test_what_a_person_asks_for_is_measured_too(traced):
     study = Study("a", "A?", {"measure": ("parity",)}, (ARM, OTHER), (), metric="auc_blur")
-    assert claims.make_base(study, {}).measure == ("parity", "robustness")
-    assert claims.make_base(study, {"measure": ("margin",)}).measure == ("margin", "robustness")
+    assert arms.make_base(study, {}).measure == ("parity", "robustness")
+    given = {"measure": ("margin",)}
+    assert arms.make_base(study, given).measure == ("margin", "parity", "robustness")
+    assert arms.make_base(study._replace(base={}, metric="test_loss"), given) == Config(
+        draw="auto", **given
+    )
 
 
 def test_the_source_says_what_the_decorators_do():
