@@ -49,6 +49,7 @@ class Found(NamedTuple):
     layer: Layer
     facts: Facts
     owner: str
+    times: int = 1  # how often it is computed
     kernels: frozenset[str] = frozenset()
     own: bool = False
     logits: str | None = None  # its kernel, where it could be the layer that gives the logits
@@ -225,7 +226,7 @@ class Walk:
         field = None if view.whole else view.field if is_map else self.side
         sizes = (facts.macs * times, facts.connections * times, memory * times)
         layer = Layer(name, output, 0, *sizes, field)
-        self.found.append(Found(layer, facts, owner, kernels, own, logits))
+        self.found.append(Found(layer, facts, owner, times, kernels, own, logits))
         return view
 
     def scan(self, eqn: Any, values: list[Value], times: int, stack: str) -> list[Value]:

@@ -15,7 +15,7 @@ from cnnjax.measures import examine
 from cnnjax.networks import cost, count, models
 from cnnjax.networks.facts import Roles
 from cnnjax.study import plan
-from cnnjax.study.claims import Study
+from cnnjax.study.claims import Study, cross
 from cnnjax.sweep import placement, runner
 from cnnjax.training import microbatch, optimizers
 from tests import here
@@ -132,9 +132,8 @@ def test_its_batch_is_trained_whole_where_it_keeps_statistics_of_it(use):
 
 def test_chunks_know_its_size(foreign, digits):
     spec = make_functions(CONFIG, digits)[1].spec
-    macs = 9408
-    fits = placement.CHUNK_MACS // (16 * macs)
-    for batch_size, expected in ((16, 32), (16 * fits // 8, 8)):
+    # 2^30 bytes of activations, of which 2,896 are an image's, and 2^33 MACs hold two such batches.
+    for batch_size, expected in ((16, 32), (2**17, 2)):
         config = dataclasses.replace(CONFIG, batch_size=batch_size, steps=40)
         assert placement.count_chunk(config, spec, "gpu") == expected
 
@@ -208,8 +207,9 @@ def test_features_are_what_the_layer_of_the_logits_sees(foreign, digits):
 
 
 def test_the_plan_has_its_costs(foreign):
-    study = Study("Which rate?", factors={"learning_rate": (0.01, 0.1)})
+    study = Study("rates", "Which rate?", {}, cross({"learning_rate": (0.01, 0.1)}), ())
     found = plan.make_plan(study, CONFIG, 2, {request_of(CONFIG): (SHAPE, CLASSES)})
+    assert (found.num_groups, found.num_lanes) == (1, 4)
     assert {own.macs for own in found.arms.values()} == {9408}
     assert found.training_macs == 3.0 * 9408 * 16 * 30 * found.num_lanes
     assert found.state_bytes == 4 * 1460 * 4 * found.num_lanes
@@ -309,7 +309,7 @@ def test_a_module_that_gives_no_logits_is_refused(use):
     [
         {"model": "cnn", "stride": 2, "dilation": 2, "groups": 2},
         {"model": "cnn", "padding": "FULL", "kernel_size": (3, 5), "bias": False, "pool_every": 3},
-        {"model": "cnn", "conv": "unshared", "conv_form": "auto", "pool": "stride"},
+        {"model": "cnn", "conv": "unshared", "pool": "stride"},
         {"model": "cnn", "conv": "separable", "pool": "none", "head": "global_max"},
         {"model": "resnet20", "width_multiplier": 0.25},
         {"model": "resnet50", "width_multiplier": 0.07, "image_size": 32, "stem": "small"},
@@ -319,7 +319,8 @@ def test_a_module_that_gives_no_logits_is_refused(use):
 )
 def test_our_networks_counted_as_foreign_ones_are_what_their_layers_say(monkeypatch, given):
     """In the form whose arithmetic is the nominal one."""
-    form = {} if given["model"] == "mlp" or "conv" in given else {"conv_form": "native"}
+    unread = given["model"] == "mlp" or given.get("conv") == "unshared"
+    form = {} if unread else {"conv_form": "native"}
     config = make_config({**form, **given})
     says = models.read(cost.find_network(config, SHAPE, CLASSES), SHAPE, CLASSES)
     monkeypatch.setattr(count, "OWN", ())
