@@ -222,7 +222,7 @@ class Walk:
             if None not in view.axes:  # height, width, channels
                 output = tuple(shape[axis] for axis in view.axes if axis is not None)
                 output += (math.prod(shape) // math.prod(output),)
-            view = view._replace(source=(math.prod(output[:2]), len(self.found)))
+                view = view._replace(source=(math.prod(output[:2]), len(self.found)))
         field = None if view.whole else view.field if is_map else self.side
         sizes = (facts.macs * times, facts.connections * times, memory * times)
         layer = Layer(name, output, 0, *sizes, field)
