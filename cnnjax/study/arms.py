@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from cnnjax.config import config
 from cnnjax.config.config import Config, override, with_seed
 from cnnjax.config.knobs import ConfigError, format_value
-from cnnjax.study import metrics
 from cnnjax.study.claims import (
     Lead,
     Overrides,
