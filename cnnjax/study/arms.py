@@ -25,6 +25,8 @@ from cnnjax.study.claims import (
 
 def find_shared(study: Study) -> dict[str, Any]:
     """What a study gives to every arm: its base, and the measures that its metrics read."""
+    from cnnjax.study import metrics  # imports NumPy, for which --help need not wait
+
     shared = {"draw": "auto", **study.base}
     if needed := metrics.list_measures(list_metrics(study)):
         shared["measure"] = (*shared.get("measure", ()), *needed)
