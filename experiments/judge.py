@@ -13,6 +13,7 @@ from cnnjax.config import flags
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records.atomic import write_json
 from cnnjax.study import decision, statistics
+from cnnjax.study.rule import Relation
 from experiments import gather_runs, read_runs, script
 from experiments.gather_runs import Scores
 
@@ -50,7 +51,7 @@ NUMBERS = (
      " the last digit written."),
 )  # fmt: skip
 CHOICES = (
-    ("relation", "!=", get_args(decision.Relation), "What is said of a against b."),
+    ("relation", "!=", get_args(Relation), "What is said of a against b."),
     ("incomplete", "refuse", ("refuse", "drop"), "What becomes of seeds that some arms lack."),
     ("family", "bonferroni", ("bonferroni", "benjamini-hochberg"),
      "How several comparisons share 5%: errors among all, or among what is found."),

@@ -15,12 +15,9 @@ import numpy.typing as npt
 from scipy import stats as scipy_stats
 
 from cnnjax.study import statistics
+from cnnjax.study.rule import Finding, Relation, Role, Verdict, decide
 from cnnjax.study.statistics import ALPHA, FEWEST, Estimate
 
-Verdict = Literal["supported", "refuted", "equivalent", "inconclusive"]
-Finding = Literal["ahead", "behind", "equivalent", "open"]
-Relation = Literal[">", "<", "=", "!="]  # what a claim says of a against b
-Role = Literal["headline", "part", "secondary"]
 BOUND = "no number of seeds decides it: more test images are needed"
 FEWEST_CLUSTERS = 10  # from which on they stand for others
 
@@ -40,36 +37,6 @@ class Question(NamedTuple):
     doubt: str = ""  # about what is compared
     counts_failures: bool = False  # whether the scores are shares of runs that failed
     unpaired: bool = False  # whether the runs share no seeds: then a and b may differ in length
-
-
-def decide(
-    relation: Relation, low: float, high: float, margin: float, threshold: float | None = None
-) -> tuple[Finding, Verdict]:
-    """What an interval of the difference shows, and what that makes of the claim.
-
-    "A leads B": equivalent inside the margin, supported above 0, refuted below. "By more than a
-    threshold": by the side on which the interval lies. "No difference": supported inside the
-    margin, refuted beyond it. "Some difference": supported off 0, refuted inside the margin.
-    """
-    if math.isnan(low) or math.isnan(high):
-        return "open", "inconclusive"
-    inside = threshold is None and -margin < low and high < margin
-    finding: Finding = "ahead" if low > 0 else "behind" if high < 0 else "open"
-    if inside:
-        finding = "equivalent"
-    if relation == "=":
-        refuted = low > margin or high < -margin
-        return finding, "supported" if inside else "refuted" if refuted else "inconclusive"
-    if relation == "!=":
-        apart = low > 0 or high < 0
-        return finding, "refuted" if inside else "supported" if apart else "inconclusive"
-    if inside:
-        return finding, "equivalent"
-    if relation == "<":
-        low, high = -high, -low
-        threshold = threshold if threshold is None else -threshold
-    border = threshold or 0.0
-    return finding, "supported" if low > border else "refuted" if high < border else "inconclusive"
 
 
 class _Measured(NamedTuple):
@@ -293,13 +260,3 @@ def _decide(
     above = own.facts["difference"] > (question.threshold or 0.0)
     holds = {">": above, "<": not above, "=": False, "!=": True}[question.relation]
     return "ahead" if above else "behind", "supported" if holds else "refuted"
-
-
-def combine(verdicts: Sequence[Verdict]) -> str:
-    """The verdict on a claim of several parts: all must hold (intersection-union, Berger 1982)."""
-    supported = [verdict == "supported" for verdict in verdicts]
-    if all(supported):
-        return "supported"
-    if any(supported):
-        return "in part"
-    return "refuted" if "refuted" in verdicts else "inconclusive"

@@ -11,6 +11,7 @@ from cnnjax.records.record import Record
 from cnnjax.study import decision, metrics, statistics
 from cnnjax.study.claims import Claim, Study, name_side
 from cnnjax.study.questions import ask
+from cnnjax.study.rule import combine
 from cnnjax.study.summary import Arm, find_arms, find_confounds, summarise
 
 
@@ -103,7 +104,7 @@ def verdict_of(claim: Claim, rows: Sequence[Mapping[str, Any]]) -> str:
     own = [row["verdict"] for row in rows if row["role"] != "secondary"]
     if not own:
         return "inconclusive"
-    return own[0] if claim.parts == 1 else decision.combine(own)
+    return own[0] if claim.parts == 1 else combine(own)
 
 
 def _describe_datasets(base: Config, sides: Sequence[Sequence[Arm]]) -> str:

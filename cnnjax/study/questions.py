@@ -11,7 +11,8 @@ from cnnjax.records.record import Record
 from cnnjax.study import metrics
 from cnnjax.study.arms import Weighed, weigh
 from cnnjax.study.claims import Comparison
-from cnnjax.study.decision import Question, Role
+from cnnjax.study.decision import Question
+from cnnjax.study.rule import Role
 from cnnjax.study.summary import Arm
 
 UNLIKE = "over seeds only: the arms are tested on unlike images"

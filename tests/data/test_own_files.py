@@ -1,7 +1,6 @@
 """A person's own images: folders, .npz and IDX files, whatever is in them."""
 
 import os
-import struct
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data import load
-from cnnjax.data.sources import files, folder, holdout
+from cnnjax.data.sources import folder, holdout
 from tests import true_formats
 from tests.true_formats import encode
 
@@ -200,26 +199,6 @@ def test_arrays_that_are_no_images_are_refused(tmp_path, changes, message):
         open_set(save_arrays(tmp_path / "a.npz", **{**GOOD, **changes}))
 
 
-def test_all_splits_are_counted_along_one_axis():
-    images, labels = true_formats.make_images(60, (28, 28))
-    last = np.moveaxis(images, 0, -1)
-    pairs = {"train": (last, labels), "test": (last[..., :28], labels[:28])}  # 28x28x28: either
-    found = files.make_source("arrays:x", pairs)
-    np.testing.assert_array_equal(found.splits["test"].images[..., 0], images[:28])
-    with pytest.raises(ConfigError, match="images of test are .* the last axis, those of train"):
-        files.make_source("arrays:x", {"train": (images, labels), "test": pairs["train"]})
-
-
-def test_images_that_train_and_test_are_told():
-    images, labels = true_formats.make_images(60, (6, 5))
-    apart = files.make_source("arrays:x", {"train": (images[:40], labels[:40]),
-                                           "test": (images[40:], labels[40:])})  # fmt: skip
-    assert not any("several splits" in note for note in apart.notes)
-    leaked = files.make_source("arrays:x", {"train": (images, labels),
-                                            "test": (images[:20], labels[:20])})  # fmt: skip
-    assert any(note.endswith(" images lie in several splits") for note in leaked.notes)
-
-
 def test_files_of_several_images_are_counted_and_readers_that_only_write_passed_over(tmp_path):
     root = write_classes(tmp_path / "images")
     frames = [Image.fromarray(GREY + number) for number in range(3)]
@@ -249,36 +228,6 @@ def test_groups_too_few_to_hold_out_are_said(tmp_path):
     write_classes(tmp_path / "images")
     with pytest.raises(ConfigError, match=r"too few groups \(--group_by\)"):
         open_set(f"folder:{tmp_path / 'images'}", group_by=r"^\w+")
-
-
-def test_arrays_of_other_names_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="holds data: give x_train, y_train"):
-        open_set(save_arrays(tmp_path / "a.npz", data=np.zeros(3)))
-    (tmp_path / "text.npz").write_text("nothing")
-    for name in ("missing", "text"):
-        with pytest.raises(ConfigError, match=f"arrays:{tmp_path}/{name}.npz"):
-            open_set(f"arrays:{tmp_path}/{name}.npz")
-
-
-@pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_idx_files_are_read(tmp_path, suffix):
-    for split, seed in (("train", 0), ("t10k", 1)):
-        images, labels = true_formats.make_images(40, (7, 7), seed)
-        true_formats.write_idx(tmp_path / f"{split}-images-idx3-ubyte{suffix}", images)
-        true_formats.write_idx(tmp_path / f"{split}-labels-idx1-ubyte{suffix}", labels)
-    found = open_set(f"idx:{tmp_path}")
-    np.testing.assert_array_equal(found.test.images[..., 0], images)
-    np.testing.assert_array_equal(found.test.labels, labels)
-    assert (len(found.train.labels), len(found.validation.labels)) == (30, 10)
-
-
-def test_idx_files_that_are_not_whole_are_named(tmp_path):
-    with pytest.raises(ConfigError, match="lacks train-images-idx3-ubyte"):
-        open_set(f"idx:{tmp_path}")
-    path = tmp_path / "train-images-idx3-ubyte"
-    path.write_bytes(struct.pack(">HBBIII", 0, 8, 3, 10, 4, 4) + bytes(100))
-    with pytest.raises(RunError, match=f"{path} is not a whole IDX file"):
-        files.read_idx(path)
 
 
 def test_splits_of_ones_own_files_are_not_asked_for(tmp_path):

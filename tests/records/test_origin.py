@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import launch
 from cnnjax import api
 from cnnjax.config.config import Config, request_of, to_json
 from cnnjax.config.datasets import Where
@@ -20,7 +19,6 @@ from cnnjax.records.store import load_records
 from cnnjax.study import wanted
 from cnnjax.sweep import backend
 from cnnjax.sweep import lanes as lanes_lib
-from experiments import checks, conduct, script
 from tests.by_hand import STUDY, make_records
 from tests.records.test_store import ORIGIN
 
@@ -266,39 +264,3 @@ def small_folder(tmp_path, monkeypatch):
             pixels = rng.integers(0, 256, (8, 8), np.uint8)
             Image.fromarray(pixels).save(tmp_path / "images" / name / f"{index}.png")
     return tmp_path / "images"
-
-
-@pytest.mark.parametrize("names", [["all"], ["pooling", "padding"]])
-def test_studies_that_have_records_are_judged_though_others_lack_them(
-    tmp_path, monkeypatch, capsys, names
-):
-    seen = []
-
-    def conduct_one(study, given, options, stop):
-        if study.name != "padding":
-            raise archive.NoRecords(f"study {study.name} has none")
-        seen.append(study.name)
-        return script.DONE, None
-
-    def write(judgements, lacking, options):
-        assert list(judgements) == ["padding"] and "pooling" in lacking
-
-    monkeypatch.setattr(conduct, "conduct", conduct_one)
-    monkeypatch.setattr(launch, "write_scoreboard", write)
-    argv = ["launch.py", *names, "--judge_only", f"--runs={tmp_path}"]
-    assert launch.main(argv, NEVER) == script.FAILED
-    assert seen == ["padding"]
-    said = capsys.readouterr().err.splitlines()
-    assert "not judged: study pooling has none" in said
-    assert all(line.startswith("not judged: ") for line in said)
-    with pytest.raises(archive.NoRecords):
-        launch.main(["launch.py", "pooling", "--judge_only"], NEVER)
-
-
-def test_a_study_without_records_has_not_been_run():
-    from experiments import claims, scoreboard
-    from experiments.claims import known_answers
-
-    outcomes = {known.id: checks.Outcome("supported", "") for known in known_answers.KNOWN_ANSWERS}
-    rows = scoreboard.collect([claims.STUDIES["padding"]], {}, outcomes, ["padding"])
-    assert {row["verdict"] for row in rows if row.get("study") == "padding"} == {"not yet run"}

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from cnnjax.study import decision
-from cnnjax.study.decision import Question, decide
+from cnnjax.study.decision import Question
+from cnnjax.study.rule import Relation, combine, decide
 
 M = 0.5  # the margin
 # Where an interval may lie, and then finding and verdict by relation.
@@ -27,7 +28,7 @@ CASES = [  # interval, finding, and verdict on >, <, =, !=
 def test_the_interval_decides(interval, finding, more, less, same, some):
     for relation, verdict in ((">", more), ("<", less), ("=", same), ("!=", some)):
         assert decide(relation, *interval, M) == (finding, verdict), relation
-    assert set(get_args(decision.Relation)) == {">", "<", "=", "!="}
+    assert set(get_args(Relation)) == {">", "<", "=", "!="}
 
 
 @pytest.mark.parametrize("bound", [M, -M])
@@ -138,7 +139,7 @@ def test_seeds_in_which_a_run_failed_are_left_out():
     assert row["mean_a"] == pytest.approx(np.mean([95.0, 95.5, 95.2, 95.8]))
 
 
-@pytest.mark.parametrize("relation", get_args(decision.Relation))
+@pytest.mark.parametrize("relation", get_args(Relation))
 @pytest.mark.parametrize(("failed", "seeds"), [(4, 6), (5, 9), (8, 8)])
 def test_a_comparison_of_failed_runs_decides_nothing(relation, failed, seeds):
     """Fewer than three sound seeds, or fewer than half."""
@@ -247,7 +248,7 @@ def test_a_disagreeing_sign_flip_test_is_noted():
     ],
 )
 def test_a_claim_of_several_parts_holds_where_all_do(verdicts, whole):
-    assert decision.combine(verdicts) == whole
+    assert combine(verdicts) == whole
 
 
 @pytest.mark.parametrize(

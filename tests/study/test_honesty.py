@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cnnjax.study import decision, power, statistics
+from cnnjax.study.rule import decide
 
 SEEDS = pytest.mark.parametrize("num_seeds", [3, 5, 8, 20])
 REPETITIONS = 1500
@@ -33,7 +34,7 @@ def rate_of(rows, wanted, relation, margin, resolution=0.0, level=0.05, threshol
     found = 0
     for row in rows:
         low, high = statistics.estimate(row, resolution).interval(1 - level)
-        found += decision.decide(relation, low, high, margin, threshold)[1] in wanted
+        found += decide(relation, low, high, margin, threshold)[1] in wanted
     return found / len(rows)
 
 
@@ -133,7 +134,7 @@ def test_failures_in_one_arm_make_no_difference_of_their_own(num_seeds, share):
         sound = d[np.isfinite(d)]
         if len(sound) < 3 or 2 * len(sound) < num_seeds:
             continue  # inconclusive: tests/study/test_decision.py
-        found += decision.decide(">", *statistics.estimate(sound).interval(), 1e-9)[1] in WRONG
+        found += decide(">", *statistics.estimate(sound).interval(), 1e-9)[1] in WRONG
     assert found / repetitions <= 0.05 + error(0.05, repetitions)
 
 
