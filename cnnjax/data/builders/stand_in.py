@@ -1,7 +1,7 @@
 """What TFDS's builders call of TensorFlow to prepare images, made of Pillow and epath.
 
 For a process that prepares a data set where TensorFlow is not installed, and for no other: see
-`install`. It follows TFDS 4.9 (`tests/test_stand_in.py` breaks when TFDS asks for more). Whatever
+`install`. It follows TFDS 4.9 (`tests/data/test_official.py` breaks when TFDS asks for more). Whatever
 it lacks raises NeedsTensorFlow, and `find_missing` says so before anything is downloaded.
 """
 
