@@ -1,8 +1,8 @@
 """What TFDS's builders call of TensorFlow to prepare images, made of Pillow and epath.
 
 For a process that prepares a data set where TensorFlow is not installed, and for no other: see
-`install`. It follows TFDS 4.9 (`tests/data/test_official.py` breaks when TFDS asks for more). Whatever
-it lacks raises NeedsTensorFlow, and `find_missing` says so before anything is downloaded.
+`install`. It follows TFDS 4.9 (`tests/data/test_official.py` breaks when TFDS asks for more).
+Whatever it lacks raises NeedsTensorFlow, and `find_missing` says so before anything is downloaded.
 """
 
 import ast
