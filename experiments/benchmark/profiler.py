@@ -48,7 +48,7 @@ class LayerTime(NamedTuple):
 def find_calls(config: Config, dataset: Dataset, images: int, platform: str) -> list[Call]:
     """Every layer of the network with the input that so many images give it, on a platform."""
     shape = models.input_shape(config, dataset.train.images.shape[1:])  # pyright: ignore[reportArgumentType]
-    module, found = models.MODELS[config.model](config, dataset.num_classes, platform), []
+    module, found = models.make_module(config, dataset.num_classes, platform), []
 
     def record(next_function: Any, args: Any, kwargs: Any, context: Any) -> Any:
         output, layer = next_function(*args, **kwargs), context.module
