@@ -2,16 +2,20 @@
 
 import json
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from absl import flags as absl_flags
 
 from cnnjax.config import datasets, flags
 from cnnjax.config.config import KNOBS, find_knob
 from cnnjax.config.knobs import describe_allowed, printable
-from cnnjax.study import claims as claims_lib
+from cnnjax.records.archive import NoRecords
+from cnnjax.study.arms import make_base, make_configs
 from experiments import conduct, script
+
+if TYPE_CHECKING:
+    from cnnjax.study.judge import Judgement
 
 DESCRIPTION = """
 python launch.py [STUDY ...] [--name=value ...]
@@ -21,8 +25,8 @@ seeds, judges the claims by paired statistics, and writes a report. Without STUD
 study on the embedded digits; with `all`, every study. What is already trained is not trained
 again. `--list` names the studies.
 
-Exit status: 0 done, 1 a run failed, 2 the command line is wrong, 75 interrupted (run the same
-command again to go on).
+Exit status: 0 done, 1 a run failed (or with --judge_only, one of several studies lacks records),
+2 the command line is wrong, 75 interrupted (run the same command again to go on).
 """
 
 
@@ -50,18 +54,23 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         options = options._replace(scoreboard=True)
     check_names(names, list(claims.STUDIES))
     for name in names:  # a flag that one of them refuses is refused before any runs
-        claims_lib.make_arms(
-            claims.STUDIES[name], claims_lib.make_base(claims.STUDIES[name], given)
-        )
-    status, judgements = script.DONE, {}
+        make_configs(claims.STUDIES[name], make_base(claims.STUDIES[name], given))
+    status, judgements, lacking = script.DONE, {}, []
     for name in names or [claims.DEFAULT]:
         study = claims.STUDIES[name]
-        ended, judgements[name] = conduct.conduct(study, given, options, stop)
+        try:
+            ended, judgements[name] = conduct.conduct(study, given, options, stop)
+        except NoRecords as error:
+            if len(names) < 2:
+                raise
+            print(printable(f"not judged: {error}"), file=sys.stderr)
+            ended = script.FAILED
+            lacking.append(name)
         status = max(status, ended)
         if status == script.INTERRUPTED:
             return status
     if everything and not options.plan_only:
-        write_scoreboard(judgements, options)
+        write_scoreboard(judgements, lacking, options)
     return status
 
 
@@ -78,7 +87,9 @@ def check_names(names: Sequence[str], known: Sequence[str]) -> None:
         flags.refuse(f"all is every study, and stands alone, without {beside}: did you mean all?")
 
 
-def write_scoreboard(judgements: dict[str, Any], options: conduct.Options) -> None:
+def write_scoreboard(
+    judgements: "Mapping[str, Judgement | None]", lacking: Sequence[str], options: conduct.Flags
+) -> None:
     """Checks the known answers and writes the one page on every statement of the article."""
     from cnnjax.report import scoreboard as report
     from experiments import claims, scoreboard
@@ -86,7 +97,7 @@ def write_scoreboard(judgements: dict[str, Any], options: conduct.Options) -> No
 
     done = {name: judgement for name, judgement in judgements.items() if judgement is not None}
     studies = [claims.STUDIES[name] for name in claims.ALL]
-    rows = scoreboard.collect(studies, done, known_answers.run_checks())
+    rows = scoreboard.collect(studies, done, known_answers.run_checks(), lacking)
     path = report.write_scoreboard(rows, list(done.values()), options.runs, options.command)
     print(printable(f"scoreboard: {path}"))
 

@@ -25,7 +25,7 @@ command again to go on).
 """
 
 LONGEST = 100  # letters in a folder's name: what file systems allow, with room for what is added
-RESERVED = ("records", "scoreboard")  # folders of RUNS that are no study's
+RESERVED = ("records", "scoreboard", "checkpoints")  # folders of RUNS that are no study's
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
@@ -51,6 +51,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
 
     from cnnjax.report import folders
     from cnnjax.study import claims
+    from cnnjax.study.arms import make_base
 
     study = claims.Study(
         name="ablate",
@@ -60,7 +61,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         claims=claims.make_factorial_claims(grid),
         adjustment="benjamini-hochberg",
     )
-    base = claims.make_base(study, given)
+    base = make_base(study, given)
     name = values.study or "-".join(
         ("ablate", name_knobs(grid), folders.hash_study(study, base, range(options.num_seeds)))
     )

@@ -1,24 +1,32 @@
-"""From a study and its flags to verdicts: what launch.py and experiments.ablate have in common."""
+"""A study from its flags to what is printed: what launch.py and experiments.ablate share."""
 
-import contextlib
 import dataclasses
 import pathlib
 import sys
 import traceback
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import flags as absl_flags
 
 from cnnjax.config import flags
-from cnnjax.config.config import Config, request_of
+from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
-from cnnjax.config.knobs import ConfigError, format_value, printable
+from cnnjax.config.knobs import format_value, printable
 from cnnjax.records.origin import MIXABLE
+from cnnjax.study.claims import Study
 from experiments import script
 
+if TYPE_CHECKING:  # JAX is imported where it is needed, so that --help is answered at once
+    from cnnjax import api
+    from cnnjax.study.judge import Judgement
+    from cnnjax.sweep.runner import Failure
 
-class Options(NamedTuple):
+
+MOST_SEEDS = 10_000  # beyond any use: they find a fiftieth of a standard deviation
+
+
+class Flags(NamedTuple):
     """How to conduct a study, besides its Config."""
 
     runs: pathlib.Path
@@ -26,16 +34,18 @@ class Options(NamedTuple):
     num_seeds: int
     plan_only: bool
     command: str  # that reproduces the report
-    mix: tuple[str, ...] = ()  # in what runs may be unlike
-    judge_only: bool = False
+    mix: tuple[str, ...]  # in what runs may be unlike
+    judge_only: bool
+    checkpoint_every: int | None
     scoreboard: bool = False  # whether the report is one of all
 
 
 def define_flags(values: absl_flags.FlagValues) -> None:
     """The flags of every command that conducts a study."""
     absl_flags.DEFINE_integer(
-        "seeds", 20, "Seeds an arm; the seeds are 0 and up.", lower_bound=1, flag_values=values
-    )
+        "seeds", 20, "Seeds an arm; the seeds are 0 and up.",
+        lower_bound=1, upper_bound=MOST_SEEDS, flag_values=values,
+    )  # fmt: skip
     absl_flags.DEFINE_boolean("quick", False, "10 seeds an arm.", flag_values=values)
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
     absl_flags.DEFINE_boolean(
@@ -48,12 +58,18 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         "Compare runs though their bits may differ for this: cpu for unlike CPUs; none for none.",
         flag_values=values,
     )  # fmt: skip
+    absl_flags.DEFINE_integer(
+        "checkpoint_every", None,
+        "Steps between checkpoints of lanes in training, from which an interrupted sweep goes on; 0"
+        " for at every evaluation, none for no checkpoints.",
+        lower_bound=0, flag_values=values,
+    )  # fmt: skip
     absl_flags.DEFINE_string("runs", "runs", "Folder for records and reports.", flag_values=values)
     flags.define_where(values)
     flags.define_config(values, Config(), without=["seed"])
 
 
-def read_options(values: absl_flags.FlagValues, argv: Any) -> Options:
+def read_options(values: absl_flags.FlagValues, argv: Sequence[str]) -> Flags:
     """The options given on the command line."""
     if values.quick and values["seeds"].present:
         flags.refuse("--quick means --seeds=10: give one of the two")
@@ -61,7 +77,7 @@ def read_options(values: absl_flags.FlagValues, argv: Any) -> Options:
         flags.refuse("--runs is empty: name a folder, such as --runs=runs")
     if values.plan and values.judge_only:
         flags.refuse("--plan is of what would run and --judge_only runs nothing: give one")
-    return Options(
+    return Flags(
         runs=pathlib.Path(values.runs),
         where=flags.read_where(values),
         num_seeds=10 if values.quick else values.seeds,
@@ -69,202 +85,86 @@ def read_options(values: absl_flags.FlagValues, argv: Any) -> Options:
         command=flags.quote_command(["python", *argv]),
         mix=(values.mix,) if values.mix else (),
         judge_only=values.judge_only,
+        checkpoint_every=values.checkpoint_every,
     )
 
 
 def conduct(
-    study: Any, given: dict[str, Any], options: Options, stop: script.Stop
-) -> tuple[int, Any]:
-    """Trains what is missing, judges, reports; gives the exit status and the judgement, if any.
+    study: Study, given: Mapping[str, Any], wanted: Flags, stop: script.Stop
+) -> tuple[int, "Judgement | None"]:
+    """Trains what is missing, judges, prints; gives the exit status and the judgement, if any.
 
     Raises ConfigError, before anything is compiled or written, where the study cannot be.
     """
-    # JAX is imported from here on, so that --help and a wrong flag are answered at once.
     from cnnjax.sweep import backend
 
     backend.configure_jax()
-    from rich.console import Console
+    from cnnjax import api
+    from cnnjax.sweep.runner import Interrupted
 
-    from cnnjax.data import load, transform
-    from cnnjax.report import folders
-    from cnnjax.study import claims, foresight
-    from cnnjax.study import plan as plan_lib
-    from cnnjax.study import tuning as tuning_lib
-    from cnnjax.sweep import placement, runner
-
-    console = Console()
-    folders.check(options.runs / study.name)
-    base = claims.make_base(study, given)
-    lanes = claims.make_lanes(study, base, options.num_seeds)
-    tuning = claims.make_tuning_lanes(study, base)
-    if options.judge_only:
-        return script.DONE, judge_earlier(study, base, options)
-    asked = {request_of(lane): lane for lane in (*tuning, *lanes)}  # data -> a lane of them
-    infos = {request: load.load_info(lane, options.where) for request, lane in asked.items()}
-    plan = plan_lib.make_plan(study, base, options.num_seeds, infos)
-    for warning in foresight.warn_of_seeds(study, options.num_seeds):
+    options = api.Options(
+        wanted.runs, wanted.where, wanted.num_seeds, wanted.mix, wanted.command, wanted.scoreboard,
+        wanted.checkpoint_every,
+    )  # fmt: skip
+    if wanted.judge_only:
+        return script.DONE, print_report(api.find_earlier(study, given, options), options)
+    checked = api.check_study(study, given, options)
+    for warning in checked.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    print_network_notes(lanes, [infos[request_of(lane)] for lane in lanes])
-    if options.plan_only:
-        from cnnjax.config import explain
-        from cnnjax.report import terminal, text
-
-        terminal.print_plan(study, plan, options.num_seeds, console)
-        sources = {"command line": given, "study": {"draw": "auto", **study.base}}
-        varied = claims.varied_knobs(study)
-        shared = [choice for choice in explain.explain(base, sources) if choice.name not in varied]
-        for line in explain.describe_choices(shared):
-            print(line)
-        lane = lanes[0]
-        num_test = load.count_test(lane, options.where)
-        for claim in study.claims:
-            metric = claim.comparisons[0].metric or study.metric
-            spreads = foresight.find_spread(options.runs, metric, lane.dataset)
-            outlook = foresight.look_ahead(study, claim, options.num_seeds, num_test, spreads)
-            console.print(text.describe_outlook(outlook, options.num_seeds))
-        for lane in {lane.dataset: lane for lane in asked.values()}.values():
-            print(f"data: {load.describe_feed(lane, options.where, placement.data_budget())}")
+    for note in checked.notes:
+        script.print_note(note)
+    if wanted.plan_only:
+        print_prospect(checked, api.look_ahead(checked, given, options), wanted.num_seeds)
         return script.DONE, None
-    datasets = load_datasets(asked, options.where)
-    draws: dict[str, None] = {}  # said once
-    for lane in lanes:
-        dataset = datasets[request_of(lane)]
-        transform.check(lane, dataset)
-        if lane.draw == "auto" and not transform.draws_by_seed(lane, dataset):
-            draws[f"{dataset.name}: {transform.describe_draw(lane, dataset)}"] = None
-    for words in draws:
-        print(printable(f"note: {words}"), file=sys.stderr)
-
     try:
-        tried = train(tuning, datasets, options, stop)
-        if not tried.failures:
-            found = dict(zip(dict.fromkeys(tuning), tried.records, strict=True))
-            study, notes = tuning_lib.choose_settings(study, base, found)
-            for note in notes:
-                print(f"note: {note}", file=sys.stderr)
-            lanes = claims.make_lanes(study, base, options.num_seeds)
-            outcome = train(lanes, datasets, options, stop)
-    except runner.Interrupted:
+        with script.observe(stop) as observer:
+            finished = api.run_study(checked, options, observer)
+    except Interrupted:
         return script.INTERRUPTED, None
-    failures = tried.failures or outcome.failures
-    for failure in failures:
-        report_failure(failure)
-    if failures:
+    for failure in finished.failures:
+        print_failure(failure)
+    if finished.failures:
         return script.FAILED, None
-
-    trained = tried.num_trained + outcome.num_trained
-    reused = len(lanes) + len(tuning) - trained
-    source = f"{trained} lanes trained, {reused} read from {options.runs}/records"
+    for note in finished.notes:
+        script.print_note(note)
     with stop.listen() as should_stop:  # a report is soon written: it need not be made again
-        judgement = report(study, base, outcome.records, options, source)
+        judgement = print_report(finished, options)
     return (script.INTERRUPTED if should_stop() else script.DONE), judgement
 
 
-def judge_earlier(study: Any, base: Config, options: Options) -> Any:
-    """Judges records that there are, whatever made them; gives the judgement.
-
-    Raises ConfigError where no origin has a record of every lane.
-    """
-    from cnnjax.records import archive
-    from cnnjax.records.store import load_records
-    from cnnjax.study import claims
-    from cnnjax.study import tuning as tuning_lib
-
-    records = list(load_records(options.runs))
-    tuning = claims.make_tuning_lanes(study, base)
-    for tried in archive.list_complete(tuning, records, options.mix) if tuning else [None]:
-        chosen = study
-        if tried is not None:
-            found = dict(zip(dict.fromkeys(tuning), tried.records, strict=True))
-            chosen, _ = tuning_lib.choose_settings(study, base, found)
-        lanes = claims.make_lanes(chosen, base, options.num_seeds)
-        for stock in archive.list_complete(lanes, records, options.mix):
-            if tried is None or tried.origin == stock.origin:
-                source = f"nothing trained; records of {archive.describe(stock)}"
-                return report(chosen, base, stock.records, options, source)
-    raise ConfigError(
-        f"--judge_only: {options.runs}/records has no one origin with a record of every lane of"
-        f" study {study.name} with these flags: give the flags and --seeds of those runs, or leave"
-        " --judge_only out to train what is missing"
-    )
-
-
-def report(study: Any, base: Config, records: Sequence[Any], options: Options, source: str) -> Any:
-    """Judges the records, writes and prints the report; gives the judgement."""
+def print_prospect(checked: "api.Checked", prospect: "api.Prospect", num_seeds: int) -> None:
+    """Prints what a study would run and could show."""
     from rich.console import Console
 
-    from cnnjax.report import page, terminal
-    from cnnjax.study import judge
+    from cnnjax.config import explain
+    from cnnjax.report import terminal, text
 
-    judgement = judge.judge(study, base, records, options.mix)
-    path = page.write_report(judgement, options.runs, options.command, options.scoreboard)
+    console = Console()
+    terminal.print_plan(checked.study, checked.plan, num_seeds, console, prospect.timing)
+    for line in explain.describe_choices(prospect.choices):
+        print(line)
+    for outlook in prospect.outlooks:
+        console.print(text.describe_outlook(outlook, num_seeds))
+    for feed in prospect.feeds:
+        print(f"data: {feed}")
+
+
+def print_report(finished: "api.Finished", options: "api.Options") -> "Judgement":
+    """Writes and prints the report; gives the judgement."""
+    from rich.console import Console
+
+    from cnnjax import api
+    from cnnjax.report import terminal
+
+    judgement, path = api.report_study(finished, options)
     terminal.print_judgement(judgement, Console())
-    print(printable(source))
+    print(printable(finished.source))
     print(printable(f"report: {path}"))
     print(printable(f"all reports: {options.runs / 'index.html'}"), flush=True)
     return judgement
 
 
-def load_datasets(asked: dict[Any, Config], where: Where) -> dict[Any, Any]:
-    """Every data set that is asked for, in memory or streamed, and what a person should know."""
-    from cnnjax.data import load
-    from cnnjax.sweep import placement
-
-    datasets = {
-        request: load.load_dataset(lane, where, placement.data_budget())
-        for request, lane in asked.items()
-    }
-    for dataset in datasets.values():
-        print_notes(dataset)
-    return datasets
-
-
-def print_network_notes(configs: list[Config], infos: list[Any]) -> None:
-    """On stderr, once each, what a person should know of networks on images of such shapes."""
-    from cnnjax.config.config import structure_of
-    from cnnjax.networks import notes
-
-    asked = {structure_of(config): info for config, info in zip(configs, infos, strict=True)}
-    found = [note for config, info in asked.items() for note in notes.list_notes(config, *info)]
-    for note in dict.fromkeys(found):
-        print(f"note: {note}", file=sys.stderr)
-
-
-def print_notes(dataset: Any) -> None:
-    """On stderr, what a person should know of a data set."""
-    for note in dataset.notes:
-        print(f"note: {dataset.name}: {note}", file=sys.stderr)
-    if dataset.stream is not None:
-        count = f"{len(dataset.stream):,}"
-        print(f"note: {dataset.name}: {count} training images are streamed", file=sys.stderr)
-
-
-def train(
-    lanes: list[Config], datasets: dict[Any, Any], options: Options, stop: script.Stop
-) -> Any:
-    """Runs the lanes without a record on this machine, under a progress bar."""
-    from cnnjax.sweep.engines import local
-
-    with contextlib.ExitStack() as stack, stop.listen() as should_stop:
-        hear: dict[str, Any] = {}
-
-        def on_start(num_lanes: int, num_examples: int) -> None:
-            hear["bar"] = stack.enter_context(script.progress_bar(num_lanes, num_examples))
-
-        return local.run_missing(
-            lanes, datasets, options.runs,
-            local.Observer(
-                on_start=on_start,
-                on_examples=lambda count: hear["bar"].on_examples(count),
-                on_waiting=lambda share: hear["bar"].on_waiting(share),
-                on_record=lambda record: hear["bar"].on_lane(record),
-                should_stop=should_stop,
-            ),
-            options.mix,
-        )  # fmt: skip
-
-
-def report_failure(failure: Any) -> None:
+def print_failure(failure: "Failure") -> None:
     """A failed group on stderr: its choices in one line, then the error as Python shows it."""
     differing = [
         f"--{field.name}={format_value(getattr(failure.group.structure, field.name))}"

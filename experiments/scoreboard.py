@@ -1,29 +1,36 @@
 """Every statement of the article with its verdict: from judgements and checks to plain rows."""
 
-import collections
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from cnnjax.study.claims import Study
+from experiments.checks import Outcome
 from experiments.claims import article
+from experiments.claims.known_answers import KNOWN_ANSWERS, KnownAnswer
+
+if TYPE_CHECKING:
+    from cnnjax.study.judge import Judgement
 
 
 def collect(
-    studies: Sequence[Study], judgements: Mapping[str, Any], outcomes: Mapping[str, Any]
+    studies: Sequence[Study],
+    judgements: "Mapping[str, Judgement]",
+    outcomes: Mapping[str, Outcome],
+    lacking: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """One row for each piece of evidence on each statement, in the article's order.
 
-    `judgements` are by name of study (one that failed is missing), `outcomes` the known answers'
-    by id. A row has `id`, `statement`, `kind`, `verdict` and `finding`; that of a study also
-    `study`, `tried_as` and `heads`, its headline (or its parts) as in verdicts.json, and `others`,
-    how often each verdict came out of the rest.
+    `judgements` are by name of study (one that failed is missing, and one of `lacking` has not been
+    run), `outcomes` the known answers' by id. A row has `id`, `statement`, `kind`, `verdict` and
+    `finding`; that of a study also what `report.scoreboard.list_study` gives it.
     """
-    from experiments.claims.known_answers import KNOWN_ANSWERS
+    from cnnjax.report import scoreboard  # draws figures, and `--list` needs none of it
 
     rows: list[dict[str, Any]] = []
     rows += [_known_row(known, outcomes[known.id]) for known in KNOWN_ANSWERS]
     for study in studies:
-        rows += _study_rows(study, judgements.get(study.name))
+        absent = "not yet run" if study.name in lacking else "failed"
+        rows += scoreboard.list_study(study, judgements.get(study.name), absent)
     for statement in article.OTHERS:
         verdict = "not yet run" if statement.kind == "experiment" else statement.kind
         rows.append({**statement._asdict(), "verdict": verdict})
@@ -33,8 +40,6 @@ def collect(
 
 def list_claims(studies: Sequence[Study]) -> list[dict[str, str]]:
     """What there is to judge, in the article's order, before anything is run."""
-    from experiments.claims.known_answers import KNOWN_ANSWERS
-
     found: dict[str, tuple[str, list[str]]] = {}
     for study in studies:
         for claim in study.claims:
@@ -51,7 +56,7 @@ def list_claims(studies: Sequence[Study]) -> list[dict[str, str]]:
     return [dict(zip(("id", "claim", "kind", "status"), claim, strict=True)) for claim in listed]
 
 
-def _known_row(known: Any, outcome: Any) -> dict[str, Any]:
+def _known_row(known: KnownAnswer, outcome: Outcome) -> dict[str, Any]:
     return {
         "id": known.id,
         "statement": known.statement,
@@ -59,23 +64,3 @@ def _known_row(known: Any, outcome: Any) -> dict[str, Any]:
         "verdict": outcome.verdict,
         "finding": outcome.finding,
     }
-
-
-def _study_rows(study: Study, judgement: Any) -> list[dict[str, Any]]:
-    from cnnjax.study import judge  # imports JAX, and `--list` needs none of it
-
-    rows = []
-    for claim in study.claims:
-        row: dict[str, Any] = {
-            "id": claim.id, "statement": claim.statement, "kind": "experiment",
-            "study": study.name, "tried_as": claim.tried_as, "finding": "",
-        }  # fmt: skip
-        if judgement is None:
-            rows.append({**row, "verdict": "failed"})
-            continue
-        own = [v for v in judgement.verdicts if v["claim"] == claim.id]
-        heads = [v for v in own if v["role"] != "secondary"]
-        others = collections.Counter(v["verdict"] for v in own if v["role"] == "secondary")
-        verdict = judge.verdict_of(claim, own)
-        rows.append({**row, "verdict": verdict, "heads": heads, "others": dict(others)})
-    return rows

@@ -1,4 +1,4 @@
-"""What every script does around its work: exit statuses, polite stopping, the progress bar."""
+"""What every script does around its work: exit statuses, polite stopping, what lanes say."""
 
 import contextlib
 import io
@@ -6,12 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from cnnjax.config import flags
 from cnnjax.config.knobs import ConfigError, RunError, printable
 
-WAITING = 0.1  # share of the time waited for data that is worth a word
+if TYPE_CHECKING:
+    from cnnjax.sweep.observer import Observer
+
 DONE, FAILED, INTERRUPTED = 0, 1, 75  # exit statuses; 2 is for a wrong command line
 
 
@@ -75,49 +77,28 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     sys.exit(status)
 
 
-class Bar(NamedTuple):
-    """What a progress bar is told."""
-
-    on_examples: Callable[[int], None]  # training examples seen
-    on_lane: Callable[[Any], None]  # a lane that is done
-    on_waiting: Callable[[float], None]  # share of the time in which no data were there
-
-
 @contextlib.contextmanager
-def progress_bar(total_lanes: int, total_examples: int) -> Iterator[Bar]:
-    """A bar on stderr, silent unless that is a terminal.
+def observe(stop: Stop) -> Iterator["Observer"]:
+    """Within, lanes train under a progress bar, and a first signal makes them stop politely.
 
-    Says when training waits for data, which the device could have used.
+    Notes go to stderr.
     """
-    from rich import progress
-    from rich.console import Console
+    from cnnjax.report import progress
+    from cnnjax.sweep.observer import Observer
 
-    console = Console(stderr=True)
-    bar = progress.Progress(
-        progress.TextColumn("training"),
-        progress.BarColumn(),
-        progress.TextColumn("{task.fields[done]}/{task.fields[lanes]} lanes"),
-        progress.TextColumn("{task.fields[rate]} examples/s{task.fields[waiting]}"),
-        progress.TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    )
-    done = 0
-    task = bar.add_task("", total=total_examples, done=0, lanes=total_lanes, rate="–", waiting="")
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(progress.open_bar())
 
-    def on_examples(count: int) -> None:
-        bar.advance(task, count)
-        speed = bar.tasks[task].finished_speed or bar.tasks[task].speed
-        bar.update(task, rate=f"{speed:,.0f}" if speed else "–")
+        def on_start(num_lanes: int, num_examples: int) -> None:
+            stack.enter_context(stop.listen())
+            bar.on_start(num_lanes, num_examples)
 
-    def on_lane(_: object) -> None:
-        nonlocal done
-        done += 1
-        bar.update(task, done=done)
+        yield Observer(
+            on_start, bar.on_examples, bar.on_waiting, bar.on_record, print_note,
+            lambda: stop.requested,
+        )  # fmt: skip
 
-    def on_waiting(share: float) -> None:
-        bar.update(task, waiting=f", {share:.0%} waiting for data" if share > WAITING else "")
 
-    with bar:
-        yield Bar(on_examples, on_lane, on_waiting)
+def print_note(text: str) -> None:
+    """On stderr, what a person should know."""
+    print(printable(f"note: {text}"), file=sys.stderr)

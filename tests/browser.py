@@ -19,6 +19,13 @@ window.addEventListener("error", (event) => report.push("error: " + event.messag
 window.addEventListener("load", () => {
   report.push("requests: " + performance.getEntriesByType("resource").length);
   report.push("wider: " + (document.documentElement.scrollWidth - innerWidth > 0));
+  for (const table of document.querySelectorAll(".scroll")) {
+    table.scrollLeft = 200;
+    const [own, first] = [table, table.querySelector("tbody td")].map(
+      (element) => element.getBoundingClientRect());
+    report.push("first column: " + (table.scrollLeft > 0 && first.left === own.left
+      && first.width < own.width / 2 ? "stays" : "goes"));
+  }
   const board = document.getElementById("board");
   if (board) {
     const names = () => [...board.tBodies[0].rows].filter((row) => !row.hidden)

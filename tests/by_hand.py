@@ -3,9 +3,10 @@
 import numpy as np
 
 from cnnjax.config.config import Config, request_of, to_json
-from cnnjax.records import store
+from cnnjax.records.record import Record
 from cnnjax.study import claims
 from cnnjax.study import judge as judge_lib
+from cnnjax.study.arms import make_base, make_lanes
 from cnnjax.study.claims import Claim, Comparison, Study
 
 MAX, AVG = {"pool": "max"}, {"pool": "avg"}
@@ -20,17 +21,18 @@ CLAIM = Claim(
         Comparison({"padding": "SAME"}, {"padding": "VALID"}, "=", "equivalent"),
     ),
 )
-STUDY = Study("made-by-hand", "Which?", {"train_examples": 300}, claims.cross(GRID), (CLAIM,))
+BASE = {"train_examples": 300, "measure": ("robustness",)}
+STUDY = Study("made-by-hand", "Which?", BASE, claims.cross(GRID), (CLAIM,))
 INFOS = {request_of(Config()): ((8, 8, 1), 10)}
 EFFECTS = {"max": 0.02, "avg": 0.0}  # padding has none
 
 
 def make_records(num_seeds=20, effects=EFFECTS, spread=0.003, own=STUDY):
-    base = claims.make_base(own, {})
+    base = make_base(own, {})
     rng = np.random.default_rng(0)
     luck = rng.normal(0, 0.01, num_seeds)  # shared by the arms of a seed
     records = []
-    for index, config in enumerate(claims.make_lanes(own, base, num_seeds)):
+    for index, config in enumerate(make_lanes(own, base, num_seeds)):
         accuracy = 0.9 + effects[config.pool] + luck[config.seed] + rng.normal(0, spread)
         metrics = [
             {"step": step, "validation_accuracy": accuracy - 1 / step, "train_loss": 1 / step}
@@ -45,14 +47,12 @@ def make_records(num_seeds=20, effects=EFFECTS, spread=0.003, own=STUDY):
                 "map_shape": [4, 4, 8]}  # fmt: skip
         provenance = {"origin": ORIGIN, "date": f"2026-01-0{1 + index % 2}",
                       "packages": {"jax": "0.10.2"}}  # fmt: skip
-        records.append(
-            store.Record(f"id{index}", to_json(config), scores, metrics, cost, provenance)
-        )
+        records.append(Record(f"id{index}", to_json(config), scores, metrics, cost, provenance))
     return records
 
 
 def judge(records, own=STUDY):
-    return judge_lib.judge(own, claims.make_base(own, {}), records)
+    return judge_lib.judge(own, make_base(own, {}), records)
 
 
 def compare(a, b, relation=">", metric="", records=None, arms=STUDY.arms, **given):

@@ -1,35 +1,38 @@
-"""Every model in a size that trains in a test."""
+"""Every model in a size that trains in a test, and stand-ins for a model."""
 
+from collections.abc import Callable
 from typing import Any
 
-from cnnjax.config.config import KNOBS, Config, make_config
+import pytest
 
-_NARROW = {"width_multiplier": 0.07}
-_RESNET = {**_NARROW, "image_size": 16}
+from cnnjax.config import models, register
+from cnnjax.config.config import Config, make_config
+from cnnjax.config.layouts import ResNet
+from cnnjax.networks import cost
+
 SMALL: dict[str, dict[str, Any]] = {
-    "cnn": {"widths": (8, 8), "hidden": (32,)},
-    "mlp": {"hidden": (32,)},
-    "mnist1d_cnn": {"width_multiplier": 0.5},
-    "mnist1d_mlp": {"hidden": (32, 32)},
-    "mlp_twin": {"widths": (8, 8), "hidden": (32,)},
-    "local_twin": {"widths": (8, 8), "hidden": (32,)},
-    "logistic": {},
-    "lenet5": {},
-    "lenet5_modern": {},
-    "alexnet": {**_NARROW, "image_size": 67, "hidden": (32,)},
-    "all_cnn_c": {"width_multiplier": 0.1, "image_size": 12, "activation": "elu"},  # ReLU dies
-    "vgg11": {**_NARROW, "image_size": 32, "hidden": (32,)},
-    "vgg16": {**_NARROW, "image_size": 32, "hidden": (32,)},
-    # A ninth of the logits asks for a rate of its own.
-    "airbench94": {"width_multiplier": 0.15, "image_size": 16, "logit_scale": 1.0},
-    "resnet18": _RESNET,
-    "resnet34": _RESNET,
-    "resnet50": _RESNET,
-    "resnet18_small": {**_RESNET, "image_size": 8},
-    "resnet20": {"width_multiplier": 0.25},
+    model: dict(models.small_of(model)) for model in register.names("model")
 }
-assert set(SMALL) == set(KNOBS["model"].choices)
+RESNETS: dict[str, ResNet] = {
+    model: network
+    for model in SMALL
+    if isinstance(network := models.lay_out(make_config({"model": model}), 10), ResNet)
+}
 
 
 def make_small(model: str, **given: Any) -> Config:
     return make_config({"model": model, **SMALL[model], **given})
+
+
+def stand_in(patch: pytest.MonkeyPatch, model: str, make: Callable[..., Any]) -> None:
+    """`make` in the place of a model's function, for one test."""
+    row = register.find("model", model)
+    cost.forget()
+    patch.setitem(register.CHOICES["model"], model, row._replace(make=make))
+
+
+def cut_blocks(patch: pytest.MonkeyPatch, first: int = 1) -> None:
+    """So many blocks in the first stage of each residual network, and one in the others."""
+    for model, plan in RESNETS.items():
+        few = plan._replace(blocks=(first, *(1 for _ in plan.blocks[1:])))
+        stand_in(patch, model, lambda config, num_classes, few=few: few)

@@ -23,6 +23,7 @@ from cnnjax.config.knobs import (
     printable,
 )
 from cnnjax.config.knobs import format_value as format_knob
+from cnnjax.config.rules import FAMILIES
 
 BUILT_IN = {
     "flagfile": "Read flags from this file, one a line; a line that begins with # is a comment."
@@ -196,18 +197,34 @@ def describe_unknown(kind: str, given: str, known: Sequence[str]) -> str:
 
 
 def render_help(values: flags.FlagValues, description: str) -> str:
-    """Every flag with its type, default and meaning, in the order of definition."""
+    """Every flag with its type, default and meaning: the script's own, then those of each family.
+
+    Each in the order of definition.
+    """
+    defined = values._flags().values()  # absl's public listings sort by name
     lines = [description.strip(), "", "Flags (--name=value):", ""]
-    wrapper = textwrap.TextWrapper(94, break_long_words=False, break_on_hyphens=False)
-    for flag in values._flags().values():  # absl's public listings sort by name
-        kind = "|".join(getattr(flag.parser, "enum_values", ())) or flag.parser.syntactic_help
-        help = flag.help.removeprefix(f"<{kind}>: ")  # absl repeats the choices there
-        if flag.boolean:
-            kind = "true|false"
-        default = "none" if flag.default in (None, "") else str(flag.default_as_str).strip("'")
-        head = f"  --{flag.name}  ({(kind or 'text').replace('|', ' | ')}; default: {default})"
-        first, *more = wrapper.wrap(head)
-        lines += [first, *(MARGIN + line for line in (*more, *wrapper.wrap(help)))]
+    for flag in defined:
+        if flag.name not in KNOBS:
+            lines += _describe_flag(flag)
     for name, meaning in BUILT_IN.items():
         lines += [f"  --{name}  (text; default: none)", f"{MARGIN}{meaning}"]
+    for family in FAMILIES:
+        own = [flag for flag in defined if flag.name in family.__annotations__]
+        if own:
+            lines += ["", f"{family.__name__}: {(family.__doc__ or '').partition(chr(10))[0]}", ""]
+        for flag in own:
+            lines += _describe_flag(flag)
     return "\n".join(lines)
+
+
+def _describe_flag(flag: flags.Flag) -> list[str]:
+    """One flag of `--help`: its name, values and default, and below them what it means."""
+    wrapper = textwrap.TextWrapper(94, break_long_words=False, break_on_hyphens=False)
+    kind = "|".join(getattr(flag.parser, "enum_values", ())) or flag.parser.syntactic_help
+    help = (flag.help or "").removeprefix(f"<{kind}>: ")  # absl repeats the choices there
+    if flag.boolean:
+        kind = "true|false"
+    default = "none" if flag.default in (None, "", ()) else str(flag.default_as_str).strip("'")
+    head = f"  --{flag.name}  ({(kind or 'text').replace('|', ' | ')}; default: {default})"
+    first, *more = wrapper.wrap(head)
+    return [first, *(MARGIN + line for line in (*more, *wrapper.wrap(help)))]

@@ -6,20 +6,17 @@ import struct
 import types
 import typing
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
+
+from cnnjax.config import register
+from cnnjax.config.errors import ConfigError
+from cnnjax.config.errors import RunError as RunError
 
 LARGEST_INTEGER = 2**31 - 1  # a program counts in 32 bits
 NOT_ALLOWED = "is not allowed"
+SOME = range(1, LARGEST_INTEGER + 1)  # any number but 0
 LEAST_NORMAL = 2.0**-126  # of float32: devices take what is smaller for 0
-
-
-class ConfigError(ValueError):
-    """A run that cannot be. Its message is one line for the person who asked for it."""
-
-
-class RunError(RuntimeError):
-    """A failure outside our code and the command line. Its message is one line, and enough."""
 
 
 def structure(default: Any, help: str, **rules: Any) -> Any:
@@ -32,18 +29,44 @@ def number(default: Any, help: str, **rules: Any) -> Any:
     return dataclasses.field(default=default, metadata={"help": help, "traced": True, **rules})
 
 
-Allowed = tuple[str, ...] | range  # values of another knob with which one is read
+def choice(default: str, help: str, **rules: Any) -> Any:
+    """A structural field whose values are names in the register."""
+    return structure(default, help, registered=True, **rules)
+
+
+class But(NamedTuple):
+    """Every value but these: right for names that are registered later, too."""
+
+    names: tuple[str, ...]
+
+    def __contains__(self, value: object) -> bool:
+        return value not in self.names
+
+    def among(self, choices: Sequence[str]) -> tuple[str, ...]:
+        """Those of some choices that it allows."""
+        return tuple(name for name in choices if name in self)
+
+
+def but(*names: str) -> But:
+    """Every value of a knob but these."""
+    return But(names)
+
+
+Allowed = tuple[str, ...] | range | But  # values of another knob with which one is read
 
 
 class Knob(NamedTuple):
     """One field of Config as data, for flags, listings and checks."""
 
     name: str
-    type: Any  # bool, int, float, str or tuple (of int)
+    type: Any  # bool, int, float, str or tuple
     default: Any
     help: str
     traced: bool
-    choices: tuple[str, ...] = ()
+    family: str = ""  # the heading below which it stands
+    listed: tuple[str, ...] = ()  # the choices, where the declaration lists them
+    registered: bool = False  # whether the choices are names in the register
+    item: Any = int  # what a tuple holds: int, or str of which order and repetition do not count
     check: Callable[[str], Any] | None = None  # of a free text: raises ConfigError
     allowed: str = ""  # what a free text may be, in words
     low: float | None = None  # least allowed value
@@ -51,22 +74,50 @@ class Knob(NamedTuple):
     above: float | None = None  # every value must be greater
     below: float | None = None  # every value must be smaller
     pair: bool = False  # a tuple of one or two: height and width
+    by_model: bool = False  # whether it is read by the models alone that say so
+    model_values: tuple[str, ...] = ()  # values that a model must say it has
     used_with: Mapping[str, Allowed] = types.MappingProxyType({})
     only_with: Mapping[str, Mapping[str, Allowed]] = types.MappingProxyType({})  # by value
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values of a knob that takes one of a few texts; none for any other."""
+        return register.names(self.name) if self.registered else self.listed
 
-def make_knobs(config: type) -> dict[str, Knob]:
-    """One knob a field of a dataclass, by name."""
-    hints = typing.get_type_hints(config)
+
+def make_knobs(family: type) -> dict[str, Knob]:
+    """One knob a field that the dataclass itself declares, by name."""
+    hints = typing.get_type_hints(family)
     knobs = {}
-    for field in dataclasses.fields(config):
-        hint, choices = hints[field.name], ()
+    for field in dataclasses.fields(family):
+        if field.name not in vars(family)["__annotations__"]:
+            continue
+        hint, listed, item = hints[field.name], (), int
         if typing.get_origin(hint) is Literal:
-            hint, choices = str, typing.get_args(hint)
+            hint, listed = str, typing.get_args(hint)
         if typing.get_origin(hint) is tuple:
-            hint = tuple
-        knobs[field.name] = Knob(field.name, hint, field.default, choices=choices, **field.metadata)
+            hint, item = tuple, typing.get_args(hint)[0]
+        knobs[field.name] = Knob(
+            field.name,
+            hint,
+            field.default,
+            family=family.__name__,
+            listed=listed,
+            item=item,
+            **field.metadata,
+        )
     return knobs
+
+
+def join(families: Sequence[type]) -> dict[str, Knob]:
+    """The knobs of all families. Raises TypeError where two declare one name."""
+    joined: dict[str, Knob] = {}
+    for family in families:
+        for name, knob in make_knobs(family).items():
+            if name in joined:
+                raise TypeError(f"{joined[name].family} and {family.__name__} declare {name}")
+            joined[name] = knob
+    return joined
 
 
 def describe_allowed(knob: Knob) -> str:
@@ -75,7 +126,7 @@ def describe_allowed(knob: Knob) -> str:
         return "|".join(knob.choices)
     if knob.type is bool:
         return "true|false"
-    if knob.type is str:
+    if str in (knob.type, knob.item):
         return knob.allowed
     words = {int: "an integer", float: "a number", tuple: "integers such as 16,32"}[knob.type]
     if knob.pair:
@@ -87,11 +138,12 @@ def describe_allowed(knob: Knob) -> str:
 
 def check_value(knob: Knob, value: Any) -> None:
     """Raises ConfigError unless the knob allows this value, in the precision of a program."""
-    if knob.check is not None and isinstance(value, str):
-        knob.check(value)
     items, item_type = (value,), knob.type
     if knob.type is tuple and isinstance(value, tuple):
-        items, item_type = value, int
+        items, item_type = value, knob.item
+    for item in items:
+        if knob.check is not None and isinstance(item, str):
+            knob.check(item)
     odd = knob.pair and not (len(items) == 1 or (len(items) == 2 and items[0] != items[1]))
     for item in (None,) if odd else items:
         typed = isinstance(item, (int, float) if item_type is float else item_type)
@@ -105,9 +157,9 @@ def check_value(knob: Knob, value: Any) -> None:
 
 
 def _allows(knob: Knob, item: Any) -> bool:
-    if knob.choices:
-        return item in knob.choices
-    if knob.type is str:
+    if choices := knob.choices:
+        return item in choices
+    if isinstance(item, str):
         return True
     return (
         item == item  # NaN is below and above nothing
@@ -173,7 +225,9 @@ def parse_value(knob: Knob, text: str) -> Any:
     """The knob's value from text; a tuple is written 16,32 or 16x32. Raises ConfigError."""
     plain = text.strip()
     try:
-        if knob.type is tuple:
+        if knob.item is str:
+            value = tuple(part.strip() for part in plain.split(",")) if plain else ()
+        elif knob.type is tuple:
             parts = plain.replace("x", ",").split(",") if plain else []
             value = tuple(int(part) for part in parts)
             if knob.pair and len(value) == 2 and value[0] == value[1]:

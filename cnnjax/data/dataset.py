@@ -34,6 +34,15 @@ class Dataset(NamedTuple):
     notes: tuple[str, ...] = ()  # what a person should know, one line each
     class_names: tuple[str, ...] = ()
     cluster: np.ndarray | None = None  # of each test image [n] int32: which belong together
+    test_fingerprint: str = ""  # of the test images and their labels alone
+
+
+def describe_notes(dataset: Dataset) -> list[str]:
+    """What a person should know of a data set, one line each."""
+    lines = [f"{dataset.name}: {note}" for note in dataset.notes]
+    if dataset.stream is not None:
+        lines.append(f"{dataset.name}: {len(dataset.stream):,} training images are streamed")
+    return lines
 
 
 def check_train_examples(dataset: Dataset, num_examples: int) -> None:

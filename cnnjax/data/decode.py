@@ -5,6 +5,7 @@ Transparent pixels lie on white; deeper grey is scaled to 8 bits; EXIF rotations
 
 import io
 import math
+import re
 import warnings
 
 import numpy as np
@@ -38,10 +39,16 @@ def open_image(raw: bytes) -> Image.Image:
         limit = f"{Image.MAX_IMAGE_PIXELS:,}"
         raise BadImage(f"a decompression bomb: it has more than {limit} pixels") from None
     except Exception as error:  # Pillow raises what its readers raise, of many types
-        raise BadImage(f"{type(error).__name__}: {error}") from None
+        why = re.sub(r"<_io\.BytesIO[^>]*>", "it", str(error))  # its address is not of the file
+        raise BadImage(f"{type(error).__name__}: {why}") from None
     if image.mode == "F":
         raise BadImage("pixels are floating-point, of no known range: give them as arrays:FILE.npz")
     return image
+
+
+def count_frames(raw: bytes) -> int:
+    """How many images a file holds."""
+    return getattr(Image.open(io.BytesIO(raw)), "n_frames", 1)
 
 
 def count_channels(image: Image.Image) -> int:

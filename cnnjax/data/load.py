@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -76,24 +77,27 @@ def load_dataset(config: Config, where: Where, budget: int | None = None) -> Dat
         request.dataset, len(opened.class_names), *loaded,
         fingerprint=find_fingerprint(opened, loaded, positions, streamed), positions=positions,
         stream=train if streamed else None,
-        notes=(*opened.notes, *check_loaded(request.dataset, opened, loaded, streamed)),
+        notes=(*opened.notes, *check_loaded(request, opened, loaded, streamed)),
         class_names=opened.class_names, cluster=opened.cluster,
+        test_fingerprint=hash_arrays([], loaded[2]),
     )  # fmt: skip
 
 
 def check_loaded(
-    name: str, opened: Source, loaded: Sequence[Split], streamed: bool
+    request: Request, opened: Source, loaded: Sequence[Split], streamed: bool
 ) -> tuple[str, ...]:
     """Notes on what could not be known before the examples were read.
 
     Raises ConfigError where they cannot be learned. Of a stream of TFDS not all labels are known.
     """
-    by_split, notes = dict(zip(SPLITS, loaded, strict=True)), ()
+    name, notes = request.dataset, note_enlarged(opened, request)
+    by_split = dict(zip(SPLITS, loaded, strict=True))
     labels = {split: own.labels for split, own in by_split.items()}
     if not opened.labels and streamed:
-        notes = check.describe_majority(opened.class_names, labels["test"])
+        notes += check.describe_majority(opened.class_names, labels["test"])
     elif not opened.labels:
-        notes = check.check_classes(name, opened.class_names, labels)
+        notes += check.check_classes(name, opened.class_names, labels)
+    notes += check.compare_shares(opened.class_names, labels, opened.cut)
     if isinstance(opened.splits["train"], Arrays):
         return notes  # compared when they were opened
     images = {split: own.images for split, own in by_split.items()}
@@ -113,6 +117,14 @@ def find_side(opened: Source, request: Request) -> int | None:
         reason = "images differ in size" if opened.size is None else "--eval_crop cuts images"
         raise ConfigError(f"--dataset={request.dataset}: {reason}: give --image_size, such as 224")
     return request.image_size
+
+
+def note_enlarged(opened: Source, request: Request) -> tuple[str, ...]:
+    """A note where the host enlarges images."""
+    side = find_side(opened, request)
+    if side is None:
+        return ()
+    return check.note_enlarged(opened.splits["train"], opened.channels, side, request.eval_crop)
 
 
 def find_shape(opened: Source, side: int | None) -> tuple[int, int, int]:
@@ -182,8 +194,14 @@ def find_fingerprint(
     """The hash of everything that a run reads: pixels, shapes, types, labels, classes, clusters."""
     arrays = [array for split in loaded for array in split]
     arrays += [array for array in (positions, opened.cluster) if array is not None]
-    about = [opened.name, opened.class_names, [(str(a.dtype), a.shape) for a in arrays]]
+    about = [opened.name, opened.class_names]
     about += ["streamed", opened.channels, opened.find_hash()] if streamed else []
+    return hash_arrays(about, arrays)
+
+
+def hash_arrays(about: Sequence[Any], arrays: Sequence[np.ndarray]) -> str:
+    """The hash of some words and of the bytes of arrays, with types and shapes."""
+    about = [*about, [(str(array.dtype), array.shape) for array in arrays]]
     digest = hashlib.sha256(json.dumps(about).encode())
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
@@ -234,7 +252,8 @@ def describe_feed(config: Config, where: Where, budget: int) -> str:
     share = f"; {len(opened.class_names)} classes"
     if labels is not None:
         share += f", the largest {100 * check.majority_share(labels):.1f}% of the test images"
-    notes = "".join(f"\nnote: {request.dataset}: {note}" for note in opened.notes)
+    said = (*opened.notes, *note_enlarged(opened, request))
+    notes = "".join(f"\nnote: {request.dataset}: {note}" for note in said)
     return (
         f"{config.dataset}: {counts[0]:,} training, {counts[1]:,} validation, {counts[2]:,} test"
         f" images of {shape}; {feed} in memory ({size / 2**20:,.1f} MiB){share}{notes}"

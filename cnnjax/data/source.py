@@ -75,6 +75,7 @@ class Source(NamedTuple):
     labels: Mapping[str, np.ndarray] = {}  # of each split, where known without the examples
     cluster: np.ndarray | None = None  # of each test example [n] int32: which belong together
     notes: tuple[str, ...] = ()  # what a person should know, one line each
+    cut: Mapping[str, str] = {}  # split -> of which part of another it is, cut by position
 
 
 def to_pixels(image: bytes | np.ndarray, channels: int) -> np.ndarray:

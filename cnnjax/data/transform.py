@@ -2,7 +2,7 @@
 by what these are standardised.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from cnnjax.data import stream
 from cnnjax.data.dataset import Dataset, Split, check_train_examples, take_train
 
 PERMUTATION_SEED = 1  # fixed: all runs and arms share one order
+AT_ONCE = 2**20  # pixels that are counted at once
 
 
 def pixel_order(num_pixels: int) -> np.ndarray:
@@ -24,6 +25,21 @@ def permute_pixels(images: np.ndarray) -> np.ndarray:
     count, height, width, channels = images.shape
     flat = images.reshape(count, height * width, channels)
     return flat[:, pixel_order(height * width)].reshape(images.shape)
+
+
+class Pixels(NamedTuple):
+    """What is measured of the training pixels before any run."""
+
+    mean: np.ndarray  # [channels] float32
+    std: np.ndarray  # [channels] float32, 0 where all are the same
+    low: float  # darkest
+    high: float  # brightest
+
+
+def measure_pixels(config: Config, images: np.ndarray) -> Pixels:
+    """The pixels of images [n, H, W, C]; of `config` only --standardise counts."""
+    mean, std = find_statistics(config, images)
+    return Pixels(mean, std, float(images.min()), float(images.max()))
 
 
 def find_statistics(config: Config, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -45,8 +61,9 @@ def find_statistics(config: Config, images: np.ndarray) -> tuple[np.ndarray, np.
 
 def _find_moments(pixels: np.ndarray) -> tuple[float, float]:
     """Mean, and mean squared distance from it, in two passes and float64."""
-    if pixels.dtype == np.uint8:  # exact, and without a copy of all pixels in float64
-        counts = np.bincount(pixels.ravel(), minlength=256)
+    if pixels.dtype == np.uint8:  # exact, and without a copy of all pixels in eight bytes each
+        parts = np.array_split(pixels, pixels.size // AT_ONCE + 1)
+        counts = sum(np.bincount(part.ravel(), minlength=256) for part in parts)
         values = np.arange(256.0)
         mean = (counts @ values) / pixels.size
         return float(mean), float(counts @ (values - mean) ** 2) / pixels.size
@@ -94,6 +111,12 @@ def draws_by_seed(config: Config, dataset: Dataset) -> bool:
     return in_memory and 0 < config.train_examples < len(dataset.train.labels)
 
 
+def cannot_draw(config: Config, dataset: Dataset) -> bool:
+    """Whether --draw=auto would give each seed images of its own, but that they are streamed."""
+    streamed = dataset.stream is not None and config.train_examples < len(dataset.stream)
+    return config.draw == "auto" and streamed and config.train_examples > 0
+
+
 def describe_draw(config: Config, dataset: Dataset) -> str:
     """Which training images the seeds see, in words that end a sentence."""
     images = dataset.train.labels if dataset.stream is None else dataset.stream
@@ -102,6 +125,12 @@ def describe_draw(config: Config, dataset: Dataset) -> str:
         return f"each seed trains on {count:,} images of its own, drawn from {pool:,}"
     because = "; they are streamed" if dataset.stream is not None and count < pool else ""
     return f"all seeds train on the same {count:,} images of {pool:,}{because}"
+
+
+def view_of(config: Config, dataset: Dataset) -> tuple[bool, int]:
+    """What of a config decides the pixels that `transform` gives, and all that does."""
+    taken = 0 if draws_by_seed(config, dataset) else config.train_examples
+    return config.permute_pixels, taken
 
 
 def transform(config: Config, dataset: Dataset) -> Dataset:

@@ -3,11 +3,15 @@
 The mask is 1 for examples and 0 for padding.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+
+from cnnjax.config.measured import measure
+from cnnjax.measures.observed import Observed
+from cnnjax.networks import models
 
 BINS = 15
 LEAST, GREATEST = 0.05, 20.0  # of the temperature
@@ -23,7 +27,7 @@ class Calibration(NamedTuple):
     ece: Array  # [] expected calibration error
 
 
-def measure(logits: Array, labels: Array, mask: Array) -> Calibration:
+def calibrate(logits: Array, labels: Array, mask: Array) -> Calibration:
     """How well the softmax of the logits is calibrated.
 
     The expected calibration error has 15 bins of equal width (Guo et al. 2017, eq. 3); the Brier
@@ -81,3 +85,22 @@ def fit_temperature(logits: Array, labels: Array, mask: Array) -> Array:
         return jnp.clip(moved, 1 / GREATEST, 1 / LEAST)
 
     return 1 / lax.fori_loop(0, STEPS, step, jnp.ones((), jnp.float32))
+
+
+@measure("calibration", always=True)
+def measure_calibration(
+    model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
+) -> dict[str, Array]:
+    """Calibration on the test split, as it is and scaled by the validation split's temperature."""
+    validation = observed.validation
+    temperature = fit_temperature(
+        observed.validation_logits, validation.labels.reshape(-1), validation.mask.reshape(-1)
+    )
+    labels, mask = observed.labels, observed.mask
+    plain = calibrate(observed.logits, labels, mask)._asdict()
+    scaled = calibrate(observed.logits / temperature, labels, mask)._asdict()
+    return {
+        "temperature": temperature,
+        **{f"test_{name}": value for name, value in plain.items()},
+        **{f"test_{name}_scaled": value for name, value in scaled.items()},
+    }

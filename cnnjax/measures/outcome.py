@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnjax.measures import robustness
+from cnnjax.config import measured
 from cnnjax.measures.packing import pack_values
 
 # What a failed run still says.
@@ -19,23 +19,36 @@ FACTS = (
 )  # fmt: skip
 
 
+def finish(
+    found: Mapping[str, Mapping[str, np.ndarray]], real: np.ndarray, spec: Any
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Values [images] by score, and scores that are no means of such, by what measures found.
+
+    `real` says which of the measured images are no padding; `spec` is that of the data.
+    """
+    images: dict[str, np.ndarray] = {}
+    scores: dict[str, Any] = {}
+    for name, values in found.items():
+        values = {key: value[..., real] if value.ndim else value for key, value in values.items()}
+        finish_own = measured.MEASURES[name].finish
+        for key, value in (finish_own(values, spec) if finish_own else values).items():
+            if isinstance(value, np.ndarray) and value.ndim:
+                images[key] = value
+            else:
+                scores[key] = value if isinstance(value, dict) else float(value)
+    return images, scores
+
+
 def summarise(
-    images: Mapping[str, np.ndarray], labels: np.ndarray, height: int
+    images: Mapping[str, np.ndarray], labels: np.ndarray
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Scores, and what they are means of, from what was measured on each test image.
 
-    `images` has values [images] by score, and with robustness `right` and `kept`
-    [trials, images]; `labels` [images] the true classes, `height` that of an image in pixels.
+    `images` has values [images] by score, `labels` [images] the true classes.
     """
-    own = dict(images)
-    trials = {name: own.pop(name) for name in ("right", "kept") if name in own}
-    own["test_balanced_accuracy"] = balance(own["test_accuracy"], labels)
-    curves = {}
-    if trials:
-        found, curves["robustness"] = robustness.summarise(robustness.choose(height), **trials)
-        own |= found
+    own = {**images, "test_balanced_accuracy": balance(images["test_accuracy"], labels)}
     means = {name: float(np.mean(values, dtype=np.float64)) for name, values in own.items()}
-    return {**means, "num_test_examples": len(labels), **curves}, own
+    return {**means, "num_test_examples": len(labels)}, own
 
 
 def balance(correct: np.ndarray, labels: np.ndarray) -> np.ndarray:

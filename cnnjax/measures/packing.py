@@ -1,6 +1,7 @@
 """Values of single images as text of a record. Imports no JAX."""
 
 import base64
+import functools
 import zlib
 
 import numpy as np
@@ -21,7 +22,8 @@ def pack_values(values: np.ndarray) -> str:
     return f"{values.dtype.name}:{base64.b64encode(raw).decode()}"
 
 
+@functools.lru_cache(2_048)  # an arm is read for each comparison that it is part of
 def unpack_values(text: str) -> np.ndarray:
-    """The values of `pack_values`."""
+    """The values of `pack_values`, read-only."""
     name, _, packed = text.partition(":")
     return np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.dtype(name))

@@ -4,15 +4,22 @@ Images are [N, H, W, C] float32 in units of the pixels. Random corruptions are d
 key; black, which comes in from beyond the border, is the darkest training pixel.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from jax.scipy import ndimage
 
+from cnnjax.config.measured import measure
+from cnnjax.data import transform
+from cnnjax.data.batches import Batches
+from cnnjax.measures.observed import Observed
+from cnnjax.networks import models
+
+SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 RADIUS = 5  # of the blur's kernel, in pixels
 
 
@@ -25,32 +32,64 @@ class Pixels(NamedTuple):
     high: float
 
 
+class Corruption(NamedTuple):
+    """A way to spoil an image, the strengths that are tried, and how many ways there are."""
+
+    apply: Callable[..., Array]
+    strengths: tuple[float, ...]
+    ways: int = 1
+    unit: str = ""  # of a strength
+
+
+CORRUPTIONS: dict[str, Corruption] = {}
+
+
+def corruption(
+    kind: str, strengths: tuple[float, ...], *, unit: str, ways: int = 1
+) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
+    """Declares a corruption; strength 0 leaves an image as it is.
+
+    Others are drawn anew where one is put before them: a new one goes to the end.
+    """
+
+    def register(apply: Callable[..., Array]) -> Callable[..., Array]:
+        CORRUPTIONS[kind] = Corruption(apply, strengths, ways, unit)
+        return apply
+
+    return register
+
+
 def _replace(key: Array, images: Array, share: Array, value: float) -> Array:
     """A random share of the pixels, all channels of each, gets that value."""
     hit = jax.random.uniform(key, (*images.shape[:3], 1)) < share
     return jnp.where(hit, value, images)
 
 
+@corruption("gaussian", (0.0, 0.25, 0.5, 0.75, 1.0, 1.5), unit="standard deviations")
 def gaussian(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """Noise, in standard deviations of the pixels."""
     return images + strength * pixels.std * jax.random.normal(key, images.shape)
 
 
+@corruption("salt", SHARES, unit="share")
 def salt(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """A share of the pixels becomes the brightest."""
     return _replace(key, images, strength, pixels.high)
 
 
+@corruption("pepper", SHARES, unit="share")
 def pepper(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """A share of the pixels becomes the darkest."""
     return _replace(key, images, strength, pixels.low)
 
 
+@corruption("dropped", SHARES, unit="share")
 def dropped(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """A share of the pixels becomes the mean, and says nothing."""
     return _replace(key, images, strength, pixels.mean)
 
 
+@corruption("blur", (0.0, 0.5, 1.0, 1.5, 2.0), unit="pixels")
 def blur(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """A Gaussian blur of that many pixels; the border repeats its edge."""
     distance = jnp.arange(-RADIUS, RADIUS + 1, dtype=jnp.float32)
@@ -68,6 +107,7 @@ def blur(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels)
     return images
 
 
+@corruption("contrast", (0.0, 0.2, 0.4, 0.6, 0.8, 0.9), unit="share lost")
 def contrast(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """A share of each image's contrast is lost."""
     mean = images.mean(axis=(1, 2, 3), keepdims=True)
@@ -96,6 +136,7 @@ def _from_middle(images: Array, rows: Array, columns: Array, black: float) -> Ar
     return _resample(images, rows + (height - 1) / 2, columns + (width - 1) / 2, black)
 
 
+@corruption("translation", (0.0, 1.0, 2.0, 3.0), unit="pixels", ways=4)
 def translation(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """Moved by so many pixels: right, left, down or up."""
     rows, columns = _grid(images)
@@ -103,6 +144,7 @@ def translation(key: Array, images: Array, strength: Array, way: Array, pixels: 
     return _from_middle(images, rows - moves[0], columns - moves[1], pixels.low)
 
 
+@corruption("rotation", (0.0, 15.0, 30.0, 60.0, 90.0, 135.0, 180.0), unit="degrees", ways=2)
 def rotation(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """Turned by so many degrees, one way or the other."""
     angle = jnp.deg2rad(strength) * jnp.where(way == 0, 1.0, -1.0)
@@ -111,33 +153,12 @@ def rotation(key: Array, images: Array, strength: Array, way: Array, pixels: Pix
     return _from_middle(images, cos * rows - sin * columns, sin * rows + cos * columns, pixels.low)
 
 
+@corruption("scale", (0.0, 0.1, 0.2, 0.35, 0.5), unit="share", ways=2)
 def scale(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """Enlarged by a share, or shrunk by as much."""
     factor = jnp.where(way == 0, 1 / (1 + strength), 1 + strength)
     rows, columns = _grid(images)
     return _from_middle(images, factor * rows, factor * columns, pixels.low)
-
-
-class Corruption(NamedTuple):
-    """A way to spoil an image, the strengths that are tried, and how many ways there are."""
-
-    apply: Callable[..., Array]
-    strengths: tuple[float, ...]
-    ways: int = 1
-
-
-SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
-CORRUPTIONS: dict[str, Corruption] = {
-    "gaussian": Corruption(gaussian, (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)),
-    "salt": Corruption(salt, SHARES),
-    "pepper": Corruption(pepper, SHARES),
-    "dropped": Corruption(dropped, SHARES),
-    "blur": Corruption(blur, (0.0, 0.5, 1.0, 1.5, 2.0)),
-    "contrast": Corruption(contrast, (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)),
-    "translation": Corruption(translation, (0.0, 1.0, 2.0, 3.0), ways=4),
-    "rotation": Corruption(rotation, (0.0, 15.0, 30.0, 60.0, 90.0, 135.0, 180.0), ways=2),
-    "scale": Corruption(scale, (0.0, 0.1, 0.2, 0.35, 0.5), ways=2),
-}
 
 
 def choose(height: int) -> dict[str, Corruption]:
@@ -160,9 +181,9 @@ def list_trials(table: dict[str, Corruption]) -> list[Trial]:
     """Every strength of every corruption, every way."""
     return [
         Trial(kind, strength, way)
-        for kind, corruption in enumerate(table.values())
-        for strength in corruption.strengths
-        for way in range(corruption.ways)
+        for kind, own in enumerate(table.values())
+        for strength in own.strengths
+        for way in range(own.ways)
     ]
 
 
@@ -177,16 +198,64 @@ def summarise(
     pixel at which it keeps its class (Zhang 2019, section 4.2). A curve has accuracy by strength.
     """
     trials, scores, curves = list_trials(table), {}, {}
-    for index, (kind, corruption) in enumerate(table.items()):
+    for index, (kind, own) in enumerate(table.items()):
         rows = [
             np.mean([row for t, row in zip(trials, right, strict=True)
                      if t.kind == index and t.strength == strength], axis=0)
-            for strength in corruption.strengths
+            for strength in own.strengths
         ]  # fmt: skip
-        reach = corruption.strengths[-1] - corruption.strengths[0]
+        reach = own.strengths[-1] - own.strengths[0]
         means = [float(row.mean()) for row in rows]
-        curves[kind] = {"strengths": list(corruption.strengths), "accuracy": means}
-        scores[f"auc_{kind}"] = np.trapezoid(rows, corruption.strengths, axis=0) / reach
+        curves[kind] = {"strengths": list(own.strengths), "accuracy": means}
+        scores[f"auc_{kind}"] = np.trapezoid(rows, own.strengths, axis=0) / reach
     place = list(table).index("translation")
     moved = [row for t, row in zip(trials, kept, strict=True) if t[:2] == (place, 1.0)]
     return {"shift_consistency": np.mean(moved, axis=0), **scores}, curves
+
+
+def finish(found: Mapping[str, np.ndarray], spec: Any) -> dict[str, Any]:
+    """Scores by image, and the curves, from which images each trial left recognised."""
+    scores, curves = summarise(choose(spec.image_shape[0]), found["right"], found["kept"])
+    return {**scores, "robustness": curves}
+
+
+@measure("robustness", finish=finish)
+def measure_robustness(
+    model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
+) -> dict[str, Array]:
+    """Accuracy under corruptions, and the share of images that keep their class when moved."""
+    spec, test = observed.spec, observed.test
+    table = choose(spec.image_shape[0])
+    # All channels alike, so that the test is the same however a run standardises its images.
+    pixels = Pixels(*transform.merge_channels(spec.mean, spec.std), spec.low, spec.high)
+    trials = list_trials(table)
+    before = observed.logits.argmax(axis=-1).reshape(test.labels.shape)
+
+    def one(trial: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        kind, strength, way = trial
+        own_key = jax.random.fold_in(key, kind)
+
+        def batch(place: tuple[Array, Batches, Array]) -> tuple[Array, Array]:
+            index, own, classes = place
+            images = lax.switch(
+                kind,
+                [
+                    lambda k, x, s, w, apply=tried.apply: apply(k, x, s, w, pixels)
+                    for tried in table.values()
+                ],
+                jax.random.fold_in(own_key, index), own.images.astype(jnp.float32), strength, way,
+            )  # fmt: skip
+            standardised = observed.standardise(images)
+            found = model.apply(params, stats, standardised, None)[0].argmax(axis=-1)
+            return found == own.labels, found == classes
+
+        places = (jnp.arange(test.labels.shape[0]), test, before)
+        return jax.tree.map(jnp.ravel, lax.map(batch, places))
+
+    columns = [np.array(column) for column in zip(*trials, strict=True)]
+    dtypes = (np.int32, np.float32, np.int32)
+    right, kept = lax.map(
+        one,
+        tuple(jnp.asarray(c.astype(d)) for c, d in zip(columns, dtypes, strict=True)),
+    )
+    return {"right": right, "kept": kept}

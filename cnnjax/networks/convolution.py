@@ -151,7 +151,7 @@ class Conv(nn.Module):
     @property
     def pieces(self) -> int:
         """Neighbouring features that the activation makes one unit of."""
-        return activation.FAN_OUT.get(self.config.activation, 1)
+        return activation.pieces_of(self.config.activation)
 
     def find_pads(self, shape: tuple[int, ...]) -> Pads:
         """The border of maps of that shape, for height and width."""
@@ -212,7 +212,7 @@ def make_conv(
     """
     return Conv(
         config,
-        spec.features * activation.FAN_OUT.get(config.activation, 1),
+        spec.features * activation.pieces_of(config.activation),
         as_pair(spec.kernel_size),
         stride,
         padding or (spec.padding if config.padding == "published" else config.padding),

@@ -4,10 +4,10 @@ import dataclasses
 import functools
 from typing import NamedTuple
 
-from cnnjax.config import presets
+from cnnjax.config import models as rows
 from cnnjax.config.config import Config, override
 from cnnjax.config.knobs import ConfigError
-from cnnjax.networks import models
+from cnnjax.networks import count, models
 from cnnjax.networks.facts import Layer
 
 
@@ -90,7 +90,7 @@ def find_twin(config: Config, image_shape: tuple[int, int, int], num_classes: in
     `local_twin` unshared kernels on scaled widths; the width is the one that comes nearest to
     the CNN of the same knobs in what `match` names.
     """
-    if config.model not in presets.TWINS:
+    if config.model not in rows.TWINS:
         return config
     cnn = override(config, {"model": "cnn"})
     cnn = find_poolings(cnn, image_shape, num_classes)
@@ -115,3 +115,9 @@ def find_twin(config: Config, image_shape: tuple[int, int, int], num_classes: in
     if low == 0:
         return make_candidate(high)
     return make_candidate(min(low, high, key=lambda width: abs(count(width) - target)))
+
+
+def forget() -> None:
+    """Forgets what networks are and cost: for who puts another in the place of a model."""
+    for remembered in (measure, find_poolings, count.read_once):
+        remembered.cache_clear()

@@ -4,6 +4,7 @@ Parameters are float32. A layer rounds what it multiplies (its input and its ker
 product to the precision of the run, as its `platform` has it (a JAX back end).
 """
 
+import inspect
 import math
 
 import jax.numpy as jnp
@@ -24,32 +25,25 @@ class Pool(nn.Module):
 
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
-        name, extra = self.config.pool, ()
-        if name == "mixed":
-            extra = (nn.sigmoid(self.param("blend", nn.initializers.zeros, ())),)
-        elif name == "avg":
-            extra = (self.config.count_padding,)
-        elif name == "stochastic":
-            extra = (self.make_rng("pool") if train else None,)
-        elif name == "blur":
-            extra = (self.platform,)
-        elif name == "subsample":  # begins as the mean
-            mean, shape = nn.initializers.constant(self.config.pool_size**-2), maps.shape[-1:]
-            bias = self.param("bias", nn.initializers.zeros, shape)
-            extra = (self.param("coefficient", mean, shape), bias)
+        config, make = self.config, pool.find(self.config.pool).make
+        taken = inspect.signature(make).parameters
+        extras = {
+            "param": lambda: self.param,
+            "key": lambda: self.make_rng("pool") if train else None,
+            "count_padding": lambda: config.count_padding,
+            "platform": lambda: self.platform,
+        }
+        named = {name: extras[name]() for name in extras if name in taken}
         try:
-            return pool.POOLS[name](
-                maps, self.config.pool_size, self.stride, self.config.pool_padding, *extra
-            )
+            return make(maps, config.pool_size, self.stride, config.pool_padding, **named)
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
 
     def describe(self, shape: tuple[int, ...], output: tuple[int, ...]) -> Facts:
         """What it computes on maps of a shape [N, H, W, C] for those of another."""
-        config = self.config
-        seen = config.pool_size + 2 * (config.pool == "blur")
-        cells = 1 if config.pool == "decimate" else seen
-        inputs = cells**2 + (config.pool == "subsample")
+        traits = pool.find(self.config.pool).traits
+        cells = traits["sees"](self.config.pool_size)
+        inputs = cells**2 + traits["biased"]
         return Facts(0, math.prod(output[1:]) * inputs, (cells, cells), self.stride)
 
 
@@ -109,10 +103,10 @@ def make_dense(
     config: Config, features: int, name: str, platform: str, activated: bool = True
 ) -> nn.Module:
     """A dense layer, for an activation above it or (the logits) for none."""
-    scale = activation.FAN_OUT.get(config.activation, 1) if activated else 1
+    scale = activation.pieces_of(config.activation) if activated else 1
     return Dense(config, features * scale, activated, config.bias, platform, name=name)
 
 
 def activate(config: Config, units: Array) -> Array:
     """The run's non-linearity."""
-    return activation.ACTIVATIONS[config.activation](units)
+    return activation.activate(config.activation, units)

@@ -10,6 +10,7 @@ from flax import linen as nn
 from jax import Array
 
 from cnnjax.config import layouts
+from cnnjax.config import models as rows
 from cnnjax.config.config import Config
 from cnnjax.networks import convolution, count, modules
 from cnnjax.networks.facts import Roles
@@ -45,13 +46,23 @@ def probabilities(logits: Array, temperature: float = 1.0) -> Array:
     return jax.nn.softmax(logits / temperature, axis=-1)
 
 
-MODELS: dict[str, Callable[..., nn.Module]] = {
-    **dict.fromkeys(layouts.LAYOUTS, modules.CNN),
-    **dict.fromkeys(layouts.RESNETS, modules.ResNet),
-    "mlp": modules.Dense,
-    "mnist1d_mlp": modules.Dense,
-    "logistic": modules.Dense,
-}  # besides: the twins, which `cost.find_network` turns into one of these
+# By what a model lays out.
+MODULES: dict[type, Callable[..., nn.Module]] = {
+    tuple: modules.CNN,
+    layouts.ResNet: modules.ResNet,
+    layouts.Dense: modules.Dense,
+}
+
+
+def make_module(config: Config, num_classes: int, platform: str) -> nn.Module:
+    """The network of a run as a Linen module: its model's own, or what its layers make.
+
+    One that is not ours has its own arithmetic, whatever the platform.
+    """
+    network = rows.lay_out(config, num_classes)
+    if isinstance(network, nn.Module):
+        return network
+    return MODULES[type(network)](config, num_classes, platform)
 
 
 def input_shape(config: Config, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -76,7 +87,7 @@ def find_filters(config: Config, images: np.ndarray, mean: Any, std: Any) -> np.
     """
     if config.first_layer != "whitened":
         return None
-    spec = layouts.LAYOUTS[config.model](config, 1)[0]
+    spec = rows.lay_out(config, 1)[0]
     assert isinstance(spec, layouts.Conv)
     layer = convolution.make_conv(config, spec, spec.stride, "conv_1", SHAPES_ONLY, whitened=True)
 
@@ -107,11 +118,6 @@ def scale_kernels(params: Params, gain: Array, roles: Roles) -> Params:
         return leaf * gain.astype(leaf.dtype) if count.name_of(path) in roles.scaled else leaf
 
     return jax.tree_util.tree_map_with_path(scale, params)
-
-
-def make_module(config: Config, num_classes: int, platform: str) -> nn.Module:
-    """The network of a run as a Linen module; one that is not ours has its own arithmetic."""
-    return MODELS[config.model](config, num_classes, platform)
 
 
 def read(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> count.Network:

@@ -11,9 +11,10 @@ from flax import linen as nn
 from jax import Array
 
 from cnnjax.config import layouts
+from cnnjax.config import models as rows
 from cnnjax.config.config import Config
 from cnnjax.networks import convolution, layers, norms
-from cnnjax.ops import padding
+from cnnjax.ops import padding, pool
 
 
 class Dense(nn.Module):
@@ -62,7 +63,7 @@ def apply_head(config: Config, num_classes: int, maps: Array, train: bool, platf
 def apply_pool(config: Config, maps: Array, train: bool, name: str, platform: str) -> Array:
     """The run's pooling."""
     maps = layers.Pool(config, layouts.pool_shift(config), platform, name=name)(maps, train)
-    return layers.activate(config, maps) if config.pool == "subsample" else maps
+    return layers.activate(config, maps) if pool.find(config.pool).traits["activated"] else maps
 
 
 class CNN(nn.Module):
@@ -75,12 +76,12 @@ class CNN(nn.Module):
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
         config = self.config
-        layout = layouts.LAYOUTS[config.model](config, self.num_classes)
-        number = 0
+        layout = rows.lay_out(config, self.num_classes)
+        traits, number = pool.find(config.pool).traits, 0
         for layer, following in zip(layout, (*layout[1:], None), strict=True):
             if isinstance(layer, layouts.Conv):
                 number += 1
-                strided = config.pool == "stride" and (layer.pooled or following == layouts.POOL)
+                strided = traits["strides"] and (layer.pooled or following == layouts.POOL)
                 shift = layouts.pool_shift(config) if strided else 1
                 stride = layer.stride * shift
                 whitened = number == 1 and config.first_layer == "whitened"
@@ -88,7 +89,7 @@ class CNN(nn.Module):
                     config, layer, stride, f"conv_{number}", self.platform, whitened=whitened
                 )  # fmt: skip
                 maps = conv(maps)
-                if layer.pooled and config.pool not in ("stride", "none"):
+                if layer.pooled and traits["windows"]:
                     maps = apply_pool(config, maps, train, f"pool_{number}", self.platform)
                 if layer.normed:
                     maps = norms.normalise(config, maps, train, f"norm_{number}")
@@ -97,7 +98,7 @@ class CNN(nn.Module):
                     maps = norms.respond(maps)
             elif layer == layouts.DROPOUT:
                 maps = nn.Dropout(config.dropout, deterministic=not train)(maps)
-            elif config.pool not in ("stride", "none"):
+            elif traits["windows"]:
                 maps = apply_pool(config, maps, train, f"pool_{number}", self.platform)
         return apply_head(config, self.num_classes, maps, train, self.platform)
 
@@ -204,14 +205,14 @@ class ResNet(nn.Module):
 
     @nn.compact
     def __call__(self, maps: Array, train: bool) -> Array:
-        config, plan = self.config, layouts.RESNETS[self.config.model]
-        small = config.stem == "small"
-        shift = layouts.pool_shift(config) if config.pool == "stride" else 1
+        config, plan = self.config, rows.lay_out(self.config, self.num_classes)
+        small, traits = config.stem == "small", pool.find(config.pool).traits
+        shift = layouts.pool_shift(config) if traits["strides"] else 1
         cells, stride = (3, 1) if small else (7, 2 * shift)
         conv = make_conv(config, plan.features[0], cells, stride, "stem", self.platform)
         maps = convolve(conv, maps, train)
         maps = layers.activate(config, maps)
-        if not small and config.pool not in ("stride", "none"):
+        if not small and traits["windows"]:
             maps = apply_pool(config, maps, train, "pool", self.platform)
         blocks = [
             (features, 2 if stage > 0 and number == 0 else 1)

@@ -1,27 +1,83 @@
 """Non-linearities, element by element (maxout: pair by pair)."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from cnnjax.config import register
 
+
+def activate(name: str, units: Array) -> Array:
+    """The non-linearity of that name of units [..., C]."""
+    return register.find("activation", name).make(units)
+
+
+def pieces_of(name: str) -> int:
+    """Neighbouring features that it makes one unit of: a layer computes as many for each."""
+    return register.find("activation", name).traits["pieces"]
+
+
+@register.activation("relu")
 def relu(x: Array) -> Array:
     """max(0, x), with gradient 0 at 0."""
     return jax.nn.relu(x)
 
 
+@register.activation("leaky_relu")
+def leaky_relu(x: Array) -> Array:
+    """x, and 0.01 x below 0."""
+    return jax.nn.leaky_relu(x)
+
+
+@register.activation("elu")
+def elu(x: Array) -> Array:
+    """x, and e^x - 1 below 0."""
+    return jax.nn.elu(x)
+
+
+@register.activation("gelu")
+def gelu(x: Array) -> Array:
+    """The normal distribution function of x, times x."""
+    return jax.nn.gelu(x, approximate=False)
+
+
+@register.activation("silu")
+def silu(x: Array) -> Array:
+    """The sigmoid of x, times x."""
+    return jax.nn.silu(x)
+
+
+@register.activation("tanh")
 def tanh(x: Array) -> Array:
     """(e^x - e^-x) / (e^x + e^-x)."""
     return jnp.tanh(x)
 
 
+@register.activation("scaled_tanh")
 def scaled_tanh(x: Array) -> Array:
     """1.7159 tanh(2x / 3), which maps 1 to 1 and -1 to -1 (LeCun et al. 1998)."""
     return 1.7159 * jnp.tanh(2 / 3 * x)
 
 
+@register.activation("sigmoid")
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + e^-x)."""
+    return jax.nn.sigmoid(x)
+
+
+@register.activation("softplus")
+def softplus(x: Array) -> Array:
+    """log(1 + e^x)."""
+    return jax.nn.softplus(x)
+
+
+@register.activation("hard_swish")
+def hard_swish(x: Array) -> Array:
+    """min(max(0, x + 3), 6) / 6, times x."""
+    return jax.nn.hard_swish(x)
+
+
+@register.activation("maxout", pieces=2)
 def maxout(x: Array) -> Array:
     """The larger of channels 2c and 2c + 1; [..., 2C] -> [..., C] (Goodfellow et al. 2013).
 
@@ -30,24 +86,7 @@ def maxout(x: Array) -> Array:
     return jnp.maximum(x[..., 0::2], x[..., 1::2])
 
 
+@register.activation("identity")
 def identity(x: Array) -> Array:
     """As it is: a network of these is linear between its poolings."""
     return x
-
-
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "relu": relu,
-    "leaky_relu": jax.nn.leaky_relu,  # slope 0.01 below 0
-    "elu": jax.nn.elu,
-    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
-    "silu": jax.nn.silu,
-    "tanh": tanh,
-    "scaled_tanh": scaled_tanh,
-    "sigmoid": jax.nn.sigmoid,
-    "softplus": jax.nn.softplus,
-    "hard_swish": jax.nn.hard_swish,
-    "maxout": maxout,
-    "identity": identity,
-}
-
-FAN_OUT = {"maxout": 2}  # features that a layer computes for each that the activation gives

@@ -14,8 +14,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from cnnjax.config import register
 from cnnjax.ops import conv, precision
 from cnnjax.ops import padding as padding_lib
+
+Param = Callable[..., Array]  # of a name, an initializer and a shape: what the pooling learns
+
+
+def find(name: str) -> register.Choice:
+    """The pooling of that name, with its traits (`register.pooling`)."""
+    return register.find("pool", name)
 
 
 def find_pads(
@@ -59,6 +67,7 @@ def _fold(operation: Callable[[Array, Array], Array], cells: list[Array]) -> Arr
     return total
 
 
+@register.pooling("max")
 def max_pool(maps: Array, size: int, stride: int, padding: str = "VALID") -> Array:
     """The maximum of each window; [N, H, W, C] -> [N, H', W', C].
 
@@ -118,6 +127,7 @@ def _edges(below: int, right: int) -> list[tuple[int, int, int]]:
 _largest.defvjp(_largest_forward, _largest_backward)
 
 
+@register.pooling("avg")
 def avg_pool(
     maps: Array, size: int, stride: int, padding: str = "VALID", count_padding: bool = False
 ) -> Array:
@@ -130,6 +140,7 @@ def avg_pool(
     return total / len(cells) if count_padding else total / counts.astype(maps.dtype)
 
 
+@register.pooling("l2")
 def l2_pool(maps: Array, size: int, stride: int, padding: str = "VALID") -> Array:
     """The root of the sum of squares of each window; [N, H', W', C]. Its gradient at 0 is 0."""
     cells, _ = gather_windows(maps, size, stride, padding, 0.0)
@@ -138,13 +149,18 @@ def l2_pool(maps: Array, size: int, stride: int, padding: str = "VALID") -> Arra
     return jnp.where(some, jnp.sqrt(jnp.where(some, squares, 1)), 0)
 
 
-def mixed_pool(maps: Array, size: int, stride: int, padding: str, blend: Array) -> Array:
-    """A blend * maximum + (1 - blend) * mean, `blend` a learned scalar (Lee et al. 2016)."""
-    blend = jnp.asarray(blend, maps.dtype)
+@register.pooling("mixed")
+def mixed_pool(maps: Array, size: int, stride: int, padding: str, *, param: Param) -> Array:
+    """A blend * maximum + (1 - blend) * mean, `blend` a learned scalar (Lee et al. 2016).
+
+    It is learned before a sigmoid, and begins as a half.
+    """
+    blend = jnp.asarray(jax.nn.sigmoid(param("blend", jax.nn.initializers.zeros, ())), maps.dtype)
     largest, mean = (pool(maps, size, stride, padding) for pool in (max_pool, avg_pool))
     return blend * largest + (1 - blend) * mean
 
 
+@register.pooling("stochastic")
 def stochastic_pool(maps: Array, size: int, stride: int, padding: str, key: Array | None) -> Array:
     """A cell drawn with probability in proportion to its activation (Zeiler and Fergus 2013).
 
@@ -165,6 +181,7 @@ def stochastic_pool(maps: Array, size: int, stride: int, padding: str, key: Arra
     return jnp.take_along_axis(stacked, chosen[None], axis=0)[0]
 
 
+@register.pooling("blur", sees=lambda size: size + 2)
 def blur_pool(maps: Array, size: int, stride: int, padding: str, platform: str) -> Array:
     """Maximum at stride 1, then a [1, 2, 1] blur at `stride` (Zhang 2019, MaxBlurPool).
 
@@ -183,10 +200,15 @@ def blur_pool(maps: Array, size: int, stride: int, padding: str, platform: str) 
     )  # fmt: skip
 
 
-def subsample(
-    maps: Array, size: int, stride: int, padding: str, coefficient: Array, bias: Array
-) -> Array:
-    """The sum of each window times a coefficient plus a bias, learned [C] (LeCun et al. 1998)."""
+@register.pooling("subsample", activated=True, biased=True)
+def subsample(maps: Array, size: int, stride: int, padding: str, *, param: Param) -> Array:
+    """The sum of each window times a coefficient plus a bias, learned [C] (LeCun et al. 1998).
+
+    It begins as the mean.
+    """
+    initializers, shape = jax.nn.initializers, maps.shape[-1:]
+    bias = param("bias", initializers.zeros, shape)
+    coefficient = param("coefficient", initializers.constant(size**-2), shape)
     cells, _ = gather_windows(maps, size, stride, padding, 0.0)
     coefficient, bias = (
         jnp.asarray(vector, maps.dtype).reshape(1, 1, 1, -1) for vector in (coefficient, bias)
@@ -194,6 +216,7 @@ def subsample(
     return _fold(jnp.add, cells) * coefficient + bias
 
 
+@register.pooling("decimate", sees=lambda size: 1)
 def decimate(maps: Array, size: int, stride: int, padding: str = "VALID") -> Array:
     """The middle cell of each window, the first of two: a convolution of stride 1 becomes one of
     that stride.
@@ -202,13 +225,13 @@ def decimate(maps: Array, size: int, stride: int, padding: str = "VALID") -> Arr
     return cells[(size - 1) // 2 * (size + 1)]
 
 
-POOLS: dict[str, Callable] = {
-    "max": max_pool,
-    "avg": avg_pool,
-    "l2": l2_pool,
-    "mixed": mixed_pool,
-    "stochastic": stochastic_pool,
-    "blur": blur_pool,
-    "subsample": subsample,
-    "decimate": decimate,
-}  # besides: stride, a strided convolution in the place of pooling, and none
+@register.pooling("stride", windows=False, strides=True)
+def strided(maps: Array, size: int, stride: int, padding: str = "VALID") -> Array:
+    """A convolution of that stride instead: the maps as they are."""
+    return maps
+
+
+@register.pooling("none", windows=False)
+def no_pool(maps: Array, size: int, stride: int, padding: str = "VALID") -> Array:
+    """Not at all."""
+    return maps

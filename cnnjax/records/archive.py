@@ -4,11 +4,18 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cnnjax.config.config import Config, request_of, to_json
-from cnnjax.config.datasets import Request
-from cnnjax.records import origin as origin_lib
-from cnnjax.records import store
-from cnnjax.records.store import Record
+from cnnjax.config.config import KNOBS, Config, request_of, to_json, with_seed
+from cnnjax.config.datasets import Request, without_path
+from cnnjax.config.knobs import ConfigError
+from cnnjax.records.address import arm_key, origin_of
+from cnnjax.records.origin import BY_ARM, compare, list_mixed, without
+from cnnjax.records.record import Record
+
+NO_DATA: Mapping[Request, str] = {}
+
+
+class NoRecords(ConfigError):
+    """Nothing to judge: no origin has a record of every lane of a study."""
 
 
 class Stock(NamedTuple):
@@ -19,16 +26,47 @@ class Stock(NamedTuple):
     date: str  # of the newest
 
 
-def find_lanes(lanes: Iterable[Config], records: Iterable[Record]) -> dict[Config, list[Record]]:
-    """The records of each lane, oldest first, by their configs; of another origin too."""
-    by_key: dict[Any, list[Record]] = {}
+def find_lanes(
+    lanes: Iterable[Config], records: Iterable[Record], data: Mapping[Request, str] = NO_DATA
+) -> dict[Config, list[Record]]:
+    """The records of each lane, oldest first, by their configs; of another origin too.
+
+    Files of one's own are known by the fingerprint that `data` has of what is asked for, wherever
+    they lay: records of it are given as of the lane's path. Where there are none, or the
+    fingerprint is not known, those of the very path are the lane's.
+    """
+    by_key: dict[tuple[str, int], list[Record]] = {}
     for record in records:
-        by_key.setdefault((store.arm_key(record.config), record.seed), []).append(record)
-    found = {}
+        by_key.setdefault((_pathless_key(record.config), record.seed), []).append(record)
+    found, keys = {}, {}
     for lane in lanes:
-        key = (store.arm_key(to_json(lane)), lane.seed)
-        found[lane] = sorted(by_key.get(key, ()), key=_date)
+        arm = with_seed(lane, 0)  # lanes of one arm share its key
+        if arm not in keys:
+            keys[arm] = _pathless_key(to_json(arm)), data.get(request_of(arm))
+        key, fingerprint = keys[arm]
+        own = sorted(by_key.get((key, lane.seed), ()), key=_date)
+        alike = []
+        if fingerprint is not None:
+            alike = [record for record in own if origin_of(record).get("data") == fingerprint]
+        if not alike:
+            alike = [record for record in own if _dataset_of(record.config) == lane.dataset]
+        found[lane] = [_as_of(record, lane.dataset) for record in alike]
     return found
+
+
+def _as_of(record: Record, dataset: str) -> Record:
+    if _dataset_of(record.config) == dataset:
+        return record
+    return record._replace(config={**record.config, "dataset": dataset})
+
+
+def _pathless_key(config: Mapping[str, Any]) -> str:
+    """What records of one arm share besides their data, where these are files of one's own."""
+    return arm_key({**config, "dataset": without_path(_dataset_of(config))})
+
+
+def _dataset_of(config: Mapping[str, Any]) -> str:
+    return config.get("dataset", KNOBS["dataset"].default)
 
 
 def _date(record: Record) -> str:
@@ -36,26 +74,32 @@ def _date(record: Record) -> str:
 
 
 def list_complete(
-    lanes: Sequence[Config], records: Iterable[Record], mix: Collection[str] = ()
+    lanes: Sequence[Config],
+    records: Iterable[Record],
+    mix: Collection[str] = (),
+    data: Mapping[Request, str] = NO_DATA,
 ) -> list[Stock]:
     """The origins under which every lane has a record, newest first.
 
-    What `mix` names may differ within one. Each data set has one fingerprint in it.
+    What `mix` names may differ within one. Each data set has one fingerprint in it: that in
+    `data`, if it is there.
     """
-    left_out = {*origin_lib.BY_ARM, *origin_lib.list_mixed(mix)}
+    left_out = {*BY_ARM, *list_mixed(mix)}
+    asked: dict[Request, set[Config]] = {}
+    for lane in lanes:
+        asked.setdefault(request_of(lane), set()).add(lane)
     stocks: dict[str, dict[Any, dict[Config, Record]]] = {}
-    for lane, candidates in find_lanes(lanes, records).items():
+    for lane, candidates in find_lanes(lanes, records, data).items():
         for record in candidates:  # the newest of each stays
-            origin = store.origin_of(record)
-            key = json.dumps(origin_lib.without(origin, left_out), sort_keys=True)
-            data = (request_of(lane), origin.get("data"))
-            stocks.setdefault(key, {}).setdefault(data, {})[lane] = record
+            origin = origin_of(record)
+            key = json.dumps(without(origin, left_out), sort_keys=True)
+            read = (request_of(lane), origin.get("data"))
+            stocks.setdefault(key, {}).setdefault(read, {})[lane] = record
     complete = []
     for key, by_data in stocks.items():
         whole: dict[Config, Record] = {}
         for part in sorted(by_data.values(), key=lambda part: max(map(_date, part.values()))):
-            asked = {lane for lane in lanes if request_of(lane) == request_of(next(iter(part)))}
-            if asked <= set(part):
+            if asked[request_of(next(iter(part)))] <= set(part):
                 whole |= part
         if set(lanes) <= set(whole):
             chosen = [whole[lane] for lane in dict.fromkeys(lanes)]
@@ -71,10 +115,11 @@ def find_alike(
 ) -> dict[Config, Record]:
     """The newest record of each lane whose origin differs from the lane's in `mix` alone."""
     found = {}
-    for lane, candidates in find_lanes(lanes, records).items():
+    data = {request_of(lane): own["data"] for lane, own in origins.items()}
+    for lane, candidates in find_lanes(lanes, records, data).items():
         for record in candidates:
             own = {**origins[lane], "former_knobs": {}}
-            if not origin_lib.compare([own, store.origin_of(record)], mix):
+            if not compare([own, origin_of(record)], mix):
                 found[lane] = record
     return found
 
@@ -87,15 +132,15 @@ def compare_arms(
     An arm is the data that it asks for and its records. Arms that ask for the same must have had
     the same; how many devices train in step, each arm may choose.
     """
-    origins = [[store.origin_of(record) for record in records] for _, records in arms]
-    shared = [origin_lib.without(own, origin_lib.BY_ARM) for owns in origins for own in owns]
+    origins = [[origin_of(record) for record in records] for _, records in arms]
+    shared = [without(own, BY_ARM) for owns in origins for own in owns]
     data: dict[Request, list[dict[str, Any]]] = {}
-    different = origin_lib.compare(shared, mix)
+    different = compare(shared, mix)
     for (request, _), owns in zip(arms, origins, strict=True):
         data.setdefault(request, []).extend({"data": own.get("data")} for own in owns)
-        different += origin_lib.compare([{"num_devices": own.get("num_devices")} for own in owns])
-    different += [line for fields in data.values() for line in origin_lib.compare(fields)]
-    mixed = [line for line in origin_lib.compare(shared) if line not in different]
+        different += compare([{"num_devices": own.get("num_devices")} for own in owns])
+    different += [line for fields in data.values() for line in compare(fields)]
+    mixed = [line for line in compare(shared) if line not in different]
     return list(dict.fromkeys(different)), tuple(mixed)
 
 

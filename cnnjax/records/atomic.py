@@ -51,6 +51,22 @@ def find_writable(wanted: pathlib.Path) -> pathlib.Path:
     return instead
 
 
+def spare_matplotlib() -> None:
+    """Gives matplotlib a temporary folder where it could write none of its own, and would warn."""
+    if "MPLCONFIGDIR" in os.environ:
+        wanted = [pathlib.Path(os.environ["MPLCONFIGDIR"])]
+    else:
+        folders = {"XDG_CONFIG_HOME": "~/.config", "XDG_CACHE_HOME": "~/.cache"}
+        wanted = [
+            pathlib.Path(os.environ.get(name) or os.path.expanduser(usual)) / "matplotlib"
+            for name, usual in folders.items()
+        ]
+    for folder in wanted:
+        found = find_writable(folder.absolute())
+        if found != folder.absolute():
+            os.environ["MPLCONFIGDIR"] = os.fspath(found)
+
+
 @functools.cache
 def as_utf8(folder: pathlib.Path) -> pathlib.Path:
     """The folder by a path of UTF-8, as libraries in C++ want it: itself, or a link to it.

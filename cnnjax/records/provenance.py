@@ -15,11 +15,13 @@ import subprocess
 from typing import Any
 
 PACKAGE = pathlib.Path(__file__).parents[1]
-ROOT = "cnnjax.sweep.group"  # trains lanes and measures them
+ROOT = "cnnjax.sweep.session"  # trains lanes and measures them
 # What it says stands in each Config, and so in the address, as values.
 IN_CONFIG = frozenset({"cnnjax.config.presets"})
-DECLARATIONS = ("structure", "number")  # of knobs; the second argument is their help
+DECLARATIONS = ("structure", "number", "choice")  # of knobs; the second argument is their help
 TEXTS = ("help", "allowed")
+# What a model says of itself beside its layers: values in the Config, or which may be given.
+ROW = ("reads", "defaults", "small")
 
 
 @functools.cache
@@ -66,7 +68,9 @@ def program_version() -> str:
 
 
 def code_only(source: str) -> str:
-    """Python without what is for readers: comments, docstrings, and what a knob says of itself."""
+    """Python without what is for readers: comments, docstrings, and what knobs and models say of
+    themselves.
+    """  # fmt: skip
     tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
@@ -76,6 +80,8 @@ def code_only(source: str) -> str:
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") in DECLARATIONS:
             del node.args[1:]
             node.keywords = [keyword for keyword in node.keywords if keyword.arg not in TEXTS]
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "model":
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg not in ROW]
     return ast.unparse(tree)
 
 

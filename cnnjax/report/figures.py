@@ -1,66 +1,30 @@
-"""Figures as SVG text that takes its colour and its font from the page around it, and as PDF."""
+"""The figures of a report, each with what it shows in words."""
 
-import io
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib import figure, ticker
-from scipy import stats
 
 from cnnjax.config.knobs import format_value
 from cnnjax.report import text
+from cnnjax.report.drawing import (
+    INK,
+    LINE_COLORS,
+    SMALL,
+    STYLE,
+    VERDICT_COLORS,
+    WIDTH,
+    Drawing,
+    add_legend,
+    draw_band,
+    pick_colors,
+)
 from cnnjax.study import claims, metrics
-from cnnjax.study.judge import Arm, Judgement
-
-INK = "#010203"  # stands for the page's own text colour, put in its place at the end
-VERDICT_COLORS = {
-    "supported": "#2e9e6b",
-    "refuted": "#d1495b",
-    "equivalent": "#3b7dd8",
-    "inconclusive": "#8a8f98",
-}
-LINE_COLORS = ("#3b7dd8", "#e08a2c", "#2e9e6b", "#b65fc9", "#d1495b", "#8a8f98")
-STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "cnnjax",  # the same data give the same file
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "font.size": 10,
-}
-
-
-class Drawing(NamedTuple):
-    """A figure, and in words what it shows."""
-
-    figure: figure.Figure
-    alt: str
-
-
-def render_svg(drawing: Drawing) -> str:
-    """The drawing as SVG text for a page."""
-    buffer = io.StringIO()
-    with matplotlib.rc_context(STYLE):
-        drawing.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    svg = buffer.getvalue().replace(INK, "currentColor")
-    svg = svg[svg.index("<svg") :]
-    label = drawing.alt.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
-
-
-def render_pdf(drawing: Drawing) -> bytes:
-    """The drawing as PDF, the same bytes for the same data."""
-    buffer = io.BytesIO()
-    with matplotlib.rc_context(STYLE):
-        drawing.figure.savefig(buffer, format="pdf", metadata={"CreationDate": None})
-    return buffer.getvalue()
+from cnnjax.study.judge import Judgement
+from cnnjax.study.summary import Arm
 
 
 def draw_all(judgement: Judgement) -> dict[str, Drawing]:
@@ -76,10 +40,6 @@ def draw_all(judgement: Judgement) -> dict[str, Drawing]:
         if judgement.agreements:
             drawings["published"] = draw_published(judgement)
     return drawings
-
-
-WIDTH = 4.4  # inches: narrow, so that words can be read on a telephone
-SMALL = 9  # points
 
 
 def draw_differences(verdicts: Sequence[dict[str, Any]]) -> Drawing:
@@ -181,11 +141,11 @@ def draw_curves(varied: Sequence[str], arms: Sequence[Arm]) -> Drawing:
                 for record in arm.records
                 if len(record.metrics) == len(steps)
             ]
-            _draw_band(axes, steps, curves, colors[names[arm.name]], names[arm.name])
+            draw_band(axes, steps, curves, colors[names[arm.name]], names[arm.name])
         axes.grid(alpha=0.2, lw=0.6)
     grid[0, 0].yaxis.set_major_locator(ticker.MaxNLocator(6))
     grid[0, 0].xaxis.set_major_locator(ticker.MaxNLocator(4))
-    _add_legend(drawing, grid)
+    add_legend(drawing, grid)
     for axes in grid[-1]:
         axes.set_xlabel("Training step", fontsize=SMALL)
     drawing.supylabel("Validation accuracy (%)", fontsize=10)
@@ -195,47 +155,6 @@ def draw_curves(varied: Sequence[str], arms: Sequence[Arm]) -> Drawing:
         for arm, final in zip(arms, finals, strict=True)
     )
     return Drawing(drawing, f"Learning curves by arm; the first seed ends at: {ends}.")
-
-
-def _add_legend(drawing: figure.Figure, grid: Any) -> None:
-    """One legend below all panels, each label once."""
-    found = {}
-    for axes in grid.flat:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    columns = 2 if max(map(len, found), default=0) <= 28 else 1
-    drawing.legend(
-        found.values(), found, loc="outside lower center", ncols=columns, fontsize=SMALL,
-        frameon=False,
-    )  # fmt: skip
-
-
-def pick_colors(count: int) -> list[Any]:
-    """As many colours: told apart while they are few, in order where they are many."""
-    if count <= len(LINE_COLORS):
-        return list(LINE_COLORS[:count])
-    return list(matplotlib.colormaps["viridis"](np.linspace(0.05, 0.9, count)))
-
-
-def _draw_band(axes: Any, xs: Sequence[float], curves: Any, color: Any, label: str) -> None:
-    """The mean over seeds [seeds, xs] in per cent, and the 95% t interval of that mean.
-
-    No share lies outside 0 to 100%, and so no band.
-    """
-    values = 100 * np.array(curves, np.float64)
-    mean, count = values.mean(axis=0), len(values)
-    if count > 1:
-        half = stats.t.ppf(0.975, count - 1) * values.std(axis=0, ddof=1) / np.sqrt(count)
-        low, high = np.clip([mean - half, mean + half], 0, 100)
-        axes.fill_between(xs, low, high, color=color, alpha=0.2, lw=0)
-    axes.plot(xs, mean, color=color, lw=1.7, label=label)
-
-
-STRENGTHS = {
-    "gaussian": "standard deviations", "salt": "share", "pepper": "share", "dropped": "share",
-    "blur": "pixels", "contrast": "share lost", "translation": "pixels", "rotation": "degrees",
-    "scale": "share",
-}  # fmt: skip
 
 
 def _find_robustness(arm: Arm) -> list[dict[str, Any]]:
@@ -264,12 +183,12 @@ def draw_robustness(arms: Sequence[Arm]) -> Drawing:
             own = [run[kind] for run in runs if kind in run]
             if own:
                 accuracies = [run["accuracy"] for run in own]
-                _draw_band(axes, own[0]["strengths"], accuracies, color, name or "all")
+                draw_band(axes, own[0]["strengths"], accuracies, color, name or "all")
                 areas.append(f"{kind}, {name or 'all'}: {100 * np.mean(accuracies):.1f}%")
         axes.set_title(kind, fontsize=SMALL)
-        axes.set_xlabel(STRENGTHS[kind], fontsize=SMALL)
+        axes.set_xlabel(metrics.CORRUPTIONS[kind].facts["unit"], fontsize=SMALL)
         axes.grid(alpha=0.2, lw=0.6)
-    _add_legend(drawing, grid)
+    add_legend(drawing, grid)
     drawing.supylabel("Test accuracy (%)", fontsize=10)
     return Drawing(
         drawing, f"Test accuracy against strength; its mean over strengths: {'; '.join(areas)}."

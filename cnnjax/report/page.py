@@ -7,15 +7,16 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from cnnjax.config import datasets as datasets_lib
-from cnnjax.config import knobs
+from cnnjax.config import datasets, knobs
 from cnnjax.config.config import KNOBS
 from cnnjax.records import origin
 from cnnjax.records.atomic import write_bytes, write_json, write_text
 from cnnjax.report import figures, folders, scope, tables, text
-from cnnjax.study import claims as claims_lib
+from cnnjax.report.drawing import Drawing, render_pdf, render_svg
 from cnnjax.study import metrics
-from cnnjax.study.judge import Arm, Judgement, verdict_of
+from cnnjax.study.claims import name_arm, varied_knobs
+from cnnjax.study.judge import Judgement, verdict_of
+from cnnjax.study.summary import Arm
 
 RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equal",
              "!=": "against"}  # fmt: skip
@@ -55,24 +56,24 @@ def describe_report(judgement: Judgement, command: str) -> dict[str, Any]:
         if claim.parts:
             claims.append({"id": claim.id, "verdict": verdict_of(claim, own)})
         others.update(row["verdict"] for row in own[claim.parts :])
-    datasets = ", ".join(dict.fromkeys(arm.config.dataset for arm in judgement.arms))
+    names = ", ".join(dict.fromkeys(arm.config.dataset for arm in judgement.arms))
     return {
         "hash": folders.hash_study(judgement.study, judgement.config, seeds),
         "question": judgement.study.question,
         "command": command,
-        "data": f"{datasets}, {len(seeds)} seeds",
+        "data": f"{names}, {len(seeds)} seeds",
         "date": dict(summarise_provenance(judgement))["date"].split(", ")[-1],
         "claims": claims,
         "others": dict(others.most_common()),
     }
 
 
-def write_figures(directory: pathlib.Path, drawings: dict[str, figures.Drawing]) -> dict[str, str]:
+def write_figures(directory: pathlib.Path, drawings: dict[str, Drawing]) -> dict[str, str]:
     """Writes each figure as SVG and PDF; gives the SVG texts."""
-    rendered = {name: figures.render_svg(drawing) for name, drawing in drawings.items()}
+    rendered = {name: render_svg(drawing) for name, drawing in drawings.items()}
     for name, svg in rendered.items():
         write_text(directory / "figures" / f"{name}.svg", svg)
-        write_bytes(directory / "figures" / f"{name}.pdf", figures.render_pdf(drawings[name]))
+        write_bytes(directory / "figures" / f"{name}.pdf", render_pdf(drawings[name]))
     return rendered
 
 
@@ -81,7 +82,7 @@ def list_records(judgement: Judgement) -> list[dict[str, Any]]:
 
     All rows have the same columns, also where arms have unlike scores; a failed run's are empty.
     """
-    varied = claims_lib.varied_knobs(judgement.study)
+    varied = varied_knobs(judgement.study)
     rows = [
         {
             "arm": arm.name,
@@ -160,7 +161,7 @@ def make_environment() -> jinja2.Environment:
         "brief": text.brief, "measure": text.measure, "difference": text.describe_difference,
         "bounds": text.describe_bounds,
         "claim": text.describe_claim, "effect": text.describe_effect, "level": text.level,
-        "value": knobs.format_value, "arm": claims_lib.name_arm,
+        "value": knobs.format_value, "arm": name_arm,
         "agreement": figures.describe_agreement,
     }  # fmt: skip
     return environment
@@ -183,7 +184,7 @@ def render_page(
         for claim in judgement.study.claims
         for rows in [[row for row in judgement.verdicts if row["claim"] == claim.id]]
     ]
-    arms, varied = judgement.arms, claims_lib.varied_knobs(judgement.study)
+    arms, varied = judgement.arms, varied_knobs(judgement.study)
     own_datasets = list(dict.fromkeys(arm.config.dataset for arm in arms))
     drawn = dict.fromkeys(("robustness", "published", "curves"), "") | drawings
     return make_environment().get_template("page.html").render(
@@ -208,7 +209,7 @@ def render_page(
         confounds={arm.name: confounds(arm, arms[0]) for arm in arms},
         provenances=summarise_provenance(judgement),
         mixed=judgement.mixed,
-        sources={name: datasets_lib.describe(name) for name in own_datasets},
+        sources={name: datasets.describe(name) for name in own_datasets},
         drawings=drawn,
         command=command,
         scoreboard=scoreboard,

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cnnjax.study.judge import Arm, Judgement
+from cnnjax.study.judge import Judgement
+from cnnjax.study.summary import Arm
 
 LARGE_SHARE = 0.2  # of a pool: two draws then share so much that they say little of new images
 

@@ -10,8 +10,10 @@ import matplotlib
 
 from cnnjax.records.atomic import write_json, write_text
 from cnnjax.report import figures, folders, page, tables, text
+from cnnjax.report.drawing import STYLE, Drawing
 from cnnjax.study import decision, metrics, statistics
-from cnnjax.study.judge import Judgement
+from cnnjax.study.claims import Study
+from cnnjax.study.judge import Judgement, verdict_of
 
 CLASSES = {"cited": "cited", "not testable here": "untestable", "not yet run": "waiting"}
 
@@ -66,7 +68,32 @@ def write_scoreboard(
     return directory / folders.PAGE
 
 
-def draw(heads: Sequence[dict[str, Any]]) -> dict[str, figures.Drawing]:
+def list_study(
+    study: Study, judgement: Judgement | None, absent: str = "failed"
+) -> list[dict[str, Any]]:
+    """The rows of a study's claims, each with its evidence; `absent` is the verdict where None.
+
+    `heads` are its headline, or its parts, as in verdicts.json, and `others` how often each verdict
+    came out of the rest.
+    """
+    rows = []
+    for claim in study.claims:
+        row: dict[str, Any] = {
+            "id": claim.id, "statement": claim.statement, "kind": "experiment",
+            "study": study.name, "tried_as": claim.tried_as, "finding": "",
+        }  # fmt: skip
+        if judgement is None:
+            rows.append({**row, "verdict": absent})
+            continue
+        own = [v for v in judgement.verdicts if v["claim"] == claim.id]
+        heads = [v for v in own if v["role"] != "secondary"]
+        others = Counter(v["verdict"] for v in own if v["role"] == "secondary")
+        verdict = verdict_of(claim, own)
+        rows.append({**row, "verdict": verdict, "heads": heads, "others": dict(others)})
+    return rows
+
+
+def draw(heads: Sequence[dict[str, Any]]) -> dict[str, Drawing]:
     """The headline comparisons whose scores are shares, on one axis."""
     shares = [
         {**row, "metric": "test_accuracy", "a": f"{row['claim']}: {row['a']}"}
@@ -75,7 +102,7 @@ def draw(heads: Sequence[dict[str, Any]]) -> dict[str, figures.Drawing]:
     ]
     if not shares:
         return {}
-    with matplotlib.rc_context(figures.STYLE):
+    with matplotlib.rc_context(STYLE):
         return {"effects": figures.draw_differences(shares)}
 
 

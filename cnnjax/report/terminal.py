@@ -7,30 +7,31 @@ from rich.markup import escape
 
 from cnnjax.config.config import Config
 from cnnjax.networks.cost import Cost
-from cnnjax.report import console as console_lib
 from cnnjax.report import figures, scope, text
+from cnnjax.report.console import STYLES, print_table, start_table
 from cnnjax.study import metrics
 from cnnjax.study.claims import Study
 from cnnjax.study.judge import Judgement, verdict_of
 from cnnjax.study.plan import Plan
+from cnnjax.study.timing import Timing
 
 
 def print_judgement(judgement: Judgement, console: Console) -> None:
     """Prints what the report's page says, in short."""
-    table = console_lib.start_table(judgement.study.question, "comparison: a − b")
+    table = start_table(judgement.study.question, "comparison: a − b")
     table.add_column("verdict")
     for name in ("a − b", "interval", "level", "p adj."):
         table.add_column(name, justify="right")
     for claim in judgement.study.claims:
         own = [row for row in judgement.verdicts if row["claim"] == claim.id]
         verdict = verdict_of(claim, own) if claim.parts else ""
-        style = console_lib.STYLES.get(verdict, "")
+        style = STYLES.get(verdict, "")
         shown = f"[bold {style}]{verdict}[/bold {style}]" if style else verdict
         table.add_row(f"[bold]{escape(claim.id)}[/bold]", shown)
         for row in judgement.verdicts:
             if row["claim"] != claim.id:
                 continue
-            style = console_lib.STYLES[row["verdict"]]
+            style = STYLES[row["verdict"]]
             table.add_row(
                 _name_comparison(row, judgement.study.metric),
                 f"[{style}]{row['verdict']}[/{style}]",
@@ -39,11 +40,11 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
                 text.level(row),
                 text.probability(row["p_adjusted"]),
             )  # fmt: skip
-    console_lib.print_table(table, console)
+    print_table(table, console)
     seeds = len(judgement.arms[0].records)
     metric = judgement.study.metric
     label = metrics.find(metric).label
-    table = console_lib.start_table(f"arms: {label}, {seeds} seeds each", "arm")
+    table = start_table(f"arms: {label}, {seeds} seeds each", "arm")
     for name in (f"mean{text.unit(metric)}", "95% interval", "failed", "parameters", "MACs"):
         table.add_column(name, justify="right")
     for arm in scope.order_arms(judgement.arms):
@@ -52,7 +53,7 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
             escape(text.interval(arm.interval, metric, signed=False)), str(arm.num_failed),
             f"{arm.cost['parameters']:,}", f"{arm.cost['macs']:,}",
         )  # fmt: skip
-    console_lib.print_table(table, console)
+    print_table(table, console)
     for line in scope.list_images(judgement):
         console.print(escape(line))
     for name, arms in scope.group_by_dataset(judgement).items():
@@ -85,7 +86,7 @@ def _name_comparison(row: dict[str, Any], metric: str) -> str:
 def print_cost(config: Config, cost: Cost, console: Console) -> None:
     """Prints what a network costs for one image, layer by layer."""
     title = f"{config.model} on {config.dataset}: {config.batch_size} images a step"
-    table = console_lib.start_table(title, "layer")
+    table = start_table(title, "layer")
     for name in ("output", "parameters", "MACs", "activations", "receptive field"):
         table.add_column(name, justify="right")
     for layer in cost.layers:
@@ -97,16 +98,18 @@ def print_cost(config: Config, cost: Cost, console: Console) -> None:
     table.add_row(
         "in all", "", f"{cost.parameters:,}", f"{cost.macs:,}", text.size(cost.activation_bytes), ""
     )
-    console_lib.print_table(table, console)
+    print_table(table, console)
     console.print(
         f"{text.size(config.batch_size * cost.activation_bytes)} of activations for a batch"
         f" ({config.dtype}); norms' parameters count in the last line alone"
     )
 
 
-def print_plan(study: Study, plan: Plan, num_seeds: int, console: Console) -> None:
-    """Prints what would run: arms with their cost, lanes, memory, time, detectable effect."""
-    table = console_lib.start_table(study.question, "arm")
+def print_plan(
+    study: Study, plan: Plan, num_seeds: int, console: Console, timing: Timing | None = None
+) -> None:
+    """Prints what would run: arms with their cost, lanes, memory, and minutes where known."""
+    table = start_table(study.question, "arm")
     for name in ("parameters", "MACs", "activations", "receptive field", "last map"):
         table.add_column(name, justify="right")
     for name, cost in plan.arms.items():
@@ -115,13 +118,24 @@ def print_plan(study: Study, plan: Plan, num_seeds: int, console: Console) -> No
             text.size(cost.activation_bytes), text.field(cost.receptive_field),
             text.shape(cost.map_shape),
         )  # fmt: skip
-    console_lib.print_table(table, console)
+    print_table(table, console)
     tuning = f", {plan.num_tuning_lanes} of tuning" if plan.num_tuning_lanes else ""
-    seconds = 2 * plan.training_macs / 2e10 + 4 * plan.num_groups
     console.print(
         f"{plan.num_groups} groups (compiled programs), {plan.num_lanes} lanes"
         f" ({len(plan.arms)} arms x {num_seeds} seeds{tuning})\n"
-        f"memory: {plan.state_bytes / 2**20:,.1f} MiB of parameters and optimiser state at most\n"
-        f"time: {seconds:,.0f} s of one CPU core, very roughly"
-        " (20 GFLOP/s, 4 s a compilation; nothing reused)"
+        f"memory: {plan.state_bytes / 2**20:,.1f} MiB of parameters and optimiser state at most"
+    )
+    if timing is not None:
+        console.print(describe_timing(timing, plan.num_groups))
+
+
+def describe_timing(timing: Timing, num_groups: int) -> str:
+    """How long a plan would take, and how that is known."""
+    other = num_groups - timing.num_alike
+    nearest = f"; {other} of {num_groups} groups by their MACs from the nearest of those"
+    return (
+        f"time: {timing.training_seconds / 60:,.1f} minutes of training, and beside it"
+        f" {timing.compile_seconds / 60:,.1f} of compiling, several programs at once; as"
+        f" {timing.num_records} records of this machine took{nearest if other else ''} (nothing"
+        " reused)"
     )

@@ -1,14 +1,11 @@
-"""A study as data: what is claimed, and the arms and lanes that try it. Imports no JAX."""
+"""A study as data: what is claimed of which arms, and how it is named. Imports no JAX."""
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
-from cnnjax.config import config as config_lib
-from cnnjax.config.config import KNOBS, Config, override
-from cnnjax.config.knobs import ConfigError, format_value
+from cnnjax.config.config import KNOBS
+from cnnjax.config.knobs import format_value
 
 Overrides = Mapping[str, Any]  # Config fields of an arm, by name
 
@@ -133,70 +130,14 @@ def name_side(side: Side) -> str:
     return name_arm(side) or "all arms"
 
 
+def name_arms(study: Study) -> dict[str, Overrides]:
+    """The overrides of every arm, by name."""
+    return {name_arm(arm): arm for arm in study.arms}
+
+
 def varied_knobs(study: Study) -> list[str]:
     """The knobs that arms set, in order of appearance."""
     return list(dict.fromkeys(name for arm in study.arms for name in arm))
-
-
-def make_base(study: Study, given: Overrides) -> Config:
-    """The base Config under the flags given. Raises ConfigError on a flag that the study varies.
-
-    A data set may be given for the arms that name none.
-    """
-    for name in given:
-        setters = [arm[name] for arm in study.arms if name in arm]
-        free = name == "dataset" and len(setters) < len(study.arms)
-        if setters and not free:
-            values = ", ".join(dict.fromkeys(map(format_value, setters)))
-            raise ConfigError(
-                f"--{name} cannot be set here: study {study.name} varies it over {values};"
-                " for a grid of your own use python -m experiments.ablate"
-            )
-        if study.tuning and name in study.tuning.grid:
-            raise ConfigError(f"--{name} cannot be set here: study {study.name} tunes it")
-    try:
-        return config_lib.make_base({"draw": "auto", **study.base, **given}, study.arms)
-    except ConfigError as error:  # it may be on a knob that the study gave
-        raise ConfigError(f"study {study.name}: {error}") from None
-
-
-def make_arms(study: Study, base: Config) -> dict[str, Overrides]:
-    """The overrides of every arm, by name. Raises ConfigError where an arm cannot be."""
-    arms = {name_arm(arm): arm for arm in study.arms}
-    for name in arms:
-        make_arm_config(study, base, name, arms[name])
-    return arms
-
-
-def make_arm_config(study: Study, base: Config, name: str, overrides: Overrides) -> Config:
-    """An arm's Config with the settings that tuning chose for it."""
-    return override(base, {**overrides, **study.settings.get(name, {})})
-
-
-def make_lanes(study: Study, base: Config, num_seeds: int) -> list[Config]:
-    """Every arm with every seed from 0 up."""
-    return [
-        replace(make_arm_config(study, base, name, overrides), seed=seed)
-        for name, overrides in make_arms(study, base).items()
-        for seed in range(num_seeds)
-    ]
-
-
-def list_settings(study: Study, overrides: Overrides) -> tuple[dict[str, Any], ...]:
-    """What tuning tries for an arm: nothing where there is no tuning."""
-    if study.tuning is None:
-        return ()
-    return cross({k: v for k, v in study.tuning.grid.items() if k not in overrides})
-
-
-def make_tuning_lanes(study: Study, base: Config) -> list[Config]:
-    """Every arm with every setting and every seed of the tuning."""
-    return [
-        replace(override(base, {**overrides, **setting}), seed=seed)
-        for overrides in make_arms(study, base).values()
-        for setting in list_settings(study, overrides)
-        for seed in (study.tuning.seeds if study.tuning else ())
-    ]
 
 
 def make_factorial_claims(grid: Mapping[str, tuple[Any, ...]]) -> tuple[Claim, ...]:
@@ -225,55 +166,6 @@ def make_factorial_claims(grid: Mapping[str, tuple[Any, ...]]) -> tuple[Claim, .
     return (Claim("ablation", statement, mains + interactions, parts=0),)
 
 
-class Weighed(NamedTuple):
-    """A side of a comparison as a sum of weighted arms, all by one metric, or as a number."""
-
-    weights: Mapping[str, float]  # by name of arm; none for a number
-    metric: str  # empty for the comparison's
-    number: float = 0.0
-
-
-def weigh(side: Side, arms: Mapping[str, Overrides], configs: Mapping[str, Config]) -> Weighed:
-    """A side as weights of the arms it rests on: a mean, a lead and a slope are such sums."""
-
-    def mean(of: Overrides) -> dict[str, float]:
-        covered = select(arms, of)
-        return dict.fromkeys(covered, 1 / len(covered))
-
-    match side:
-        case Score(of, metric):
-            return Weighed(mean(of), metric)
-        case Lead(a, b):
-            return Weighed(_add(mean(a), {name: -w for name, w in mean(b).items()}), "")
-        case Slope(of, knob):
-            levels = sorted({getattr(configs[name], knob) for name in select(arms, of)})
-            total: dict[str, float] = {}
-            for level, weight in zip(levels, trend_weights(levels), strict=True):
-                own = {n: weight * w for n, w in mean({**of, knob: level}).items()}
-                total = _add(total, own)
-            return Weighed(total, "")
-        case float() | int():
-            return Weighed({}, "", float(side))
-    return Weighed(mean(side), "")
-
-
-def _add(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
-    return {name: one.get(name, 0.0) + other.get(name, 0.0) for name in {**one, **other}}
-
-
-def trend_weights(levels: Sequence[float]) -> list[float]:
-    """Weights whose sum of products with the scores at `levels` is their slope by doubling.
-
-    Least squares over the base-2 logarithm. Raises ValueError where the levels are all the same.
-    """
-    logs = [math.log2(level) for level in levels]
-    centred = [log - sum(logs) / len(logs) for log in logs]
-    total = sum(c * c for c in centred)
-    if not total > 0:
-        raise ValueError("a slope needs at least two different levels")
-    return [c / total for c in centred]
-
-
 def select(arms: Mapping[str, Overrides], side: Overrides) -> list[str]:
     """The names of the arms that contain a side's overrides."""
     return [name for name, arm in arms.items() if side.items() <= arm.items()]
@@ -293,7 +185,7 @@ def sides_of(side: Side) -> tuple[Overrides, ...]:
 
 def check_study(study: Study) -> None:
     """Raises ValueError where a comparison, a control or a published figure covers no arm."""
-    arms = {name_arm(arm): arm for arm in study.arms}
+    arms = name_arms(study)
     if len(arms) != len(study.arms):
         raise ValueError(f"study {study.name} has an arm twice")
     wanted = [

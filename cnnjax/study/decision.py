@@ -37,6 +37,7 @@ class Question(NamedTuple):
     resolution: float = 0.0  # least difference that such scores can have
     images: npt.ArrayLike | None = None  # [seeds, images] a - b image by image, a mean of which
     clusters: npt.ArrayLike | None = None  # [images] what each image was taken from
+    doubt: str = ""  # about what is compared
     counts_failures: bool = False  # whether the scores are shares of runs that failed
     unpaired: bool = False  # whether the runs share no seeds: then a and b may differ in length
 
@@ -126,7 +127,7 @@ def _measure(question: Question) -> _Measured:
     largest = float(np.abs([left, right]).max()) if count else 0.0
     d = statistics.drop_rounding(left - right, largest)
     resolution = max(question.resolution, statistics.ROUNDING * largest)
-    warnings = []
+    warnings = [question.doubt] if question.doubt else []
     if count < total:
         warnings.append(f"seeds in which a run failed, left out: {total - count} of {total}")
     seeds = decides = statistics.UNKNOWN
@@ -169,6 +170,7 @@ def _measure_unpaired(question: Question) -> _Measured:
     left, right = (side[np.isfinite(side)] for side in sides)
     counts, totals = [len(left), len(right)], [len(side) for side in sides]
     failed = [total - count for total, count in zip(totals, counts, strict=True)]
+    largest = float(max(np.abs(side).max(initial=0) for side in (left, right)))
     warnings = []
     if any(failed):
         warnings.append(f"runs that failed, left out: {sum(failed)} of {sum(totals)}")
@@ -179,10 +181,9 @@ def _measure_unpaired(question: Question) -> _Measured:
         because = f"{sum(failed)} of {sum(totals)} failed" if any(failed) else "3 runs are needed"
         warnings.append(f"inconclusive: {because}")
     else:
-        largest = max(np.abs(left).max(), np.abs(right).max())
-        resolution = max(question.resolution, statistics.ROUNDING * float(largest))
+        resolution = max(question.resolution, statistics.ROUNDING * largest)
         found = statistics.estimate_unpaired(left, right, resolution)
-    pairs = left[:, None] - right
+    pairs = statistics.drop_rounding(left[:, None] - right, largest)
     varied = min(counts) > 1 and not (
         statistics.is_constant(left) and statistics.is_constant(right)
     )

@@ -2,13 +2,14 @@
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from cnnjax.config import declared
 from cnnjax.measures.packing import unpack_values
-from cnnjax.records.store import Record
+from cnnjax.records.record import Record
 
 
 def _none(record: Record) -> float:
@@ -28,6 +29,7 @@ class Metric(NamedTuple):
     # no such mean, or was not kept.
     images: Callable[[Record], np.ndarray | None] = lambda record: None
     counts_failures: bool = False
+    measure: str = ""  # what a lane is measured by for it, where that must be asked for
 
 
 def _score(name: str) -> Callable[[Record], float]:
@@ -64,11 +66,14 @@ def _one_evaluation(record: Record) -> float:
 
 
 def _mean(
-    name: str, label: str, margin: float, share: bool = True, unit: str = "", counted: bool = True
-) -> Metric:
+    name: str, label: str, margin: float, share: bool = True, unit: str = "", counted: bool = True,
+    measure: str = "",
+) -> Metric:  # fmt: skip
     """A mean over the test images; `counted` where each counts as right or wrong."""
     resolution = _one_image if counted else _none
-    return Metric(label, margin, _score(name), share, unit, resolution, _images(name))
+    return Metric(
+        label, margin, _score(name), share, unit, resolution, _images(name), measure=measure
+    )
 
 
 def _steps_to(target: float) -> Callable[[Record], float]:
@@ -112,9 +117,11 @@ def _recall(place: int) -> Metric:
     return Metric(label, 0.005, read, resolution=resolution, images=images)
 
 
-KINDS = (
-    "gaussian", "salt", "pepper", "dropped", "blur", "contrast", "translation", "rotation", "scale"
-)  # fmt: skip
+def _area(kind: str) -> Metric:
+    return _mean(f"auc_{kind}", f"accuracy under {kind}", 0.01, measure="robustness")
+
+
+CORRUPTIONS = declared.read("measures/robustness.py", "corruption")  # by kind
 METRICS: Mapping[str, Metric] = {
     "test_accuracy": _mean("test_accuracy", "test accuracy", 0.005),
     "test_balanced_accuracy": _mean("test_balanced_accuracy", "balanced accuracy", 0.005),
@@ -136,11 +143,13 @@ METRICS: Mapping[str, Metric] = {
         "test_position_error", "position error", 0.1, False, "pixels", counted=False
     ),
     "fc_correlation": Metric("rank correlation", 0.05, _score("fc_correlation"), share=False),
-    "shift_consistency": _mean("shift_consistency", "shift consistency", 0.01),
+    "shift_consistency": _mean(
+        "shift_consistency", "shift consistency", 0.01, measure="robustness"
+    ),
     "failed": Metric("runs that fail to converge", 0.05, _read_failed, counts_failures=True),
     "steps_to_80": _steps(0.8),
     "steps_to_90": _steps(0.9),
-    **{f"auc_{kind}": _mean(f"auc_{kind}", f"accuracy under {kind}", 0.01) for kind in KINDS},
+    **{f"auc_{kind}": _area(kind) for kind in CORRUPTIONS},
 }
 
 
@@ -151,3 +160,8 @@ def find(name: str) -> Metric:
     if head == "test_recall" and place.isdecimal():
         return _recall(int(place))
     return METRICS[name]
+
+
+def list_measures(names: Iterable[str]) -> tuple[str, ...]:
+    """What must be measured for these metrics besides what always is."""
+    return tuple(sorted({find(name).measure for name in names} - {""}))

@@ -1,56 +1,70 @@
-"""What a study would run and what its seeds could detect, before anything is trained."""
+"""What a study would run and what it would cost, before anything is trained: from shapes alone."""
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import NamedTuple
 
-from cnnjax.config.config import Config, request_of, structure_of
+from cnnjax.config.config import KNOBS, Config, request_of, structure_of
 from cnnjax.config.datasets import Request
-from cnnjax.networks import cost
-from cnnjax.study import claims
+from cnnjax.config.training import Training
+from cnnjax.networks.cost import Cost, measure
+from cnnjax.study.arms import make_configs, make_trials
 from cnnjax.study.claims import Study
+from cnnjax.study.timing import Group
+
+# Knobs that no network reads: arms that differ in these alone are measured once.
+TRAINING = tuple(field.name for field in fields(Training))
 
 
 class Plan(NamedTuple):
     """What a study would run."""
 
-    num_groups: int
+    groups: tuple[Group, ...]
     num_lanes: int
     num_tuning_lanes: int  # of them, before the arms' own seeds
-    arms: dict[str, cost.Cost]
+    arms: dict[str, Cost]
     training_macs: float  # of all lanes: forward and backward, three times the forward pass
     state_bytes: int  # parameters and optimiser state of all lanes of the largest group
+
+    @property
+    def num_groups(self) -> int:
+        """Programs that would be compiled."""
+        return len(self.groups)
 
 
 Infos = Mapping[Request, tuple[tuple[int, int, int], int]]  # image shape and classes by data
 
 
 def make_plan(study: Study, base: Config, num_seeds: int, infos: Infos) -> Plan:
-    """What would run, from shapes alone. Raises ConfigError where an arm's network cannot be."""
-    configs = {
-        name: claims.make_arm_config(study, base, name, arm)
-        for name, arm in claims.make_arms(study, base).items()
-    }
-    tuning = claims.make_tuning_lanes(study, base)
-    lanes = [*claims.make_lanes(study, base, num_seeds), *tuning]
-    groups = Counter(structure_of(config) for config in lanes)
-    costs = {
-        structure: cost.measure(structure, *infos[request_of(structure)]) for structure in groups
-    }
+    """What would run, from shapes alone. Raises ConfigError where an arm's network cannot be.
+
+    Lanes are counted and not made: an arm's seeds share its program.
+    """
+    structures = {name: structure_of(arm) for name, arm in make_configs(study, base).items()}
+    trials = [structure_of(trial) for trial in make_trials(study, base)]
+    num_tuning_seeds = len(study.tuning.seeds) if study.tuning else 0
+    counts = Counter[Config]()
+    for own, seeds in ((structures.values(), num_seeds), (trials, num_tuning_seeds)):
+        for structure in own:
+            counts[structure] += seeds
+    costs = {own: measure(network_of(own), *infos[request_of(own)]) for own in counts}
+    groups = tuple(Group(own, costs[own].macs, number) for own, number in counts.items())
     return Plan(
-        num_groups=len(groups),
-        num_lanes=len(lanes),
-        num_tuning_lanes=len(tuning),
-        arms={name: costs[structure_of(config)] for name, config in configs.items()},
-        training_macs=sum(
-            3.0 * costs[structure].macs * structure.batch_size * structure.steps * count
-            for structure, count in groups.items()
-        ),
+        groups=groups,
+        num_lanes=sum(counts.values()),
+        num_tuning_lanes=len(trials) * num_tuning_seeds,
+        arms={name: costs[structure] for name, structure in structures.items()},
+        training_macs=sum(3.0 * group.macs * group.num_examples for group in groups),
         state_bytes=max(
-            4 * costs[structure].parameters * count_copies(structure) * count
-            for structure, count in groups.items()
+            4 * costs[own].parameters * count_copies(own) * number for own, number in counts.items()
         ),
     )
+
+
+def network_of(config: Config) -> Config:
+    """The config with all at its default that no network reads: equal for runs of one network."""
+    return replace(config, **{name: KNOBS[name].default for name in TRAINING})
 
 
 def count_copies(config: Config) -> int:

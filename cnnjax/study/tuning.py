@@ -2,17 +2,17 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnjax.config.config import Config, override
+from cnnjax.config.config import Config, override, with_seed
 from cnnjax.config.knobs import format_value
 from cnnjax.measures.packing import unpack_values
-from cnnjax.records.store import Record
-from cnnjax.study import claims, metrics
-from cnnjax.study.claims import Overrides, Study
+from cnnjax.records.record import Record
+from cnnjax.study import metrics
+from cnnjax.study.arms import list_settings
+from cnnjax.study.claims import Overrides, Study, name_arms
 
 
 class Trial(NamedTuple):
@@ -33,13 +33,13 @@ def choose_settings(
     Among the settings whose deficit to the best, paired by validation image, is within one
     standard error of that deficit, the one of least cross-entropy, and of equals the one nearest
     the middle of the grid. A setting with a seed that failed is out. `records` are those of
-    `study.make_tuning_lanes`.
+    `arms.make_tuning_lanes`.
     """
     if study.tuning is None:
         return study, []
     settings, notes = {}, []
-    for name, overrides in claims.make_arms(study, base).items():
-        tried = claims.list_settings(study, overrides)
+    for name, overrides in name_arms(study).items():
+        tried = list_settings(study, overrides)
         found = [_try(study, base, overrides, setting, records) for setting in tried]
         trials = [trial for trial in found if trial is not None]
         if not trials:
@@ -58,7 +58,7 @@ def _try(
     """A setting's results; None where one of its seeds failed."""
     assert study.tuning is not None
     config = override(base, {**overrides, **setting})
-    own = [records[replace(config, seed=seed)] for seed in study.tuning.seeds]
+    own = [records[with_seed(config, seed)] for seed in study.tuning.seeds]
     if any(map(metrics.has_failed, own)):
         return None
     read = metrics.find(study.tuning.metric).read

@@ -77,9 +77,10 @@ def count_cores() -> int:
 def configure_jax(cache_dir: pathlib.Path | None = None) -> None:
     """As many CPU devices as cores, the compilation cache on disk, and settings that are ours.
 
-    Call before anything uses JAX. Numbers follow from a Config alone: `PINNED` settings are set
-    back; others that the environment configures are left as they are. Raises ConfigError where
-    JAX cannot start, or not as the environment wants it.
+    Call before anything uses JAX: afterwards its devices stay as they are, with a warning. Numbers
+    follow from a Config alone: `PINNED` settings are set back; others that the environment
+    configures are left as they are. Raises ConfigError where JAX cannot start, or not as the
+    environment wants it.
     """
     try:
         import jax
@@ -97,7 +98,7 @@ def configure_jax(cache_dir: pathlib.Path | None = None) -> None:
             jax.config.update(name, value)
     if "--xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         if jax.config.values["jax_num_cpu_devices"] < 1:
-            jax.config.update("jax_num_cpu_devices", count_cores())
+            _take_cores(jax.config)
     if jax.config.values["jax_compilation_cache_dir"] is None:
         own = pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "xla"
         directory = cache_dir or atomic.find_writable(own)
@@ -113,6 +114,13 @@ def configure_jax(cache_dir: pathlib.Path | None = None) -> None:
         raise ConfigError(
             f"{' '.join(asked) or 'JAX does not start'}: {reason}; unset it, or give cpu"
         ) from None
+
+
+def _take_cores(settings: Any) -> None:
+    try:
+        settings.update("jax_num_cpu_devices", count_cores())
+    except RuntimeError:  # JAX was used before, as in a notebook
+        warnings.warn("JAX was used before: it keeps the devices that it has", stacklevel=3)
 
 
 def check_flags() -> None:

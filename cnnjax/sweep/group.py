@@ -1,4 +1,4 @@
-"""One group of lanes: its data on the devices, its compiled program, its training."""
+"""One group of lanes: its compiled program, its training."""
 
 import functools
 import itertools
@@ -10,32 +10,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
-from scipy import stats as scipy_stats
 
 from cnnjax.config.config import Config
-from cnnjax.data import batches, stream, transform
-from cnnjax.data.dataset import Dataset
+from cnnjax.data import stream
 from cnnjax.measures import examine as examine_lib
-from cnnjax.measures import outcome
-from cnnjax.networks import models
 from cnnjax.sweep import placement
+from cnnjax.sweep.placed import GroupData
 from cnnjax.training import optimizers, program
 
 # On a CPU, level 1 compiles in two thirds of the time and the result runs no slower.
 CPU_COMPILER_OPTIONS = {"xla_backend_optimization_level": 1}
-
-
-class GroupData(NamedTuple):
-    """What the lanes of a group train and are judged on, on the devices."""
-
-    spec: program.DataSpec
-    train: program.TrainData | None  # None where it is streamed
-    validation: batches.Batches
-    test: batches.Batches
-    stream: Any = None  # the training examples as stored, where they are streamed
-    num_train: int = 0  # images that each run trains on
-    num_pool: int = 0  # images that these are taken from
-    clusters: Any = None  # what each test image was taken from [images], where that is known
 
 
 class Executables(NamedTuple):
@@ -55,64 +39,24 @@ class Segment(NamedTuple):
 
     step: int
     states: program.State
-    train: program.TrainScores
+    train: program.TrainScores  # since the last evaluation
     validation: program.Scores | None  # None where only a checkpoint is due
     seconds: float
     waiting: float = 0.0  # seconds of these in which no training data were there
-    length: int = 0  # steps since the segment before
-
-
-def place_data(structure: Config, dataset: Dataset, mesh: jax.sharding.Mesh) -> GroupData:
-    """The group's data on every device of the mesh, as uint8.
-
-    Raises ValueError where the training split holds fewer examples than asked for.
-    """
-    whole = dataset.train.labels if dataset.stream is None else dataset.stream
-    num_pool, num_train = len(whole), structure.train_examples or len(whole)
-    dataset = transform.transform(structure, dataset)
-    everywhere = NamedSharding(mesh, PartitionSpec())
-    streamed = dataset.stream is not None
-    train, validation, test = jax.device_put(
-        (
-            None if streamed else program.TrainData(*dataset.train),
-            batches.pad_batches(*dataset.validation),
-            batches.pad_batches(*dataset.test),
-        ),
-        everywhere,
-    )
-    return GroupData(
-        make_spec(structure, dataset), train, validation, test, dataset.stream, num_train, num_pool,
-        dataset.cluster,
-    )  # fmt: skip
-
-
-def make_spec(structure: Config, dataset: Dataset) -> program.DataSpec:
-    """What a program must know of a data set (already transformed)."""
-    images = dataset.train.images
-    height, width, channels = images.shape[1:]
-    mean, std = transform.find_statistics(structure, images)
-    scale = transform.find_scale(structure, mean, std)
-    filters = models.find_filters(structure, images, *scale)
-    shape = (height, width, channels)
-    drawn = transform.draws_by_seed(structure, dataset)
-    return program.DataSpec(
-        image_shape=shape, num_classes=dataset.num_classes, drawn=drawn,
-        num_train=drawn and structure.train_examples or len(images),
-        mean=mean, std=std, filters=filters, low=float(images.min()), high=float(images.max()),
-        positions=dataset.positions, streamed=dataset.stream is not None,
-    )  # fmt: skip
+    length: int = 0  # steps since the last evaluation
 
 
 def memory_of(executables: Executables) -> int:
     """Bytes that the largest segment takes of each device, as its compiler says."""
     found = [advance.memory_analysis() for advance in executables.advance.values()]  # pyright: ignore[reportFunctionMemberAccess]
-    return max(
+    sizes = [
         analysis.argument_size_in_bytes
         + analysis.output_size_in_bytes
         + analysis.temp_size_in_bytes
         - analysis.alias_size_in_bytes  # states are updated in place
         for analysis in found
-    )
+    ]
+    return max(sizes, default=0)
 
 
 def segment_lengths(structure: Config, start: int = 0, checkpoint_every: int = 0) -> list[int]:
@@ -215,18 +159,21 @@ def compile_group(
 def train_group(
     executables: Executables, structure: Config, numbers: optimizers.Numbers, data: GroupData,
     start: program.State | None = None, checkpoint_every: int = 0,
+    since: program.TrainScores | None = None,
 ) -> Iterator[Segment]:  # fmt: skip
     """Trains all lanes from the state `start` (from their seeds where None), by segments.
 
-    Each segment takes the place of the one before in memory: read what you want of it in time.
+    `since` are the sums of the steps between the last evaluation and `start`. Each segment takes
+    the place of the one before in memory: read what you want of it in time.
     """
     states: Any = executables.init(numbers) if start is None else start
     step = int(np.asarray(states.step)[0])
     lengths = segment_lengths(structure, step, checkpoint_every)
     most = count_most(structure, numbers, data)
     feed = open_feed(structure, numbers, data, step, [cut(length, most) for length in lengths])
+    train, done = since, 0 if since is None else steps_since(structure, step)
     for length in lengths:
-        begin, waiting, train, done = time.perf_counter(), 0.0, None, 0
+        begin, waiting = time.perf_counter(), 0.0
         for piece in cut(length, most):
             asked = time.perf_counter()
             chunk = next(feed)
@@ -237,10 +184,22 @@ def train_group(
             done += piece
         seconds = time.perf_counter() - begin
         step += length
-        due = step == structure.steps or (structure.eval_every and step % structure.eval_every == 0)
+        due = is_due(structure, step)
         validation = executables.evaluate_validation(states, data.validation) if due else None
         train, validation = jax.device_get((train, validation))
-        yield Segment(step, states, train, validation, seconds, waiting, length)
+        yield Segment(step, states, train, validation, seconds, waiting, done)
+        if due:
+            train, done = None, 0
+
+
+def is_due(structure: Config, step: int) -> bool:
+    """Whether lanes are evaluated after so many steps."""
+    return step == structure.steps or steps_since(structure, step) == 0
+
+
+def steps_since(structure: Config, step: int) -> int:
+    """Steps since the last evaluation, or since the first step where there was none."""
+    return step % structure.eval_every if structure.eval_every else step
 
 
 def add_scores(
@@ -265,58 +224,3 @@ def examine(
 ) -> examine_lib.Examination:
     """What is measured on the finished lanes, in NumPy. The test split is read here, once."""
     return jax.device_get(executables.examine(states, data.validation, data.test))
-
-
-def describe_scores(
-    name: str, scores: program.Scores | program.TrainScores, lane: int
-) -> dict[str, float]:
-    """Mean loss and accuracy of one lane, as `<name>_loss` and `<name>_accuracy`."""
-    loss, correct, count = (float(total[lane]) for total in scores[:3])
-    return {f"{name}_loss": loss / count, f"{name}_accuracy": correct / count}
-
-
-def describe_segment(segment: Segment, lane: int) -> dict[str, Any]:
-    """One line of a lane's learning curve.
-
-    `constant_loss` is the training loss of the best constant prediction on the same targets: the
-    entropy of their mean. `diverged_at` is the first step, from 1, whose loss was no number.
-    """
-    line: dict[str, Any] = {"step": segment.step, **describe_scores("train", segment.train, lane)}
-    mean = np.asarray(segment.train.targets[lane], np.float64)
-    line["constant_loss"] = float(scipy_stats.entropy(mean))
-    finite = int(segment.train.finite[lane])
-    if finite < segment.length:
-        line["diverged_at"] = segment.step - segment.length + finite + 1
-    if segment.validation is not None:
-        line |= describe_scores("validation", segment.validation, lane)
-    return line
-
-
-def finish_lane(
-    curve: Sequence[dict[str, Any]],
-    begun: program.Scores,
-    found: examine_lib.Examination,
-    data: GroupData,
-    lane: int,
-) -> dict[str, Any]:
-    """Final scores of a lane, a failed one's too: `outcome.hide` takes those away.
-
-    `by_image` holds what was measured on each test image.
-    """
-    own = jax.tree.map(lambda value: np.asarray(value[lane]), found)
-    real = np.asarray(data.test.mask).ravel() > 0
-    images = {name: value[..., real] for name, value in own.pop("by_image").items()}
-    labels = np.asarray(data.test.labels).ravel()[real]
-    validated = own.pop("validation_correct")[np.asarray(data.validation.mask).ravel() > 0]
-    scores = {key: value for key, value in curve[-1].items() if key.startswith("validation")}
-    scores["initial_loss"] = float(begun.loss[lane] / begun.count[lane])
-    means, images = outcome.summarise(images, labels, data.spec.image_shape[0])
-    scores |= means | {name: float(value) for name, value in own.items()}
-    scores |= {
-        "num_train_examples": data.num_train,
-        "num_pool_examples": data.num_pool,
-        "drawn_by_seed": data.spec.drawn,
-    }
-    scores |= outcome.describe_failure(curve, scores["test_loss"])
-    images["validation_accuracy"] = validated
-    return scores | {"by_image": outcome.pack(images, labels, data.clusters)}

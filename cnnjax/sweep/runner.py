@@ -4,17 +4,20 @@ A lane is one Config with its seed; a group is the lanes of one structure.
 """
 
 import concurrent.futures
+import contextlib
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
 
 from cnnjax.config.config import Config, structure_of
 from cnnjax.data.dataset import Dataset
-from cnnjax.sweep import group as group_lib
-from cnnjax.sweep import placement
+from cnnjax.sweep import checkpoints, results
+from cnnjax.sweep.checkpoints import Checkpoints
+from cnnjax.sweep.observer import QUIET, Observer
+from cnnjax.sweep.placed import Shared
+from cnnjax.sweep.session import Session, open_session
 
 
 class Interrupted(Exception):
@@ -34,7 +37,7 @@ class Result(NamedTuple):
     config: Config
     scores: dict[str, Any]
     metrics: list[dict[str, Any]]  # one a evaluation
-    examples_per_second: float  # of the whole group, without compilation
+    examples_per_second: float | None  # of its whole wave, without compilation; None if resumed
     compile_seconds: float  # of the whole group
 
 
@@ -53,47 +56,28 @@ def group_lanes(configs: Iterable[Config]) -> list[Group]:
     return [Group(structure, tuple(members)) for structure, members in lanes.items()]
 
 
-class Ready(NamedTuple):
-    """A group that is compiled and waits for the devices."""
-
-    group: Group
-    wave: int  # lanes that train at once
-    mesh: jax.sharding.Mesh
-    data: group_lib.GroupData
-    executables: group_lib.Executables
-    compile_seconds: float
-
-
 def run_lanes(
-    configs: Sequence[Config],
-    dataset: Dataset,
-    on_examples: Callable[[int], None] = lambda count: None,
-    should_stop: Callable[[], bool] = lambda: False,
-    on_waiting: Callable[[float], None] = lambda share: None,
-) -> Iterator[Result | Failure]:
+    configs: Sequence[Config], dataset: Dataset, observer: Observer = QUIET,
+    saving: Checkpoints | None = None,
+) -> Iterator[Result | Failure]:  # fmt: skip
     """Trains every config and yields it when it is done; a group that fails yields a Failure.
 
     Groups compile concurrently while earlier ones train; a group whose states do not fit the memory
-    goes in waves through one compiled program. `on_examples` hears how many training examples each
-    segment saw, `on_waiting` for what share of its time no data were there. Raises Interrupted
-    soon after `should_stop` turns true.
+    goes in waves through one compiled program. The observer hears of each segment how many training
+    examples it saw, and for what share of its time no data were there. Lanes go on where they were
+    saved, if they were. Raises Interrupted soon after the observer asked to stop.
     """
+    shared = Shared()
 
-    def make_ready(group: Group) -> Ready:
-        begin = time.perf_counter()
-        mesh = placement.make_group_mesh(group.structure, len(group.lanes), dataset)
-        data = group_lib.place_data(group.structure, dataset, mesh)
-        lengths = group_lib.segment_lengths(group.structure)
-        chunk = placement.count_chunk(group.structure, data.spec, placement.platform_of(mesh))
-        least, budget = mesh.shape["run"] * chunk, placement.memory_budget()
-        wave = placement.fit_wave(group.structure, len(group.lanes), data.spec, mesh)
-        while True:
-            numbers = placement.stack_numbers(group.lanes[:wave], mesh, data.spec)
-            executables = group_lib.compile_group(group.structure, numbers, data, mesh, lengths)
-            if wave <= least or group_lib.memory_of(executables) <= budget:
-                break
-            wave = max(wave // 2 // least, 1) * least
-        return Ready(group, wave, mesh, data, executables, time.perf_counter() - begin)
+    def make_ready(group: Group) -> tuple[Session, dict[int, list[Config]]]:
+        """The group's session, and its lanes by the step from which they go on."""
+        starts: dict[int, list[Config]] = {}
+        for lane in group.lanes:
+            start = checkpoints.find_newest(saving.folder_of(lane)) if saving else 0
+            starts.setdefault(start, []).append(lane)
+        every = saving.steps_of(group.structure) if saving else 0
+        session = open_session(group.structure, group.lanes, dataset, shared, every, starts)
+        return session, starts
 
     waiting = group_lanes(configs)[::-1]
     workers = len(jax.local_devices()) if jax.default_backend() == "cpu" else os.cpu_count() or 1
@@ -105,15 +89,16 @@ def run_lanes(
                 group = waiting.pop()
                 pending[pool.submit(make_ready, group)] = group
             done, _ = concurrent.futures.wait(pending, 0.1, concurrent.futures.FIRST_COMPLETED)
-            if should_stop():
+            if observer.should_stop():
                 raise Interrupted
             for future in done:
                 group = pending.pop(future)
                 try:
-                    ready = future.result()
-                    for start in range(0, len(group.lanes), ready.wave):
-                        lanes = group.lanes[start : start + ready.wave]
-                        yield from _run_wave(ready, lanes, on_examples, should_stop, on_waiting)
+                    session, starts = future.result()
+                    for step, lanes in starts.items():
+                        for first in range(0, len(lanes), session.wave):
+                            wave = lanes[first : first + session.wave]
+                            yield from _run_wave(session, wave, step, observer, saving)
                 except Interrupted:
                     raise
                 except Exception as error:  # one bad group must not end a sweep overnight
@@ -123,28 +108,38 @@ def run_lanes(
 
 
 def _run_wave(
-    ready: Ready,
-    lanes: Sequence[Config],
-    on_examples: Callable[[int], None],
-    should_stop: Callable[[], bool],
-    on_waiting: Callable[[float], None],
-) -> Iterator[Result]:
-    structure = ready.group.structure
-    numbers = placement.stack_numbers(lanes, ready.mesh, ready.data.spec, ready.wave)
-    curves: list[list[dict[str, Any]]] = [[] for _ in lanes]
-    begun = group_lib.measure_start(ready.executables, numbers, ready.data)
-    seconds, step = 0.0, 0
-    states: Any = None
-    for segment in group_lib.train_group(ready.executables, structure, numbers, ready.data):
-        for lane, curve in enumerate(curves):
-            curve.append(group_lib.describe_segment(segment, lane))
-        on_examples((segment.step - step) * structure.batch_size * len(lanes))
-        on_waiting(segment.waiting / segment.seconds)
-        seconds, step, states = seconds + segment.seconds, segment.step, segment.states
-        if should_stop():
-            raise Interrupted
-    found = group_lib.examine(ready.executables, states, ready.data)
-    rate = step * structure.batch_size * len(lanes) / seconds
-    for lane, config in enumerate(lanes):
-        scores = group_lib.finish_lane(curves[lane], begun, found, ready.data, lane)
-        yield Result(config, scores, curves[lane], rate, ready.compile_seconds)
+    session: Session, lanes: Sequence[Config], start: int, observer: Observer,
+    saving: Checkpoints | None,
+) -> Iterator[Result]:  # fmt: skip
+    """Trains lanes that are all after `start` steps."""
+    structure, step, seconds = session.structure, start, 0.0
+    every = saving.steps_of(structure) if saving else 0
+    with contextlib.ExitStack() as stack:
+        folders = [saving.folder_of(lane) for lane in lanes] if saving else []
+        managers = [stack.enter_context(checkpoints.open_manager(folder)) for folder in folders]
+        curves = [checkpoints.load_metrics(folder, start) for folder in folders] or [
+            [] for _ in lanes
+        ]
+        begun = checkpoints.restore(managers, start, session, lanes)
+        states = begun.states if begun else None
+        for segment in session.train(lanes, begun, every):
+            if segment.validation is not None:
+                for lane, curve in enumerate(curves):
+                    curve.append(results.describe_segment(segment, lane))
+            observer.on_examples((segment.step - step) * structure.batch_size * len(lanes))
+            observer.on_waiting(segment.waiting / segment.seconds)
+            states, seconds, step = segment.states, seconds + segment.seconds, segment.step
+            last = step == structure.steps
+            stopping = not last and observer.should_stop()
+            if saving:
+                checkpoints.write_metrics(folders, curves)
+            if managers and (stopping or last or every and step % every == 0):
+                checkpoints.save(managers, segment)
+            if stopping:
+                raise Interrupted
+    assert states is not None
+    trained = (step - start) * structure.batch_size * len(lanes)
+    for config, curve, scores in zip(
+        lanes, curves, session.finish(lanes, states, curves), strict=True
+    ):
+        yield Result(config, scores, curve, trained / seconds if trained else None, session.seconds)

@@ -199,6 +199,9 @@ def make_program(
                 grads, (batch_stats, scores) = find_grads(
                     state.params, state.batch_stats, jax.random.fold_in(own, 0), batch
                 )
+            # The layouts of gradients, and with them how their products are rounded into averages,
+            # follow the number of lanes on a device where XLA may look beyond them.
+            grads = lax.optimization_barrier(grads)
             updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
             params = optax.apply_updates(state.params, updates)
             state = State(params, batch_stats, state.ema, opt_state, state.step + 1)

@@ -1,12 +1,10 @@
 """Training throughput beside the alternatives, as ratios from one run."""
 
-import dataclasses
-import functools
 import json
 import pathlib
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags as absl_flags
@@ -14,7 +12,7 @@ from absl import flags as absl_flags
 from cnnjax.config import flags
 from cnnjax.config.config import Config, make_config
 from cnnjax.config.datasets import Where
-from cnnjax.data.dataset import Dataset, Split, take_train
+from cnnjax.data.dataset import Dataset, take_train
 from experiments import script
 
 DESCRIPTION = """
@@ -129,13 +127,13 @@ def profile(configs: Sequence[tuple[str, Config]], where: Where, roofline: str |
     from cnnjax.sweep import backend
 
     backend.configure_jax()
-    from experiments.benchmark import profiler
+    from experiments.benchmark import profiler, throughput
 
     peak, bandwidth = profiler.measure_peak(), profiler.measure_bandwidth()
     print(f"peak {peak / 1e9:,.0f} GFLOP/s (matrix product), {bandwidth / 1e9:,.0f} GB/s (copy)")
     for name, config in configs:
         dataset = load_data(name, config, where)
-        train = make_ours(config, 1, dataset)
+        train = throughput.make_ours(config, 1, dataset)
         seconds = [profiler.time_call(train, config.steps) for _ in range(6)][1:]
         step = statistics.median(seconds) / config.steps
         times = profiler.profile(config, dataset)
@@ -150,30 +148,32 @@ def profile(configs: Sequence[tuple[str, Config]], where: Where, roofline: str |
     return script.DONE
 
 
-def load_data(name: str, config: Config, where: Where) -> Any:
+def load_data(name: str, config: Config, where: Where) -> Dataset:
     """What a network trains on: the digits, or random images of its shape."""
     from cnnjax.data import load
+    from experiments.benchmark import throughput
 
     if (shape := NETWORKS[name][1]) is not None:
-        return make_random_dataset(shape)
+        return throughput.make_random_dataset(shape)
     dataset = load.load_dataset(config, where)
     return take_train(dataset, config.train_examples)
 
 
 def measure_network(
-    name: str, config: Config, dataset: Any, lane_counts: Sequence[int], opponents: Sequence[str],
-    rounds: int, peak: float,
+    name: str, config: Config, dataset: Dataset, lane_counts: Sequence[int],
+    opponents: Sequence[str], rounds: int, peak: float,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Measures and prints one network against all opponents, for each number of lanes."""
     from cnnjax.networks import cost
+    from experiments.benchmark import throughput
 
     shape = dataset.train.images.shape[1:]
     flops = 6 * cost.measure(config, shape, dataset.num_classes).macs
-    theirs, close = make_opponents(config, dataset, opponents)
+    theirs, close = throughput.make_opponents(config, dataset, opponents)
     rows = []
     for lanes in lane_counts:
-        ours = make_ours(config, lanes, dataset)
-        for row in compare(name, config, lanes, ours, theirs, rounds):
+        ours = throughput.make_ours(config, lanes, dataset)
+        for row in throughput.compare(name, config, lanes, ours, theirs, rounds):
             rows.append(row)
             rate = row["examples_per_second"]
             print(
@@ -184,110 +184,6 @@ def measure_network(
             )
     close()
     return rows
-
-
-def make_random_dataset(shape: tuple[int, int, int]) -> Any:
-    """Random images and labels of ten classes: their values do not change how long a step takes."""
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-
-    def split(count: int) -> Split:
-        images = rng.integers(0, 256, size=(count, *shape)).astype(np.uint8)
-        return Split(images, rng.integers(0, 10, size=count).astype(np.int32))
-
-    return Dataset("random", 10, split(2048), split(256), split(256), fingerprint="random")
-
-
-def make_opponents(
-    config: Config, dataset: Any, names: Sequence[str]
-) -> tuple[dict[str, tuple[Callable[[int], None], int]], Callable[[], None]]:
-    """By name: what takes so many steps, and of how many runs at once; and what ends them all."""
-    from cnnjax.sweep import backend
-    from experiments.benchmark import flax, pytorch
-
-    cores = backend.count_cores()
-    found: dict[str, tuple[Callable[[int], None], int]] = {}
-    ends = []
-    for name in names:
-        if name == "flax":
-            found["flax loop"] = flax.make_flax(config, dataset), 1
-        elif name == "pytorch_processes":
-            train = pytorch.make_pytorch_processes(config, dataset, cores)
-            found[f"pytorch, {cores} processes"] = train, cores
-            ends.append(functools.partial(train, 0))
-        else:
-            compiled = name == "pytorch_compiled"
-            for threads in sorted({1, cores}):
-                words = f"{name.replace('_', ' ')}, {threads} thread{'s'[: threads - 1]}"
-                found[words] = pytorch.make_pytorch(config, dataset, threads, compiled), 1
-
-    def close() -> None:
-        for end in ends:
-            end()
-
-    return found, close
-
-
-def make_ours(config: Config, lanes: int, dataset: Any) -> Callable[[int], None]:
-    """A function that takes so many steps of all lanes with the compiled program of a sweep."""
-    import jax
-
-    from cnnjax.sweep import group, placement
-
-    configs = [dataclasses.replace(config, seed=seed) for seed in range(lanes)]
-    mesh = placement.make_group_mesh(config, lanes, dataset)
-    data = group.place_data(config, dataset, mesh)
-    numbers = placement.stack_numbers(configs, mesh, data.spec)
-    executables = group.compile_group(config, numbers, data, mesh, [config.steps])
-    states = executables.init(numbers)
-
-    def train(num_steps: int) -> None:
-        nonlocal states
-        for _ in range(num_steps // config.steps):
-            states, _ = executables.advance[config.steps](numbers, states, data.train)
-            jax.block_until_ready(states)
-
-    return train
-
-
-def compare(
-    network: str,
-    config: Config,
-    lanes: int,
-    ours: Callable[[int], None],
-    theirs: dict[str, tuple[Callable[[int], None], int]],
-    rounds: int,
-) -> list[dict[str, Any]]:
-    """Ratios of examples per second, ours over each of theirs, taken in turn."""
-    from experiments.benchmark import profiler
-
-    def measure(train: Callable[[int], None], runs: int) -> float:
-        return runs * config.steps * config.batch_size / profiler.time_call(train, config.steps)
-
-    ratios: dict[str, list[float]] = {name: [] for name in theirs}
-    rates = []
-    for round_number in range(rounds + 1):
-        own = measure(ours, lanes)
-        if round_number > 0:
-            rates.append(own)
-        for name, (train, runs) in theirs.items():
-            ratio = own / measure(train, runs)
-            if round_number > 0:
-                ratios[name].append(ratio)
-    return [
-        {
-            "network": network,
-            "batch_size": config.batch_size,
-            "lanes": lanes,
-            "opponent": name,
-            "ratio": statistics.median(found),
-            "ratio_low": min(found),
-            "ratio_high": max(found),
-            "examples_per_second": statistics.median(rates),
-        }
-        for name, found in ratios.items()
-    ]
 
 
 if __name__ == "__main__":

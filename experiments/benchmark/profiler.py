@@ -240,19 +240,17 @@ def draw_roofline(times: list[LayerTime], peak: float, bandwidth: float) -> str:
     import numpy as np
     from matplotlib import figure
 
-    from cnnjax.report import figures
+    from cnnjax.report.drawing import INK, LINE_COLORS, STYLE, Drawing, render_svg
 
     shown = [layer for layer in times if layer.flops]
-    with matplotlib.rc_context(figures.STYLE):
+    with matplotlib.rc_context(STYLE):
         drawing = figure.Figure(figsize=(7.2, 4.4), layout="constrained")
         axes = drawing.subplots()
         intensity = [layer.flops / layer.bytes for layer in shown]
         wide = np.geomspace(min(0.5, *intensity) / 2, max(peak / bandwidth, *intensity) * 2, 200)
         roof = np.minimum(peak, bandwidth * wide) / 1e9
-        axes.loglog(wide, roof, color=figures.INK, lw=1.2)
-        for layer, across, color in zip(
-            shown, intensity, figures.LINE_COLORS * len(shown), strict=False
-        ):
+        axes.loglog(wide, roof, color=INK, lw=1.2)
+        for layer, across, color in zip(shown, intensity, LINE_COLORS * len(shown), strict=False):
             rate = layer.flops / layer.forward / 1e9
             axes.plot(across, rate, "o", color=color, ms=7)
             axes.annotate(
@@ -265,4 +263,4 @@ def draw_roofline(times: list[LayerTime], peak: float, bandwidth: float) -> str:
         alt = f"Roofline: {peak / 1e9:.0f} GFLOP/s and {bandwidth / 1e9:.0f} GB/s; " + ", ".join(
             f"{layer.name} {layer.flops / layer.forward / 1e9:.0f}" for layer in shown
         )
-        return figures.render_svg(figures.Drawing(drawing, alt))
+        return render_svg(Drawing(drawing, alt))

@@ -5,11 +5,12 @@ collectives a program has. Nothing is run.
 """
 
 import contextlib
+import functools
 import importlib.util
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -100,19 +101,26 @@ def few_blocks() -> Iterator[None]:
 
     More would only repeat them. The first bottleneck of a stage never keeps them.
     """
-    from cnnjax.config import layouts
+    from cnnjax.config import layouts, register
     from cnnjax.networks import cost
 
+    def shorten(lay_out: Callable[..., Any], config: Config, num_classes: int) -> Any:
+        plan = lay_out(config, num_classes)
+        if not isinstance(plan, layouts.ResNet):
+            return plan
+        return plan._replace(features=plan.features[:2], blocks=(1 + plan.bottleneck, 1))
+
+    built_in = {name: register.find("model", name) for name in register.names("model")}
     few = {
-        name: plan._replace(features=plan.features[:2], blocks=(1 + plan.bottleneck, 1))
-        for name, plan in layouts.RESNETS.items()
+        name: choice._replace(make=functools.partial(shorten, choice.make))
+        for name, choice in built_in.items()
     }
-    cost.measure.cache_clear()  # it remembers by name what a network costs
+    cost.forget()  # it remembers by name what a network is and costs
     try:
-        with mock.patch.dict(layouts.RESNETS, few):
+        with mock.patch.dict(register.CHOICES["model"], few):
             yield
     finally:
-        cost.measure.cache_clear()
+        cost.forget()
 
 
 def compile_all(

@@ -7,7 +7,7 @@ Trained on clean images without augmentation, tested on corrupted and moved ones
 
 from cnnjax.study.claims import Claim, Comparison, Study, cross
 
-BASE = {"pool_every": 2, "robustness": True}
+BASE = {"pool_every": 2}
 INVARIANT = 0.95  # share of images that keep their class, or are recognised
 MAX, AVG, NONE = ({"pool": pool} for pool in ("max", "avg", "none"))
 

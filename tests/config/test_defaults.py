@@ -8,12 +8,12 @@ import pytest
 from absl import flags as absl_flags
 
 from cnnjax.config import flags
-from cnnjax.config.config import KNOBS, Config, make_config
+from cnnjax.config.config import KNOBS, Config, from_json, make_config, to_json
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import transform
 from cnnjax.data.dataset import Split
 from cnnjax.networks import cost, notes
-from cnnjax.sweep import group
+from cnnjax.sweep import placed
 
 
 def test_pixels_are_standardised_by_channel_together_or_not_at_all(tiny, digits):
@@ -24,7 +24,7 @@ def test_pixels_are_standardised_by_channel_together_or_not_at_all(tiny, digits)
     pixels, found = images.astype(np.float64), {}
     for choice in KNOBS["standardise"].choices:
         config = dataclasses.replace(tiny, standardise=choice)
-        spec = group.make_spec(config, colour)
+        spec = placed.make_spec(config, colour)
         mean, scale = transform.find_scale(config, spec.mean, spec.std)
         found[choice] = (pixels - mean) / scale
     by_channel = found["channel"].mean(axis=(0, 1, 2)), found["channel"].std(axis=(0, 1, 2))
@@ -146,3 +146,19 @@ def test_the_plan_of_a_run_and_of_a_study_say_so(call):
     assert study.returncode == 0 and study.stderr.count("enlarged to 32x32") == 1
     assert "pools after every 2 convolutions" in study.stderr
     assert "from the command line: --widths=4,4,4,4" in study.stdout
+
+
+@pytest.mark.parametrize("model", ["mlp", "mnist1d_mlp"])
+@pytest.mark.parametrize(
+    "given", [{"activation": "tanh"}, {"norm": "batch"}, {"residual": True}, {"init_gain": 2.0}]
+)
+def test_an_mlp_without_hidden_layers_refuses_what_only_these_read(model, given):
+    (name,) = given
+    with pytest.raises(
+        ConfigError, match=f"--{name}=.* does nothing with --hidden=: .*--hidden=64"
+    ):
+        make_config({"model": model, "hidden": (), **given})
+    assert make_config({"model": model, "hidden": (8,), **given})
+    assert make_config({"model": "cnn", "hidden": (), "activation": "tanh"})
+    plain = make_config({"model": model, "hidden": ()})
+    assert from_json(to_json(plain)) == plain

@@ -181,3 +181,23 @@ def test_numbers_have_one_name(one, other):
                                             ("a1", "a1.0"), ("1.0.0", "1"), ("", "0")])  # fmt: skip
 def test_other_names_stay_apart(one, other):
     assert knobs.normalise_number(one) != knobs.normalise_number(other)
+
+
+def test_more_seeds_than_anyone_needs_are_one_line(call):
+    run = call("launch.py", "--seeds=4294967296", "--plan")
+    assert run.returncode == 2 and run.stdout == ""
+    (line,) = run.stderr.strip().splitlines()
+    assert "seeds" in line and "10000" in line
+
+
+def test_the_help_has_a_heading_a_family(capsys):
+    with pytest.raises(SystemExit):
+        parse("--help")
+    lines = capsys.readouterr().out.splitlines()
+    heads = [line for line in lines if line and not line.startswith(" ") and ": " in line]
+    assert [head.partition(":")[0] for head in heads] == [
+        "Data", "Network", "Layers", "Training", "Augmentation", "Execution"
+    ]  # fmt: skip
+    assert max(map(len, lines)) <= 100
+    start = lines.index(next(head for head in heads if head.startswith("Augmentation")))
+    assert lines[start + 2].startswith("  --flip  (true | false; default: false)")

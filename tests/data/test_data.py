@@ -17,9 +17,9 @@ from cnnjax.data.dataset import take_train
 
 LOAD = """
 import pathlib, sys
-from cnnjax.config import Config
+from cnnjax.config.config import Config
 from cnnjax.data import load
-from cnnjax.names import Where
+from cnnjax.config.datasets import Where
 print(load.load_dataset(Config(), Where(sys.argv[1])).fingerprint)
 """
 

@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
@@ -217,6 +218,31 @@ def test_images_that_train_and_test_are_told():
     leaked = files.make_source("arrays:x", {"train": (images, labels),
                                             "test": (images[:20], labels[:20])})  # fmt: skip
     assert any(note.endswith(" images lie in several splits") for note in leaked.notes)
+
+
+def test_files_of_several_images_are_counted_and_readers_that_only_write_passed_over(tmp_path):
+    root = write_classes(tmp_path / "images")
+    frames = [Image.fromarray(GREY + number) for number in range(3)]
+    frames[0].save(root / "ant" / "film.gif", save_all=True, append_images=frames[1:])
+    (root / "ant" / "readme.pdf").write_bytes(b"%PDF")
+    notes = open_set(f"folder:{root}").notes
+    said = "1 of the files hold several images, of which the first is read, such as ant/film.gif"
+    assert any(said in note for note in notes)
+    assert any("files without the ending of an image, such as ant/readme.pdf" in n for n in notes)
+
+
+def test_a_broken_file_is_told_in_the_same_words_each_time(tmp_path):
+    root = write_classes(tmp_path / "images")
+    (root / "ant" / "0.png").write_bytes(b"no image")
+    with pytest.raises(RunError) as caught:
+        open_set(f"folder:{root}")
+    assert "0x" not in str(caught.value) and "cannot identify image file it" in str(caught.value)
+
+
+def test_a_pattern_that_matches_nothing_is_no_group(tmp_path):
+    root = write_classes(tmp_path / "images")
+    with pytest.raises(ConfigError, match=r"--group_by=\(patient\\d\+\)\? does not match 40 of 40"):
+        open_set(f"folder:{root}", group_by=r"(patient\d+)?")
 
 
 def test_groups_too_few_to_hold_out_are_said(tmp_path):

@@ -5,20 +5,26 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import io
 
+from cnnjax import api
+from cnnjax.config import datasets as datasets_lib
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import load
-from cnnjax.data.sources import holdout, official, prepared
+from cnnjax.data.sources import check, holdout, official, prepared
 from cnnjax.measures.packing import unpack_values
-from cnnjax.records import atomic, store
-from cnnjax.sweep.engines import local
-from experiments import train
+from cnnjax.records import atomic
+from cnnjax.records.address import record_id
+from cnnjax.runs import train
+from cnnjax.study import wanted
 from tests.true_formats import encode
 
 OPTAX = True  # see conftest.py
@@ -128,24 +134,25 @@ def test_the_same_bytes_elsewhere_have_the_same_address_and_train_nothing(tmp_pa
             tiny, dataset=f"folder:{path}", pool_every=1, group_by=r"patient\d+"
         )
         datasets = {request_of(config): load.load_dataset(config, Where())}
-        done = local.run_missing([config], datasets, tmp_path / "runs", local.Observer())
+        done = api.train_wanted(wanted.fixed([config]), datasets, api.Options(tmp_path / "runs"))
+        (record,) = done.records.values()
         counts.append(done.num_trained)
-        arms.append(done.records[0].config["dataset"])
-        clusters = unpack_values(done.records[0].scores["by_image"]["cluster"])
+        arms.append(record.config["dataset"])
+        clusters = unpack_values(record.scores["by_image"]["cluster"])
         assert len(clusters) == 8 and len(set(clusters.tolist())) == 2
-        assert done.records[0].provenance["class_names"] == ["ill", "well"]
+        assert record.provenance["class_names"] == ["ill", "well"]
     assert counts == [1, 0] and arms == [f"folder:{first}", f"folder:{second}"]
 
 
 def test_a_run_goes_on_with_the_same_bytes_elsewhere(tmp_path):
     provenance = {"origin": {"program": "a", "data": "b"}}
     for path in ("one", "other"):
-        train.claim_workdir(tmp_path, Config(dataset=f"folder:{path}"), provenance)
+        train.claim(tmp_path, Config(dataset=f"folder:{path}"), provenance)
     with pytest.raises(ConfigError, match="of other code or data"):
         other = {"origin": {"program": "a", "data": "c"}}
-        train.claim_workdir(tmp_path, Config(dataset="folder:one"), other)
+        train.claim(tmp_path, Config(dataset="folder:one"), other)
     with pytest.raises(ConfigError, match="holds a run with --dataset=folder:one, not digits"):
-        train.claim_workdir(tmp_path, Config(), provenance)
+        train.claim(tmp_path, Config(), provenance)
 
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 64), dtype=np.uint8)
@@ -170,8 +177,8 @@ def test_shape_type_and_names_are_part_of_the_fingerprint(tmp_path, change):
 
 def test_the_address_has_the_kind_of_ones_own_files_and_not_their_path():
     one, other = (Config(dataset=f"folder:{path}") for path in ("a", "b"))
-    assert store.record_id(one, {}) == store.record_id(other, {})
-    assert store.record_id(one, {}) != store.record_id(Config(dataset="arrays:a"), {})
+    assert record_id(one, {}) == record_id(other, {})
+    assert record_id(one, {}) != record_id(Config(dataset="arrays:a"), {})
 
 
 @pytest.mark.parametrize(
@@ -239,3 +246,55 @@ def test_a_cache_falls_back_to_a_temporary_folder_with_a_note(sealed, tmp_path):
 def test_a_folder_that_can_be_written_is_kept(tmp_path):
     assert atomic.find_writable(tmp_path / "new") == tmp_path / "new"
     assert atomic.find_writable(pathlib.Path("~/unknown")).is_dir()
+
+
+def test_matplotlib_says_nothing_of_a_home_that_cannot_be_written(tmp_path):
+    (tmp_path / "home").write_text("no folder")
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "MPLCONFIGDIR"))}
+    code = "import cnnjax.report.scoreboard"
+    for own in ({}, {"MPLCONFIGDIR": os.fspath(tmp_path / "home" / "mpl")}):
+        run = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True,
+            env={**keep, "HOME": os.fspath(tmp_path / "home"), **own},
+        )  # fmt: skip
+        assert run.returncode == 0 and run.stderr == ""
+
+
+def test_parts_cut_from_files_in_order_of_class_are_named():
+    labels = {"train": np.repeat([0, 1], [500, 300]), "validation": np.repeat([0, 1], [5, 95]),
+              "test": np.repeat([0, 1], [60, 40])}  # fmt: skip
+    cut = {"validation": "train[80%:90%]", "test": "train[90%:]"}
+    (note,) = check.compare_shares(["cat", "dog"], labels, cut)
+    assert note.startswith("validation is train[80%:90%], where 5.0% are of class cat and 62.5% of")
+    assert not check.compare_shares(["cat", "dog"], labels, {})
+
+
+def test_a_set_of_tfds_says_which_parts_were_cut(data_dir):
+    where = Where(os.fspath(data_dir))
+    name, request = datasets_lib.parse("digits"), request_of(Config())
+    assert prepared.open_source(name, request, where).cut == {}
+    asked = request._replace(train_split="train[:50%]", validation_split="train[90%:]")
+    assert prepared.open_source(name, asked, where).cut == {}  # as asked for
+
+
+@pytest.mark.parametrize(
+    ("sizes", "knobs", "words"),
+    [
+        ([(6, 8)], {"image_size": 16}, "images of 6x8 are enlarged to 16x16"),
+        ([(8, 8)], {"image_size": 8}, ""),
+        ([(20, 8), (30, 20)], {"image_size": 16}, "images looked at, the smallest 20x8, are enl"),
+        ([(16, 16)], {"image_size": 16, "eval_crop": 0.5}, "the central 50.0% of images of 16x16"),
+    ],
+)
+def test_what_the_host_enlarges_is_said(tmp_path, sizes, knobs, words):
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for index in range(20):
+            pixels = rng.integers(0, 256, sizes[index % len(sizes)], np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{index}.png")
+    config = Config(dataset=f"folder:{tmp_path / 'images'}", **knobs)
+    notes = [note for note in load.load_dataset(config, Where()).notes if "enlarged" in note]
+    assert len(notes) == bool(words) and words in "".join(notes)
+    said = load.describe_feed(config, Where(), 2**30)
+    assert said.count("enlarged to") == bool(words)

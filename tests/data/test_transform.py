@@ -10,7 +10,7 @@ from cnnjax.config.config import KNOBS, Config, make_config
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import batches, transform
 from cnnjax.networks import cost, models
-from cnnjax.sweep import group
+from cnnjax.sweep import placed
 from tests import here
 from tests.training.test_program import make_functions
 
@@ -45,8 +45,8 @@ def test_permuted_pixels_are_the_same_pixels_in_one_order_everywhere(tiny, digit
         np.testing.assert_array_equal(here.labels, there.labels)
         flat = there.images.reshape(-1, 64)[:, order]
         np.testing.assert_array_equal(here.images.reshape(-1, 64), flat)
-    spec = group.make_spec(config, moved)
-    assert spec.mean == group.make_spec(tiny, digits).mean
+    spec = placed.make_spec(config, moved)
+    assert spec.mean == placed.make_spec(tiny, digits).mean
 
 
 def test_a_dense_network_learns_permuted_pixels_as_well_and_a_convolution_does_not(digits):
@@ -56,6 +56,17 @@ def test_a_dense_network_learns_permuted_pixels_as_well_and_a_convolution_does_n
     plain = images.reshape(20, 64) @ kernel
     moved = transform.permute_pixels(images).reshape(20, 64) @ kernel[order]
     np.testing.assert_allclose(moved, plain, rtol=1e-4, atol=1e-3)
+
+
+def test_pixels_are_measured_alike_in_one_part_or_in_many(monkeypatch):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (50, 6, 5, 3)).astype(np.uint8)
+    whole = transform.measure_pixels(Config(), images)
+    np.testing.assert_allclose(whole.mean, images.mean(axis=(0, 1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(whole.std, images.std(axis=(0, 1, 2)), rtol=1e-6)
+    assert (whole.low, whole.high) == (images.min(), images.max())
+    monkeypatch.setattr(transform, "AT_ONCE", 64)
+    np.testing.assert_equal(transform.measure_pixels(Config(), images), whole)
 
 
 def test_colours_of_a_pixel_stay_together():
@@ -122,6 +133,7 @@ def test_auto_draws_where_images_are_in_memory_and_fewer_than_all_are_asked_for(
     config = dataclasses.replace(tiny, draw=draw, train_examples=count)
     dataset = digits._replace(stream=[0] * 600) if streamed else digits
     assert transform.draws_by_seed(config, dataset) == drawn
+    assert transform.cannot_draw(config, dataset) == (streamed and draw == "auto")
     words = transform.describe_draw(config, dataset)
     assert words.startswith("each seed trains on 48 images of its own") == drawn
 

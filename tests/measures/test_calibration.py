@@ -19,7 +19,7 @@ def draw(scale, count=2000, seed=0):
 def test_by_hand():
     """Two images at 80% and 60% confidence, one right: confidence 0.7, accuracy 0.5."""
     logits = np.log(np.array([[0.8, 0.2], [0.4, 0.6]], np.float32))
-    found = calibration.measure(logits, np.array([0, 0]), np.ones(2, np.float32))
+    found = calibration.calibrate(logits, np.array([0, 0]), np.ones(2, np.float32))
     assert found.loss == pytest.approx(-np.log([0.8, 0.4]), abs=1e-6)
     assert found.brier == pytest.approx(np.array([2 * 0.2**2, 2 * 0.6**2]), abs=1e-6)
     assert found.overconfidence == pytest.approx(np.array([0.8 - 1, 0.6]), abs=1e-6)
@@ -29,7 +29,7 @@ def test_by_hand():
 def test_errors_within_a_bin_cancel():
     """Four images at 75%, three of them right, are calibrated."""
     logits = np.log(np.array([[0.75, 0.25]] * 4, np.float32))
-    found = calibration.measure(logits, np.array([0, 0, 0, 1]), np.ones(4, np.float32))
+    found = calibration.calibrate(logits, np.array([0, 0, 0, 1]), np.ones(4, np.float32))
     assert found.ece == pytest.approx(0, abs=1e-6)
 
 
@@ -39,7 +39,7 @@ def test_padding_counts_for_nothing():
         np.concatenate([a, b]) for a, b in zip((logits, labels, mask), draw(1.0, 9, 1), strict=True)
     ]
     padded[2][50:] = 0
-    whole, front = calibration.measure(*padded), calibration.measure(logits, labels, mask)
+    whole, front = calibration.calibrate(*padded), calibration.calibrate(logits, labels, mask)
     for name, value in front._asdict().items():
         own = getattr(whole, name)
         np.testing.assert_allclose(own[:50] if own.ndim else own, value, rtol=1e-5, err_msg=name)
@@ -50,7 +50,7 @@ def test_padding_counts_for_nothing():
 
 
 def test_true_probabilities_are_calibrated_and_sharpened_ones_over_confident():
-    honest, sharp = (calibration.measure(*draw(scale)) for scale in (1.0, 3.0))
+    honest, sharp = (calibration.calibrate(*draw(scale)) for scale in (1.0, 3.0))
     assert honest.ece < 0.04 and abs(honest.overconfidence.mean()) < 0.03
     assert sharp.ece > 0.1 and sharp.overconfidence.mean() > 0.1
     assert sharp.brier.mean() > honest.brier.mean() and sharp.loss.mean() > honest.loss.mean()
@@ -117,6 +117,6 @@ def test_images_that_are_all_right_leave_as_much_doubt_as_they_are_few(gap):
     confidence = special.softmax(logits / temperature, axis=1).max(axis=1).mean()
     assert 1 - 2 / 150 < confidence < 1 - 0.4 / 150
     tested = make_right(2000, gap, wrong=20, seed=1)
-    before = calibration.measure(*tested).loss.mean()
-    after = calibration.measure(tested[0] / temperature, *tested[1:]).loss.mean()
+    before = calibration.calibrate(*tested).loss.mean()
+    after = calibration.calibrate(tested[0] / temperature, *tested[1:]).loss.mean()
     assert after < 1.02 * before and after < 0.2

@@ -6,14 +6,13 @@ import jax
 import numpy as np
 import pytest
 from scipy import special
-from scipy import stats as scipy_stats
 
 from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
 from cnnjax.data import load
-from cnnjax.measures import examine, outcome, robustness
+from cnnjax.measures import outcome, robustness
 from cnnjax.measures.packing import unpack_values
-from cnnjax.sweep import group, runner
+from cnnjax.sweep import placed, placement, runner
 from tests import here
 from tests.small import make_small
 from tests.training.test_program import make_functions
@@ -24,7 +23,7 @@ OPTAX = True  # see conftest.py
 @pytest.fixture(scope="module")
 def run(digits):
     """A run of a few steps: its config, functions, data and numbers, its state, its examination."""
-    config = make_small("cnn", train_examples=100, steps=30, robustness=True)
+    config = make_small("cnn", train_examples=100, steps=30, measure=("robustness",))
     functions, data, numbers = make_functions(config, digits)
     advance = jax.jit(functions.advance, static_argnums=3)
     state, _ = advance(numbers, functions.init(numbers), data.train, 30)
@@ -42,19 +41,22 @@ def test_scores_of_the_test_split(run, digits):
     config, functions, data, _, state, found = run
     logits = logits_of(config, data, state.params, digits.test.images)
     labels = digits.test.labels
-    images = {name: value[..., :1000] for name, value in found["by_image"].items()}
-    np.testing.assert_array_equal(images["test_accuracy"], logits.argmax(axis=1) == labels)
+    measured = found["measures"]
+    correct = measured["accuracy"]["test_accuracy"][:1000]
+    np.testing.assert_array_equal(correct, logits.argmax(axis=1) == labels)
     loss = -special.log_softmax(logits, axis=1)[np.arange(1000), labels]
-    np.testing.assert_allclose(images["test_loss"], loss, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        measured["calibration"]["test_loss"][:1000], loss, rtol=1e-3, atol=1e-5
+    )
     sums = functions.evaluate(state, data.test)
-    assert images["test_accuracy"].sum() == sums.correct
+    assert correct.sum() == sums.correct
 
 
 def test_answers_on_the_validation_split(run, digits):
     config, _, data, _, state, found = run
     logits = logits_of(config, data, state.params, digits.validation.images)
     np.testing.assert_array_equal(
-        found["validation_correct"][:197], logits.argmax(axis=1) == digits.validation.labels
+        found["validation"][:197], logits.argmax(axis=1) == digits.validation.labels
     )
 
 
@@ -83,25 +85,9 @@ def test_accuracy_under_a_corruption_is_that_of_the_corrupted_images(run, digits
         )  # fmt: skip
         predicted = logits_of(config, data, state.params, images).argmax(axis=1)
         place = trials.index((list(robustness.CORRUPTIONS).index(kind), strength, way))
-        trial = {name: found["by_image"][name][place, :1000] for name in ("right", "kept")}
+        trial = {name: own[place, :1000] for name, own in found["measures"]["robustness"].items()}
         assert (trial["right"] != (predicted == digits.test.labels)).mean() <= 0.002
         assert (trial["kept"] != (predicted == clean)).mean() <= 0.002
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_rank_correlation_with_ties(seed):
-    a, b = np.random.default_rng(seed).integers(0, 6, (2, 40)).astype(np.float32)
-    expected = scipy_stats.spearmanr(a, b).statistic
-    assert examine.spearman(a, b) == pytest.approx(expected, abs=1e-5)
-    assert examine.spearman(a, np.zeros_like(a)) == 0
-
-
-def test_weights_that_are_the_mean_features_correlate_wholly(run):
-    rng = np.random.default_rng(0)
-    means, counts = rng.normal(size=(4, 20)).astype(np.float32), np.full(4, 5, np.float32)
-    kernel = (means - means.mean(axis=0)).T
-    assert examine.correlate_weights(kernel, 5 * means, counts) == pytest.approx(1, abs=1e-5)
-    assert examine.correlate_weights(-kernel, 5 * means, counts) == pytest.approx(-1, abs=1e-5)
 
 
 def test_features_are_what_the_last_layer_sees(run, digits):
@@ -125,7 +111,7 @@ def test_networks_whose_logits_are_not_linear_have_no_correlation(model, given):
 
 
 def test_records_hold_it_all(tiny, digits):
-    tiny = dataclasses.replace(tiny, robustness=True)
+    tiny = dataclasses.replace(tiny, measure=("robustness",))
     (result,) = runner.run_lanes([tiny], digits)
     scores = result.scores
     assert {"test_ece", "test_brier_scaled", "temperature", "fc_correlation", "initial_loss",
@@ -143,7 +129,7 @@ def test_position_error_is_the_distance_to_the_true_place(tiny, digits, data_dir
     config = dataclasses.replace(tiny, dataset="dot")
     (result,) = runner.run_lanes([config], dots)
     assert 0 < result.scores["test_position_error"] < 12
-    data = group.place_data(config, dots, group.spread.make_mesh(1))
+    data = placed.place_data(config, dots, placement.make_mesh(1))
     assert data.spec.positions.shape == (16, 2)
     (without,) = runner.run_lanes([tiny], digits)
     assert "test_position_error" not in without.scores

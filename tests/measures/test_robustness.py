@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from cnnjax.measures import robustness
-from cnnjax.report import figures
 from cnnjax.study import metrics
 
 PIXELS = robustness.Pixels(mean=5.0, std=2.0, low=0.0, high=16.0)
@@ -108,5 +107,7 @@ def test_area_is_the_mean_accuracy_over_the_strengths():
     assert scores["shift_consistency"].tolist() == [1] * 7 + [0.5] * 2 + [0]
 
 
-def test_every_corruption_has_a_metric_and_a_unit():
-    assert set(robustness.CORRUPTIONS) == set(metrics.KINDS) == set(figures.STRENGTHS)
+def test_metrics_and_figures_read_the_corruptions_from_the_source():
+    units = {kind: own.facts["unit"] for kind, own in metrics.CORRUPTIONS.items()}
+    assert units == {kind: own.unit for kind, own in robustness.CORRUPTIONS.items()}
+    assert all(units.values()) and {f"auc_{kind}" for kind in units} <= set(metrics.METRICS)

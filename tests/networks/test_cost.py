@@ -11,6 +11,7 @@ from cnnjax.config.knobs import ConfigError
 from cnnjax.networks import cost, models, modules
 from cnnjax.report import text
 from tests import here
+from tests.small import stand_in
 
 SHAPE, CLASSES = (8, 8, 1), 10
 
@@ -81,7 +82,7 @@ def test_sharing_cuts_parameters_and_not_computation():
 def test_receptive_field_is_what_a_gradient_sees(fields):
     config = Config(hidden=(), activation="identity", **fields)
     shape = (32, 32, 1)
-    module = models.MODELS["cnn"](config, CLASSES, here.PLATFORM)
+    module = models.make_module(config, CLASSES, here.PLATFORM)
     params, _ = here.make_model(config, shape, CLASSES).init(jax.random.key(0))
     ones = jax.tree.map(lambda leaf: abs(leaf) + 0.1, params)  # so that nothing cancels
     last = "conv_2" if config.pool == "stride" else "pool_2"
@@ -136,7 +137,7 @@ def test_a_global_branch_sees_the_whole_image_and_a_head_is_none(monkeypatch, ga
             maps = here.make_conv(config, layouts.Conv(8, (3,)), 1, "conv_2")(maps)
             return modules.apply_head(config, self.num_classes, maps, train, self.platform)
 
-    monkeypatch.setitem(models.MODELS, "cnn", Gated)
+    stand_in(monkeypatch, "cnn", Gated)
     cost.measure.cache_clear()
     measured = cost.measure(Config(head=head, seed=1), (12, 12, 1), CLASSES)
     cost.measure.cache_clear()

@@ -8,12 +8,11 @@ import numpy as np
 import optax
 import pytest
 
-from cnnjax.config import layouts
 from cnnjax.config.config import KNOBS
-from cnnjax.networks import cost, count
+from cnnjax.networks import cost
 from cnnjax.training import optimizers
 from tests import here
-from tests.small import make_small
+from tests.small import cut_blocks, make_small
 
 OPTAX = True  # see conftest.py
 RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "lion": 1e-3, "lamb": 0.01, "muon": 0.01}
@@ -22,11 +21,7 @@ SHAPE, CLASSES, STEPS = (8, 8, 1), 10, 400
 
 @pytest.mark.parametrize("model", KNOBS["model"].choices)
 def test_one_batch_is_learned_by_heart(model, monkeypatch):
-    if model in layouts.RESNETS:  # one block a stage
-        plan = layouts.RESNETS[model]
-        few = plan._replace(blocks=(1,) * len(plan.blocks))
-        monkeypatch.setitem(layouts.RESNETS, model, few)
-        count.read_once.cache_clear()
+    cut_blocks(monkeypatch)
     images = np.random.default_rng(0).normal(size=(8, *SHAPE)).astype(np.float32)
     labels = np.arange(8)
     config = make_small(model, dropout=0.0, schedule="constant", steps=STEPS)

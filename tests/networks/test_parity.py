@@ -6,9 +6,10 @@ import numpy as np
 import optax
 import pytest
 
+from cnnjax.config import register
 from cnnjax.config.config import Config, make_config, numbers_of
 from cnnjax.networks import cost, layers, norms
-from cnnjax.ops import activation, pool
+from cnnjax.ops import pool
 from experiments.benchmark import flax, pytorch
 from tests import here
 
@@ -124,9 +125,9 @@ ACTIVATIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", activation.ACTIVATIONS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name):
-    assert_same(activation.ACTIVATIONS[name], ACTIVATIONS[name], 2 * draw(2, 5, 4, 6))
+    assert_same(register.find("activation", name).make, ACTIVATIONS[name], 2 * draw(2, 5, 4, 6))
 
 
 def test_norms():

@@ -4,13 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from cnnjax.config import layouts
 from cnnjax.config.config import Config, make_config
 from cnnjax.config.knobs import ConfigError
 from cnnjax.networks import cost, modules
 from cnnjax.ops.padding import PADDINGS
 from tests import here
-from tests.small import make_small
+from tests.small import RESNETS, make_small
 
 BORDERS = [
     *({"padding": name} for name in PADDINGS),
@@ -69,7 +68,7 @@ def test_an_unlearned_shortcut_is_the_map_without_what_the_branch_lost(border, s
 
 
 @pytest.mark.parametrize("border", BORDERS[:-3], ids=str)
-@pytest.mark.parametrize("model", layouts.RESNETS)
+@pytest.mark.parametrize("model", RESNETS)
 def test_every_residual_network_has_every_border_or_says_why_not(model, border):
     """A border changes no kernel: a projection is where channels or the stride change alone."""
     config, plain = (make_small(model, image_size=1000, **own) for own in (border, {}))

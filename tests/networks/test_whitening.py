@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from cnnjax.config import layouts
+from cnnjax.config import models as rows
 from cnnjax.config.config import Config, make_config
 from cnnjax.networks import models
 from cnnjax.ops import whitening
-from cnnjax.sweep import group
+from cnnjax.sweep import placed
 from tests import here
 from tests.small import make_small
 from tests.training.test_program import make_functions
@@ -85,7 +86,7 @@ def test_training_leaves_the_filters_as_they_are(digits):
 
 
 def test_a_learned_first_layer_has_no_filters(tiny, digits):
-    assert group.make_spec(tiny, digits).filters is None
+    assert placed.make_spec(tiny, digits).filters is None
     learned = make_config({"model": "airbench94", "first_layer": "learned"})
     shapes = jax.eval_shape(here.make_model(learned, (32, 32, 3), 10).init, jax.random.key(0))
     assert shapes[0]["conv_1"]["kernel"].shape == (2, 2, 3, 24)
@@ -99,7 +100,7 @@ def test_every_layout_can_begin_with_it(model):
     network = here.make_model(config, (8, 8, 3), 10)
     stats = jax.eval_shape(network.init, jax.random.key(0))[1]
     assert filters is not None and stats["conv_1"]["kernel"].shape == filters.shape
-    first = layouts.LAYOUTS[model](config, 10)[0]
+    first = rows.lay_out(config, 10)[0]
     assert isinstance(first, layouts.Conv) and filters.shape[-1] == first.features
 
 

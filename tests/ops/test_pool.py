@@ -1,13 +1,17 @@
 """Every pooling against its definition, for windows that overlap and borders that are padded."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from cnnjax.config.config import KNOBS, WINDOWS
-from cnnjax.ops import pool
+from cnnjax.config import register
+from cnnjax.config.config import KNOBS
+from cnnjax.config.layers import WINDOWED
+from cnnjax.ops import activation, pool
 from tests import here, reference
 
 SHAPES = {  # map, window, stride, padding
@@ -40,9 +44,21 @@ REDUCE = {
     "subsample": lambda cells: cells.sum(axis=1) * SCALE + BIAS,
 }
 SCALE, BIAS = np.array([0.5, 1.0, 2.0], np.float32), np.array([0.1, 0.0, -1.0], np.float32)
-EXTRA = {
-    "mixed": (0.3,), "stochastic": (None,), "subsample": (SCALE, BIAS), "blur": (here.PLATFORM,)
-}  # fmt: skip
+POOLS = [name for name in register.names("pool") if pool.find(name).traits["windows"]]
+LEARNED = {"blend": np.log(0.3 / 0.7), "coefficient": SCALE, "bias": BIAS}
+
+
+def param(name, init, shape):
+    """What a pooling has learned."""
+    return jnp.asarray(LEARNED[name])
+
+
+def call(name, *window, key=None):
+    """A pooling as a function of maps, with what it asks for."""
+    extras = {"param": param, "key": key, "platform": here.PLATFORM}
+    taken = inspect.signature(pool.find(name).make).parameters
+    named = {extra: value for extra, value in extras.items() if extra in taken}
+    return lambda maps: pool.find(name).make(maps, *window, **named)
 
 
 def draw(shape, seed=0):
@@ -54,7 +70,7 @@ def draw(shape, seed=0):
 def test_reduces_the_cells_of_each_window_that_lie_on_the_map(name, shape):
     size, window, stride, padding = SHAPES[shape]
     maps = draw(size)
-    found = pool.POOLS[name](maps, window, stride, padding, *EXTRA.get(name, ()))
+    found = call(name, window, stride, padding)(maps)
     expected = reference.pool(maps, window, stride, padding, REDUCE[name])
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -100,16 +116,11 @@ def test_stochastic_draws_each_cell_in_proportion_to_its_activation():
     assert pool.stochastic_pool(-jnp.abs(maps), 2, 2, "VALID", jax.random.key(0)).item() == 0.0
 
 
-def call(name, key=None):
-    extra = (key,) if name == "stochastic" else EXTRA.get(name, ())
-    return lambda x: pool.POOLS[name](x, 3, 2, "SAME", *extra)
-
-
-@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("name", POOLS)
 def test_gradients_by_finite_differences_in_float64(name):
     with jax.enable_x64(True):
         maps = jnp.asarray(draw((5, 4)), jnp.float64)
-        check_grads(call(name), (maps,), order=1, modes=["rev"])
+        check_grads(call(name, 3, 2, "SAME"), (maps,), order=1, modes=["rev"])
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
@@ -130,16 +141,16 @@ def test_each_cell_of_a_maximum_gets_the_gradients_of_the_windows_it_is_largest_
     np.testing.assert_allclose(pull(grads)[0], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("name", POOLS)
 def test_gradients_are_finite_on_a_map_of_zeros(name):
-    gradient = jax.grad(lambda x: call(name)(x).sum())(jnp.zeros((1, 4, 4, 1)))
+    gradient = jax.grad(lambda x: call(name, 3, 2, "SAME")(x).sum())(jnp.zeros((1, 4, 4, 1)))
     assert np.isfinite(gradient).all()
 
 
-@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("name", POOLS)
 def test_refuses_to_leave_nothing(name):
     with pytest.raises(ValueError, match="3x3 pooling leaves nothing of a map of 2x2"):
-        pool.POOLS[name](draw((2, 2)), 3, 3, "VALID", *EXTRA.get(name, ()))
+        call(name, 3, 3, "VALID")(draw((2, 2)))
 
 
 def test_pooling_shrinks_the_map():
@@ -168,6 +179,9 @@ def test_decimation_keeps_one_cell_of_each_window_on_the_map(shape):
     assert (np.asarray(found) != 0).all()
 
 
-def test_table_has_the_choices_of_the_knob():
-    assert {*pool.POOLS, "stride", "none"} == set(KNOBS["pool"].choices)
-    assert tuple(pool.POOLS) == WINDOWS
+def test_the_names_in_the_source_are_those_that_are_registered():
+    assert activation.pieces_of("maxout") == 2 and activation.pieces_of("relu") == 1
+    for knob in ("pool", "activation"):
+        found = {name: choice.help for name, choice in register.CHOICES[knob].items()}
+        assert register.scan(knob) == found and register.names(knob) == tuple(found)
+    assert tuple(POOLS) == WINDOWED.among(KNOBS["pool"].choices)

@@ -8,10 +8,10 @@ from jax import lax
 from jax.sharding import AxisType, PartitionSpec
 from jax.test_util import check_grads
 
-from cnnjax.config.config import WINDOWS
+from cnnjax.config import register
 from cnnjax.data import augment
 from cnnjax.networks import norms
-from cnnjax.ops import activation, conv, padding, pool
+from cnnjax.ops import conv, padding, pool
 from tests import here
 
 
@@ -24,10 +24,13 @@ def as_type_of(x, array):
 
 
 KERNEL, DEPTHWISE = draw(3, 3, 4, 6, seed=1), draw(3, 3, 1, 4, seed=1)
+LEARNED = {"blend": jnp.float32(-0.8), "coefficient": draw(4), "bias": draw(4, seed=2)}
+LEARNS = {"param": lambda name, init, shape: jnp.asarray(LEARNED[name])}
 EXTRA = {
-    "mixed": (0.3,), "stochastic": (None,), "subsample": (draw(4), draw(4, seed=2)),
-    "blur": (here.PLATFORM,),
+    "mixed": LEARNS, "stochastic": {"key": None}, "subsample": LEARNS,
+    "blur": {"platform": here.PLATFORM},
 }  # fmt: skip
+POOLS = [name for name in register.names("pool") if pool.find(name).traits["windows"]]
 OPS = {
     "conv": lambda x: here.conv2d(x, as_type_of(x, KERNEL)),
     "strided": lambda x: here.conv2d(x, as_type_of(x, KERNEL), 2, "FULL"),
@@ -38,9 +41,9 @@ OPS = {
     "unshared": lambda x: conv.local2d(x, as_type_of(x, draw(6, 6, 36, 5)), (3, 3)),
     **{f"fill {name}": lambda x, name=name: padding.fill_border(x, [(1, 2), (2, 1)], name)
        for name in padding.FILLS},
-    **{f"pool {name}": lambda x, name=name: pool.POOLS[name](x, 3, 2, "SAME", *EXTRA.get(name, ()))
-       for name in WINDOWS},
-    **activation.ACTIVATIONS,
+    **{f"pool {name}": lambda x, name=name: pool.find(name).make(
+        x, 3, 2, "SAME", **EXTRA.get(name, {})) for name in POOLS},
+    **{name: register.find("activation", name).make for name in register.names("activation")},
     "response": norms.respond,
 }  # fmt: skip
 

@@ -1,22 +1,30 @@
 """Origins are compared field by field, and records are found by them."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
+import launch
+from cnnjax import api
 from cnnjax.config.config import Config, request_of, to_json
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError
-from cnnjax.records import archive, origin, store
-from cnnjax.study import claims
+from cnnjax.records import archive, origin
+from cnnjax.records.address import arm_key, record_id
+from cnnjax.records.record import Record, write_record
+from cnnjax.records.store import load_records
+from cnnjax.study import wanted
 from cnnjax.sweep import backend
-from cnnjax.sweep.engines import local
-from experiments import conduct
+from cnnjax.sweep import lanes as lanes_lib
+from experiments import checks, conduct, script
 from tests.by_hand import STUDY, make_records
 from tests.records.test_store import ORIGIN
 
+NEVER: Any = None  # nobody asks what is conducted here to stop
 LANES = [Config(pool=pool, seed=seed) for pool in ("max", "avg") for seed in (0, 1)]
 
 
@@ -63,9 +71,11 @@ def test_a_record_whose_origin_was_a_sentence_is_compared_by_what_it_says():
 
 
 def test_the_origin_is_of_plain_values_and_says_what_xla_compiles_for(tiny, digits):
-    found = local.describe_origin(tiny, digits, "program", backend.describe())
-    assert origin.compare([found, local.make_provenance(tiny, digits, "program")["origin"]]) == []
-    assert store.record_id(tiny, found)
+    found = lanes_lib.describe_origin(tiny, digits, "program", backend.describe())
+    assert (
+        origin.compare([found, lanes_lib.make_provenance(tiny, digits, "program")["origin"]]) == []
+    )
+    assert record_id(tiny, found)
     assert found["data"] == digits.fingerprint and found["program"] == "program"
     assert set(backend.NUMERIC_PACKAGES) == set(found["versions"])
     if found["platform"] == "cpu":
@@ -125,7 +135,7 @@ def test_flags_that_change_numbers_are_told_from_those_that_do_not(monkeypatch, 
 
 def test_lanes_in_step_depend_on_the_number_of_devices(tiny, digits):
     found = [
-        local.describe_origin(dataclasses.replace(tiny, lanes_strategy=name), digits, "", {
+        lanes_lib.describe_origin(dataclasses.replace(tiny, lanes_strategy=name), digits, "", {
             field: None for field in ORIGIN if field not in ("program", "data", "num_devices")
         })["num_devices"]
         for name in ("map", "vmap")
@@ -137,7 +147,7 @@ def make_record(lane, date, **changes):
     own = {**ORIGIN, **changes}
     config = to_json(lane)
     provenance = {"origin": own, "date": date}
-    return store.Record(store.record_id(lane, own), config, {}, [], {}, provenance)
+    return Record(record_id(lane, own), config, {}, [], {}, provenance)
 
 
 def test_the_newest_origin_that_has_every_lane_is_judged(tmp_path):
@@ -146,8 +156,8 @@ def test_the_newest_origin_that_has_every_lane_is_judged(tmp_path):
         ("2026-03-01", "part", LANES[:3]),
     ):  # fmt: skip
         for lane in lanes:
-            store.write_record(tmp_path, make_record(lane, date, program=program))
-    records = list(store.load_records(tmp_path))
+            write_record(tmp_path, make_record(lane, date, program=program))
+    records = list(load_records(tmp_path))
     newest, oldest = archive.list_complete(LANES, records)
     assert (newest.date, oldest.date) == ("2026-02-01", "2026-01-01")
     assert [record.config for record in newest.records] == [*map(to_json, LANES)]
@@ -171,42 +181,124 @@ def test_unlike_cpus_make_one_stock_where_they_are_mixed():
 
 def test_records_of_unlike_cpus_are_read_where_they_are_mixed(tiny, digits, tmp_path, monkeypatch):
     datasets = {request_of(tiny): digits}
-    first = local.run_missing([tiny], datasets, tmp_path, local.Observer())
+    options = api.Options(tmp_path)
+    first = api.train_wanted(wanted.fixed([tiny]), datasets, options)
     assert first.num_trained == 1
     machine = {**backend.describe(), "cpu": "another"}
     monkeypatch.setattr(backend, "describe", lambda: machine)
-    again = local.run_missing([tiny], datasets, tmp_path, local.Observer(), mix=["cpu"])
+    again = api.train_wanted(wanted.fixed([tiny]), datasets, options._replace(mix=("cpu",)))
     assert again.num_trained == 0 and again.records == first.records
-    alone = local.run_missing([tiny], datasets, tmp_path, local.Observer())
-    assert alone.num_trained == 1 and alone.records[0].id != first.records[0].id
-    np.testing.assert_equal(alone.records[0].scores, first.records[0].scores)
+    alone = api.train_wanted(wanted.fixed([tiny]), datasets, options)
+    own, other = alone.records[tiny], first.records[tiny]
+    assert alone.num_trained == 1 and own.id != other.id
+    np.testing.assert_equal(own.scores, other.scores)
 
 
-def test_earlier_numbers_are_judged_and_nothing_is_trained(tmp_path, capsys):
-    base, options = make_small_study(tmp_path)
+def test_earlier_numbers_are_judged_and_nothing_is_trained(tmp_path):
+    options = api.Options(tmp_path, num_seeds=3)
     records = make_records(num_seeds=3)
     for record in records:
         record.provenance["origin"] = {**ORIGIN, "program": "of another time"}
-        store.write_record(tmp_path, record)
-    judgement = conduct.judge_earlier(STUDY, base, options)
+        write_record(tmp_path, record)
+    finished = api.find_earlier(STUDY, {}, options)
+    judgement, path = api.report_study(finished, options)
     assert [record.id for arm in judgement.arms for record in arm.records] == [
         record.id for record in records
     ]
-    printed = capsys.readouterr().out
-    assert "nothing trained; records of cpu haswell, program of another time, jax 0.10.2" in printed
-    assert (tmp_path / STUDY.name / "verdicts.json").exists()
+    said = "nothing trained; records of cpu haswell, program of another time, jax 0.10.2"
+    assert said in finished.source
+    assert path.with_name("verdicts.json").exists()
 
 
 def test_what_no_one_origin_has_whole_is_not_judged(tmp_path):
-    base, options = make_small_study(tmp_path)
     for index, record in enumerate(make_records(num_seeds=3)):
         record.provenance["origin"] = {**ORIGIN, "program": f"p{index % 2}"}
-        store.write_record(tmp_path, record)
+        write_record(tmp_path, record)
     with pytest.raises(ConfigError, match="no one origin with a record of every lane"):
-        conduct.judge_earlier(STUDY, base, options)
+        api.find_earlier(STUDY, {}, api.Options(tmp_path, num_seeds=3))
 
 
-def make_small_study(runs):
-    """The base of a study of records made by hand, and how it is conducted."""
-    options = conduct.Options(runs, Where(), 3, False, "python launch.py", judge_only=True)
-    return claims.make_base(STUDY, {}), options
+def of_folder(path, seed=0, **changes):
+    return make_record(Config(dataset=f"folder:{path}", seed=seed), "2026-01-01", **changes)
+
+
+def test_files_of_ones_own_are_known_by_what_is_in_them_wherever_they_lie():
+    lane = Config(dataset="folder:/moved")
+    records = [of_folder("/cats", data="cats"), of_folder("/birds", data="birds")]
+    (stock,) = archive.list_complete([lane], records, (), {request_of(lane): "cats"})
+    assert [record.id for record in stock.records] == [records[0].id]
+    assert stock.records[0].config["dataset"] == "folder:/moved"
+    assert archive.list_complete([lane], records) == []  # nobody knows what lay there
+    alike = archive.find_alike([lane], {lane: {**ORIGIN, "data": "birds"}}, records, [])
+    assert alike[lane].id == records[1].id and alike[lane].config["dataset"] == "folder:/moved"
+
+
+def test_arms_of_two_folders_stay_two():
+    lanes = [Config(dataset=f"folder:/{name}") for name in ("a", "b")]
+    records = [of_folder("/old", data="cats"), of_folder("/older", data="birds")]
+    data = dict(zip(map(request_of, lanes), ("birds", "cats"), strict=True))
+    (stock,) = archive.list_complete(lanes, records, (), data)
+    assert [record.id for record in stock.records] == [records[1].id, records[0].id]
+    assert arm_key(stock.records[0].config) != arm_key(stock.records[1].config)
+
+
+def test_files_that_are_gone_are_known_by_their_path():
+    lane = Config(dataset="folder:/cats")
+    records = [of_folder("/cats", data="cats"), of_folder("/birds", data="birds")]
+    for data in ({}, {request_of(lane): "streamed elsewhere"}):
+        (stock,) = archive.list_complete([lane], records, (), data)
+        assert [record.id for record in stock.records] == [records[0].id]
+
+
+def test_moved_images_are_judged_by_what_is_in_them(tmp_path, small_folder):
+    lane = Config(dataset=f"folder:{small_folder}", image_size=8)
+    found = api.fingerprint_files([lane, Config(), Config(dataset="folder:/gone")], Where())
+    assert list(found) == [request_of(lane)]
+
+
+@pytest.fixture
+def small_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for index in range(20):
+            pixels = rng.integers(0, 256, (8, 8), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{index}.png")
+    return tmp_path / "images"
+
+
+@pytest.mark.parametrize("names", [["all"], ["pooling", "padding"]])
+def test_studies_that_have_records_are_judged_though_others_lack_them(
+    tmp_path, monkeypatch, capsys, names
+):
+    seen = []
+
+    def conduct_one(study, given, options, stop):
+        if study.name != "padding":
+            raise archive.NoRecords(f"study {study.name} has none")
+        seen.append(study.name)
+        return script.DONE, None
+
+    def write(judgements, lacking, options):
+        assert list(judgements) == ["padding"] and "pooling" in lacking
+
+    monkeypatch.setattr(conduct, "conduct", conduct_one)
+    monkeypatch.setattr(launch, "write_scoreboard", write)
+    argv = ["launch.py", *names, "--judge_only", f"--runs={tmp_path}"]
+    assert launch.main(argv, NEVER) == script.FAILED
+    assert seen == ["padding"]
+    said = capsys.readouterr().err.splitlines()
+    assert "not judged: study pooling has none" in said
+    assert all(line.startswith("not judged: ") for line in said)
+    with pytest.raises(archive.NoRecords):
+        launch.main(["launch.py", "pooling", "--judge_only"], NEVER)
+
+
+def test_a_study_without_records_has_not_been_run():
+    from experiments import claims, scoreboard
+    from experiments.claims import known_answers
+
+    outcomes = {known.id: checks.Outcome("supported", "") for known in known_answers.KNOWN_ANSWERS}
+    rows = scoreboard.collect([claims.STUDIES["padding"]], {}, outcomes, ["padding"])
+    assert {row["verdict"] for row in rows if row.get("study") == "padding"} == {"not yet run"}

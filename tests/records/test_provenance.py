@@ -33,7 +33,8 @@ def test_code_that_decides_numbers_changes_the_version(package, module):
 @pytest.mark.parametrize(
     "file",
     [
-        "report/page.py", "records/store.py", "study/judge.py", "sweep/engines/local.py",
+        "report/page.py", "records/store.py", "records/address.py", "study/judge.py",
+        "sweep/engines/local.py",
         "sweep/runner.py", "data/load.py", "data/sources/folder.py", "config/flags.py",
         "config/presets.py", "networks/notes.py",
     ],
@@ -63,6 +64,23 @@ def test_neither_records_nor_data_sources_decide_a_number():
 def test_what_is_for_readers_does_not_count(new):
     code = '"""Of a module."""\nx: int = structure(1, "Help.", low=0)\n'
     assert provenance.code_only(new).strip('\n"') == provenance.code_only(code).strip('\n"')
+
+
+ROW = """
+@register.model("x", reads=presets.CNN, defaults={"bias": True})
+def x(config, num_classes):
+    return Dense()
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "counts"),
+    [("CNN", "MLP", False), ("True", "False", False), ('"x"', '"y"', True),
+     ("Dense()", "ResNet((16,), (1,))", True)],
+)  # fmt: skip
+def test_the_layers_of_a_model_count_and_its_defaults_stand_in_the_config(old, new, counts):
+    changed = provenance.code_only(ROW.replace(old, new)) != provenance.code_only(ROW)
+    assert changed == counts
 
 
 @pytest.mark.parametrize("new", ["structure(2, 'Help.', low=0)", "structure(1, 'Help.', low=1)"])

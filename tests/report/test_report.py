@@ -7,8 +7,10 @@ import re
 import pytest
 
 from cnnjax.config.config import to_json
-from cnnjax.report import figures, page, tables, terminal, text
+from cnnjax.report import page, tables, terminal, text
+from cnnjax.report.drawing import pick_colors
 from cnnjax.study import claims, metrics
+from cnnjax.study.arms import make_base, make_lanes
 from cnnjax.study.claims import Claim, Comparison, Lead, Published, Tuning
 from tests.browser import browse, find_browser
 from tests.by_hand import AVG, GRID, MAX, SAME, STUDY, fail, judge, make_records
@@ -39,9 +41,9 @@ ALL_KINDS = STUDY._replace(
 
 
 def judge_all_kinds():
-    base = claims.make_base(ALL_KINDS, {})
+    base = make_base(ALL_KINDS, {})
     records = []
-    for record, config in zip(make_records(), claims.make_lanes(ALL_KINDS, base, 20), strict=True):
+    for record, config in zip(make_records(), make_lanes(ALL_KINDS, base, 20), strict=True):
         curve = {"strengths": [0.0, 1.0], "accuracy": [0.9, 0.5]}
         extra = {"robustness": {"salt": curve}, "auc_salt": 0.7, "initial_loss": 2.3}
         records.append(record._replace(config=to_json(config), scores={**record.scores, **extra}))
@@ -100,24 +102,24 @@ def test_a_failed_run_has_empty_scores_and_its_arm_is_flagged(tmp_path):
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_arms_may_have_unlike_scores_and_data(tmp_path, order):
-    """A grid over data sets, or over --robustness, has columns and figures of what is there."""
+    """A grid over data sets, or over --measure, has columns and figures of what is there."""
     grid = claims.cross(
-        {"dataset": ("digits", "dot")[::order], "robustness": (False, True)[::order]}
+        {"dataset": ("digits", "dot")[::order], "measure": ((), ("robustness",))[::order]}
     )
     own = STUDY._replace(arms=grid, claims=claims.make_factorial_claims(
-        {"dataset": ("digits", "dot"), "robustness": (False, True)}
+        {"dataset": ("digits", "dot"), "measure": ((), ("robustness",))}
     ))  # fmt: skip
     records = make_records(effects={"max": 0.0}, own=own)
     for record in records:
         record.provenance["data_fingerprint"] = record.config["dataset"]
-        if record.config["robustness"]:
+        if record.config["measure"]:
             curve = {"strengths": [0.0, 1.0], "accuracy": [0.9, 0.5]}
             record.scores.update(robustness={"salt": curve}, auc_salt=0.7)
     path = page.write_report(judge(records, own), tmp_path, COMMAND)
     rows = list(csv.DictReader((path.parent / "records.csv").read_text().splitlines()))
     assert {row["auc_salt"] for row in rows} == {"", "0.7"}
     html = path.read_text()
-    for word in ("main effect of dataset", "interaction of dataset and robustness", "Robustness"):
+    for word in ("main effect of dataset", "interaction of dataset and measure", "Robustness"):
         assert word in html, word
 
 
@@ -212,10 +214,12 @@ def test_numbers_are_shown_as_their_metric_wants(value, metric, signed, shown):
 
 
 def test_many_lines_have_an_order_of_colours():
-    assert len(figures.pick_colors(3)) == 3 and len({*map(tuple, figures.pick_colors(13))}) == 13
+    assert len(pick_colors(3)) == 3 and len({*map(tuple, pick_colors(13))}) == 13
 
 
 @pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")
 def test_page_is_no_wider_than_a_phone(tmp_path):
     path = page.write_report(judge_all_kinds(), tmp_path, COMMAND)
-    assert browse(path, tmp_path) == ["requests: 0", "wider: false"]
+    assert browse(path, tmp_path) == [
+        "requests: 0", "wider: false", *["first column: stays"] * 2
+    ]  # fmt: skip

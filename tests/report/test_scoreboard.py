@@ -7,7 +7,10 @@ import pytest
 
 from cnnjax.report import scoreboard
 from cnnjax.study import decision
-from experiments import readme
+from experiments import claims, readme
+from experiments import scoreboard as collecting
+from experiments.checks import Outcome
+from experiments.claims import article, known_answers
 from tests.browser import browse, find_browser
 from tests.by_hand import judge, make_records
 
@@ -47,6 +50,22 @@ def test_scoreboard_has_every_statement_its_verdict_and_its_evidence(board):
     assert [row["id"] for row in saved["rows"]] == ["relu-formula", "first-layer-edges", "planted"]
     for suffix in ("csv", "tex", "md"):
         assert "planted" in (board.parent / f"scoreboard.{suffix}").read_text()
+
+
+def test_every_statement_has_its_rows_in_the_order_of_the_article():
+    outcomes = {known.id: Outcome("supported", "yes") for known in known_answers.KNOWN_ANSWERS}
+    planted = judge(make_records())
+    study = claims.STUDIES["padding"]
+    rows = collecting.collect([study, claims.STUDIES["stride"]], {}, outcomes)
+    places = [article.ORDER.index(row["id"]) for row in rows]
+    assert places == sorted(places)
+    found = {row["id"]: row["verdict"] for row in rows}
+    assert (found["relu-formula"], found["stride"]) == ("supported", "failed")
+    assert (found["visual-cortex"], found["depth-composes"]) == ("not testable here", "not yet run")
+    (row,) = scoreboard.list_study(planted.study, planted)
+    assert {"heads": row["heads"], "others": row["others"]} == {
+        key: value for key, value in make_rows()[0][-1].items() if key in ("heads", "others")
+    }
 
 
 def test_the_board_says_what_chance_could_do():

@@ -25,3 +25,18 @@ def test_profile_times_each_layer_and_draws_the_roofline(call, tmp_path):
     assert all(f"\n {layer} " in run.stdout for layer in layers)
     picture = (tmp_path / "roofline.svg").read_text()
     assert picture.startswith("<svg") and "conv_1" in picture
+
+
+def test_the_peak_of_memory_is_said_before_and_after_each_sweep(call):
+    run = call("-m", "experiments.benchmark.memory", "--groups=1", "--images=256")
+    assert run.returncode == 0, run.stderr
+    lines = [line.split(": ") for line in run.stdout.splitlines()]
+    assert [name for name, _ in lines] == ["before", "one group", "1 groups"]
+    before, one, every = (int(text.removesuffix(" MiB").replace(",", "")) for _, text in lines)
+    assert 50 < before <= one <= every
+
+
+def test_the_input_pipeline_is_measured_beside_random_images(call):
+    run = call("-m", "experiments.benchmark.input_pipeline", *SMALL, "--eval_every=0", "--rounds=1")
+    assert run.returncode == 0, run.stderr
+    assert "times those of random images on the device" in run.stdout

@@ -88,6 +88,12 @@ def test_a_threshold_in_place_of_0(judge):
     assert judge(table(), "--threshold=0.1", "--relation=<")[0]["verdict"] == "supported"
 
 
+def test_rounding_is_no_win_of_runs_that_are_not_paired(judge):
+    lines = [f"{arm},{value}" for arm, value in (("a", 0.1 + 0.2), ("b", 0.3)) for _ in range(8)]
+    row, _ = judge("\n".join(["arm,score", *lines]), "--unpaired")
+    assert row["wins"] == 0.5 and row["p"] == pytest.approx(1)
+
+
 def test_unpaired_runs_get_welch_s_t(judge):
     text = "arm,score\n" + "".join(f"a,{x}\n" for x in A) + "".join(f"b,{x}\n" for x in B[:3])
     row, printed = judge(text, "--unpaired")

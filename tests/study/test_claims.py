@@ -4,15 +4,15 @@ import dataclasses
 
 import pytest
 
+from cnnjax import api
 from cnnjax.config.config import Config, request_of, settings_of, to_json
 from cnnjax.config.datasets import BUILT_IN, Where
 from cnnjax.data import load
 from cnnjax.networks import cost
-from cnnjax.study import claims as claims_lib
-from cnnjax.study import foresight, judge, metrics
-from cnnjax.study import plan as plan_lib
-from cnnjax.study.claims import Claim, Comparison, Study
-from cnnjax.sweep.engines import local
+from cnnjax.study import foresight, judge, metrics, wanted
+from cnnjax.study.arms import make_base, make_configs, make_lanes
+from cnnjax.study.claims import Claim, Comparison, Study, check_study
+from cnnjax.study.plan import make_plan
 from experiments import claims
 from experiments.claims import article, connectivity, heads, known_answers
 
@@ -29,9 +29,9 @@ def infos(data_dir):
 
 @STUDIES
 def test_every_study_can_be_planned(own, infos):
-    claims_lib.check_study(own)
-    base = claims_lib.make_base(own, {})
-    plan = plan_lib.make_plan(own, base, ANY_SEEDS, infos)
+    check_study(own)
+    base = make_base(own, {})
+    plan = make_plan(own, base, ANY_SEEDS, infos)
     assert plan.num_lanes >= len(own.arms) * ANY_SEEDS
     assert not foresight.warn_of_seeds(own, ANY_SEEDS)
 
@@ -58,16 +58,14 @@ def test_a_claim_tried_twice_says_the_same():
         assert len(said) <= 1
 
 
-@pytest.mark.parametrize(("arms", "within"), [
+@pytest.mark.parametrize(("study", "within"), [
     (connectivity.STUDY, 0.03), (heads.HEAD, 0.01),
 ])  # fmt: skip
-def test_arms_said_to_be_matched_have_as_many_parameters(arms, within, infos):
-    base = claims_lib.make_base(arms, {})
+def test_arms_said_to_be_matched_have_as_many_parameters(study, within, infos):
+    base = make_base(study, {})
     counts = [
-        cost.measure(
-            claims_lib.make_arm_config(arms, base, name, arm), *infos[request_of(base)]
-        ).parameters
-        for name, arm in claims_lib.make_arms(arms, base).items()
+        cost.measure(arm, *infos[request_of(base)]).parameters
+        for arm in make_configs(study, base).values()
     ]
     assert max(counts) / min(counts) - 1 <= within
 
@@ -85,10 +83,12 @@ def test_arms_that_are_the_same_function_come_out_equivalent(tiny, digits, tmp_p
             )),
         ),
     )  # fmt: skip
-    base = claims_lib.make_base(same, {})
-    lanes = claims_lib.make_lanes(same, base, 6)
-    outcome = local.run_missing(lanes, {request_of(base): digits}, tmp_path, local.Observer())
-    (row,) = judge.judge(same, base, outcome.records).verdicts
+    base = make_base(same, {})
+    lanes = make_lanes(same, base, 6)
+    outcome = api.train_wanted(
+        wanted.fixed(lanes), {request_of(base): digits}, api.Options(tmp_path)
+    )
+    (row,) = judge.judge(same, base, [*outcome.records.values()]).verdicts
     assert row["verdict"] == "equivalent" and row["difference"] == 0
     assert row["num_failed"] == [0, 0] and row["image_error"] == 0
     # As wide as the rounding of two accuracies of 1,000 images leaves it.
@@ -99,7 +99,7 @@ def test_lanes_of_several_data_sets_run_in_one_call(tiny, digits, data_dir, tmp_
     dots = load.load_dataset(Config(dataset="dot"), Where(str(data_dir)))
     lanes = [dataclasses.replace(tiny, dataset=name) for name in ("dot", "digits")]
     datasets = dict(zip(map(request_of, lanes), (dots, digits), strict=True))
-    outcome = local.run_missing(lanes, datasets, tmp_path, local.Observer())
-    assert [record.config for record in outcome.records] == [*map(to_json, lanes)]
-    origins = {str(record.provenance["origin"]) for record in outcome.records}
+    outcome = api.train_wanted(wanted.fixed(lanes), datasets, api.Options(tmp_path))
+    assert [outcome.records[lane].config for lane in lanes] == [*map(to_json, lanes)]
+    origins = {str(record.provenance["origin"]) for record in outcome.records.values()}
     assert len(origins) == 2

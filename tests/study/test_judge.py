@@ -7,8 +7,9 @@ import pytest
 
 from cnnjax.measures import outcome
 from cnnjax.study import claims
-from cnnjax.study import judge as judge_lib
 from cnnjax.study.claims import Claim, Comparison, Lead, Published, Score, Slope
+from cnnjax.study.judge import verdict_of
+from cnnjax.study.questions import UNLIKE
 from tests.by_hand import (
     AVG,
     MAX,
@@ -50,8 +51,8 @@ def test_a_claim_of_two_parts_holds_where_both_do():
     claim = Claim("x", "Both.", pairs, parts=2)
     rows = judge(make_records(), STUDY._replace(claims=(claim,))).verdicts
     assert [row["role"] for row in rows] == ["part", "part"]
-    assert judge_lib.verdict_of(claim, rows) == "in part"
-    assert judge_lib.verdict_of(claim._replace(parts=1), rows[:1]) == "supported"
+    assert verdict_of(claim, rows) == "in part"
+    assert verdict_of(claim._replace(parts=1), rows[:1]) == "supported"
 
 
 def test_the_order_of_records_does_not_matter():
@@ -187,7 +188,7 @@ def answer(records, size=50, labels=None, clusters=None):
     labels = np.arange(size) % 5 if labels is None else labels
     for record in records:
         correct = rng.random(size) < record.scores["test_accuracy"] - 0.1 * (labels == 3)
-        means, images = outcome.summarise({"test_accuracy": correct}, labels, 8)
+        means, images = outcome.summarise({"test_accuracy": correct}, labels)
         record.scores.update(means, by_image=outcome.pack(images, labels, clusters))
     return records
 
@@ -220,7 +221,7 @@ def test_balanced_accuracy_and_recall_are_metrics_of_images():
 
 def test_balanced_accuracy_counts_each_class_alike():
     labels = np.array([0] * 90 + [1] * 10)
-    means, images = outcome.summarise({"test_accuracy": labels == 0}, labels, 8)
+    means, images = outcome.summarise({"test_accuracy": labels == 0}, labels)
     assert means["test_accuracy"] == 0.9
     assert means["test_balanced_accuracy"] == pytest.approx(0.5)
     assert images["test_balanced_accuracy"].mean() == pytest.approx(0.5)
@@ -239,12 +240,22 @@ def test_test_images_of_unlike_data_are_never_paired():
     records = answer(make_records())
     for record in records:
         if record.config["padding"] == "VALID":
-            record.provenance["data_fingerprint"] = "other"
-    assert compare(SAME, VALID, records=records)["interval"] == pytest.approx(
-        compare(SAME, VALID, records=records)["interval_seeds"]
-    )
-    assert compare(SAME, VALID, records=records)["image_error"] is None
+            record.provenance["test_fingerprint"] = "other"
+    apart = compare(SAME, VALID, records=records)
+    assert apart["interval"] == pytest.approx(apart["interval_seeds"])
+    assert apart["image_error"] is None and UNLIKE in apart["warnings"]
     assert compare({**MAX, **SAME}, {**AVG, **SAME}, records=records)["image_error"] > 0
+
+
+def test_arms_that_train_on_unlike_data_are_paired_by_their_test_images():
+    """Such as train_split=train[:50%] against train[50%:], or feed=memory against stream."""
+    records = answer(make_records())
+    for record in records:
+        record.provenance["test_fingerprint"] = "shared"
+        if record.config["padding"] == "VALID":
+            record.provenance["data_fingerprint"] = "other"
+    apart = compare(SAME, VALID, records=records)
+    assert apart["image_error"] > 0 and UNLIKE not in apart["warnings"]
 
 
 @pytest.mark.parametrize(("published", "agrees"), [(0.92, True), (0.8, False)])

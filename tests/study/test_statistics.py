@@ -123,6 +123,18 @@ def test_sign_flip_is_exact_for_few_pairs():
     assert statistics.sign_flip_p([0.0, 0.0]) == 1
 
 
+@pytest.mark.parametrize("count", [2, 6, 13, 14, 20, 40])
+def test_sign_flip_is_that_of_scipy_to_the_bit(count):
+    for seed in range(5):
+        d = np.random.default_rng(seed).integers(-5, 6, count) / 1000  # with ties
+        expected = scipy_stats.permutation_test(
+            (d, np.zeros_like(d)), lambda x, y, axis: np.mean(x - y, axis=axis),
+            permutation_type="samples", vectorized=True, n_resamples=statistics.RESAMPLES,
+            rng=np.random.default_rng(0),
+        )  # fmt: skip
+        assert statistics.sign_flip_p(d) == expected.pvalue
+
+
 def test_many_flips_never_give_p_of_zero():
     assert statistics.sign_flip_p(np.ones(40)) == pytest.approx(2 / (statistics.RESAMPLES + 1))
 

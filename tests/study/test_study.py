@@ -7,8 +7,9 @@ import pytest
 from cnnjax.config.config import Config
 from cnnjax.config.knobs import ConfigError
 from cnnjax.study import claims, foresight
-from cnnjax.study import plan as plan_lib
+from cnnjax.study.arms import Weighed, make_base, trend_weights, weigh
 from cnnjax.study.claims import Comparison, Lead, Score, Slope
+from cnnjax.study.plan import make_plan
 from tests.by_hand import (
     AVG,
     CLAIM,
@@ -44,8 +45,8 @@ def test_failures_cannot_be_told_apart_by_five_seeds():
 
 def test_a_flag_that_the_study_varies_is_refused_with_the_reason():
     with pytest.raises(ConfigError, match="--pool cannot be set here: .* varies it over max, avg"):
-        claims.make_base(STUDY, {"pool": "max"})
-    assert claims.make_base(STUDY, {"steps": 5}).steps == 5
+        make_base(STUDY, {"pool": "max"})
+    assert make_base(STUDY, {"steps": 5}).steps == 5
 
 
 def test_a_free_grid_compares_each_value_with_the_first():
@@ -70,7 +71,7 @@ def test_a_grid_of_one_knob_has_no_interaction():
 
 
 def test_plan_counts_groups_lanes_and_work():
-    plan = plan_lib.make_plan(STUDY, claims.make_base(STUDY, {}), 20, INFOS)
+    plan = make_plan(STUDY, make_base(STUDY, {}), 20, INFOS)
     assert (plan.num_groups, plan.num_lanes) == (4, 80)
     assert plan.state_bytes == 4 * 4 * 20 * max(cost.parameters for cost in plan.arms.values())
     macs = sum(cost.macs for cost in plan.arms.values())
@@ -83,9 +84,9 @@ def test_plan_counts_groups_lanes_and_work():
 def test_every_side_is_a_sum_of_weighted_arms(side):
     arms = {claims.name_arm(arm): arm for arm in claims.cross({**GRID, "batch_size": (8, 16, 64)})}
     configs = {name: Config(**arm) for name, arm in arms.items()}
-    found = claims.weigh(side, arms, configs)
+    found = weigh(side, arms, configs)
     if isinstance(side, float):
-        assert found == claims.Weighed({}, "", 0.25)
+        assert found == Weighed({}, "", 0.25)
         return
     total = sum(found.weights.values())
     assert total == pytest.approx(0 if isinstance(side, Lead | Slope) else 1)
@@ -96,14 +97,14 @@ def test_every_side_is_a_sum_of_weighted_arms(side):
 
 def test_a_slope_over_one_level_is_refused():
     with pytest.raises(ValueError, match="two different levels"):
-        claims.trend_weights([16, 16])
+        trend_weights([16, 16])
 
 
 def test_a_data_set_may_be_given_unless_all_arms_name_theirs():
     free = STUDY._replace(arms=(MAX, {**MAX, "dataset": "digits"}))
-    assert claims.make_base(free, {"dataset": "digits"}).dataset == "digits"
+    assert make_base(free, {"dataset": "digits"}).dataset == "digits"
     with pytest.raises(ConfigError, match="--dataset cannot be set here"):
-        claims.make_base(free._replace(arms=free.arms[1:]), {"dataset": "digits"})
+        make_base(free._replace(arms=free.arms[1:]), {"dataset": "digits"})
 
 
 def test_a_comparison_without_arms_is_refused():

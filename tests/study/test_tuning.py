@@ -6,8 +6,9 @@ import pytest
 from cnnjax.config.config import to_json
 from cnnjax.config.knobs import ConfigError
 from cnnjax.measures.packing import pack_values
-from cnnjax.records import store
-from cnnjax.study import claims, tuning
+from cnnjax.records.record import Record
+from cnnjax.study import tuning
+from cnnjax.study.arms import make_base, make_lanes, make_tuning_lanes
 from cnnjax.study.claims import Tuning
 from tests.by_hand import AVG, MAX, STUDY
 
@@ -21,16 +22,16 @@ TUNED = STUDY._replace(
 
 def try_settings(own, right_of, loss_of=lambda lane: 0.5, failed=()):
     """Records of a study's tuning; `right_of` gives right answers by validation image."""
-    base = claims.make_base(own, {})
+    base = make_base(own, {})
     records = {}
-    for lane in claims.make_tuning_lanes(own, base):
+    for lane in make_tuning_lanes(own, base):
         correct = np.asarray(right_of(lane))
         scores = {
             "failed": lane in failed, "validation_loss": loss_of(lane),
             "validation_accuracy": float(correct.mean()),
             "by_image": {"validation_accuracy": pack_values(correct)},
         }  # fmt: skip
-        records[lane] = store.Record("id", to_json(lane), scores, [], {}, {})
+        records[lane] = Record("id", to_json(lane), scores, [], {}, {})
     return tuning.choose_settings(own, base, records)
 
 
@@ -45,7 +46,7 @@ def test_tuning_takes_each_arms_best_setting_on_validation():
         "pool=max": {"learning_rate": 0.001, "momentum": 0.9},
         "pool=avg learning_rate=0.1": {"momentum": 0.5},
     }
-    lanes = claims.make_lanes(chosen, claims.make_base(TUNED, {}), 2)
+    lanes = make_lanes(chosen, make_base(TUNED, {}), 2)
     assert {(lane.pool, lane.learning_rate, lane.momentum) for lane in lanes} == {
         ("max", 0.001, 0.9), ("avg", 0.1, 0.5)
     }  # fmt: skip
@@ -89,8 +90,8 @@ def test_the_edge_of_the_grid_is_noted():
 
 
 def test_a_setting_in_which_a_seed_failed_is_out():
-    base = claims.make_base(RATES, {})
-    lanes = claims.make_tuning_lanes(RATES, base)
+    base = make_base(RATES, {})
+    lanes = make_tuning_lanes(RATES, base)
     best = [lane for lane in lanes if lane.learning_rate == 0.1]
     assert choose_rate(RISING, failed=best[:1])[0] == 0.01
     rate, notes = choose_rate(RISING, failed=lanes)
@@ -99,4 +100,4 @@ def test_a_setting_in_which_a_seed_failed_is_out():
 
 def test_a_flag_that_the_study_tunes_is_refused():
     with pytest.raises(ConfigError, match="--momentum cannot be set here: .* tunes it"):
-        claims.make_base(TUNED, {"momentum": 0.5})
+        make_base(TUNED, {"momentum": 0.5})

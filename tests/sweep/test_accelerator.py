@@ -10,12 +10,11 @@ import jax
 import numpy as np
 import pytest
 
-from cnnjax.config import layouts
 from cnnjax.config.config import KNOBS, Config, make_config, numbers_of, structure_of
 from cnnjax.data.batches import Batches
 from cnnjax.sweep import placement
 from cnnjax.training import program
-from tests.small import SMALL, make_small
+from tests.small import SMALL, cut_blocks, make_small
 
 OPTAX = True  # see conftest.py
 STRATEGIES = {"map": 1, "vmap": 2}  # lanes that a device trains in step
@@ -25,9 +24,7 @@ LANES = 2
 @pytest.fixture(autouse=True)
 def few_blocks(monkeypatch):
     """Residual networks with one block that keeps its channels, and one that does not a stage."""
-    for name, plan in layouts.RESNETS.items():
-        blocks = (2, *(1 for _ in plan.blocks[1:]))
-        monkeypatch.setitem(layouts.RESNETS, name, plan._replace(blocks=blocks))
+    cut_blocks(monkeypatch, first=2)
 
 
 def spread_shape(*shape, dtype=np.float32):

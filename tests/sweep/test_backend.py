@@ -1,6 +1,8 @@
 """What a person may have in the shell reaches no number: each setting works, or is one line."""
 
 import json
+import subprocess
+import sys
 import warnings
 
 import jax
@@ -76,6 +78,22 @@ def test_what_cannot_be_is_one_line(call, environment, monkeypatch, name, value,
     assert ended.returncode == 2, ended.stderr
     (line,) = ended.stderr.splitlines()
     assert line.startswith("error: ") and said in line
+
+
+def test_where_jax_was_used_before_its_devices_stay(environment):
+    code = (
+        "import jax; jax.devices()\n"
+        "from cnnjax.sweep import backend; backend.configure_jax(); backend.configure_jax()\n"
+        "assert jax.numpy.ones(2).sum() == 2 and jax.local_device_count() == 1"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-W", "always", "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "JAX was used before: it keeps the devices that it has" in ran.stderr
 
 
 def test_a_shell_changes_neither_numbers_nor_addresses(call, environment, monkeypatch, tmp_path):

@@ -7,7 +7,7 @@ import jax
 import pytest
 
 from cnnjax.networks import cost
-from cnnjax.sweep import group, placement, runner
+from cnnjax.sweep import placed, placement, runner
 from cnnjax.training import program
 from tests.training.test_program import make_functions
 
@@ -43,13 +43,13 @@ def test_lanes_fill_whole_chunks(tiny, digits, monkeypatch):
     tiny = dataclasses.replace(tiny, lanes_strategy="vmap")
     lanes = [dataclasses.replace(tiny, seed=seed) for seed in range(3)]
     mesh = placement.make_group_mesh(tiny, 3, digits)
-    numbers = placement.stack_numbers(lanes, mesh, group.make_spec(tiny, digits))
+    numbers = placement.stack_numbers(lanes, mesh, placed.make_spec(tiny, digits))
     assert numbers["seed"].tolist() == [0, 1, 2, 2, 2, 2, 2, 2]
     assert [result.config for result in runner.run_lanes(lanes, digits)] == lanes
 
 
 def test_the_memory_of_a_wave_is_bounded_by_what_its_state_takes(tiny, digits, monkeypatch):
-    spec = group.make_spec(tiny, digits)
+    spec = placed.make_spec(tiny, digits)
     functions, _, numbers = make_functions(tiny, digits)
     state = sum(leaf.nbytes for leaf in jax.tree.leaves(functions.init(numbers)))
     monkeypatch.setattr(placement, "memory_budget", lambda: 30 * state)

@@ -9,7 +9,8 @@ import pytest
 
 from cnnjax.config.config import KNOBS, Config, numbers_of, structure_of
 from cnnjax.data.dataset import Dataset
-from cnnjax.sweep import group, placement, runner
+from cnnjax.sweep import group, placed, placement, runner
+from cnnjax.sweep.observer import Observer
 from cnnjax.training import program
 from tests import here
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
 
 
 def make_functions(config: Config, digits: Dataset):
-    data = group.place_data(config, digits, placement.make_mesh(1))
+    data = placed.place_data(config, digits, placement.make_mesh(1))
     functions = here.make_program(structure_of(config), data.spec)
     return functions, data, {
         name: placement.DTYPES[KNOBS[name].type](value)
@@ -30,7 +31,7 @@ def train(configs, digits, num_devices=2, mesh=None) -> program.State:
     """The final states of the lanes, on the first `num_devices` devices."""
     structure = structure_of(configs[0])
     mesh = mesh or placement.make_mesh(num_devices)
-    data = group.place_data(structure, digits, mesh)
+    data = placed.place_data(structure, digits, mesh)
     numbers = placement.stack_numbers(configs, mesh, data.spec)
     lengths = group.segment_lengths(structure)
     executables = group.compile_group(structure, numbers, data, mesh, lengths)
@@ -55,10 +56,6 @@ def test_a_lane_has_the_same_bits_alone_among_others_and_on_any_devices(tiny, di
     ]
     together = train(lanes, digits, num_devices=2)
     on_one = train(lanes, digits, num_devices=1)
-    if model == "cnn" and not jax.__version__.startswith("0.10."):
-        # Newer releases round one gradient of the CNN by the number of devices: a known limit.
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 1e-4, 1e-6), on_one, together)
-        return
     assert_same_bits(on_one, together)
     for lane in (0, 3):
         alone = train([lanes[lane]], digits, num_devices=1)
@@ -188,7 +185,7 @@ def test_a_sweep_yields_every_lane_and_counts_every_example(tiny, digits):
         for seed in range(3)
     ]
     seen = []
-    results = list(runner.run_lanes(configs, digits, on_examples=seen.append))
+    results = list(runner.run_lanes(configs, digits, Observer(on_examples=seen.append)))
     assert {result.config for result in results} == set(configs)
     assert sum(seen) == len(configs) * tiny.steps * tiny.batch_size
     for result in results:
@@ -226,7 +223,7 @@ def test_lanes_in_step_train_to_the_same_bits_alone_or_among_others(tiny, digits
 
 def test_a_sweep_stops_when_asked(tiny, digits):
     with pytest.raises(runner.Interrupted):
-        list(runner.run_lanes([tiny], digits, should_stop=lambda: True))
+        list(runner.run_lanes([tiny], digits, Observer(should_stop=lambda: True)))
 
 
 def test_a_sweep_beyond_its_memory_goes_in_waves_to_the_same_numbers(tiny, digits, monkeypatch):
@@ -238,7 +235,7 @@ def test_a_sweep_beyond_its_memory_goes_in_waves_to_the_same_numbers(tiny, digit
         group, "train_group", lambda *arguments: waves.append(1) or train_group(*arguments)
     )
     seen = []
-    for result in runner.run_lanes(configs, digits, on_examples=seen.append):
+    for result in runner.run_lanes(configs, digits, Observer(on_examples=seen.append)):
         assert result.metrics == whole.pop(result.config).metrics
     assert not whole and len(waves) == 3  # two lanes at a time, a device each
     assert sum(seen) == 5 * tiny.steps * tiny.batch_size
@@ -246,7 +243,7 @@ def test_a_sweep_beyond_its_memory_goes_in_waves_to_the_same_numbers(tiny, digit
 
 def test_nothing_is_compiled_after_the_first_segment(tiny, digits):
     structure, mesh = structure_of(tiny), placement.make_mesh(1)
-    data = group.place_data(structure, digits, mesh)
+    data = placed.place_data(structure, digits, mesh)
     numbers = placement.stack_numbers([tiny], mesh, data.spec)
     lengths = group.segment_lengths(structure)
     executables = group.compile_group(structure, numbers, data, mesh, lengths)
@@ -264,7 +261,7 @@ def test_nothing_is_compiled_after_the_first_segment(tiny, digits):
 
 def test_a_segment_takes_the_place_of_the_one_before(tiny, digits):
     structure, mesh = structure_of(tiny), placement.make_mesh(1)
-    data = group.place_data(structure, digits, mesh)
+    data = placed.place_data(structure, digits, mesh)
     numbers = placement.stack_numbers([tiny], mesh, data.spec)
     executables = group.compile_group(structure, numbers, data, mesh, [3])
     first, second = group.train_group(executables, structure, numbers, data)

@@ -10,7 +10,7 @@ import pytest
 from cnnjax.config.config import Config, structure_of
 from cnnjax.data import transform
 from cnnjax.networks import cost, models
-from cnnjax.sweep import group, placement
+from cnnjax.sweep import placed, placement
 from cnnjax.training import program
 from tests import here
 from tests.training.test_program import lane_of, make_functions, train
@@ -93,7 +93,7 @@ def test_no_draw_of_augmentation_is_one_of_the_network(tiny, digits, monkeypatch
 
     monkeypatch.setattr(program.models, "make_model", make_heard_model)
     monkeypatch.setattr(program.augment, "augment", augment_heard)
-    data = group.place_data(config, digits, placement.make_mesh(1))
+    data = placed.place_data(config, digits, placement.make_mesh(1))
     functions = here.make_program(structure_of(config), data.spec, num_pieces=num_pieces)
     numbers = make_functions(config, digits)[2]
     functions.advance(numbers, functions.init(numbers), data.train, 1)

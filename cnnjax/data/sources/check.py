@@ -3,6 +3,7 @@
 A label is read exactly or refused, what cannot be learned is refused, what is odd is a note.
 """
 
+import contextlib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,11 +11,15 @@ from typing import Any
 import numpy as np
 
 from cnnjax.config.knobs import ConfigError
+from cnnjax.data import decode
+from cnnjax.data.source import Example
 
 LARGEST = 2**16 - 1  # a greater number is no class
 SHOWN = 3  # names in a message
 SAMPLE = 2048  # images of a split that stand for all of it where ranges are compared
 UNLIKE, FAR = 2.0, 8.0  # ratios of deviations between splits: a note, no common scale
+LOOKED = 256  # images of a split that are opened for their sizes
+CHANCE = 0.001  # p below which classes are held to be unmixed
 IMBALANCE = 0.1  # by how much the largest class may exceed its equal share without a note
 
 
@@ -164,6 +169,60 @@ def describe_majority(class_names: Sequence[str], labels: np.ndarray) -> tuple[s
     largest = class_names[int(counts.argmax())]
     return (f"{100 * share:.0f}% of the test images are of class {largest}: to answer it always is"
             " right as often",)  # fmt: skip
+
+
+def compare_shares(
+    class_names: Sequence[str], labels: Mapping[str, np.ndarray], cut: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Notes where a part that was cut by position has other shares of the classes than train.
+
+    Data sets of TFDS lie in random order as a rule, and such parts are then as train is; `cut` has
+    the split in TFDS's syntax of each. A note where chance makes such shares once in a thousand.
+    """
+    from scipy import stats  # a second, that no other command need wait for
+
+    notes = []
+    for split, text in cut.items():
+        counts = np.stack([np.bincount(labels[name], minlength=len(class_names))
+                           for name in ("train", split)])  # fmt: skip
+        present = counts[:, counts.any(axis=0)]
+        if present.shape[1] < 2:
+            continue
+        found: Any = stats.chi2_contingency(present)
+        if found.pvalue < CHANCE:
+            shares = counts / counts.sum(axis=1, keepdims=True)
+            place = int(np.abs(shares[1] - shares[0]).argmax())
+            notes.append(
+                f"{split} is {text}, where {shares[1, place]:.1%} are of class"
+                f" {class_names[place]} and {shares[0, place]:.1%} of train: the classes are not"
+                f" mixed in the files (--{split}_split names another part)"
+            )
+    return tuple(notes)
+
+
+def note_enlarged(
+    examples: Sequence[Example], channels: int, side: int, share: float
+) -> tuple[str, ...]:
+    """A note where the host enlarges images to `side` x `side`, by some of all examples.
+
+    `share` is what it keeps of an image's shorter side. What cannot be opened is passed over here.
+    """
+    sizes, looked = [], np.linspace(0, len(examples) - 1, min(LOOKED, len(examples))).astype(int)
+    for place in dict.fromkeys(looked.tolist()):
+        with contextlib.suppress(decode.BadImage):
+            width, height = decode.open_example(examples[place].image, channels).size
+            sizes.append((height, width))
+    small = [size for size in sizes if round(share * min(size)) < side]
+    if not small:
+        return ()
+    height, width = min(small, key=min)
+    of = f"the central {share:.1%} of " if share < 1 else ""
+    few = f"{len(small)} of {len(sizes)} images looked at, the smallest {height}x{width},"
+    which = f"images of {height}x{width}" if len(set(sizes)) == 1 else few
+    return (
+        f"{of}{which} are enlarged to {side}x{side} before the network sees them: a smaller"
+        " --image_size costs less",
+    )
 
 
 def majority_share(labels: np.ndarray) -> float:

@@ -20,7 +20,7 @@ from cnnjax.data.sources import check, holdout, layout
 from cnnjax.records import atomic
 
 SHOWN = 10  # names in a message
-MEMORY = 2  # version of what is remembered of a file
+MEMORY = 3  # version of what is remembered of a file
 
 
 class Found(NamedTuple):
@@ -35,6 +35,7 @@ class Found(NamedTuple):
     channels: int
     bits: int  # of a pixel's channel, as the file declares
     peak: int  # greatest value, where bits are more than 8; else 0
+    frames: int  # of which the first is read
     error: str  # why it cannot be used; empty where it can
 
 
@@ -66,6 +67,9 @@ def open_source(
         raise ConfigError(
             "; ".join([f"--dataset={name} holds no images: it needs a subfolder a class", *notes])
         )
+    if films := [file.path for file in found if file.frames > 1]:
+        said = "of the files hold several images, of which the first is read, such as"
+        notes = (*notes, f"{len(films)} {said} {layout.show(films[:1])}")
     made = make_source(name, root, found, group_by)
     return made._replace(notes=(*notes, *made.notes))
 
@@ -116,7 +120,11 @@ def find_groups(name: str, found: Sequence[Found], group_by: str) -> list[str] |
     if not group_by:
         return None
     matches = [re.search(group_by, file.path) for file in found]
-    strange = [f.path for f, match in zip(found, matches, strict=True) if match is None]
+    strange = [
+        file.path
+        for file, match in zip(found, matches, strict=True)
+        if match is None or not any(match.groups() or [match.group()])  # nothing tells nothing
+    ]
     if strange:
         raise ConfigError(
             f"--group_by={group_by} does not match {len(strange)} of {len(found)} paths below"
@@ -265,11 +273,11 @@ def scan(
 
 
 def inspect(path: pathlib.Path) -> list[Any]:
-    """Digest, width, height, channels, bits, peak and error of one file."""
+    """Digest, width, height, channels, bits, peak, frames and error of one file."""
     try:
         raw = path.read_bytes()
     except OSError as error:
-        return ["", 0, 0, 0, 0, 0, str(error.strerror)]
+        return ["", 0, 0, 0, 0, 0, 0, str(error.strerror)]
     digest = hashlib.sha256(raw).hexdigest()
     try:
         image = decode.open_image(raw)
@@ -278,5 +286,5 @@ def inspect(path: pathlib.Path) -> list[Any]:
         if image.mode not in ("L", "RGB"):
             decode.to_mode(image, channels)  # some modes have no way to colours
     except decode.BadImage as error:
-        return [digest, 0, 0, 0, 0, 0, " ".join(str(error).split())]
-    return [digest, *image.size, channels, bits, peak, ""]
+        return [digest, 0, 0, 0, 0, 0, 0, " ".join(str(error).split())]
+    return [digest, *image.size, channels, bits, peak, decode.count_frames(raw), ""]

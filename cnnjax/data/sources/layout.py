@@ -47,7 +47,7 @@ def walk(root: pathlib.Path) -> Walked:
     def refuse(error: OSError) -> None:
         raise RunError(f"{show([str(error.filename)])} cannot be read: {error.strerror}")
 
-    known = set(Image.registered_extensions())
+    known = {end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     found = Walked([], [], {})
     ways = {os.fspath(root): (os.path.realpath(root),)}  # the real folders that lead to a folder
     for path, folders, files in os.walk(root, onerror=refuse, followlinks=True):

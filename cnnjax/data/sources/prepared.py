@@ -149,7 +149,12 @@ def open_source(name: DataName, request: Request, where: Where) -> Source:
     if not {"test", "validation"} & set(builder.info.splits) and not request.test_split:
         notes += (f"has no test images: train is {chosen['train']}, validation"
                   f" {chosen['validation']}, test {chosen['test']}",)  # fmt: skip
-    return made._replace(notes=notes)
+    cut = {
+        split: chosen[split]
+        for split in ("validation", "test")
+        if "[" in chosen[split] and not getattr(request, f"{split}_split")
+    }
+    return made._replace(notes=notes, cut=cut)
 
 
 def make_source(

@@ -1,1 +1,22 @@
-"""Where lanes run: a module an engine. Each writes records as lanes are done."""
+"""What trains lanes: each engine is a function `run(jobs, observer)`; results are in the store."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from cnnjax.sweep.observer import Observer
+from cnnjax.sweep.runner import Failure
+
+
+class Job(NamedTuple):
+    """Lanes of one data set for an engine to train, as plain JSON values."""
+
+    lanes: tuple[Mapping[str, Any], ...]  # configs, as `config.to_json` gives them
+    runs: str  # the folder of the store
+    where: Mapping[str, Any]  # fields of `datasets.Where`
+    budget: int  # bytes of a device that images may take; larger data are streamed
+    checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
+
+
+# Trains the lanes of every job and leaves a record of each in its store, or yields the failure of
+# its group. Raises `runner.Interrupted` soon after the observer asked to stop.
+Engine = Callable[[Iterable[Job], Observer], Iterator[Failure]]

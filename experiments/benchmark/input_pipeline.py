@@ -11,12 +11,12 @@ from typing import Any
 from absl import flags as absl_flags
 
 from cnnjax.config import flags
-from cnnjax.config.config import Config
+from cnnjax.config.config import Config, make_config
 from cnnjax.config.datasets import Where
 from experiments import script
 
 DESCRIPTION = """
-python -m experiments.feed --dataset=folder:PATH --image_size=224 [--name=value ...]
+python -m experiments.benchmark.input_pipeline --dataset=folder:PATH [--name=value ...]
 
 Images per second of training with a data set in memory, beside random images of its shape; or with
 --feed=stream, of a stream as a run reads it (shuffled, decoded, cropped, in batches), beside Pillow
@@ -34,8 +34,6 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     flags.define_config(values, Config())
     if positional := flags.parse(values, argv, DESCRIPTION):
         flags.refuse(f"unexpected {positional[0]!r}: every choice is a flag")
-    from cnnjax.config.config import make_config
-
     config = make_config(flags.given_config(values))
     where = flags.read_where(values)
     if config.feed == "stream":
@@ -51,13 +49,13 @@ def measure_memory(config: Config, where: Where, rounds: int) -> None:
 
     backend.configure_jax()
     from cnnjax.data import load
-    from experiments.benchmark import __main__
+    from experiments.benchmark import throughput
 
     dataset = load.load_dataset(config, where)
-    ours = __main__.make_ours(config, 1, dataset)
-    random = __main__.make_random_dataset(dataset.train.images.shape[1:])
-    theirs = {"random images on the device": (__main__.make_ours(config, 1, random), 1)}
-    (row,) = __main__.compare(config.dataset, config, 1, ours, theirs, rounds)
+    ours = throughput.make_ours(config, 1, dataset)
+    random = throughput.make_random_dataset(dataset.train.images.shape[1:])
+    theirs = {"random images on the device": (throughput.make_ours(config, 1, random), 1)}
+    (row,) = throughput.compare(config.dataset, config, 1, ours, theirs, rounds)
     print(
         f"{row['examples_per_second']:,.0f} images/s: {row['ratio']:.2f} ({row['ratio_low']:.2f} to"
         f" {row['ratio_high']:.2f}) times those of {row['opponent']}"

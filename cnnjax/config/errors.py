@@ -1,0 +1,9 @@
+"""What a program says to the person who asked for it, in one line."""
+
+
+class ConfigError(ValueError):
+    """A run that cannot be. Its message is one line for the person who asked for it."""
+
+
+class RunError(RuntimeError):
+    """A failure outside our code and the command line. Its message is one line, and enough."""

@@ -1,0 +1,125 @@
+"""What a choice may be called: built-in names and those from outside, each declared once.
+
+A decorator is the only place where a name stands; it marks the function that the name stands for.
+Names whose functions need JAX are read from the source of their home, unimported, so that `--help`
+and a refusal answer at once; `find` imports it. Imports no JAX.
+"""
+
+import functools
+import importlib
+import inspect
+import pathlib
+import re
+import sys
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from cnnjax.config.errors import ConfigError
+
+F = TypeVar("F", bound=Callable[..., Any])
+PACKAGE = __name__.partition(".")[0]
+# Where the built-in names of a knob are declared; models are imported with the knobs.
+HOMES = {"pool": "cnnjax.ops.pool", "activation": "cnnjax.ops.activation"}
+DECLARATION = re.compile(
+    r'^@register\.\w+\(\s*"([^"]+)".*?^def .*?"""(.*?)(?:"""|$)', re.MULTILINE | re.DOTALL
+)
+
+
+class Choice(NamedTuple):
+    """What a name stands for."""
+
+    make: Callable[..., Any]
+    help: str  # the first line of its docstring
+    source: str  # the file that declares it, where that is none of ours; empty for built-in
+    traits: Mapping[str, Any]
+
+
+# By knob, in the order of declaration.
+CHOICES: dict[str, dict[str, Choice]] = {"model": {}, "pool": {}, "activation": {}}
+
+
+@functools.cache
+def scan(knob: str) -> dict[str, str]:
+    """The built-in names of a knob with the first line of each docstring, from the source."""
+    if knob not in HOMES:
+        return {}
+    path = pathlib.Path(__file__).parents[2] / f"{HOMES[knob].replace('.', '/')}.py"
+    return dict(DECLARATION.findall(path.read_text(encoding="utf-8")))
+
+
+def names(knob: str) -> tuple[str, ...]:
+    """All names of a knob: the built-in ones, then those from outside."""
+    return tuple({**scan(knob), **CHOICES[knob]})
+
+
+def find(knob: str, name: str) -> Choice:
+    """What a name of a knob stands for; the home of a built-in one is imported here."""
+    if name not in CHOICES[knob] and knob in HOMES:
+        importlib.import_module(HOMES[knob])
+    return CHOICES[knob][name]
+
+
+def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
+    """Raises ConfigError where the name stands for something else already."""
+    module = make.__module__
+    source = ""
+    if module.partition(".")[0] != PACKAGE:
+        source = getattr(sys.modules.get(module), "__file__", None) or module
+    there = CHOICES[knob].get(name)
+    taken = source and name in scan(knob)
+    if taken or there and (there.source, there.make.__qualname__) != (source, make.__qualname__):
+        raise ConfigError(
+            f"{source or module}: --{knob}={name} is there already: give it another name"
+        )
+    help = (inspect.getdoc(make) or "").partition("\n")[0]
+    CHOICES[knob][name] = Choice(make, help, source, traits)
+    return make
+
+
+def model(
+    name: str,
+    *,
+    reads: Collection[str],
+    defaults: Mapping[str, Any] | None = None,
+    small: Mapping[str, Any] | None = None,
+) -> Callable[[F], F]:
+    """Declares a model: a function of (Config, classes) to its layers as data, or a Linen module.
+
+    `reads` names the knobs that it heeds of those that say `by_model`, and values that not every
+    model has, such as "padding=published". `defaults` are its own of the knobs of its architecture,
+    for which a person may give another value; `small` makes it one that trains in a test.
+    """
+    traits = {"reads": frozenset(reads), "defaults": defaults or {}, "small": small or {}}
+    return lambda make: _register("model", name, make, traits)
+
+
+def pooling(
+    name: str,
+    *,
+    sees: Callable[[int], int] = lambda size: size,
+    windows: bool = True,
+    strides: bool = False,
+    activated: bool = False,
+    biased: bool = False,
+) -> Callable[[F], F]:
+    """Declares a pooling: a function of (maps [N, H, W, C], size, stride, padding).
+
+    By keyword, where its signature names them, it is given `param(name, initializer, shape)` for
+    what it learns, `key` (None in evaluation), the knob `count_padding` and `platform`. `sees` is
+    how many cells of an axis one window sees, `windows` whether it has any, `strides` whether the
+    convolution below it moves by its stride instead, `activated` whether the run's activation
+    follows, `biased` whether it adds one.
+    """
+    traits = {
+        "sees": sees, "windows": windows, "strides": strides, "activated": activated,
+        "biased": biased,
+    }  # fmt: skip
+    return lambda make: _register("pool", name, make, traits)
+
+
+def activation(name: str, *, pieces: int = 1) -> Callable[[F], F]:
+    """Declares a non-linearity: a function of units [..., C].
+
+    It makes one unit of `pieces` neighbouring channels.
+    """
+    return lambda make: _register("activation", name, make, {"pieces": pieces})

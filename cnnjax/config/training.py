@@ -1,0 +1,84 @@
+"""Knobs of training. Imports no JAX."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from cnnjax.config import measured
+from cnnjax.config.errors import ConfigError
+from cnnjax.config.knobs import LARGEST_INTEGER, but, number, structure
+
+Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "lion", "lamb", "muon"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How a network learns, and for how long."""
+
+    optimizer: Optimizer = structure(
+        "adam",
+        "Update rule; adamw is adam with weight decay, muon orthogonalises kernels and takes"
+        " nadam for the rest.",
+    )
+    learning_rate: float = number(3e-3, "Peak learning rate.", above=0.0)
+    momentum: float = number(
+        0.9,
+        "Decay of the momentum average.",
+        low=0.0,
+        below=1.0,
+        used_with={"optimizer": ("momentum", "nesterov")},
+    )
+    weight_decay: float = number(
+        0.0,
+        "Weight decay of kernels, decoupled: each step takes learning rate x decay x kernel"
+        " away. Papers that add their decay to the gradient mean, with momentum m, 1 / (1 - m)"
+        " times as much: their 5e-4 is 5e-3 here with a momentum of 0.9.",
+        low=0.0,
+        used_with={"optimizer": but("adam")},
+    )
+    schedule: Literal["constant", "cosine", "step", "one_cycle"] = structure(
+        "cosine",
+        "Learning rate over the steps: constant, a cosine to zero, a tenth at a half and at"
+        " three quarters, or up over 30% and down to zero.",
+    )
+    warmup_steps: int = structure(
+        0, "Steps over which the learning rate rises to its peak, before the schedule.", low=0
+    )
+    clip_norm: float = structure(0.0, "Greatest norm of the whole gradient; 0 for any.", low=0.0)
+    label_smoothing: float = number(
+        0.0, "Share of each label spread over all classes in training.", low=0.0, below=1.0
+    )
+    ema_decay: float = structure(
+        0.0,
+        "Decay of the average of weights and batch statistics that is evaluated in their place,"
+        " corrected for its start (Kingma and Ba 2015, section 3); 0 for none.",
+        low=0.0,
+        below=1.0,
+    )
+    batch_size: int = structure(32, "Images per step.", low=1)
+    steps: int = structure(400, "Optimiser steps.", low=1)
+    eval_every: int = structure(
+        50, "Steps between evaluations on the validation split; 0 for the end only.", low=0
+    )
+    measure: tuple[str, ...] = structure(
+        (),
+        "What is measured on the finished run besides accuracy, loss and calibration; a study adds"
+        f" what its metrics need. {measured.describe_built_in()}",
+        check=measured.check,
+        allowed=measured.describe_names(),
+    )
+    seed: int = number(
+        0, "Draws the initial weights and the order of the batches.", low=0, high=2**32 - 1
+    )
+
+
+def check_training(values: Mapping[str, Any]) -> None:
+    """Raises ConfigError on values that are right alone and wrong together."""
+    steps, batch_size, warmup = values["steps"], values["batch_size"], values["warmup_steps"]
+    if warmup >= steps:
+        raise ConfigError(f"--warmup_steps={warmup} leaves nothing of --steps={steps}: give less")
+    if steps * batch_size > LARGEST_INTEGER:
+        raise ConfigError(
+            f"--steps={steps} of --batch_size={batch_size} see more images than 32 bits count:"
+            f" give at most {LARGEST_INTEGER // batch_size} steps"
+        )

@@ -1,0 +1,31 @@
+"""Which test images are recognised, and how far from the truth an answer is."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from cnnjax.config.measured import measure
+from cnnjax.measures.observed import Observed
+from cnnjax.networks import models
+
+
+@measure("accuracy", always=True)
+def measure_accuracy(
+    model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
+) -> dict[str, Array]:
+    """Whether each test image is recognised."""
+    return {"test_accuracy": observed.logits.argmax(axis=-1) == observed.labels}
+
+
+@measure("positions", always=True)
+def measure_positions(
+    model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
+) -> dict[str, Array]:
+    """How far the answer is from the true place, where classes are places."""
+    if observed.spec.positions is None:
+        return {}
+    places = jnp.asarray(observed.spec.positions)
+    predicted = observed.logits.argmax(axis=-1)
+    apart = jnp.sqrt(((places[predicted] - places[observed.labels]) ** 2).sum(axis=-1))
+    return {"test_position_error": apart}

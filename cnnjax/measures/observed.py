@@ -1,0 +1,80 @@
+"""What a finished network says of the images of both splits, in one pass over them."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from cnnjax.data.batches import Batches
+from cnnjax.networks import models
+
+
+class Observed(NamedTuple):
+    """What measures are given of a run, besides its network."""
+
+    spec: Any  # shapes, classes and pixels, see `training.program.DataSpec`
+    standardise: Callable[[Array], Array]  # images as stored to what the network takes
+    validation: Batches
+    test: Batches
+    validation_logits: Array  # [validation examples, classes], padding among them
+    logits: Array  # [test examples, classes], padding among them
+    sums: Array  # [classes, features] of what the last layer sees of the test images of a class
+    counts: Array  # [classes] test images; both are none of these where `model.observe` is None
+
+    @property
+    def labels(self) -> Array:
+        """Classes [test examples], those of padding among them."""
+        return self.test.labels.reshape(-1)
+
+    @property
+    def mask(self) -> Array:
+        """1 for test examples and 0 for padding [test examples]."""
+        return self.test.mask.reshape(-1)
+
+
+def join(one: Batches, other: Batches) -> Batches:
+    """Both splits in batches of the size of the other's, the first one filled up with padding."""
+    count, size = one.labels.size, other.labels.shape[1]
+    padding = -count % size
+
+    def batch(mine: Array, theirs: Array) -> Array:
+        flat = mine.reshape(count, *mine.shape[2:])
+        padded = jnp.pad(flat, [(0, padding)] + [(0, 0)] * (flat.ndim - 1))
+        return jnp.concatenate([padded.reshape(-1, size, *flat.shape[1:]), theirs])
+
+    return jax.tree.map(batch, one, other)
+
+
+def observe(
+    model: models.Model, params: Any, stats: Any, validation: Batches, test: Batches,
+    spec: Any, standardise: Callable[[Array], Array],
+) -> Observed:  # fmt: skip
+    """Logits of either split, and what the last layer sees of the test images of each class.
+
+    One pass over both splits is compiled once.
+    """
+    joined = join(validation, test)
+    num_test = test.labels.shape[0]
+    tested = jnp.arange(joined.labels.shape[0]) >= joined.labels.shape[0] - num_test
+
+    def one(batch: tuple[Batches, Array]) -> tuple[Array, Array, Array]:
+        own, of_test = batch
+        images = standardise(own.images)
+        weight = own.mask * of_test.astype(jnp.float32)
+        members = jax.nn.one_hot(own.labels, spec.num_classes) * weight[:, None]
+        if model.observe is None:
+            logits, _ = model.apply(params, stats, images, None)
+            return logits, members[:1], members[:1]
+        logits, features = model.observe(params, stats, images)
+        return logits, members.T @ features, members.sum(axis=0)
+
+    logits, sums, counts = lax.map(one, (joined, tested))
+    of_validation, of_test = (
+        part.reshape(-1, spec.num_classes) for part in (logits[:-num_test], logits[-num_test:])
+    )
+    return Observed(
+        spec, standardise, validation, test, of_validation[: validation.labels.size], of_test,
+        sums.sum(axis=0), counts.sum(axis=0),
+    )  # fmt: skip

@@ -1,0 +1,64 @@
+"""How far training is, as a bar for a terminal. Imports no JAX."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+WAITING = 0.1  # share of the time waited for data that is worth a word
+
+
+class Bar(NamedTuple):
+    """What a progress bar is told."""
+
+    on_start: Callable[[int, int], None]  # lanes that begin, and all their training examples
+    on_examples: Callable[[int], None]  # training examples seen
+    on_waiting: Callable[[float], None]  # share of the time in which no data were there
+    on_record: Callable[[object], None]  # a lane that is done
+
+
+@contextlib.contextmanager
+def open_bar() -> Iterator[Bar]:
+    """A bar on stderr from the first lane on, silent unless that is a terminal.
+
+    Says when training waits for data, which the device could have used.
+    """
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    bar = progress.Progress(
+        progress.TextColumn("training"),
+        progress.BarColumn(),
+        progress.TextColumn("{task.fields[done]}/{task.fields[lanes]} lanes"),
+        progress.TextColumn("{task.fields[rate]} examples/s{task.fields[waiting]}"),
+        progress.TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+    done = lanes = examples = 0
+    task = bar.add_task("", total=0, done=0, lanes=0, rate="–", waiting="")
+
+    def on_start(more_lanes: int, more_examples: int) -> None:
+        nonlocal lanes, examples
+        lanes, examples = lanes + more_lanes, examples + more_examples
+        bar.update(task, lanes=lanes, total=examples)
+        bar.start()
+
+    def on_examples(count: int) -> None:
+        bar.advance(task, count)
+        speed = bar.tasks[task].finished_speed or bar.tasks[task].speed
+        bar.update(task, rate=f"{speed:,.0f}" if speed else "–")
+
+    def on_record(_: object) -> None:
+        nonlocal done
+        done += 1
+        bar.update(task, done=done)
+
+    def on_waiting(share: float) -> None:
+        bar.update(task, waiting=f", {share:.0%} waiting for data" if share > WAITING else "")
+
+    try:
+        yield Bar(on_start, on_examples, on_waiting, on_record)
+    finally:
+        bar.stop()

@@ -1,0 +1,160 @@
+"""The arms of a study: their Configs, their lanes, and sides as weights of them. Imports no JAX.
+
+An arm is checked once; its lanes are copies of it with their seeds.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cnnjax.config import config
+from cnnjax.config.config import Config, override, with_seed
+from cnnjax.config.knobs import ConfigError, format_value
+from cnnjax.study.claims import (
+    Lead,
+    Overrides,
+    Score,
+    Side,
+    Slope,
+    Study,
+    cross,
+    name_arms,
+    select,
+)  # fmt: skip
+
+
+def find_shared(study: Study) -> dict[str, Any]:
+    """What a study gives to every arm: its base, and the measures that its metrics read."""
+    from cnnjax.study import metrics  # imports NumPy, for which --help need not wait
+
+    shared = {"draw": "auto", **study.base}
+    if needed := metrics.list_measures(list_metrics(study)):
+        shared["measure"] = (*shared.get("measure", ()), *needed)
+    return shared
+
+
+def make_base(study: Study, given: Overrides) -> Config:
+    """The base Config under the flags given. Raises ConfigError on a flag that the study varies.
+
+    A data set may be given for the arms that name none, and measures beside the study's own.
+    """
+    for name in given:
+        setters = [arm[name] for arm in study.arms if name in arm]
+        free = name == "dataset" and len(setters) < len(study.arms)
+        if setters and not free:
+            values = ", ".join(dict.fromkeys(map(format_value, setters)))
+            raise ConfigError(
+                f"--{name} cannot be set here: study {study.name} varies it over {values};"
+                " for a grid of your own use python -m experiments.ablate"
+            )
+        if study.tuning and name in study.tuning.grid:
+            raise ConfigError(f"--{name} cannot be set here: study {study.name} tunes it")
+    shared = find_shared(study)
+    whole = {**shared, **given}
+    if "measure" in shared and "measure" in given:
+        whole["measure"] = (*shared["measure"], *given["measure"])
+    try:
+        return config.make_base(whole, study.arms)
+    except ConfigError as error:  # it may be on a knob that the study gave
+        raise ConfigError(f"study {study.name}: {error}") from None
+
+
+def list_metrics(study: Study) -> list[str]:
+    """Every metric by which the study judges or tunes."""
+    pairs = [pair for claim in study.claims for pair in claim.comparisons]
+    sides = [side for pair in pairs for side in (pair.a, pair.b)]
+    found = [study.metric, *(pair.metric for pair in pairs)]
+    found += [side.metric for side in sides if isinstance(side, Score)]
+    found += [study.tuning.metric] if study.tuning else []
+    return [name for name in dict.fromkeys(found) if name]
+
+
+def make_configs(study: Study, base: Config) -> dict[str, Config]:
+    """The Config of every arm, by name, with the settings that tuning chose.
+
+    Raises ConfigError where an arm cannot be.
+    """
+    return {
+        name: override(base, {**overrides, **study.settings.get(name, {})})
+        for name, overrides in name_arms(study).items()
+    }
+
+
+def make_lanes(study: Study, base: Config, num_seeds: int) -> list[Config]:
+    """Every arm with every seed from 0 up."""
+    return _add_seeds(make_configs(study, base).values(), range(num_seeds))
+
+
+def list_settings(study: Study, overrides: Overrides) -> tuple[dict[str, Any], ...]:
+    """What tuning tries for an arm: nothing where there is no tuning."""
+    if study.tuning is None:
+        return ()
+    return cross({k: v for k, v in study.tuning.grid.items() if k not in overrides})
+
+
+def make_trials(study: Study, base: Config) -> list[Config]:
+    """Every arm with every setting of the tuning."""
+    return [
+        override(base, {**overrides, **setting})
+        for overrides in name_arms(study).values()
+        for setting in list_settings(study, overrides)
+    ]
+
+
+def make_tuning_lanes(study: Study, base: Config) -> list[Config]:
+    """Every arm with every setting and every seed of the tuning."""
+    seeds = study.tuning.seeds if study.tuning else ()
+    return _add_seeds(make_trials(study, base), seeds)
+
+
+def _add_seeds(configs: Iterable[Config], seeds: Sequence[int]) -> list[Config]:
+    return [with_seed(arm, seed) for arm in configs for seed in seeds]
+
+
+class Weighed(NamedTuple):
+    """A side of a comparison as a sum of weighted arms, all by one metric, or as a number."""
+
+    weights: Mapping[str, float]  # by name of arm; none for a number
+    metric: str  # empty for the comparison's
+    number: float = 0.0
+
+
+def weigh(side: Side, arms: Mapping[str, Overrides], configs: Mapping[str, Config]) -> Weighed:
+    """A side as weights of the arms it rests on: a mean, a lead and a slope are such sums."""
+
+    def mean(of: Overrides) -> dict[str, float]:
+        covered = select(arms, of)
+        return dict.fromkeys(covered, 1 / len(covered))
+
+    match side:
+        case Score(of, metric):
+            return Weighed(mean(of), metric)
+        case Lead(a, b):
+            return Weighed(_add(mean(a), {name: -w for name, w in mean(b).items()}), "")
+        case Slope(of, knob):
+            levels = sorted({getattr(configs[name], knob) for name in select(arms, of)})
+            total: dict[str, float] = {}
+            for level, weight in zip(levels, trend_weights(levels), strict=True):
+                own = {n: weight * w for n, w in mean({**of, knob: level}).items()}
+                total = _add(total, own)
+            return Weighed(total, "")
+        case float() | int():
+            return Weighed({}, "", float(side))
+    return Weighed(mean(side), "")
+
+
+def _add(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    return {name: one.get(name, 0.0) + other.get(name, 0.0) for name in {**one, **other}}
+
+
+def trend_weights(levels: Sequence[float]) -> list[float]:
+    """Weights whose sum of products with the scores at `levels` is their slope by doubling.
+
+    Least squares over the base-2 logarithm. Raises ValueError where the levels are all the same.
+    """
+    logs = [math.log2(level) for level in levels]
+    centred = [log - sum(logs) / len(logs) for log in logs]
+    total = sum(c * c for c in centred)
+    if not total > 0:
+        raise ValueError("a slope needs at least two different levels")
+    return [c / total for c in centred]

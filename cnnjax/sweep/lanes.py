@@ -1,0 +1,124 @@
+"""Lanes and their records: what a lane is addressed by, what it leaves, what there is of it."""
+
+import datetime
+import functools
+import importlib.metadata
+import pathlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import jax
+
+from cnnjax.config.config import Config, request_of, structure_of, to_json
+from cnnjax.config.datasets import Request
+from cnnjax.data.dataset import Dataset
+from cnnjax.measures import outcome
+from cnnjax.networks import cost
+from cnnjax.records import archive
+from cnnjax.records.address import record_id
+from cnnjax.records.origin import Origin
+from cnnjax.records.provenance import describe_environment, program_version
+from cnnjax.records.record import Record, load_record
+from cnnjax.records.store import load_records
+from cnnjax.sweep import backend, placement, runner
+
+Find = Callable[[Sequence[Config]], dict[Config, Record]]
+
+
+def describe_origin(
+    config: Config, dataset: Dataset, version: str, machine: Mapping[str, Any]
+) -> dict[str, Any]:
+    """All that can change a lane's numbers besides its Config; `machine` of `backend.describe`."""
+    in_step = placement.find_strategy(config, jax.default_backend()) == "vmap"
+    return Origin(
+        **machine,
+        num_devices=jax.local_device_count() if in_step else None,
+        program=version,
+        data=dataset.fingerprint,
+    )._asdict()
+
+
+def make_provenance(config: Config, dataset: Dataset, version: str) -> dict[str, Any]:
+    """Where, how and with what a lane ran, for its record."""
+    return {
+        "origin": describe_origin(config, dataset, version, backend.describe()),
+        "platform": jax.default_backend(),
+        "device": jax.devices()[0].device_kind,
+        "num_devices": jax.local_device_count(),
+        "lanes_strategy": placement.find_strategy(config, jax.default_backend()),
+        "data_fingerprint": dataset.fingerprint,
+        "test_fingerprint": dataset.test_fingerprint,
+        "class_names": list(dataset.class_names),
+        "program_version": version,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **_describe_environment(),
+        "packages": _list_packages(),
+    }
+
+
+@functools.cache
+def _describe_environment() -> dict[str, Any]:
+    return describe_environment()
+
+
+@functools.cache
+def _list_packages() -> dict[str, str]:
+    on_cpu = jax.default_backend() == "cpu"
+    tfds = importlib.metadata.version("tensorflow-datasets")
+    return {**backend.list_versions(on_cpu), "tensorflow-datasets": tfds}
+
+
+def describe_cost(measured: cost.Cost, result: runner.Result) -> dict[str, Any]:
+    """The cost entry of a record."""
+    return {
+        "parameters": measured.parameters,
+        "macs": measured.macs,
+        "receptive_field": measured.receptive_field,
+        "map_shape": list(measured.map_shape),
+        "examples_per_second": result.examples_per_second,
+        "compile_seconds": result.compile_seconds,
+    }
+
+
+def make_record(id: str, result: runner.Result, dataset: Dataset, version: str) -> Record:
+    """What a finished lane leaves."""
+    shape = dataset.train.images.shape[1:]
+    measured = cost.measure(structure_of(result.config), shape, dataset.num_classes)
+    provenance = make_provenance(result.config, dataset, version)
+    return Record(
+        id,
+        to_json(result.config),
+        outcome.hide(result.scores),
+        result.metrics,
+        describe_cost(measured, result),
+        provenance,
+    )
+
+
+def open_finder(
+    datasets: Mapping[Request, Dataset], runs: pathlib.Path, mix: Collection[str] = ()
+) -> Find:
+    """What finds those records of lanes that training them here and now would give again.
+
+    A record of another origin will do where it differs in nothing but what `mix` names; one of the
+    same data under another path is the lane's too.
+    """
+    version, machine = program_version(), backend.describe()
+
+    def find(lanes: Sequence[Config]) -> dict[Config, Record]:
+        origins = {
+            lane: describe_origin(lane, datasets[request_of(lane)], version, machine)
+            for lane in lanes
+        }
+        found: dict[Config, Record] = {}
+        for lane, origin in origins.items():
+            record = load_record(runs, record_id(lane, origin))
+            if record is not None:
+                config = {**record.config, "dataset": lane.dataset}
+                found[lane] = record._replace(config=config)
+        if mix:
+            lacking = [lane for lane in origins if lane not in found]
+            found |= archive.find_alike(lacking, origins, load_records(runs), mix)
+        return found
+
+    return find

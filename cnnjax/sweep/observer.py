@@ -1,0 +1,20 @@
+"""What whoever runs lanes hears of them, and how he stops them. Imports no JAX."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cnnjax.records.record import Record
+
+
+class Observer(NamedTuple):
+    """What a caller wants to hear while lanes run. Each function may do nothing."""
+
+    on_start: Callable[[int, int], None] = lambda num_lanes, num_examples: None
+    on_examples: Callable[[int], None] = lambda num_examples: None
+    on_waiting: Callable[[float], None] = lambda share: None
+    on_record: Callable[[Record], None] = lambda record: None
+    on_note: Callable[[str], None] = lambda text: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+QUIET = Observer()

@@ -1,0 +1,69 @@
+"""What lanes say of themselves: a learning curve line by line, and scores in the end."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from scipy import stats as scipy_stats
+
+from cnnjax.measures import examine as examine_lib
+from cnnjax.measures import outcome
+from cnnjax.sweep import group
+from cnnjax.sweep.placed import GroupData
+from cnnjax.training import program
+
+
+def describe_scores(
+    name: str, scores: program.Scores | program.TrainScores, lane: int
+) -> dict[str, float]:
+    """Mean loss and accuracy of one lane, as `<name>_loss` and `<name>_accuracy`."""
+    loss, correct, count = (float(total[lane]) for total in scores[:3])
+    return {f"{name}_loss": loss / count, f"{name}_accuracy": correct / count}
+
+
+def describe_segment(segment: group.Segment, lane: int) -> dict[str, Any]:
+    """One line of a lane's learning curve.
+
+    `constant_loss` is the training loss of the best constant prediction on the same targets: the
+    entropy of their mean. `diverged_at` is the first step, from 1, whose loss was no number.
+    """
+    line: dict[str, Any] = {"step": segment.step, **describe_scores("train", segment.train, lane)}
+    mean = np.asarray(segment.train.targets[lane], np.float64)
+    line["constant_loss"] = float(scipy_stats.entropy(mean))
+    finite = int(segment.train.finite[lane])
+    if finite < segment.length:
+        line["diverged_at"] = segment.step - segment.length + finite + 1
+    if segment.validation is not None:
+        line |= describe_scores("validation", segment.validation, lane)
+    return line
+
+
+def finish_lane(
+    curve: Sequence[dict[str, Any]],
+    begun: program.Scores,
+    found: examine_lib.Examination,
+    data: GroupData,
+    lane: int,
+) -> dict[str, Any]:
+    """Final scores of a lane, a failed one's too: `outcome.hide` takes those away.
+
+    `by_image` holds what was measured on each test image.
+    """
+    own = jax.tree.map(lambda value: np.asarray(value[lane]), found)
+    real = np.asarray(data.test.mask).ravel() > 0
+    labels = np.asarray(data.test.labels).ravel()[real]
+    validated = own["validation"][np.asarray(data.validation.mask).ravel() > 0]
+    scores = {key: value for key, value in curve[-1].items() if key.startswith("validation")}
+    scores["initial_loss"] = float(begun.loss[lane] / begun.count[lane])
+    images, others = outcome.finish(own["measures"], real, data.spec)
+    means, images = outcome.summarise(images, labels)
+    scores |= means | others
+    scores |= {
+        "num_train_examples": data.num_train,
+        "num_pool_examples": data.num_pool,
+        "drawn_by_seed": data.spec.drawn,
+    }
+    scores |= outcome.describe_failure(curve, scores["test_loss"])
+    images["validation_accuracy"] = validated
+    return scores | {"by_image": outcome.pack(images, labels, data.clusters)}

@@ -1,0 +1,107 @@
+"""Jobs are plain JSON, an engine leaves its results in the store, and one loop asks for them."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from cnnjax import api
+from cnnjax.config.config import request_of
+from cnnjax.config.datasets import Where
+from cnnjax.config.knobs import RunError
+from cnnjax.records.record import Record
+from cnnjax.records.store import load_records
+from cnnjax.study import wanted
+from cnnjax.sweep import loop, runner
+from cnnjax.sweep.engines import Job, local
+from cnnjax.sweep.observer import QUIET, Observer
+
+OPTAX = True  # see conftest.py
+
+
+def test_a_job_says_all_that_an_engine_needs_in_json(tiny, data_dir, tmp_path):
+    lanes = [dataclasses.replace(tiny, seed=seed) for seed in (0, 1)]
+    (job,) = loop.make_jobs(lanes, tmp_path, Where(str(data_dir)))
+    sent = Job(**json.loads(json.dumps(job._asdict())))
+    heard = []
+    assert list(local.run([sent], Observer(on_record=heard.append))) == []
+    found = {record.seed: record for record in load_records(tmp_path)}
+    assert sorted(found) == [0, 1] and len(heard) == 2
+    assert found[1].config["pool"] == tiny.pool and found[1].scores["num_test_examples"] == 1000
+
+
+def test_a_lane_that_is_recorded_leaves_no_checkpoint(tiny, digits, tmp_path):
+    options = api.Options(tmp_path, checkpoint_every=0)
+    lanes = [dataclasses.replace(tiny, seed=seed) for seed in (0, 1)]
+    datasets, seen = {request_of(tiny): digits}, []
+
+    def train(stop_at):
+        observer = Observer(on_examples=seen.append, should_stop=lambda: len(seen) >= stop_at)
+        return api.train_wanted(wanted.fixed(lanes), datasets, options, observer)
+
+    with pytest.raises(runner.Interrupted):
+        train(stop_at=1)
+    assert len(list(tmp_path.glob("checkpoints/*/checkpoints/3"))) == 2
+    assert len(train(stop_at=99).records) == 2 and sum(seen) == 2 * tiny.steps * tiny.batch_size
+    assert not list(tmp_path.glob("checkpoints/*"))
+    (plain,) = (r for r in runner.run_lanes(lanes[:1], digits))
+    record = next(own for own in load_records(tmp_path) if own.seed == 0)
+    np.testing.assert_equal(record.metrics, plain.metrics)
+
+
+def make_record(lane):
+    return Record("id", {"seed": lane.seed}, {}, [], {}, {})
+
+
+@pytest.fixture
+def trained():
+    """What a store holds, by lane."""
+    return {}
+
+
+def run(ask, trained, engine):
+    def find(lanes):
+        return {lane: trained[lane] for lane in lanes if lane in trained}
+
+    def make_jobs(lanes):
+        return [lanes]
+
+    return loop.run_wanted(ask, find, make_jobs, engine, QUIET)
+
+
+def test_the_loop_ends_when_nothing_is_wanted(tiny, trained):
+    """One lane more at a time, up to four, of which one was there before."""
+    lanes = [dataclasses.replace(tiny, seed=seed) for seed in range(4)]
+    trained[lanes[1]] = make_record(lanes[1])
+
+    def engine(jobs, observer):
+        for lane in jobs[0]:
+            trained[lane] = make_record(lane)
+        return iter(())
+
+    done = run(lambda records: lanes[len(records) : len(records) + 1], trained, engine)
+    assert list(done.records) == lanes and done.num_trained == 3
+
+
+def test_a_failure_ends_the_loop_and_keeps_what_was_trained(tiny, trained):
+    lanes = [dataclasses.replace(tiny, seed=seed) for seed in range(2)]
+    failure = runner.Failure(runner.Group(tiny, (lanes[1],)), ValueError("no"))
+
+    def engine(jobs, observer):
+        trained[lanes[0]] = make_record(lanes[0])
+        yield failure
+
+    done = run(lambda records: lanes[len(records) :], trained, engine)
+    assert done == loop.Outcome({lanes[0]: trained[lanes[0]]}, 1, (failure,))
+
+
+def test_an_engine_that_leaves_nothing_is_an_error_and_no_endless_loop(tiny, trained):
+    with pytest.raises(RunError, match="1 lanes were trained and left no record"):
+        run(lambda records: [tiny], trained, lambda jobs, observer: iter(()))
+
+
+def test_what_is_wanted_though_it_is_there_is_an_error_and_no_endless_loop(tiny, trained):
+    trained[tiny] = make_record(tiny)
+    with pytest.raises(RunError, match="wanted though they are recorded"):
+        run(lambda records: [tiny], trained, lambda jobs, observer: iter(()))

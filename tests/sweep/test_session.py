@@ -1,0 +1,93 @@
+"""A session serves any of a structure's lanes, from their seeds or from where they were saved."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from cnnjax.config.config import structure_of
+from cnnjax.sweep import checkpoints, placed, placement, runner
+from cnnjax.sweep.checkpoints import Checkpoints
+from cnnjax.sweep.observer import Observer
+from cnnjax.sweep.session import open_session
+
+OPTAX = True  # see conftest.py
+
+
+def test_groups_that_see_the_same_pixels_hold_the_same_arrays(tiny, digits):
+    shared, mesh = placed.Shared(), placement.make_mesh(1)
+
+    def place(**changes):
+        return placed.place_data(dataclasses.replace(tiny, **changes), digits, mesh, shared)
+
+    one, other = place(), place(pool="avg", widths=(8,), learning_rate=0.1)
+    assert one.train is other.train and one.test is other.test
+    assert one.validation is other.validation and one.spec.mean is other.spec.mean
+    fewer, turned, unlike = place(train_examples=32), place(permute_pixels=True), place(draw="seed")
+    for others in (fewer, turned, unlike):
+        assert others.train is not one.train
+    assert unlike.spec.drawn and len(unlike.train.labels) == 600
+    whole = place(draw="seed", train_examples=100)
+    assert whole.train is unlike.train and whole.spec.num_train == 100
+    assert place(standardise="all").train is one.train
+
+
+def test_an_interrupted_sweep_goes_on_in_other_waves_to_the_same_bits(tiny, digits, tmp_path):
+    lanes = [dataclasses.replace(tiny, seed=seed, steps=9) for seed in range(3)]
+
+    def run(own, folder, stop_at=None):
+        """Scores and curves by seed, of lanes saved in folders of their own."""
+        saving = Checkpoints(lambda lane: tmp_path / folder / str(lane.seed))
+        seen = []
+        observer = Observer(
+            on_examples=seen.append,
+            should_stop=lambda: stop_at is not None and len(seen) >= stop_at,
+        )
+        results = runner.run_lanes(own, digits, observer, saving)
+        return {result.config.seed: (result.scores, result.metrics) for result in results}
+
+    whole = {r.config.seed: (r.scores, r.metrics) for r in runner.run_lanes(lanes, digits)}
+    assert run(lanes, "whole") == whole
+    with pytest.raises(runner.Interrupted):
+        run(lanes[:2], "broken", stop_at=1)
+    assert checkpoints.find_newest(tmp_path / "broken" / "1") == 3
+    assert run(lanes, "broken") == whole  # two go on, one begins
+
+
+def test_checkpoints_between_evaluations_change_no_score(tiny, digits, tmp_path):
+    lane = dataclasses.replace(tiny, eval_every=0, steps=7)
+    saving = Checkpoints(lambda lane: tmp_path, every=2)
+    (plain,) = runner.run_lanes([lane], digits)
+    seen = []
+    with pytest.raises(runner.Interrupted):
+        observer = Observer(on_examples=seen.append, should_stop=lambda: len(seen) >= 2)
+        list(runner.run_lanes([lane], digits, observer, saving))
+    assert checkpoints.find_newest(tmp_path) == 4
+    for every in (3, 2):  # another interval is no other run
+        (result,) = runner.run_lanes(
+            [lane], digits, saving=Checkpoints(lambda lane: tmp_path, every)
+        )
+        assert result.scores == plain.scores
+        (line,), (expected,) = result.metrics, plain.metrics
+        assert line.keys() == expected.keys() and line["step"] == 7
+        for name, value in expected.items():
+            assert line[name] == pytest.approx(value, rel=1e-6), name
+
+
+def test_a_run_that_diverges_between_checkpoints_says_when(tiny, digits, tmp_path):
+    wild = dataclasses.replace(tiny, optimizer="sgd", learning_rate=1e20, eval_every=0)
+    (plain,) = runner.run_lanes([wild], digits)
+    saving = Checkpoints(lambda lane: tmp_path, every=5)
+    (saved,) = runner.run_lanes([wild], digits, saving=saving)
+    assert saved.scores["diverged_at"] == plain.scores["diverged_at"] < 5
+
+
+def test_a_wave_of_a_session_is_filled_up(tiny, digits):
+    lanes = [dataclasses.replace(tiny, seed=seed) for seed in range(3)]
+    session = open_session(structure_of(tiny), lanes, digits)
+    assert session.wave == 3
+    assert np.asarray(session.stack(lanes[:1])["seed"]).tolist() == [0, 0, 0, 0]
+    *_, last = session.train(lanes[1:2])
+    (alone,) = session.finish(lanes[1:2], last.states, [[{"step": 6, "train_loss": 1.0,
+                                                          "constant_loss": 2.0}]])  # fmt: skip
+    assert not alone["failed"] and 0 < alone["test_accuracy"] < 1
