@@ -62,7 +62,7 @@ def read(module: nn.Module, image_shape: tuple[int, ...]) -> Network:
         hash(module)
     except TypeError:  # a field that is a list, say
         return _read(module, image_shape)
-    return read_once(module, image_shape)
+    return read_once(module, tuple(image_shape))
 
 
 def _read(module: nn.Module, image_shape: tuple[int, ...]) -> Network:

@@ -8,10 +8,10 @@ from tests.foreign import SqueezeExcite
 
 @pytest.fixture
 def use(monkeypatch):
-    """Lets `cnn` stand for a module made by a function of the number of classes."""
+    """Lets every model be a module made by a function of the number of classes."""
 
     def use(make):
-        monkeypatch.setitem(models.MODELS, "cnn", lambda config, num_classes, _: make(num_classes))
+        monkeypatch.setattr(models, "make_module", lambda config, classes, _: make(classes))
         cost.measure.cache_clear()
         cost.find_poolings.cache_clear()
 

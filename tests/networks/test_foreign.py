@@ -11,7 +11,7 @@ from flax import linen as nn
 
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.knobs import ConfigError
-from cnnjax.measures import examine
+from cnnjax.measures import last_layer
 from cnnjax.networks import cost, count, models
 from cnnjax.networks.facts import Roles
 from cnnjax.study import plan
@@ -130,7 +130,7 @@ def test_features_are_what_the_layer_of_the_logits_sees(foreign, digits):
     np.testing.assert_allclose(features @ layer["kernel"] + layer["bias"][None], logits, rtol=1e-5)
     kernel = models.find_parameter(params, model.roles.logits)
     np.testing.assert_array_equal(kernel, layer["kernel"])
-    assert examine.correlate_weights(kernel, kernel.T, jnp.ones(10)) > 0.9
+    assert last_layer.correlate_weights(kernel, kernel.T, jnp.ones(10)) > 0.9
 
 
 def test_the_plan_has_its_costs(foreign):
