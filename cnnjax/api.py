@@ -22,7 +22,8 @@ from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks import notes
 from cnnjax.records import archive
 from cnnjax.records.archive import NoRecords
-from cnnjax.records.store import Record, load_newest, load_records
+from cnnjax.records.record import Record
+from cnnjax.records.store import load_newest, load_records
 from cnnjax.report import folders
 from cnnjax.runs.train import describe_run as describe_run
 from cnnjax.runs.train import train_run as train_run

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cnnjax.config.config import Config, request_of, to_json
-from cnnjax.records import store
+from cnnjax.records.record import Record
 from cnnjax.study import claims
 from cnnjax.study import judge as judge_lib
 from cnnjax.study.arms import make_base, make_lanes
@@ -47,9 +47,7 @@ def make_records(num_seeds=20, effects=EFFECTS, spread=0.003, own=STUDY):
                 "map_shape": [4, 4, 8]}  # fmt: skip
         provenance = {"origin": ORIGIN, "date": f"2026-01-0{1 + index % 2}",
                       "packages": {"jax": "0.10.2"}}  # fmt: skip
-        records.append(
-            store.Record(f"id{index}", to_json(config), scores, metrics, cost, provenance)
-        )
+        records.append(Record(f"id{index}", to_json(config), scores, metrics, cost, provenance))
     return records
 
 

@@ -36,7 +36,7 @@ def test_a_study_is_checked_run_reported_and_read_again(study, options, capsys):
     prospect = api.look_ahead(checked, {}, options)
     assert [outlook.claim for outlook in prospect.outlooks] == ["one"]
     assert prospect.feeds[0].startswith("digits: 600 training")
-    assert not options.runs.exists()
+    assert prospect.timing is None and not options.runs.exists()
     started, recorded = [], []
     observer = Observer(lambda *counts: started.append(counts), on_record=recorded.append)
     finished = api.run_study(checked, options, observer)
@@ -46,6 +46,9 @@ def test_a_study_is_checked_run_reported_and_read_again(study, options, capsys):
     again = api.run_study(checked, options)
     assert again.source.startswith("0 lanes trained, 8 read")
     assert again.records == finished.records
+    told = api.look_ahead(checked, {}, options).timing  # by what the study took
+    assert told is not None and told.training_seconds > 0 and told.compile_seconds > 0
+    assert (told.num_alike, told.num_records) == (checked.plan.num_groups, 8)
     judgement, path = api.report_study(finished, options)
     assert path == options.runs / "small" / "report.html" and path.exists()
     earlier = api.find_earlier(study, {}, options)

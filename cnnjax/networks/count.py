@@ -8,6 +8,7 @@ is not affine, an activation, follows.
 """
 
 import functools
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -157,14 +158,18 @@ def _mark(number: int, call: Call, units: Any) -> Any:
 
 
 def _with_parameters(walk: Walk) -> list[Found]:
-    """The layers with their numbers of parameters; one that several share counts once."""
+    """The layers with their parameters, of which one that several share counts once."""
     seen, found = set(), []
     for number, one in enumerate(walk.found):
         names = one.kernels | walk.biases.get(number, frozenset())
         count = sum(walk.sizes[name] for name in names if one.own or name not in seen)
         seen |= names
+        layer, times = one.layer, one.times
+        biased = 0 if one.own or number not in walk.biases else math.prod(layer.output_shape)
+        connections = layer.connections + biased * times
         parameters = count - one.facts.absent
-        found.append(one._replace(layer=one.layer._replace(parameters=parameters)))
+        layer = layer._replace(parameters=parameters, connections=connections)
+        found.append(one._replace(layer=layer))
     return found
 
 

@@ -49,6 +49,7 @@ class Found(NamedTuple):
     layer: Layer
     facts: Facts
     owner: str
+    times: int = 1  # how often it is computed
     kernels: frozenset[str] = frozenset()
     own: bool = False
     logits: str | None = None  # its kernel, where it could be the layer that gives the logits
@@ -221,11 +222,11 @@ class Walk:
             if None not in view.axes:  # height, width, channels
                 output = tuple(shape[axis] for axis in view.axes if axis is not None)
                 output += (math.prod(shape) // math.prod(output),)
-            view = view._replace(source=(math.prod(output[:2]), len(self.found)))
+                view = view._replace(source=(math.prod(output[:2]), len(self.found)))
         field = None if view.whole else view.field if is_map else self.side
         sizes = (facts.macs * times, facts.connections * times, memory * times)
         layer = Layer(name, output, 0, *sizes, field)
-        self.found.append(Found(layer, facts, owner, kernels, own, logits))
+        self.found.append(Found(layer, facts, owner, times, kernels, own, logits))
         return view
 
     def scan(self, eqn: Any, values: list[Value], times: int, stack: str) -> list[Value]:

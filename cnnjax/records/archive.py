@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from cnnjax.config.config import KNOBS, Config, request_of, to_json, with_seed
 from cnnjax.config.datasets import Request, without_path
 from cnnjax.config.knobs import ConfigError
+from cnnjax.records.address import arm_key, origin_of
 from cnnjax.records.origin import BY_ARM, compare, list_mixed, without
-from cnnjax.records.store import Record, arm_key, origin_of
+from cnnjax.records.record import Record
 
 NO_DATA: Mapping[Request, str] = {}
 

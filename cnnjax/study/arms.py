@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from cnnjax.config import config
 from cnnjax.config.config import Config, override, with_seed
 from cnnjax.config.knobs import ConfigError, format_value
-from cnnjax.study import metrics
 from cnnjax.study.claims import (
     Lead,
     Overrides,
@@ -26,6 +25,8 @@ from cnnjax.study.claims import (
 
 def find_shared(study: Study) -> dict[str, Any]:
     """What a study gives to every arm: its base, and the measures that its metrics read."""
+    from cnnjax.study import metrics  # imports NumPy, for which --help need not wait
+
     shared = {"draw": "auto", **study.base}
     if needed := metrics.list_measures(list_metrics(study)):
         shared["measure"] = (*shared.get("measure", ()), *needed)

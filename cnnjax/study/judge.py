@@ -7,7 +7,7 @@ import numpy as np
 
 from cnnjax.config.config import Config, request_of
 from cnnjax.records.archive import compare_arms
-from cnnjax.records.store import Record
+from cnnjax.records.record import Record
 from cnnjax.study import decision, metrics, statistics
 from cnnjax.study.claims import Claim, Study, name_side
 from cnnjax.study.questions import ask

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnjax.config import declared
 from cnnjax.measures.packing import unpack_values
-from cnnjax.records.store import Record
+from cnnjax.records.record import Record
 
 
 def _none(record: Record) -> float:

@@ -2,22 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import NamedTuple
 
 from cnnjax.config.config import KNOBS, Config, request_of, structure_of
 from cnnjax.config.datasets import Request
+from cnnjax.config.training import Training
 from cnnjax.networks.cost import Cost, measure
 from cnnjax.study.arms import make_configs, make_trials
 from cnnjax.study.claims import Study
 from cnnjax.study.timing import Group
 
 # Knobs that no network reads: arms that differ in these alone are measured once.
-TRAINING = (
-    "optimizer", "learning_rate", "momentum", "weight_decay", "schedule", "warmup_steps",
-    "clip_norm", "label_smoothing", "ema_decay", "batch_size", "steps", "eval_every", "measure",
-    "seed",
-)  # fmt: skip
+TRAINING = tuple(field.name for field in fields(Training))
 
 
 class Plan(NamedTuple):

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnjax.config.config import Config, to_json
-from cnnjax.records.store import Record, arm_key
+from cnnjax.records.address import arm_key
+from cnnjax.records.record import Record
 from cnnjax.study import metrics, statistics
 from cnnjax.study.arms import make_configs
 from cnnjax.study.claims import Overrides, Side, Study, name_arms, select, sides_of

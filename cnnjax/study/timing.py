@@ -6,9 +6,10 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cnnjax.config.config import KNOBS, Config, fill_in, to_json
+from cnnjax.config.config import KNOBS, Config, to_json
 from cnnjax.records import origin
-from cnnjax.records.store import Record
+from cnnjax.records.address import read_knobs
+from cnnjax.records.record import Record
 
 NEWEST = 2_000  # records that are read: the newest tell best how fast the program is now
 # Knobs on which the examples a second do not depend.
@@ -58,7 +59,8 @@ def estimate(
 
     `machine` has the fields of an origin. A group is as fast as the median of the records of its
     program, however many steps they took; one that has none as the group whose network comes
-    nearest in multiply-accumulates (MACs), by their ratio.
+    nearest in multiply-accumulates (MACs), by their ratio. How many lanes trained beside it a
+    record does not say: many of them may be faster in all than few.
     """
     found: dict[str, list[Speed]] = {}
     for record in records:
@@ -105,6 +107,5 @@ def _distance(one: int, other: int) -> float:
 
 def _program_key(config: Mapping[str, Any]) -> str:
     """What runs of one program share, from the JSON of their configs, however long they trained."""
-    known = {name: value for name, value in config.items() if name in KNOBS}
-    values = known if len(known) == len(KNOBS) else fill_in(known)
+    values = read_knobs(config)
     return json.dumps({name: values[name] for name in KNOBS if name not in UNTIMED})

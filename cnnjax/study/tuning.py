@@ -9,7 +9,7 @@ import numpy as np
 from cnnjax.config.config import Config, override, with_seed
 from cnnjax.config.knobs import format_value
 from cnnjax.measures.packing import unpack_values
-from cnnjax.records.store import Record
+from cnnjax.records.record import Record
 from cnnjax.study import metrics
 from cnnjax.study.arms import list_settings
 from cnnjax.study.claims import Overrides, Study, name_arms

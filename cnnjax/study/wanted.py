@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from cnnjax.config.config import Config
 from cnnjax.records import archive
-from cnnjax.records.store import Record
+from cnnjax.records.record import Record
 from cnnjax.study.arms import make_lanes, make_tuning_lanes
 from cnnjax.study.claims import Study
 from cnnjax.study.tuning import choose_settings

@@ -14,10 +14,12 @@ from cnnjax.config.datasets import Request
 from cnnjax.data.dataset import Dataset
 from cnnjax.measures import outcome
 from cnnjax.networks import cost
-from cnnjax.records import archive, store
+from cnnjax.records import archive
+from cnnjax.records.address import record_id
 from cnnjax.records.origin import Origin
 from cnnjax.records.provenance import describe_environment, program_version
-from cnnjax.records.store import Record
+from cnnjax.records.record import Record, load_record
+from cnnjax.records.store import load_records
 from cnnjax.sweep import backend, placement, runner
 
 Find = Callable[[Sequence[Config]], dict[Config, Record]]
@@ -110,13 +112,13 @@ def open_finder(
         }
         found: dict[Config, Record] = {}
         for lane, origin in origins.items():
-            record = store.load_record(runs, store.record_id(lane, origin))
+            record = load_record(runs, record_id(lane, origin))
             if record is not None:
                 config = {**record.config, "dataset": lane.dataset}
                 found[lane] = record._replace(config=config)
         if mix:
             lacking = [lane for lane in origins if lane not in found]
-            found |= archive.find_alike(lacking, origins, store.load_records(runs), mix)
+            found |= archive.find_alike(lacking, origins, load_records(runs), mix)
         return found
 
     return find

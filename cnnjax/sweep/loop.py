@@ -7,7 +7,7 @@ from typing import NamedTuple
 from cnnjax.config.config import Config, request_of, to_json
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import RunError
-from cnnjax.records.store import Record
+from cnnjax.records.record import Record
 from cnnjax.study.wanted import Wanted
 from cnnjax.sweep import placement
 from cnnjax.sweep.engines import Engine, Job

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from cnnjax.records.store import Record
+from cnnjax.records.record import Record
 
 
 class Observer(NamedTuple):

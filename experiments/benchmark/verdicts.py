@@ -19,7 +19,9 @@ import numpy as np
 
 from cnnjax.config.config import Config, request_of, to_json
 from cnnjax.measures.packing import pack_values
-from cnnjax.records import archive, store
+from cnnjax.records import archive
+from cnnjax.records.record import Record, write_record
+from cnnjax.records.store import load_records
 from cnnjax.study import claims, judge, plan
 from cnnjax.study.arms import make_base, make_lanes
 from cnnjax.study.claims import Study
@@ -62,9 +64,7 @@ def write_records(runs: pathlib.Path, study: Study, base: Config, num_seeds: int
         cost = {"parameters": 100, "macs": 2000, "receptive_field": 6, "map_shape": [4, 4, 8],
                 "examples_per_second": 5000.0, "compile_seconds": 3.0}  # fmt: skip
         provenance = {"origin": ORIGIN, "date": "2026-01-01"}
-        store.write_record(
-            runs, store.Record(f"{number:024x}", to_json(lane), scores, lines, cost, provenance)
-        )
+        write_record(runs, Record(f"{number:024x}", to_json(lane), scores, lines, cost, provenance))
 
 
 def run(name: str) -> str:
@@ -76,7 +76,7 @@ def run(name: str) -> str:
             runs = pathlib.Path(folder)
             write_records(runs, study, base, NUM_SEEDS[name])
             begin = time.process_time()
-            records = list(store.load_records(runs))
+            records = list(load_records(runs))
             read = time.process_time()
             (stock,) = archive.list_complete(make_lanes(study, base, NUM_SEEDS[name]), records)
             judge.judge(study, base, stock.records)

@@ -21,7 +21,8 @@ from cnnjax.config.knobs import ConfigError
 from cnnjax.data import load
 from cnnjax.data.sources import check, holdout, official, prepared
 from cnnjax.measures.packing import unpack_values
-from cnnjax.records import atomic, store
+from cnnjax.records import atomic
+from cnnjax.records.address import record_id
 from cnnjax.runs import train
 from cnnjax.study import wanted
 from tests.true_formats import encode
@@ -176,8 +177,8 @@ def test_shape_type_and_names_are_part_of_the_fingerprint(tmp_path, change):
 
 def test_the_address_has_the_kind_of_ones_own_files_and_not_their_path():
     one, other = (Config(dataset=f"folder:{path}") for path in ("a", "b"))
-    assert store.record_id(one, {}) == store.record_id(other, {})
-    assert store.record_id(one, {}) != store.record_id(Config(dataset="arrays:a"), {})
+    assert record_id(one, {}) == record_id(other, {})
+    assert record_id(one, {}) != record_id(Config(dataset="arrays:a"), {})
 
 
 @pytest.mark.parametrize(

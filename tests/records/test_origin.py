@@ -13,7 +13,10 @@ from cnnjax import api
 from cnnjax.config.config import Config, request_of, to_json
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError
-from cnnjax.records import archive, origin, store
+from cnnjax.records import archive, origin
+from cnnjax.records.address import arm_key, record_id
+from cnnjax.records.record import Record, write_record
+from cnnjax.records.store import load_records
 from cnnjax.study import wanted
 from cnnjax.sweep import backend
 from cnnjax.sweep import lanes as lanes_lib
@@ -72,7 +75,7 @@ def test_the_origin_is_of_plain_values_and_says_what_xla_compiles_for(tiny, digi
     assert (
         origin.compare([found, lanes_lib.make_provenance(tiny, digits, "program")["origin"]]) == []
     )
-    assert store.record_id(tiny, found)
+    assert record_id(tiny, found)
     assert found["data"] == digits.fingerprint and found["program"] == "program"
     assert set(backend.NUMERIC_PACKAGES) == set(found["versions"])
     if found["platform"] == "cpu":
@@ -144,7 +147,7 @@ def make_record(lane, date, **changes):
     own = {**ORIGIN, **changes}
     config = to_json(lane)
     provenance = {"origin": own, "date": date}
-    return store.Record(store.record_id(lane, own), config, {}, [], {}, provenance)
+    return Record(record_id(lane, own), config, {}, [], {}, provenance)
 
 
 def test_the_newest_origin_that_has_every_lane_is_judged(tmp_path):
@@ -153,8 +156,8 @@ def test_the_newest_origin_that_has_every_lane_is_judged(tmp_path):
         ("2026-03-01", "part", LANES[:3]),
     ):  # fmt: skip
         for lane in lanes:
-            store.write_record(tmp_path, make_record(lane, date, program=program))
-    records = list(store.load_records(tmp_path))
+            write_record(tmp_path, make_record(lane, date, program=program))
+    records = list(load_records(tmp_path))
     newest, oldest = archive.list_complete(LANES, records)
     assert (newest.date, oldest.date) == ("2026-02-01", "2026-01-01")
     assert [record.config for record in newest.records] == [*map(to_json, LANES)]
@@ -196,7 +199,7 @@ def test_earlier_numbers_are_judged_and_nothing_is_trained(tmp_path):
     records = make_records(num_seeds=3)
     for record in records:
         record.provenance["origin"] = {**ORIGIN, "program": "of another time"}
-        store.write_record(tmp_path, record)
+        write_record(tmp_path, record)
     finished = api.find_earlier(STUDY, {}, options)
     judgement, path = api.report_study(finished, options)
     assert [record.id for arm in judgement.arms for record in arm.records] == [
@@ -210,7 +213,7 @@ def test_earlier_numbers_are_judged_and_nothing_is_trained(tmp_path):
 def test_what_no_one_origin_has_whole_is_not_judged(tmp_path):
     for index, record in enumerate(make_records(num_seeds=3)):
         record.provenance["origin"] = {**ORIGIN, "program": f"p{index % 2}"}
-        store.write_record(tmp_path, record)
+        write_record(tmp_path, record)
     with pytest.raises(ConfigError, match="no one origin with a record of every lane"):
         api.find_earlier(STUDY, {}, api.Options(tmp_path, num_seeds=3))
 
@@ -236,7 +239,7 @@ def test_arms_of_two_folders_stay_two():
     data = dict(zip(map(request_of, lanes), ("birds", "cats"), strict=True))
     (stock,) = archive.list_complete(lanes, records, (), data)
     assert [record.id for record in stock.records] == [records[1].id, records[0].id]
-    assert store.arm_key(stock.records[0].config) != store.arm_key(stock.records[1].config)
+    assert arm_key(stock.records[0].config) != arm_key(stock.records[1].config)
 
 
 def test_files_that_are_gone_are_known_by_their_path():

@@ -33,7 +33,8 @@ def test_code_that_decides_numbers_changes_the_version(package, module):
 @pytest.mark.parametrize(
     "file",
     [
-        "report/page.py", "records/store.py", "study/judge.py", "sweep/engines/local.py",
+        "report/page.py", "records/store.py", "records/address.py", "study/judge.py",
+        "sweep/engines/local.py",
         "sweep/runner.py", "data/load.py", "data/sources/folder.py", "config/flags.py",
         "config/presets.py", "networks/notes.py",
     ],

@@ -8,54 +8,55 @@ import subprocess
 import pytest
 
 from cnnjax.config.config import KNOBS, Config, make_config, override, to_json
-from cnnjax.records import store
+from cnnjax.records.address import arm_key, record_id
 from cnnjax.records.atomic import write_json
 from cnnjax.records.origin import Origin
 from cnnjax.records.provenance import code_revision
+from cnnjax.records.record import Record, load_record, record_path, write_record
 
 CONFIG = Config(seed=3, widths=(8,))
 ORIGIN = Origin(
     "cpu", "cpu", "cpu", "haswell", ["avx2", "fma"], 2, None, {"jax_threefry_partitionable": True},
     {}, {"jax": "0.10.2"}, "program", "data",
 )._asdict()  # fmt: skip
-RECORD = store.Record(
-    store.record_id(CONFIG, ORIGIN), to_json(CONFIG), {"test_accuracy": 0.5},
+RECORD = Record(
+    record_id(CONFIG, ORIGIN), to_json(CONFIG), {"test_accuracy": 0.5},
     [{"step": 1}], {"macs": 1}, {},
 )  # fmt: skip
 
 
 def test_round_trip(tmp_path):
-    store.write_record(tmp_path, RECORD)
-    assert store.load_record(tmp_path, RECORD.id) == RECORD
+    write_record(tmp_path, RECORD)
+    assert load_record(tmp_path, RECORD.id) == RECORD
     fields = json.loads((tmp_path / "records" / RECORD.id / "record.json").read_text())
     assert set(fields) >= {"schema", "config", "seed", "scores", "metrics", "cost", "provenance"}
     assert fields["seed"] == 3
 
 
 def test_absent_is_none(tmp_path):
-    assert store.load_record(tmp_path, "nothing") is None
+    assert load_record(tmp_path, "nothing") is None
 
 
 def test_another_schema_is_refused_by_name(tmp_path):
-    store.write_record(tmp_path, RECORD)
-    path = store.record_path(tmp_path, RECORD.id)
+    write_record(tmp_path, RECORD)
+    path = record_path(tmp_path, RECORD.id)
     path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
     with pytest.raises(ValueError, match="record.json is not a record of schema 1"):
-        store.load_record(tmp_path, RECORD.id)
+        load_record(tmp_path, RECORD.id)
 
 
 def test_a_config_of_another_time_is_read_as_it_stands(tmp_path):
     config = {**RECORD.config, "former_knob": 3}
     del config["pool"]
-    store.write_record(tmp_path, RECORD._replace(config=config))
-    found = store.load_record(tmp_path, RECORD.id)
+    write_record(tmp_path, RECORD._replace(config=config))
+    found = load_record(tmp_path, RECORD.id)
     assert found is not None and found.config == config and found.seed == 3
 
 
 def test_a_knob_that_a_record_lacks_counts_as_at_its_models_default():
     def key(config, without=(), **former):
         values = to_json(config).items()
-        return store.arm_key({k: v for k, v in values if k not in without} | former)
+        return arm_key({k: v for k, v in values if k not in without} | former)
 
     assert key(CONFIG, without=["pool"]) == key(CONFIG) != key(Config(widths=(8,), pool="avg"))
     assert key(RESNET, without=["norm"]) == key(RESNET)  # batch, where a CNN has none
@@ -103,18 +104,18 @@ def test_every_field_is_tried_here():
 def test_every_field_is_part_of_the_address(field):
     base = BASES.get(field, Config())
     changed = override(base, {field: OTHER_VALUES[field]})
-    assert store.record_id(changed, ORIGIN) != store.record_id(base, ORIGIN)
+    assert record_id(changed, ORIGIN) != record_id(base, ORIGIN)
 
 
 @pytest.mark.parametrize("field", ORIGIN)
 def test_every_field_of_the_origin_is_part_of_the_address(field):
     other = {**ORIGIN, field: {"other": 1}}
-    assert store.record_id(CONFIG, other) != store.record_id(CONFIG, ORIGIN)
+    assert record_id(CONFIG, other) != record_id(CONFIG, ORIGIN)
 
 
 def test_the_address_does_not_depend_on_the_order_of_fields():
     turned = dict(reversed(ORIGIN.items()))
-    assert store.record_id(CONFIG, turned) == store.record_id(CONFIG, ORIGIN)
+    assert record_id(CONFIG, turned) == record_id(CONFIG, ORIGIN)
 
 
 def commit(folder):

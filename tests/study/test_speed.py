@@ -9,7 +9,8 @@ from cnnjax.config import config as config_module
 from cnnjax.config.config import Config, request_of, structure_of, to_json, with_seed
 from cnnjax.config.knobs import ConfigError
 from cnnjax.networks import cost
-from cnnjax.records import archive, store
+from cnnjax.records import address, archive
+from cnnjax.records.address import arm_key
 from cnnjax.study import judge, plan
 from cnnjax.study.arms import make_base, make_configs, make_lanes, make_trials, make_tuning_lanes
 from cnnjax.study.claims import Study, Tuning, cross, make_factorial_claims
@@ -22,13 +23,13 @@ TUNED = STUDY._replace(tuning=Tuning({"learning_rate": (0.001, 0.01)}, seeds=(7,
 @pytest.fixture
 def checked(monkeypatch):
     """How many Configs were checked, from here on."""
-    count, check = collections.Counter(), config_module.check_together
+    count, check = collections.Counter(), config_module.check_values
 
-    def count_and_check(config):
+    def count_and_check(values):
         count["checked"] += 1
-        return check(config)
+        return check(values)
 
-    monkeypatch.setattr(config_module, "check_together", count_and_check)
+    monkeypatch.setattr(config_module, "check_values", count_and_check)
     return count
 
 
@@ -112,9 +113,9 @@ def test_the_key_of_a_record_that_has_all_knobs_is_as_it_stands(monkeypatch):
     """Defaults are looked for only where a knob is lacking, and then come to the same key."""
     config = to_json(Config(pool="avg"))
     lacking = {name: value for name, value in config.items() if name != "norm"}
-    assert store.arm_key(lacking) == store.arm_key(config)
-    monkeypatch.setattr(store, "fill_in", lambda given: pytest.fail("looked for defaults"))
-    assert store.arm_key(config) == store.arm_key({**config, "seed": 3, "former_knob": 1})
+    assert arm_key(lacking) == arm_key(config)
+    monkeypatch.setattr(address, "fill_in", lambda given: pytest.fail("looked for defaults"))
+    assert arm_key(config) == arm_key({**config, "seed": 3, "former_knob": 1})
 
 
 def test_records_are_judged_alike_in_any_order():

@@ -1,11 +1,13 @@
 """Minutes of a plan, by records of this machine alone; without any nothing is said."""
 
 import dataclasses
+import os
 
 import pytest
 
 from cnnjax.config.config import Config, structure_of, to_json
-from cnnjax.records import store
+from cnnjax.records.record import Record, record_path, write_record
+from cnnjax.records.store import load_newest
 from cnnjax.report.terminal import describe_timing
 from cnnjax.study import timing
 from cnnjax.study.timing import Group
@@ -18,7 +20,7 @@ GROUP = Group(structure_of(CONFIG), 2000, 20)
 def make_record(config=CONFIG, rate=6400.0, compiling=3.0, macs=2000, num_devices=2, **origin):
     cost = {"macs": macs, "examples_per_second": rate, "compile_seconds": compiling}
     provenance = {"origin": {**HERE, **origin}, "num_devices": num_devices}
-    return store.Record("id", to_json(config), {}, [], cost, provenance)
+    return Record("id", to_json(config), {}, [], cost, provenance)
 
 
 def estimate(records, groups=(GROUP,)):
@@ -64,10 +66,9 @@ def test_what_is_said_says_whence_it_is():
 
 
 def test_the_newest_records_are_read(tmp_path):
-    import os
-
     for age, name in enumerate(("new", "old", "older")):
-        store.write_record(tmp_path, make_record()._replace(id=name))
-        os.utime(tmp_path / "records" / name, (1e9 - age, 1e9 - age))
-    assert [record.id for record in store.load_newest(tmp_path, 2)] == ["new", "old"]
-    assert list(store.load_newest(tmp_path / "nothing", 2)) == []
+        write_record(tmp_path, make_record()._replace(id=name))
+        os.utime(record_path(tmp_path, name), (1e9 - age, 1e9 - age))
+    (tmp_path / "records" / "notes.txt").write_text("of somebody's own")
+    assert [record.id for record in load_newest(tmp_path, 2)] == ["new", "old"]
+    assert list(load_newest(tmp_path / "nothing", 2)) == []

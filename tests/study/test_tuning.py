@@ -6,7 +6,7 @@ import pytest
 from cnnjax.config.config import to_json
 from cnnjax.config.knobs import ConfigError
 from cnnjax.measures.packing import pack_values
-from cnnjax.records import store
+from cnnjax.records.record import Record
 from cnnjax.study import tuning
 from cnnjax.study.arms import make_base, make_lanes, make_tuning_lanes
 from cnnjax.study.claims import Tuning
@@ -31,7 +31,7 @@ def try_settings(own, right_of, loss_of=lambda lane: 0.5, failed=()):
             "validation_accuracy": float(correct.mean()),
             "by_image": {"validation_accuracy": pack_values(correct)},
         }  # fmt: skip
-        records[lane] = store.Record("id", to_json(lane), scores, [], {}, {})
+        records[lane] = Record("id", to_json(lane), scores, [], {}, {})
     return tuning.choose_settings(own, base, records)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from cnnjax.config.config import to_json
 from cnnjax.measures.packing import pack_values
-from cnnjax.records import store
+from cnnjax.records.record import Record
 from cnnjax.study import wanted
 from cnnjax.study.arms import make_base, make_lanes, make_tuning_lanes
 from cnnjax.study.claims import Tuning
@@ -24,7 +24,7 @@ def make_record(lane):
         "failed": False, "validation_loss": 0.5, "validation_accuracy": float(right.mean()),
         "by_image": {"validation_accuracy": pack_values(right)},
     }  # fmt: skip
-    return store.Record("id", to_json(lane), scores, [], {}, {"date": "2026-01-01", "origin": {}})
+    return Record("id", to_json(lane), scores, [], {}, {"date": "2026-01-01", "origin": {}})
 
 
 def test_fixed_lanes_are_wanted_until_they_are_recorded():

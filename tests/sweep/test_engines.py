@@ -10,7 +10,8 @@ from cnnjax import api
 from cnnjax.config.config import request_of
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import RunError
-from cnnjax.records import store
+from cnnjax.records.record import Record
+from cnnjax.records.store import load_records
 from cnnjax.study import wanted
 from cnnjax.sweep import loop, runner
 from cnnjax.sweep.engines import Job, local
@@ -25,7 +26,7 @@ def test_a_job_says_all_that_an_engine_needs_in_json(tiny, data_dir, tmp_path):
     sent = Job(**json.loads(json.dumps(job._asdict())))
     heard = []
     assert list(local.run([sent], Observer(on_record=heard.append))) == []
-    found = {record.seed: record for record in store.load_records(tmp_path)}
+    found = {record.seed: record for record in load_records(tmp_path)}
     assert sorted(found) == [0, 1] and len(heard) == 2
     assert found[1].config["pool"] == tiny.pool and found[1].scores["num_test_examples"] == 1000
 
@@ -45,12 +46,12 @@ def test_a_lane_that_is_recorded_leaves_no_checkpoint(tiny, digits, tmp_path):
     assert len(train(stop_at=99).records) == 2 and sum(seen) == 2 * tiny.steps * tiny.batch_size
     assert not list(tmp_path.glob("checkpoints/*"))
     (plain,) = (r for r in runner.run_lanes(lanes[:1], digits))
-    record = next(own for own in store.load_records(tmp_path) if own.seed == 0)
+    record = next(own for own in load_records(tmp_path) if own.seed == 0)
     np.testing.assert_equal(record.metrics, plain.metrics)
 
 
 def make_record(lane):
-    return store.Record("id", {"seed": lane.seed}, {}, [], {}, {})
+    return Record("id", {"seed": lane.seed}, {}, [], {}, {})
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from cnnjax.config.config import from_json, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.data import load
 from cnnjax.data.dataset import Dataset
-from cnnjax.records import store
+from cnnjax.records.address import record_id
 from cnnjax.records.provenance import program_version
+from cnnjax.records.record import write_record
 from cnnjax.sweep import backend, lanes, runner
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.engines import Job
@@ -34,9 +35,7 @@ def run(
             configs[0], Where(**job.where), job.budget
         )
         ids = {
-            config: store.record_id(
-                config, lanes.describe_origin(config, dataset, version, machine)
-            )
+            config: record_id(config, lanes.describe_origin(config, dataset, version, machine))
             for config in configs
         }
         folders = {config: runs / "checkpoints" / id for config, id in ids.items()}
@@ -48,7 +47,7 @@ def run(
                 yield result
                 continue
             record = lanes.make_record(ids[result.config], result, dataset, version)
-            store.write_record(runs, record)
+            write_record(runs, record)
             if saving:
                 shutil.rmtree(folders[result.config], ignore_errors=True)
             observer.on_record(record)
