@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-PACKAGE = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 FACT = re.compile(r'(\w+)=(?:"([^"]*)"|(\w+))')
 
 
@@ -19,12 +19,16 @@ class Declared(NamedTuple):
     help: str
 
 
-def read(home: str, decorator: str) -> dict[str, Declared]:
-    """The names that `decorator` declares in a file or folder of the package, in their order."""
-    place = PACKAGE / home
+def read(module: str, decorator: str) -> dict[str, Declared]:
+    """The names that `decorator`, a regular expression, declares in a module, in their order.
+
+    Of a package it reads all modules in it.
+    """
+    place = ROOT / module.replace(".", "/")
+    place = place if place.is_dir() else place.with_suffix(".py")
     files = sorted(place.glob("*.py")) if place.is_dir() else [place]
     pattern = re.compile(
-        rf'^@{decorator}\(\s*"(\w+)"(.*?)\)\ndef .*?"""(.*?)(?:"""|\n)', re.MULTILINE | re.DOTALL
+        rf'^@{decorator}\(\s*"([^"]+)"(.*?)^def .*?"""(.*?)(?:"""|$)', re.MULTILINE | re.DOTALL
     )
     return {
         name: Declared({key: text or word for key, text, word in FACT.findall(arguments)}, help)

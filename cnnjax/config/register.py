@@ -8,21 +8,19 @@ and a refusal answer at once; `find` imports it. Imports no JAX.
 import functools
 import importlib
 import inspect
-import pathlib
-import re
 import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from cnnjax.config import declared
 from cnnjax.config.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
 PACKAGE = __name__.partition(".")[0]
 # Where the built-in names of a knob are declared; models are imported with the knobs.
-HOMES = {"pool": "cnnjax.ops.pool", "activation": "cnnjax.ops.activation"}
-DECLARATION = re.compile(
-    r'^@register\.\w+\(\s*"([^"]+)".*?^def .*?"""(.*?)(?:"""|$)', re.MULTILINE | re.DOTALL
-)
+HOMES = {
+    "pool": "cnnjax.ops.pool", "activation": "cnnjax.ops.activation", "measure": "cnnjax.measures"
+}  # fmt: skip
 
 
 class Choice(NamedTuple):
@@ -35,7 +33,7 @@ class Choice(NamedTuple):
 
 
 # By knob, in the order of declaration.
-CHOICES: dict[str, dict[str, Choice]] = {"model": {}, "pool": {}, "activation": {}}
+CHOICES: dict[str, dict[str, Choice]] = {"model": {}, **{knob: {} for knob in HOMES}}
 
 
 @functools.cache
@@ -43,8 +41,8 @@ def scan(knob: str) -> dict[str, str]:
     """The built-in names of a knob with the first line of each docstring, from the source."""
     if knob not in HOMES:
         return {}
-    path = pathlib.Path(__file__).parents[2] / f"{HOMES[knob].replace('.', '/')}.py"
-    return dict(DECLARATION.findall(path.read_text(encoding="utf-8")))
+    found = declared.read(HOMES[knob], r"register\.\w+")
+    return {name: own.help for name, own in found.items()}
 
 
 def names(knob: str) -> tuple[str, ...]:
@@ -123,3 +121,19 @@ def activation(name: str, *, pieces: int = 1) -> Callable[[F], F]:
     It makes one unit of `pieces` neighbouring channels.
     """
     return lambda make: _register("activation", name, make, {"pieces": pieces})
+
+
+def measure(
+    name: str,
+    *,
+    always: bool = False,
+    finish: Callable[[Mapping[str, Any], Any], Mapping[str, Any]] | None = None,
+) -> Callable[[F], F]:
+    """Declares what may be measured on a finished run; what always is, is none to ask for.
+
+    A pure function of (model, params, stats, observed, key), on the device, to arrays by name: [],
+    one score of the run, or [..., test images]. Where these are no scores yet, `finish` of (these
+    in NumPy without padding, spec of the data) gives scores: numbers, values [test images] of which
+    the score is the mean, or JSON as it stands.
+    """
+    return lambda make: _register("measure", name, make, {"always": always, "finish": finish})

@@ -5,12 +5,12 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from cnnjax.config.measured import measure
+from cnnjax.config import register
 from cnnjax.measures.observed import Observed
 from cnnjax.networks import models
 
 
-@measure("accuracy", always=True)
+@register.measure("accuracy", always=True)
 def measure_accuracy(
     model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
 ) -> dict[str, Array]:
@@ -18,7 +18,7 @@ def measure_accuracy(
     return {"test_accuracy": observed.logits.argmax(axis=-1) == observed.labels}
 
 
-@measure("positions", always=True)
+@register.measure("positions", always=True)
 def measure_positions(
     model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
 ) -> dict[str, Array]:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from cnnjax.config.measured import measure
+from cnnjax.config import register
 from cnnjax.measures.observed import Observed
 from cnnjax.networks import models
 
@@ -87,7 +87,7 @@ def fit_temperature(logits: Array, labels: Array, mask: Array) -> Array:
     return 1 / lax.fori_loop(0, STEPS, step, jnp.ones((), jnp.float32))
 
 
-@measure("calibration", always=True)
+@register.measure("calibration", always=True)
 def measure_calibration(
     model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
 ) -> dict[str, Array]:

@@ -6,8 +6,8 @@ from typing import Any
 import jax
 from jax import Array
 
+from cnnjax.config import register
 from cnnjax.config.config import Config
-from cnnjax.config.measured import MEASURES
 from cnnjax.data.batches import Batches
 from cnnjax.measures import answers, calibration, last_layer, robustness
 from cnnjax.measures.observed import observe
@@ -23,7 +23,8 @@ Examination = dict[str, Any]
 
 def list_measures(structure: Config) -> list[str]:
     """The measures of a run, in the order of their declaration."""
-    return [name for name, own in MEASURES.items() if own.always or name in structure.measure]
+    known = register.CHOICES["measure"].items()
+    return [name for name, own in known if own.traits["always"] or name in structure.measure]
 
 
 def make_examine(
@@ -35,7 +36,7 @@ def make_examine(
         observed = observe(model, params, stats, validation, test, spec, standardise)
         key = jax.random.key(SEED)
         found = {
-            name: MEASURES[name].find(model, params, stats, observed, key)
+            name: register.find("measure", name).make(model, params, stats, observed, key)
             for name in list_measures(structure)
         }
         check(found, len(observed.labels))
@@ -57,5 +58,6 @@ def check(found: Mapping[str, Mapping[str, Any]], num_images: int) -> None:
                     f"measure {name}: {score} has shape {value.shape}: give one number, or one for"
                     f" each of the {num_images} test images, padding among them, on the last axis"
                 )
-            if MEASURES[name].finish is None and givers.setdefault(score, name) != name:
+            is_score = register.find("measure", name).traits["finish"] is None
+            if is_score and givers.setdefault(score, name) != name:
                 raise ValueError(f"measures {givers[score]} and {name} both give {score}")

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from cnnjax.config.measured import measure
+from cnnjax.config import register
 from cnnjax.measures.observed import Observed
 from cnnjax.networks import models
 
@@ -35,7 +35,7 @@ def correlate_weights(kernel: Array, sums: Array, counts: Array) -> Array:
     return lax.map(lambda pair: spearman(*pair), (kernel.T, means - overall)).mean()
 
 
-@measure("last_layer", always=True)
+@register.measure("last_layer", always=True)
 def measure_last_layer(
     model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
 ) -> dict[str, Array]:

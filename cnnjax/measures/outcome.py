@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnjax.config import measured
+from cnnjax.config import register
 from cnnjax.measures.packing import pack_values
 
 # What a failed run still says.
@@ -30,7 +30,7 @@ def finish(
     scores: dict[str, Any] = {}
     for name, values in found.items():
         values = {key: value[..., real] if value.ndim else value for key, value in values.items()}
-        finish_own = measured.MEASURES[name].finish
+        finish_own = register.find("measure", name).traits["finish"]
         for key, value in (finish_own(values, spec) if finish_own else values).items():
             if isinstance(value, np.ndarray) and value.ndim:
                 images[key] = value

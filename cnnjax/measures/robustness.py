@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array, lax
 from jax.scipy import ndimage
 
-from cnnjax.config.measured import measure
+from cnnjax.config import register
 from cnnjax.data import transform
 from cnnjax.data.batches import Batches
 from cnnjax.measures.observed import Observed
@@ -52,11 +52,11 @@ def corruption(
     Others are drawn anew where one is put before them: a new one goes to the end.
     """
 
-    def register(apply: Callable[..., Array]) -> Callable[..., Array]:
+    def add(apply: Callable[..., Array]) -> Callable[..., Array]:
         CORRUPTIONS[kind] = Corruption(apply, strengths, ways, unit)
         return apply
 
-    return register
+    return add
 
 
 def _replace(key: Array, images: Array, share: Array, value: float) -> Array:
@@ -219,7 +219,7 @@ def finish(found: Mapping[str, np.ndarray], spec: Any) -> dict[str, Any]:
     return {**scores, "robustness": curves}
 
 
-@measure("robustness", finish=finish)
+@register.measure("robustness", finish=finish)
 def measure_robustness(
     model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
 ) -> dict[str, Array]:

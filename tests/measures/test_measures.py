@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnnjax import api
-from cnnjax.config import declared, knobs, measured
+from cnnjax.config import declared, knobs, measured, register
 from cnnjax.config.config import KNOBS, Config, ConfigError, request_of, settings_of
 from cnnjax.measures import examine
 from cnnjax.measures.packing import unpack_values
@@ -17,7 +17,7 @@ from cnnjax.study.claims import Claim, Comparison, Score, Study, Tuning
 from cnnjax.sweep import runner
 
 OPTAX = True  # see conftest.py
-BUILT_IN = dict(measured.MEASURES)
+BUILT_IN = dict(register.CHOICES["measure"])
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def traced(monkeypatch):
     """How often each measure declared here was traced, by its name; none stays declared."""
     count = Counter()
 
-    @measured.measure("margin")
+    @register.measure("margin")
     def measure_margin(model, params, stats, observed, key):
         """How far the logit of the true class is above the best other one."""
         count["margin"] += 1
@@ -37,7 +37,7 @@ def traced(monkeypatch):
     def add_up(found, spec):
         return {"parity": {"right": int(found["even"].sum())}, "test_even": 2.0 * found["even"]}
 
-    @measured.measure("parity", finish=add_up)
+    @register.measure("parity", finish=add_up)
     def measure_parity(model, params, stats, observed, key):
         """Whether an even digit is said to be even."""
         count["parity"] += 1
@@ -50,8 +50,8 @@ def traced(monkeypatch):
     )
     metrics.find.cache_clear()
     yield count
-    measured.MEASURES.clear()
-    measured.MEASURES.update(BUILT_IN)
+    register.CHOICES["measure"].clear()
+    register.CHOICES["measure"].update(BUILT_IN)
     metrics.find.cache_clear()
 
 
@@ -130,11 +130,11 @@ def test_what_a_person_asks_for_is_measured_too(traced):
 
 def test_the_source_says_what_the_decorators_do():
     """Names are read from the source, so that `--help` imports no JAX."""
-    found = declared.read("measures", "measure")
+    found = declared.read("cnnjax.measures", r"register\.measure")
     assert set(found) == set(BUILT_IN)
     for name, own in found.items():
-        assert (own.facts.get("always") == "True") == BUILT_IN[name].always
-        assert own.help and own.help == (BUILT_IN[name].find.__doc__ or "").splitlines()[0]
+        assert (own.facts.get("always") == "True") == BUILT_IN[name].traits["always"]
+        assert own.help and own.help == BUILT_IN[name].help
     assert set(measured.read_built_in()) == {"robustness"}
 
 
@@ -165,9 +165,9 @@ def test_a_name_is_declared_once(traced):
         return {}
 
     for _ in range(2):  # as a notebook's cell that runs again
-        measured.measure("own")(find)
-    with pytest.raises(ConfigError, match="a measure named margin is there already"):
-        measured.measure("margin")(find)
+        register.measure("own")(find)
+    with pytest.raises(ConfigError, match="--measure=margin is there already"):
+        register.measure("margin")(find)
 
 
 def test_what_is_neither_a_number_nor_by_image_is_refused(traced):
