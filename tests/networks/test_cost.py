@@ -137,7 +137,7 @@ def test_a_global_branch_sees_the_whole_image_and_a_head_is_none(monkeypatch, ga
             maps = here.make_conv(config, layouts.Conv(8, (3,)), 1, "conv_2")(maps)
             return modules.apply_head(config, self.num_classes, maps, train, self.platform)
 
-    stand_in(monkeypatch, "cnn", Gated)
+    stand_in(monkeypatch, "cnn", lambda config, classes: Gated(config, classes, here.PLATFORM))
     cost.measure.cache_clear()
     measured = cost.measure(Config(head=head, seed=1), (12, 12, 1), CLASSES)
     cost.measure.cache_clear()

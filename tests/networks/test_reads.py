@@ -15,6 +15,7 @@ from cnnjax.config.config import KNOBS, Config
 from cnnjax.config.knobs import But
 from cnnjax.networks import cost, models
 from cnnjax.training import optimizers
+from tests import here
 from tests.small import RESNETS, make_small, stand_in
 
 OPTAX = True  # see conftest.py
@@ -102,15 +103,16 @@ def trace(config: Config, training: bool = True) -> str:
     """What a run of this config makes of its model: initial weights, logits and an update."""
     try:
         network = cost.find_network(config, SHAPE, CLASSES)
-        model = models.make_model(network, SHAPE, CLASSES)
+        model = here.make_model(network, SHAPE, CLASSES)
         init, (params, stats) = jax.make_jaxpr(model.init, return_shape=True)(jax.random.key(0))
         images = jax.ShapeDtypeStruct((2, *SHAPE), "float32")
         logits = jax.make_jaxpr(model.apply)(params, stats, images, jax.random.key(1))
 
         def update(params):
             numbers = {"learning_rate": jnp.float32(0.1), "weight_decay": jnp.float32(0)}
-            rule = optimizers.make_optimizer(change(network, optimizer="sgd"), numbers)
-            scaled = models.scale_kernels(params, jnp.float32(network.init_gain))
+            sgd = change(network, optimizer="sgd")
+            rule = optimizers.make_optimizer(sgd, numbers, model.roles)
+            scaled = models.scale_kernels(params, jnp.float32(network.init_gain), model.roles)
             return rule.update(scaled, rule.init(params), params)[0]
 
         programs = [init, logits, *([jax.make_jaxpr(update)(params)] if training else [])]

@@ -102,8 +102,8 @@ def test_a_softmax_that_overflows_or_sums_to_something_else_is_noticed(monkeypat
 def test_an_update_with_another_sign_or_length_is_noticed(monkeypatch, factor):
     right = optimizers.OPTIMIZERS["sgd"]
 
-    def wrong(numbers, schedule):
-        return right(numbers, lambda step: factor * schedule(step))
+    def wrong(numbers, schedule, kernels):
+        return right(numbers, lambda step: factor * schedule(step), kernels)
 
     monkeypatch.setitem(optimizers.OPTIMIZERS, "sgd", wrong)
     assert formulas.check_learning_rate().verdict == "refuted"
