@@ -36,6 +36,7 @@ def photos(tmp_path):
     return write
 
 
+@pytest.mark.slow
 def test_a_sweep_over_folders_of_odd_names(call, tmp_path, photos):
     one, other = photos("plain, or not"), photos(ODD)
     runs = tmp_path / os.fsdecode(b"my \xffruns [bold]")
@@ -56,6 +57,7 @@ def test_a_sweep_over_folders_of_odd_names(call, tmp_path, photos):
     assert arms == {f"dataset=folder:{one}", f"dataset=folder:{shown}"}
 
 
+@pytest.mark.slow
 def test_one_run_in_a_folder_of_odd_name(call, tmp_path, photos):
     folder, workdir = photos(ODD), tmp_path / os.fsdecode(b"w\xff [x]")
     command = ["-m", "experiments.train", f"--dataset=folder:{folder}", *TINY]

@@ -114,6 +114,7 @@ def run(configs, dataset):
     return [result.scores for result in runner.run_lanes(configs, dataset)]
 
 
+@pytest.mark.slow
 def test_a_lane_has_its_bits_alone_and_among_others(config, compiled_as_for_users):
     dataset = load.load_dataset(config, Where())
     lanes = [change(config, seed=seed) for seed in range(3)]

@@ -159,6 +159,7 @@ def test_frozen_convolutions_never_move_and_the_rest_does(tiny, digits, optimize
     assert moved and not [name for name in moved if "conv_" in name]
 
 
+@pytest.mark.slow
 def test_frozen_residual_networks_keep_their_shortcuts_and_train_their_norms(digits):
     config = make_config(
         {"model": "resnet20", "width_multiplier": 0.25, "freeze": "convolutions", "batch_size": 8}

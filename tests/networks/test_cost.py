@@ -73,6 +73,7 @@ def test_sharing_cuts_parameters_and_not_computation():
     assert dense.parameters > 20 * local.parameters  # every cell sees the whole image
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [{"pool": "avg"}, {"pool": "avg", "dilation": 2}, {"pool": "stride", "kernel_size": (5,)},

@@ -19,6 +19,7 @@ RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "lion": 1e-3, "lamb": 0
 SHAPE, CLASSES, STEPS = (8, 8, 1), 10, 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", KNOBS["model"].choices)
 def test_one_batch_is_learned_by_heart(model, monkeypatch):
     cut_blocks(monkeypatch)

@@ -25,6 +25,7 @@ def logits_of(config: Config, train: bool = False) -> np.ndarray:
     return np.asarray(jax.jit(model.apply)(params, stats, images, key)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", KNOBS["model"].choices)
 def test_gives_a_logit_a_class(model):
     logits = logits_of(make_small(model))
@@ -105,6 +106,7 @@ def test_every_choice_of_every_knob_is_tried_here():
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "needs", "values"), CASES, ids=str)
 def test_each_value_changes_the_output_in_its_own_way(name, needs, values):
     base = make_config(needs)

@@ -145,6 +145,7 @@ def small(request, monkeypatch) -> Config:
     return make_small(request.param, **given)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small", register.names("model"), indirect=True)
 def test_what_a_row_says_is_read_changes_the_model(small):
     seen, traces = set(), {}
@@ -160,6 +161,7 @@ def test_what_a_row_says_is_read_changes_the_model(small):
     assert seen == find_reads(small)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small", register.names("model"), indirect=True)
 def test_what_it_does_not_say_changes_nothing(small):
     heeded = find_reads(small)

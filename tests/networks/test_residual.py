@@ -67,6 +67,7 @@ def test_an_unlearned_shortcut_is_the_map_without_what_the_branch_lost(border, s
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("border", BORDERS[:-3], ids=str)
 @pytest.mark.parametrize("model", RESNETS)
 def test_every_residual_network_has_every_border_or_says_why_not(model, border):
@@ -91,6 +92,7 @@ def test_a_reflection_that_a_shortcut_has_not_is_one_line():
         cost.measure(config, (8, 8, 1), 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("border", BORDERS[:6], ids=str)
 def test_trains_with_every_border(border):
     config = make_small("resnet20", image_size=84, **border)

@@ -75,6 +75,7 @@ def test_even_kernels_and_dilation_with_every_border_equal_their_definition(padd
             np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_by_finite_differences_in_float64(case):
     with jax.enable_x64(True):
@@ -87,6 +88,7 @@ def test_gradients_by_finite_differences_in_float64(case):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_our_form_and_the_native_one_agree_with_their_gradients(case):
     images, kernel, arguments = both(case)

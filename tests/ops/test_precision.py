@@ -87,6 +87,7 @@ def test_the_precision_around_a_run_does_not_reach_it():
     assert {equation.params["precision"] for equation in find_products(traced.jaxpr)} == {highest}
 
 
+@pytest.mark.slow
 def test_on_a_cpu_the_precision_changes_no_bit(digits, tiny, compiled_as_for_users):
     losses = []
     for precision in KNOBS["precision"].choices:

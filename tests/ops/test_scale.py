@@ -49,6 +49,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("init", initial.INITS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_output_variance_of_a_layer(kind, init):

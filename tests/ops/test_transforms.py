@@ -48,6 +48,7 @@ OPS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPS)
 def test_same_under_every_transformation(name):
     once, stack = OPS[name], draw(2, 2, 6, 6, 4)
@@ -86,6 +87,7 @@ def by_form(form):
     return lambda x: here.conv2d(x, as_type_of(x, KERNEL), form=form)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*OPS, "winograd2", "winograd4"])
 def test_gradients_by_finite_differences_in_float64(name):
     once = OPS.get(name) or by_form(name)

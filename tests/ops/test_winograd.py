@@ -20,6 +20,7 @@ def relative_error(found, expected):
     return np.linalg.norm(np.asarray(found, np.float64) - expected) / np.linalg.norm(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["patches", "winograd2", "winograd4"])
 @pytest.mark.parametrize("pads", PADS)
 @pytest.mark.parametrize("size", [(8, 8), (7, 10), (3, 5)])

@@ -23,6 +23,7 @@ def touch(path):
     path.write_text(path.read_text() + "\n\nTOUCHED = 1\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", provenance.list_closure())
 def test_code_that_decides_numbers_changes_the_version(package, module):
     before = provenance.program_version()

@@ -6,6 +6,7 @@ BENCHMARK = ["-m", "experiments.benchmark"]
 SMALL = ["--widths=4", "--hidden=8", "--train_examples=48", "--steps=6", "--pool_every=1"]
 
 
+@pytest.mark.slow
 def test_benchmark_writes_its_ratios_for_each_batch_size(call, tmp_path):
     run = call(*BENCHMARK, *SMALL, "--opponents=flax", "--batch_sizes=8,16", "--lanes=2",
                "--rounds=3", f"--json={tmp_path / 'ratios.json'}")  # fmt: skip
@@ -18,6 +19,7 @@ def test_benchmark_writes_its_ratios_for_each_batch_size(call, tmp_path):
     assert run.stdout.count("flax loop") == 2 and "GFLOP/s" in run.stdout
 
 
+@pytest.mark.slow
 def test_profile_times_each_layer_and_draws_the_roofline(call, tmp_path):
     run = call(*BENCHMARK, *SMALL, "--profile", f"--roofline={tmp_path / 'roofline.svg'}")
     assert run.returncode == 0, run.stderr
@@ -27,6 +29,7 @@ def test_profile_times_each_layer_and_draws_the_roofline(call, tmp_path):
     assert picture.startswith("<svg") and "conv_1" in picture
 
 
+@pytest.mark.slow
 def test_the_peak_of_memory_is_said_before_and_after_each_sweep(call):
     run = call("-m", "experiments.benchmark.memory", "--groups=1", "--images=256")
     assert run.returncode == 0, run.stderr

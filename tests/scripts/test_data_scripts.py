@@ -20,6 +20,7 @@ def read_result(folder):
     return json.loads((folder / "result.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_streamed_run_goes_on_to_the_same_bits(call, photos, tmp_path):
     flags = [*TRAIN, photos, "--image_size=16", "--feed=stream", "--eval_every=3", "--flip"]
     run = call(*flags, f"--workdir={tmp_path / 'whole'}")
@@ -68,6 +69,7 @@ def test_without_a_network_there_is_one_line_with_the_ways_on(call, tmp_path):
     assert "cifar-10-binary.tar.gz" in line and "--manual_dir" in line and "--data_dir" in line
 
 
+@pytest.mark.slow
 def test_arrays_go_through_a_study(call, tmp_path):
     images, labels = true_formats.make_images(200, (8, 8))
     np.savez(tmp_path / "own.npz", x=images, y=labels)

@@ -30,6 +30,7 @@ def wait_for(condition, child, seconds=60):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_to_the_same_bits(environment, call, tmp_path):
     flags = [*TINY[:4], "--steps=4000", "--eval_every=100", "--pool_every=1"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
@@ -48,6 +49,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(environment, call, tmp_path
     assert results[0]["test_loss"] == results[1]["test_loss"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_sweep_keeps_what_is_finished(environment, call, tmp_path, number):
     command = [*ABLATE, "--grid=pool=max,avg,stride,none", *TINY[:4], "--steps=20000",

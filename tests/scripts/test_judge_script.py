@@ -199,6 +199,7 @@ def test_bytes_that_are_no_text_are_one_line_and_status_2(call, tmp_path):
     assert run.returncode == 2 and "x.csv, line 2: the byte 0xff is no UTF-8" in run.stderr
 
 
+@pytest.mark.slow
 def test_a_study_s_own_records_give_its_own_verdict(call, tmp_path):
     run = call("-m", "experiments.ablate", "--grid=padding=VALID,SAME", "--widths=4", "--hidden=8",
                "--train_examples=48", "--batch_size=16", "--steps=150", "--seeds=3", "--study=own",

@@ -143,6 +143,7 @@ def test_flagfile(call, tmp_path):
     assert "4 lanes (2 arms x 2 seeds)" in run.stdout
 
 
+@pytest.mark.slow
 def test_ablate_crosses_a_grid(call, tmp_path):
     run = call(
         *ABLATE, "--grid=activation=relu,tanh", "--grid=widths=4,2x2", *TINY[1:], "--seeds=2",
@@ -190,6 +191,7 @@ LEARNING = ["--widths=4", "--hidden=8", "--train_examples=200", "--batch_size=16
             "--learning_rate=0.01", "--pool_every=1", "--eval_every=40"]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_train_writes_its_files_and_has_the_numbers_of_a_sweep(call, tmp_path):
     workdir, runs = tmp_path / "one", tmp_path / "runs"
     run = call(*TRAIN, *LEARNING, "--seed=1", f"--workdir={workdir}")
@@ -214,6 +216,7 @@ def test_train_writes_its_files_and_has_the_numbers_of_a_sweep(call, tmp_path):
     assert other.returncode == 2 and "holds a run with --seed=1, not 2" in other.stderr
 
 
+@pytest.mark.slow
 def test_the_second_run_of_a_command_compiles_nothing(environment, call, tmp_path):
     def run(workdir):
         assert call(*TRAIN, *TINY, f"--workdir={tmp_path / workdir}").returncode == 0

@@ -111,6 +111,7 @@ def check(config: Config, chunk: int) -> None:
         assert all(OTHERS.search(where) for where in strange), f"{name}: {strange}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", KNOBS["dtype"].choices)
 @pytest.mark.parametrize("model", SMALL)
 def test_every_model_runs_in_its_precision(model, dtype):

@@ -96,6 +96,7 @@ def test_where_jax_was_used_before_its_devices_stay(environment):
     assert "JAX was used before: it keeps the devices that it has" in ran.stderr
 
 
+@pytest.mark.slow
 def test_a_shell_changes_neither_numbers_nor_addresses(call, environment, monkeypatch, tmp_path):
     found = []
     for number, shell in enumerate(

@@ -22,6 +22,7 @@ def in_pieces(monkeypatch):
     monkeypatch.setattr(placement, "count_pieces", lambda *arguments: 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [{}, {"pool": "avg"}, {"pool_every": 1}], ids=str)
 def test_the_same_bits_on_one_device_and_on_two(tiny, digits, in_pieces, fields):
     tiny = dataclasses.replace(tiny, **fields)
@@ -34,6 +35,7 @@ def test_the_same_bits_on_one_device_and_on_two(tiny, digits, in_pieces, fields)
     assert_same_bits(together, alone)
 
 
+@pytest.mark.slow
 def test_the_same_bits_alone_and_among_others(tiny, digits, in_pieces):
     lanes = [dataclasses.replace(tiny, seed=seed) for seed in range(3)]
     among = train(lanes, digits)

@@ -87,6 +87,7 @@ OTHER_VALUES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "value", "needs"), OTHER_VALUES)
 def test_each_value_changes_the_trained_weights(tiny, digits, name, value, needs):
     base = dataclasses.replace(tiny, **needs)
