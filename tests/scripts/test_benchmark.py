@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 BENCHMARK = ["-m", "experiments.benchmark"]
 SMALL = ["--widths=4", "--hidden=8", "--train_examples=48", "--steps=6", "--pool_every=1"]
 
