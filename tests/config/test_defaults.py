@@ -135,6 +135,7 @@ def test_what_a_network_makes_of_small_images_is_said(given, shape, words):
     assert all(word in found[0] for word in words)
 
 
+@pytest.mark.slow
 def test_the_plan_of_a_run_and_of_a_study_say_so(call):
     run = call("-m", "experiments.train", "--model=resnet18", "--plan")
     assert run.returncode == 0 and "enlarged to 224x224" in run.stderr

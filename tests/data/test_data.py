@@ -66,6 +66,7 @@ def test_nothing_prints_or_writes_when_read_again(digits, data_dir):
     assert {path: path.stat().st_mtime_ns for path in data_dir.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_two_processes_prepare_at_once(tmp_path, digits):
     command = [sys.executable, "-c", LOAD, tmp_path / "fresh"]
     children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

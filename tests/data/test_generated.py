@@ -57,6 +57,7 @@ def signals(data_dir):
     return load.load_dataset(Config(dataset="mnist1d"), Where(str(data_dir)))
 
 
+@pytest.mark.slow
 def test_mnist1d_is_its_authors(signals):
     from mnist1d import data
 

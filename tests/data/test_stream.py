@@ -129,6 +129,7 @@ def test_a_run_learns_from_a_stream(config):
     assert scores["test_accuracy"] > 0.8
 
 
+@pytest.mark.slow
 def test_segments_and_chunks_do_not_change_the_numbers(config, monkeypatch):
     dataset = load.load_dataset(config, Where())
     (whole,) = run([change(config, eval_every=0)], dataset)

@@ -150,6 +150,7 @@ def test_drawing_more_than_there_are_is_refused(tiny, digits):
         transform.transform(dataclasses.replace(tiny, draw="seed", train_examples=601), digits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", KNOBS["optimizer"].choices)
 def test_frozen_convolutions_never_move_and_the_rest_does(tiny, digits, optimizer):
     given = {"optimizer": optimizer, "freeze": "convolutions", "clip_norm": 1.0}

@@ -124,6 +124,7 @@ def test_records_hold_it_all(tiny, digits):
     assert scores["robustness"]["blur"]["accuracy"][0] == pytest.approx(scores["test_accuracy"])
 
 
+@pytest.mark.slow
 def test_position_error_is_the_distance_to_the_true_place(tiny, digits, data_dir):
     dots = load.load_dataset(Config(dataset="dot"), Where(str(data_dir)))
     config = dataclasses.replace(tiny, dataset="dot")
@@ -153,6 +154,7 @@ def test_a_dead_network_at_chance_has_failed(tiny, digits):
     assert np.isfinite(result.scores["test_loss"]) and result.scores["diverged_at"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "targets", [{}, {"label_smoothing": 0.3}, {"mixup": 0.4}, {"draw": "seed"}]
 )

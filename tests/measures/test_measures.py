@@ -78,6 +78,7 @@ def test_what_is_no_score_yet_is_finished_without_the_padding(tiny, digits, trac
     assert "even" not in result.scores and result.scores["test_accuracy"] <= right / 1000
 
 
+@pytest.mark.slow
 def test_a_metric_brings_its_measure(tiny, digits, traced, tmp_path):
     study = Study(
         name="margins",

@@ -174,6 +174,7 @@ class Joined(nn.Module):
         return units @ self.param("matrix", nn.initializers.ones, (64, self.num_classes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [Convolving, Activated, Joined])
 def test_features_are_not_made_up_where_no_dense_layer_gives_the_logits(use, digits, module):
     use(module)

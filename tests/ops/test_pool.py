@@ -116,6 +116,7 @@ def test_stochastic_draws_each_cell_in_proportion_to_its_activation():
     assert pool.stochastic_pool(-jnp.abs(maps), 2, 2, "VALID", jax.random.key(0)).item() == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POOLS)
 def test_gradients_by_finite_differences_in_float64(name):
     with jax.enable_x64(True):

@@ -66,6 +66,7 @@ def trace_all(config):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "precision"),
     [*((name, "high") for name in RUNS), ("patches", "default"), ("patches", "highest")],

@@ -167,6 +167,7 @@ def test_ablate_crosses_a_grid(call, tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_group_that_fails_is_status_1_and_spoils_no_other(call, tmp_path):
     run = call(*ABLATE, "--grid=batch_size=16,500000000", *TINY[:3], "--steps=2", "--seeds=2",
                f"--runs={tmp_path}")  # fmt: skip

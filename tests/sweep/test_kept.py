@@ -76,6 +76,7 @@ def kept():
     return json.loads(FILE.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_kept_numbers_hold(name, kept, monkeypatch):
     now, expected = run(name, monkeypatch), kept["lanes"][name]

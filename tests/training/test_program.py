@@ -210,6 +210,7 @@ def test_a_run_that_diverges_is_an_outcome(tiny, digits):
     assert 0 <= result.scores["test_accuracy"] <= 0.2
 
 
+@pytest.mark.slow
 def test_lanes_in_step_train_to_the_same_bits_alone_or_among_others(tiny, digits, monkeypatch):
     monkeypatch.setattr(placement, "CHUNK_LANES", 2)
     config = dataclasses.replace(tiny, lanes_strategy="vmap")
