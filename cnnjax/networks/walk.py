@@ -232,7 +232,10 @@ class Walk:
     def scan(self, eqn: Any, values: list[Value], times: int, stack: str) -> list[Value]:
         """A loop over the leading axis of some operands."""
         own, length = eqn.params, eqn.params["length"]
-        num_consts, num_carry = own["num_consts"], own["num_carry"]
+        if "ft_in" in own:  # JAX 0.12 keeps the operands' trees in place of their numbers
+            num_consts, num_carry = (len(part) for part in own["ft_in"].unpack()[:2])
+        else:
+            num_consts, num_carry = own["num_consts"], own["num_carry"]
         start = num_consts + num_carry
         slices = [
             value._replace(view=value.view and move(value.view, var.aval.shape, _before))
