@@ -10,6 +10,8 @@ import textwrap
 from collections.abc import Iterable
 from html import escape
 
+from cnnjax.records.provenance import read_imports
+
 ROOT = pathlib.Path(__file__).parents[1]
 SVG = ROOT / "docs" / "rooms.svg"
 # Each imports only from those before it.
@@ -34,14 +36,8 @@ def room_of(module: str) -> str:
 def list_imports(path: pathlib.Path) -> set[str]:
     """The modules of ours that a file imports, wherever in it; absolute, or ValueError."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            if node.level or node.module is None:
-                raise ValueError(f"{path}:{node.lineno}: imports are absolute")
-            whole = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= whole if node.module == "cnnjax" else {node.module}
+    for module, names in read_imports(path):
+        found |= {f"cnnjax.{name}" for name in names} if module == "cnnjax" else {module}
     return {name for name in found if name.split(".")[0] in ("cnnjax", "experiments", "launch")}
 
 

@@ -12,6 +12,7 @@ import os
 import pathlib
 import platform
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 PACKAGE = pathlib.Path(__file__).parents[1]
@@ -34,15 +35,25 @@ def find_modules() -> dict[str, pathlib.Path]:
     return found
 
 
-def list_imports(module: str) -> set[str]:
-    """The modules of the package that one imports, wherever in it."""
-    known, found = find_modules(), set()
-    for node in ast.walk(ast.parse(known[module].read_text(encoding="utf-8"))):
+def read_imports(path: pathlib.Path) -> Iterator[tuple[str, list[str]]]:
+    """What a file imports, wherever in it: modules, each with the names that are taken from it.
+
+    Raises ValueError on a relative import, which would be followed wrongly.
+    """
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            whole = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= (whole & set(known)) or {node.module}
+            yield from ((alias.name, []) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level or node.module is None:
+                raise ValueError(f"{path}:{node.lineno}: imports are absolute")
+            yield node.module, [alias.name for alias in node.names]
+
+
+def list_imports(module: str) -> set[str]:
+    """The modules of the package that one imports."""
+    known, found = find_modules(), set()
+    for source, names in read_imports(known[module]):
+        found |= {f"{source}.{name}" for name in names} & set(known) or {source}
     return found & set(known)
 
 
