@@ -3,16 +3,13 @@
 A measure is a function below `@register.measure("name")`, of the package in a file of `measures`.
 """
 
-import functools
-
-from cnnjax.config import declared, register
+from cnnjax.config import register
 from cnnjax.config.errors import ConfigError
 
 
-@functools.cache
 def read_built_in() -> dict[str, str]:
     """The measures of the package that are for the asking, and what they say of themselves."""
-    found = declared.read(register.HOMES["measure"], r"register\.measure")
+    found = register.read_home("measure")
     return {name: own.help for name, own in found.items() if own.facts.get("always") != "True"}
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from cnnjax.config import declared
+from cnnjax.config.declared import Declared
 from cnnjax.config.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,12 +38,14 @@ CHOICES: dict[str, dict[str, Choice]] = {"model": {}, **{knob: {} for knob in HO
 
 
 @functools.cache
+def read_home(knob: str) -> dict[str, Declared]:
+    """The built-in names of a knob with what their source declares of them."""
+    return declared.read(HOMES[knob], r"register\.\w+") if knob in HOMES else {}
+
+
 def scan(knob: str) -> dict[str, str]:
     """The built-in names of a knob with the first line of each docstring, from the source."""
-    if knob not in HOMES:
-        return {}
-    found = declared.read(HOMES[knob], r"register\.\w+")
-    return {name: own.help for name, own in found.items()}
+    return {name: own.help for name, own in read_home(knob).items()}
 
 
 def names(knob: str) -> tuple[str, ...]:
