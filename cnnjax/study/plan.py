@@ -24,8 +24,12 @@ class Plan(NamedTuple):
     num_lanes: int
     num_tuning_lanes: int  # of them, before the arms' own seeds
     arms: dict[str, Cost]
-    training_macs: float  # of all lanes: forward and backward, three times the forward pass
     state_bytes: int  # parameters and optimiser state of all lanes of the largest group
+
+    @property
+    def training_macs(self) -> float:
+        """Of all lanes, forward and backward: three times the forward pass."""
+        return sum(3.0 * group.macs * group.num_examples for group in self.groups)
 
     @property
     def num_groups(self) -> int:
@@ -55,7 +59,6 @@ def make_plan(study: Study, base: Config, num_seeds: int, infos: Infos) -> Plan:
         num_lanes=sum(counts.values()),
         num_tuning_lanes=len(trials) * num_tuning_seeds,
         arms={name: costs[structure] for name, structure in structures.items()},
-        training_macs=sum(3.0 * group.macs * group.num_examples for group in groups),
         state_bytes=max(
             4 * costs[own].parameters * count_copies(own) * number for own, number in counts.items()
         ),
