@@ -47,6 +47,23 @@ def test_idx_files_that_are_not_whole_are_named(tmp_path):
         files.read_idx(path)
 
 
+def test_a_mat_file_that_is_hdf5_says_how_to_save_it(tmp_path):
+    header = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
+    (tmp_path / "a.mat").write_bytes(header + bytes(64))
+    with pytest.raises(ConfigError, match=r"a \.mat file of v7\.3 is HDF5: save it with -v7"):
+        open_set(f"arrays:{tmp_path / 'a.mat'}")
+
+
+def test_an_archive_that_python_cannot_unpack_is_refused_in_its_words(tmp_path):
+    name = save_arrays(tmp_path / "a.npz", x=np.zeros((20, 4, 4)), y=np.arange(20) % 2)
+    raw = bytearray((tmp_path / "a.npz").read_bytes())
+    for start in (raw.index(b"PK\x03\x04") + 8, raw.index(b"PK\x01\x02") + 10):
+        raw[start] = 98  # a method of compression that Python lacks
+    (tmp_path / "a.npz").write_bytes(raw)
+    with pytest.raises(ConfigError, match="cannot be read: .*compression"):
+        open_set(name)
+
+
 def test_all_splits_are_counted_along_one_axis():
     images, labels = true_formats.make_images(60, (28, 28))
     last = np.moveaxis(images, 0, -1)

@@ -6,7 +6,8 @@ import pathlib
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,7 +82,10 @@ def open_container(path: pathlib.Path) -> tuple[list[str], Callable[[str], np.nd
     if path.suffix == ".mat":
         from scipy import io  # takes a while
 
-        keys = [key for key, *_ in io.whosmat(path, appendmat=False)]
+        try:
+            keys = [key for key, *_ in io.whosmat(path, appendmat=False)]
+        except NotImplementedError:  # SciPy's, of this version alone
+            raise ValueError("a .mat file of v7.3 is HDF5: save it with -v7") from None
         return keys, lambda key: io.loadmat(path, appendmat=False, variable_names=[key])[key]
     file = np.load(path, allow_pickle=False)
     if not isinstance(file, np.lib.npyio.NpzFile):
@@ -91,8 +95,6 @@ def open_container(path: pathlib.Path) -> tuple[list[str], Callable[[str], np.nd
 
 def explain(error: Exception) -> str:
     """Why a file of arrays cannot be read, and what to do where that is known."""
-    if isinstance(error, NotImplementedError):
-        return "a .mat file of v7.3 is HDF5: save it with -v7"
     why = " ".join(str(error).split()) or type(error).__name__
     return f"{why}: save text by labels.astype(str)" if "allow_pickle" in why else why
 
@@ -201,17 +203,18 @@ def make_source(name: str, pairs: Pairs, notes: tuple[str, ...] = ()) -> Source:
               for split, (_, y) in pairs.items()}  # fmt: skip
     class_names, labels, said = check.number_classes(name, values)
     notes += (*said, *check.compare_pixels(name, images))
-    hashes = [hashlib.sha256(image.tobytes()).hexdigest() for image in images["train"]]
+    hashes = {split: [hashlib.sha256(image.tobytes()).hexdigest() for image in own]
+              for split, own in images.items()}  # fmt: skip
     shares = {split: share for split, share in holdout.SHARES.items() if split not in images}
-    held = holdout.split_by_hash(hashes, labels["train"].tolist(), shares)
+    held = holdout.split_by_hash(hashes["train"], labels["train"].tolist(), shares)
     splits = {split: Arrays(images[split], labels[split]) for split in images}
     splits |= {split: Arrays(images["train"][own], labels["train"][own])
                for split, own in held.items()}  # fmt: skip
     labels = {split: splits[split].labels for split in SPLITS}
     notes += check.check_classes(name, class_names, labels)
-    if copies := len(hashes) - len(set(hashes)):
+    if copies := len(hashes["train"]) - len(set(hashes["train"])):
         notes += (f"{copies} training images are copies of others",)
-    notes += count_shared(splits)
+    notes += count_shared(hashes)
     digest = hashlib.sha256()
     for split in sorted(splits):
         digest.update(splits[split].images.tobytes() + splits[split].labels.tobytes())
@@ -245,11 +248,8 @@ def counts_last(name: str, pairs: Pairs) -> bool:
     return bool(only_last)
 
 
-def count_shared(splits: Mapping[str, Arrays]) -> tuple[str, ...]:
-    """A note where images of one split are, byte for byte, in another too."""
-    kinds: dict[bytes, set[str]] = {}
-    for split, own in splits.items():
-        for image in own.images:
-            kinds.setdefault(hashlib.sha256(image.tobytes()).digest(), set()).add(split)
-    shared = sum(len(own) > 1 for own in kinds.values())
+def count_shared(hashes: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """A note where images of one split, by their hashes, are in another too."""
+    places = Counter(image for own in hashes.values() for image in set(own))
+    shared = sum(count > 1 for count in places.values())
     return (f"{shared} images lie in several splits",) if shared else ()
