@@ -40,7 +40,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "alexnet": {"image_size": 67, "hidden": (64,)},
     "vgg11": {"image_size": 32, "hidden": (64,)},
     "vgg16": {"image_size": 32, "hidden": (64,)},
-    "airbench94": {"image_size": 16},
+    **dict.fromkeys(("airbench94", "all_cnn_c"), {"image_size": 16}),
     "resnet20": {"width_multiplier": 1.0},  # narrow as it is
     **dict.fromkeys(("resnet18", "resnet34", "resnet50"), {"image_size": 32}),
 }
