@@ -60,7 +60,7 @@ class Options(NamedTuple):
     num_seeds: int = 20
     mix: tuple[str, ...] = ()  # in what runs may be unlike
     command: str = ""  # that reproduces the report
-    scoreboard: bool = False  # whether the report is one of all
+    scoreboard: str = ""  # the folder of the page of all statements, where there is one
     checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
 
 
@@ -209,10 +209,10 @@ def run_study(checked: Checked, options: Options, observer: Observer = QUIET) ->
 
 
 def fingerprint_files(lanes: Sequence[Config], where: Where) -> dict[Request, str]:
-    """By request, the fingerprints of files of one's own that lie where they are asked for."""
+    """By request, the fingerprints of data of one's own that lie where they are asked for."""
     found = {}
     for request, lane in {request_of(lane): lane for lane in lanes}.items():
-        if parse(lane.dataset).kind in FILES:
+        if parse(lane.dataset).kind in (*FILES, "function"):
             with contextlib.suppress(ConfigError, RunError):  # gone: known by their path alone
                 dataset = load.load_dataset(lane, where, placement.data_budget())
                 found[request] = dataset.fingerprint

@@ -37,7 +37,7 @@ class Flags(NamedTuple):
     mix: tuple[str, ...]  # in what runs may be unlike
     judge_only: bool
     checkpoint_every: int | None
-    scoreboard: bool = False  # whether the report is one of all
+    scoreboard: str = ""  # the folder of the page of all statements, where there is one
 
 
 def define_flags(values: absl_flags.FlagValues) -> None:
