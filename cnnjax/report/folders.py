@@ -14,6 +14,7 @@ from typing import Any
 import filelock
 import jinja2
 
+from cnnjax.config import words
 from cnnjax.config.config import Config, to_json
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records import atomic
@@ -44,10 +45,12 @@ def hash_study(study: Study, base: Config, seeds: Sequence[int]) -> str:
 
 def make_templates() -> jinja2.Environment:
     """The templates of this folder; what they show is escaped."""
-    return jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.PackageLoader("cnnjax", "report"), autoescape=True, trim_blocks=True,
         lstrip_blocks=True, undefined=jinja2.StrictUndefined,
     )  # fmt: skip
+    templates.filters["count"] = words.count
+    return templates
 
 
 def check(folder: pathlib.Path) -> None:

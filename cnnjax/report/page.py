@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnjax.config import datasets, knobs
 from cnnjax.config.config import KNOBS
+from cnnjax.config.words import count
 from cnnjax.records import origin
 from cnnjax.records.atomic import write_bytes, write_json, write_text
 from cnnjax.report import figures, folders, scope, tables, text
@@ -61,7 +62,7 @@ def describe_report(judgement: Judgement, command: str) -> dict[str, Any]:
         "hash": folders.hash_study(judgement.study, judgement.config, seeds),
         "question": judgement.study.question,
         "command": command,
-        "data": f"{names}, {len(seeds)} seeds",
+        "data": f"{names}, {count(len(seeds), 'seed')}",
         "date": dict(summarise_provenance(judgement))["date"].split(", ")[-1],
         "claims": claims,
         "others": dict(others.most_common()),
