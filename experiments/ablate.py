@@ -46,7 +46,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     grid = parse_grid(values.grid)
     if values.study is not None:
         check_name(values.study)
-    given = flags.given_config(values)
+    epochs, given = flags.read_epochs(values, argv), flags.given_config(values)
     options = conduct.read_options(values, ["-m", "experiments.ablate", *argv[1:]])
 
     from cnnjax.report import folders
@@ -60,6 +60,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         arms=claims.cross(grid),
         claims=claims.make_factorial_claims(grid),
         adjustment="benjamini-hochberg",
+        epochs=epochs,
     )
     base = make_base(study, given)
     name = values.study or "-".join(

@@ -1,5 +1,6 @@
 """Lines for a terminal and for a pipe, and numbers with their nouns. Imports no JAX."""
 
+import contextlib
 import os
 import sys
 import textwrap
@@ -42,6 +43,16 @@ def say(text: str, stream: TextIO | None = None) -> None:
     """Prints `text`, on a terminal in lines that break no word, elsewhere as it stands."""
     stream = stream or sys.stdout
     print("\n".join(fold(text, find_width(stream))), file=stream, flush=True)
+
+
+def read_integer(text: str) -> int:
+    """A whole number, written 1000, 1e3 or 1000.0. Raises ValueError on any other text."""
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            number = kind(text)
+            if number == number // 1:  # neither a NaN nor infinite
+                return int(number)
+    raise ValueError(f"{text} is no whole number")
 
 
 def count(number: int, noun: str, several: str = "") -> str:

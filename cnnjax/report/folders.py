@@ -39,8 +39,11 @@ def hash_study(study: Study, base: Config, seeds: Sequence[int]) -> str:
     That is its arms and claims, the flags given (in `base`, the Config that arms share) and the
     seeds; not its name.
     """
-    data = study._replace(name="", settings={})
-    return hash_of([data._asdict(), to_json(base), list(seeds)])
+    data = study._replace(name="", settings={})._asdict()
+    epochs = data.pop("epochs")
+    if epochs is not None:  # reports of studies without are where they were
+        data["epochs"] = str(epochs.number)
+    return hash_of([data, to_json(base), list(seeds)])
 
 
 def make_templates() -> jinja2.Environment:

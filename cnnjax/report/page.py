@@ -83,7 +83,7 @@ def list_records(judgement: Judgement) -> list[dict[str, Any]]:
 
     All rows have the same columns, also where arms have unlike scores; a failed run's are empty.
     """
-    varied = varied_knobs(judgement.study)
+    varied = [*varied_knobs(judgement.study), *(["steps"] if judgement.study.epochs else [])]
     rows = [
         {
             "arm": arm.name,
@@ -185,12 +185,12 @@ def render_page(
         for claim in judgement.study.claims
         for rows in [[row for row in judgement.verdicts if row["claim"] == claim.id]]
     ]
-    arms, varied = judgement.arms, varied_knobs(judgement.study)
+    arms = judgement.arms
     own_datasets = list(dict.fromkeys(arm.config.dataset for arm in arms))
     drawn = dict.fromkeys(("robustness", "published", "curves"), "") | drawings
     return make_environment().get_template("page.html").render(
         study=judgement.study,
-        config=judgement.config,
+        config=arms[0].config,
         images=scope.list_images(judgement),
         draws={
             name: scope.describe_draws(own)
@@ -201,7 +201,7 @@ def render_page(
             for row in judgement.verdicts
         },
         key=id,
-        knobs=[k for k in KNOBS if k not in (*varied, "seed")],
+        knobs=[k for k in KNOBS if k != "seed" and len({getattr(a.config, k) for a in arms}) == 1],
         claims=claims,
         arms=scope.order_arms(arms),
         collapsed={arm.name: scope.describe_collapse(arm) for arm in arms},

@@ -17,8 +17,8 @@ class Bar(NamedTuple):
 
 
 @contextlib.contextmanager
-def open_bar() -> Iterator[Bar]:
-    """A bar on stderr from the first lane on, silent unless that is a terminal.
+def open_bar(quiet: bool = False) -> Iterator[Bar]:
+    """A bar on stderr from the first lane on, silent where it is to be or that is no terminal.
 
     Says when training waits for data, which the device could have used.
     """
@@ -33,7 +33,7 @@ def open_bar() -> Iterator[Bar]:
         progress.TextColumn("{task.fields[rate]} examples/s{task.fields[waiting]}"),
         progress.TimeRemainingColumn(),
         console=console,
-        disable=not console.is_terminal,
+        disable=quiet or not console.is_terminal,
         transient=True,
     )
     done = lanes = examples = 0

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from cnnjax.config import config
 from cnnjax.config.config import Config, override, with_seed
+from cnnjax.config.epochs import fill_steps
 from cnnjax.config.knobs import ConfigError, format_value
 from cnnjax.study.claims import (
     Lead,
@@ -36,23 +37,28 @@ def find_shared(study: Study) -> dict[str, Any]:
 def make_base(study: Study, given: Overrides) -> Config:
     """The base Config under the flags given. Raises ConfigError on a flag that the study varies.
 
-    A data set may be given for the arms that name none, and measures beside the study's own.
+    A data set may be given for the arms that name none, and measures beside the study's own. Where
+    the study asks for epochs, its steps are those of the images that the base itself names.
     """
-    for name in given:
-        setters = [arm[name] for arm in study.arms if name in arm]
+    for name in (*given, *(["epochs"] if study.epochs else [])):
+        knob = "steps" if name == "epochs" else name
+        it = "it" if knob == name else f"--{knob}"
+        setters = [arm[knob] for arm in study.arms if knob in arm]
         free = name == "dataset" and len(setters) < len(study.arms)
         if setters and not free:
             values = ", ".join(dict.fromkeys(map(format_value, setters)))
             raise ConfigError(
-                f"--{name} cannot be set here: study {study.name} varies it over {values};"
+                f"--{name} cannot be set here: study {study.name} varies {it} over {values};"
                 " for a grid of your own use python -m experiments.ablate"
             )
-        if study.tuning and name in study.tuning.grid:
-            raise ConfigError(f"--{name} cannot be set here: study {study.name} tunes it")
+        if study.tuning and knob in study.tuning.grid:
+            raise ConfigError(f"--{name} cannot be set here: study {study.name} tunes {it}")
     shared = find_shared(study)
     whole = {**shared, **given}
     if "measure" in shared and "measure" in given:
         whole["measure"] = (*shared["measure"], *given["measure"])
+    if study.epochs:
+        whole = fill_steps(study.epochs, whole)
     try:
         return config.make_base(whole, study.arms)
     except ConfigError as error:  # it may be on a knob that the study gave
@@ -69,13 +75,24 @@ def list_metrics(study: Study) -> list[str]:
     return [name for name in dict.fromkeys(found) if name]
 
 
+def make_arm(study: Study, base: Config, overrides: Overrides) -> Config:
+    """The Config of an arm, of as many steps as its epochs are where the study asks for those.
+
+    Raises ConfigError where the arm cannot be.
+    """
+    if study.epochs is None:
+        return override(base, overrides)
+    steps = study.epochs.find_steps({**vars(base), **overrides})
+    return override(base, {**overrides, "steps": steps})
+
+
 def make_configs(study: Study, base: Config) -> dict[str, Config]:
     """The Config of every arm, by name, with the settings that tuning chose.
 
     Raises ConfigError where an arm cannot be.
     """
     return {
-        name: override(base, {**overrides, **study.settings.get(name, {})})
+        name: make_arm(study, base, {**overrides, **study.settings.get(name, {})})
         for name, overrides in name_arms(study).items()
     }
 
@@ -95,7 +112,7 @@ def list_settings(study: Study, overrides: Overrides) -> tuple[dict[str, Any], .
 def make_trials(study: Study, base: Config) -> list[Config]:
     """Every arm with every setting of the tuning."""
     return [
-        override(base, {**overrides, **setting})
+        make_arm(study, base, {**overrides, **setting})
         for overrides in name_arms(study).values()
         for setting in list_settings(study, overrides)
     ]

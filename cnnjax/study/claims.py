@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from cnnjax.config.config import KNOBS
+from cnnjax.config.epochs import Epochs
 from cnnjax.config.knobs import format_value
 
 Overrides = Mapping[str, Any]  # Config fields of an arm, by name
@@ -102,6 +103,7 @@ class Study(NamedTuple):
     tuning: Tuning | None = None
     published: tuple[Published, ...] = ()
     settings: Mapping[str, Overrides] = {}  # by arm: what tuning chose
+    epochs: Epochs | None = None  # in place of the steps of its base
 
 
 def cross(grid: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ...]:
