@@ -95,8 +95,8 @@ def look_ahead(
 def warn_of_seeds(study: Study, num_seeds: int) -> list[str]:
     """One line for each claim that so few seeds can never decide."""
     if num_seeds < FEWEST:
-        one, several = "seed trains and reports, and decides", "seeds train and report, and decide"
-        return [f"{count(num_seeds, one, several)} nothing: {FEWEST} are needed"]
+        seeds = count(num_seeds, "seed")
+        return [f"{seeds} can train and report, and decide nothing: {FEWEST} are needed"]
     found = []
     for claim in study.claims:
         pair = claim.comparisons[0]
