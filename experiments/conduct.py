@@ -179,5 +179,5 @@ def print_failure(failure: "Failure") -> None:
     ]
     choices = flags.quote_command(differing)
     lanes = words.count(len(failure.group.lanes), "lane")
-    print(f"failed: {lanes} of {choices}", file=sys.stderr)
+    words.say(f"failed: {lanes} of {choices}", sys.stderr)
     traceback.print_exception(failure.error)

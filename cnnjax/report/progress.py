@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+LEAST = 80  # columns of a terminal that has room for all
 WAITING = 0.1  # share of the time waited for data that is worth a word
 
 
@@ -26,12 +27,20 @@ def open_bar(quiet: bool = False) -> Iterator[Bar]:
     from rich.console import Console
 
     console = Console(stderr=True)
+    lanes_done = progress.TextColumn("{task.fields[done]}/{task.fields[lanes]} lanes")
+    rate = "{task.fields[rate]} examples/s"
+    if console.width < LEAST:  # words would be cut short
+        columns = [progress.BarColumn(10), lanes_done, progress.TextColumn(rate)]
+    else:
+        columns = [
+            progress.TextColumn("training"),
+            progress.BarColumn(),
+            lanes_done,
+            progress.TextColumn(rate + "{task.fields[waiting]}"),
+            progress.TimeRemainingColumn(),
+        ]
     bar = progress.Progress(
-        progress.TextColumn("training"),
-        progress.BarColumn(),
-        progress.TextColumn("{task.fields[done]}/{task.fields[lanes]} lanes"),
-        progress.TextColumn("{task.fields[rate]} examples/s{task.fields[waiting]}"),
-        progress.TimeRemainingColumn(),
+        *columns,
         console=console,
         disable=quiet or not console.is_terminal,
         transient=True,

@@ -122,11 +122,10 @@ def parse_counts(name: str, texts: Sequence[str]) -> list[int]:
 
 def profile(configs: Sequence[tuple[str, Config]], where: Where, roofline: str | None) -> int:
     """Prints where the time of one run's training step goes; gives the exit status."""
-    from rich.console import Console
-
     from cnnjax.sweep import backend
 
     backend.configure_jax()
+    from cnnjax.report.console import open_console
     from experiments.benchmark import profiler, throughput
 
     peak, bandwidth = profiler.measure_peak(), profiler.measure_bandwidth()
@@ -138,7 +137,7 @@ def profile(configs: Sequence[tuple[str, Config]], where: Where, roofline: str |
         step = statistics.median(seconds) / config.steps
         times = profiler.profile(config, dataset)
         title = f"{name}: {config.batch_size} images a step"
-        profiler.print_profile(title, times, step, peak, Console())
+        profiler.print_profile(title, times, step, peak, open_console())
         if roofline:
             path = pathlib.Path(roofline)
             many = path.with_stem(f"{path.stem}-{name}-{config.batch_size}")
