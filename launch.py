@@ -49,7 +49,9 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         names = list(claims.ALL)
         options = options._replace(scoreboard=True)
     check_names(names, list(claims.STUDIES))
-    studies = {name: study._replace(epochs=epochs) for name, study in claims.STUDIES.items()}
+    studies = claims.STUDIES
+    if epochs is not None:
+        studies = {name: own._replace(epochs=epochs.number) for name, own in studies.items()}
     for name in names:  # a flag that one of them refuses is refused before any runs
         make_configs(studies[name], make_base(studies[name], given))
     status, judgements, lacking = script.DONE, {}, []

@@ -31,6 +31,7 @@ from cnnjax.runs.train import make_timed as make_timed
 from cnnjax.runs.train import train_run as train_run
 from cnnjax.study import foresight, judge, timing, wanted
 from cnnjax.study.arms import (
+    ask_epochs,
     find_shared,
     make_base,
     make_configs,
@@ -127,13 +128,13 @@ def count_images(
     study: Study, given: Mapping[str, Any], where: Where, prepare: bool = True
 ) -> Study:
     """The study with the training images counted of all that it trains, if it asks for epochs."""
-    if study.epochs is None:
+    if not ask_epochs(study):
         return study
     configs = _list_configs(study, make_base(study, given))
     whole = [vars(config) for config in configs if not config.train_examples]
     sources = {name_source(values): values for values in whole}
     sizes = {source: load.count_train(values, where, prepare) for source, values in sources.items()}
-    return study._replace(epochs=study.epochs._replace(sizes=sizes))
+    return study._replace(sizes=sizes)
 
 
 def _list_configs(study: Study, base: Config) -> list[Config]:
@@ -150,14 +151,14 @@ def list_network_notes(configs: Sequence[Config], infos: Mapping[Request, Info])
 
 def list_choices(study: Study, base: Config, sources: Sources) -> list[Choice]:
     """The values that arms have and do not set themselves, each once, and whence they are."""
-    varied = varied_knobs(study)
-    tuned = study.tuning.grid if study.tuning else {}
+    varied = [*varied_knobs(study), *(study.tuning.grid if study.tuning else ())]
+    varied += ["steps"] if "epochs" in varied else []
     found: dict[Choice, None] = {}
     for config in make_configs(study, base).values():
         for own in explain.explain(config, {**sources, "study": find_shared(study)}):
             if own.source == "model" and "model" in varied:
                 own = own._replace(source=f"model {config.model}")
-            if own.name not in varied and own.name not in tuned:
+            if own.name not in varied:
                 found[own] = None
     return list(found)
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.rules import KNOBS
 
+NAME = "epochs"  # the flag; of an arm, what it sets in place of steps
 MOST = 1_000_000  # beyond any use
 # What decides how many training images there are, where --train_examples asks for all of them.
 SOURCE = ("dataset", "train_split", "validation_split", "test_split", "group_by")
@@ -37,7 +38,7 @@ def name_source(values: Mapping[str, Any]) -> str:
 class Epochs(NamedTuple):
     """How often a run sees its training images, in place of steps."""
 
-    number: fractions.Fraction
+    number: fractions.Fraction | int
     sizes: Mapping[str, int] | None = None  # training images by `name_source`; None: not counted
 
     def find_steps(self, values: Mapping[str, Any]) -> int:

@@ -40,9 +40,9 @@ def hash_study(study: Study, base: Config, seeds: Sequence[int]) -> str:
     seeds; not its name.
     """
     data = study._replace(name="", settings={})._asdict()
-    epochs = data.pop("epochs")
-    if epochs is not None:  # reports of studies without are where they were
-        data["epochs"] = str(epochs.number)
+    del data["sizes"]
+    if data["epochs"] is None:  # reports of studies without are where they were
+        del data["epochs"]
     return hash_of([data, to_json(base), list(seeds)])
 
 

@@ -15,6 +15,7 @@ from cnnjax.records.atomic import write_bytes, write_json, write_text
 from cnnjax.report import figures, folders, scope, tables, text
 from cnnjax.report.drawing import Drawing, render_pdf, render_svg
 from cnnjax.study import metrics
+from cnnjax.study.arms import ask_epochs
 from cnnjax.study.claims import name_arm, varied_knobs
 from cnnjax.study.judge import Judgement, verdict_of
 from cnnjax.study.summary import Arm
@@ -83,7 +84,9 @@ def list_records(judgement: Judgement) -> list[dict[str, Any]]:
 
     All rows have the same columns, also where arms have unlike scores; a failed run's are empty.
     """
-    varied = [*varied_knobs(judgement.study), *(["steps"] if judgement.study.epochs else [])]
+    asked = ask_epochs(judgement.study)
+    varied = [knob for knob in varied_knobs(judgement.study) if knob in KNOBS]
+    varied += ["steps"] if asked and "steps" not in varied else []
     rows = [
         {
             "arm": arm.name,

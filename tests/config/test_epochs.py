@@ -11,7 +11,7 @@ from cnnjax.config.epochs import Epochs, fill_steps, parse
 from cnnjax.config.knobs import ConfigError
 from cnnjax.study.arms import make_base, make_configs, make_lanes, make_trials
 from cnnjax.study.claims import Study, Tuning, cross
-from experiments import claims
+from experiments import ablate, claims
 
 
 def read(*arguments):
@@ -65,7 +65,7 @@ ARMS = cross({"train_examples": (100, 0), "batch_size": (10, 64)})
 
 
 def test_each_arm_has_the_steps_of_its_own_images_and_batch(data_dir, digits):
-    study = Study("sizes", "How many?", {"steps": 7}, ARMS, (), epochs=Epochs(parse("1.5")))
+    study = Study("sizes", "How many?", {"steps": 7}, ARMS, (), epochs=parse("1.5"))
     options = api.Options(data_dir / "runs", Where(str(data_dir)))
     checked = api.check_study(study, {"warmup_steps": 2}, options, prepare=False)
     configs = make_configs(checked.study, checked.base)
@@ -80,7 +80,7 @@ def test_each_arm_has_the_steps_of_its_own_images_and_batch(data_dir, digits):
 def test_a_tuned_setting_has_its_own_steps():
     tuning = Tuning({"batch_size": (10, 20)})
     study = Study("one", "?", {"train_examples": 100}, ({"pool": "max"}, {"pool": "avg"}), (),
-                  tuning=tuning, epochs=Epochs(parse("2")))  # fmt: skip
+                  tuning=tuning, epochs=parse("2"))  # fmt: skip
     base = make_base(study, {})
     assert [trial.steps for trial in make_trials(study, base)] == [20, 10, 20, 10]
     chosen = study._replace(settings={"pool=max": {"batch_size": 20}})
@@ -89,12 +89,28 @@ def test_a_tuned_setting_has_its_own_steps():
 
 def test_every_study_takes_epochs_but_those_that_vary_steps():
     for study in claims.STUDIES.values():
-        asked = study._replace(epochs=Epochs(parse("2")))
+        asked = study._replace(epochs=parse("2"))
         if any("steps" in arm for arm in study.arms):
             with pytest.raises(ConfigError, match="--epochs cannot be set here: .* varies --steps"):
                 make_base(asked, {})
         else:
             assert make_configs(asked, make_base(asked, {}))
+
+
+def test_epochs_are_varied_like_a_knob():
+    grid = ablate.parse_grid(["epochs=1, 0.5", "batch_size=10,20"])
+    assert grid["epochs"] == (1, parse("1/2"))
+    study = Study("grid", "?", {"train_examples": 100}, cross(grid), ())
+    arms = make_configs(study, make_base(study, {}))
+    assert {name: arm.steps for name, arm in arms.items()} == {
+        "epochs=1 batch_size=10": 10, "epochs=1 batch_size=20": 5,
+        "epochs=1/2 batch_size=10": 5, "epochs=1/2 batch_size=20": 3,
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="--steps cannot be set here: .* varies --epochs over 1"):
+        make_base(study, {"steps": 3})
+    for texts in (["epochs=1,1.0"], ["epochs=0,1"], ["epochs=1,2", "steps=1,2"]):
+        with pytest.raises(ConfigError, match="twice|is not allowed|give one"):
+            ablate.parse_grid(texts)
 
 
 def test_a_run_has_the_steps_of_its_training_split(data_dir, digits):

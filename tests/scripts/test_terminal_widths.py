@@ -100,6 +100,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(environment):
     assert run.stdout == b"Studies (python launch.py STUDY):\n" and run.stderr == b""
 
 
+@pytest.mark.slow
 def test_quiet_says_only_where_results_are(call, tmp_path):
     tiny = ["--train_examples=48", "--batch_size=16", "--epochs=2", "--widths=4", "--hidden=8"]
     run = call(
@@ -108,8 +109,10 @@ def test_quiet_says_only_where_results_are(call, tmp_path):
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert run.stdout == f"report: {tmp_path / 'small' / 'report.html'}\n" and run.stderr == ""
-    again = call("-m", "experiments.ablate", "--grid=activation=relu,tanh", *tiny, "--seeds=3",
-                 f"--runs={tmp_path}", "--study=small", "--pool_every=1", "--judge_only")  # fmt: skip
+    again = call(
+        "-m", "experiments.ablate", "--grid=activation=relu,tanh", *tiny, "--seeds=3",
+        f"--runs={tmp_path}", "--study=small", "--pool_every=1", "--judge_only",
+    )  # fmt: skip
     assert re.search(r"^ activation +mean%", again.stdout, re.MULTILINE), again.stdout
 
 
