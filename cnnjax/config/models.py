@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cnnjax.config import presets, register
-from cnnjax.config.layouts import DROPOUT, POOL, Conv, Dense, Layout, ResNet, scale_width
+from cnnjax.config.layouts import DROPOUT, LOGITS, POOL, Conv, Dense, Layout, ResNet, scale_width
 
 if TYPE_CHECKING:
     from cnnjax.config.config import Config
@@ -129,6 +129,7 @@ def lenet5_modern(config: "Config", num_classes: int) -> Layout:
         "pool_size": 3, "pool_stride": 2, "hidden": (4096, 4096), "dropout": 0.5,
     },
     small={"width_multiplier": 0.07, "image_size": 67, "hidden": (32,)},
+    instead="--model=cnn",
 )  # fmt: skip
 def alexnet(config: "Config", num_classes: int) -> Layout:
     """Krizhevsky et al. 2012, "ImageNet classification with deep convolutional networks", section
@@ -168,6 +169,7 @@ def all_cnn_c(config: "Config", num_classes: int) -> Layout:
         narrow, narrow, narrow, POOL, DROPOUT,
         wide, wide, wide, POOL, DROPOUT,
         wide._replace(padding="VALID"), wide._replace(kernel_size=(1,)), Conv(num_classes, (1,)),
+        LOGITS,
     )  # fmt: skip
 
 
@@ -179,13 +181,19 @@ def vgg(config: "Config", *stages: tuple[int, int]) -> Layout:
     return tuple(layers)
 
 
-@register.model("vgg11", reads=presets.PUBLISHED, defaults=presets.VGG, small=presets.SMALL_VGG)
+@register.model(
+    "vgg11", reads=presets.PUBLISHED, defaults=presets.VGG, small=presets.SMALL_VGG,
+    instead="--model=cnn",
+)  # fmt: skip
 def vgg11(config: "Config", num_classes: int) -> Layout:
     """Simonyan and Zisserman 2015, configuration A; 224x224 images."""
     return vgg(config, (1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
 
 
-@register.model("vgg16", reads=presets.PUBLISHED, defaults=presets.VGG, small=presets.SMALL_VGG)
+@register.model(
+    "vgg16", reads=presets.PUBLISHED, defaults=presets.VGG, small=presets.SMALL_VGG,
+    instead="--model=cnn",
+)  # fmt: skip
 def vgg16(config: "Config", num_classes: int) -> Layout:
     """Simonyan and Zisserman 2015, configuration D; 224x224 images."""
     return vgg(config, (2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
@@ -250,6 +258,7 @@ def mnist1d_mlp(config: "Config", num_classes: int) -> Dense:
     reads=presets.STEMMED,
     defaults={**presets.STEM, "image_size": 224},
     small=presets.SMALL_RESNET,
+    instead="--model=resnet18_small",
 )
 def resnet18(config: "Config", num_classes: int) -> ResNet:
     """Blocks of two convolutions; 224x224 images."""
@@ -261,6 +270,7 @@ def resnet18(config: "Config", num_classes: int) -> ResNet:
     reads=presets.STEMMED,
     defaults={**presets.STEM, "image_size": 224},
     small=presets.SMALL_RESNET,
+    instead="--model=resnet18_small, or --stem=small --image_size=0",
 )
 def resnet34(config: "Config", num_classes: int) -> ResNet:
     """Blocks of two convolutions; 224x224 images."""
@@ -272,6 +282,7 @@ def resnet34(config: "Config", num_classes: int) -> ResNet:
     reads=presets.STEMMED,
     defaults={**presets.STEM, "image_size": 224},
     small=presets.SMALL_RESNET,
+    instead="--model=resnet18_small, or --stem=small --image_size=0",
 )
 def resnet50(config: "Config", num_classes: int) -> ResNet:
     """Blocks with a bottleneck; 224x224 images."""

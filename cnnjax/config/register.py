@@ -18,10 +18,21 @@ from cnnjax.config.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
 PACKAGE = __name__.partition(".")[0]
-# Where the built-in names of a knob are declared; models are imported with the knobs.
+# Where the built-in names of a knob are declared; models are imported with the knobs. A corruption
+# is no knob: all that there are make up the measure `robustness`.
 HOMES = {
-    "pool": "cnnjax.ops.pool", "activation": "cnnjax.ops.activation", "measure": "cnnjax.measures"
-}  # fmt: skip
+    "pool": "cnnjax.ops.pool",
+    "activation": "cnnjax.ops.activation",
+    "norm": "cnnjax.networks.norms",
+    "init": "cnnjax.ops.initial",
+    "optimizer": "cnnjax.training.optimizers",
+    "schedule": "cnnjax.training.schedules",
+    "measure": "cnnjax.measures",
+    "augment": "cnnjax.data.augment",
+    "corruption": "cnnjax.measures.robustness",
+}
+# The decorator of a knob where it has one of its own; that of any other is `choice`.
+DECORATORS = {"pool": "pooling", "activation": "activation", "measure": "measure"}
 
 
 class Choice(NamedTuple):
@@ -40,7 +51,10 @@ CHOICES: dict[str, dict[str, Choice]] = {"model": {}, **{knob: {} for knob in HO
 @functools.cache
 def read_home(knob: str) -> dict[str, Declared]:
     """The built-in names of a knob with what their source declares of them."""
-    return declared.read(HOMES[knob], r"register\.\w+") if knob in HOMES else {}
+    if knob not in HOMES:
+        return {}
+    own = DECORATORS.get(knob)
+    return declared.read(HOMES[knob], rf"register\.{own or 'choice'}", "" if own else knob)
 
 
 def scan(knob: str) -> dict[str, str]:
@@ -50,7 +64,8 @@ def scan(knob: str) -> dict[str, str]:
 
 def names(knob: str) -> tuple[str, ...]:
     """All names of a knob: the built-in ones, then those from outside."""
-    return tuple({**scan(knob), **CHOICES[knob]})
+    built_in = read_home(knob)
+    return (*built_in, *(name for name in CHOICES[knob] if name not in built_in))
 
 
 def find(knob: str, name: str) -> Choice:
@@ -83,14 +98,19 @@ def model(
     reads: Collection[str],
     defaults: Mapping[str, Any] | None = None,
     small: Mapping[str, Any] | None = None,
+    instead: str = "",
 ) -> Callable[[F], F]:
     """Declares a model: a function of (Config, classes) to its layers as data, or a Linen module.
 
     `reads` names the knobs that it heeds of those that say `by_model`, and values that not every
     model has, such as "padding=published". `defaults` are its own of the knobs of its architecture,
     for which a person may give another value; `small` makes it one that trains in a test.
+    `instead` is what there is for small images, where the model is made for large ones.
     """
-    traits = {"reads": frozenset(reads), "defaults": defaults or {}, "small": small or {}}
+    traits = {
+        "reads": frozenset(reads), "defaults": defaults or {}, "small": small or {},
+        "instead": instead,
+    }  # fmt: skip
     return lambda make: _register("model", name, make, traits)
 
 
@@ -116,6 +136,20 @@ def pooling(
         "biased": biased,
     }  # fmt: skip
     return lambda make: _register("pool", name, make, traits)
+
+
+def choice(knob: str, name: str, **traits: Any) -> Callable[[F], F]:
+    """Declares a value of a knob that has no decorator of its own, with what is known of it.
+
+    A schedule is a function of a number of steps to the share of the rate at each; an optimizer of
+    (numbers, schedule, kernels) to an optax transformation; a norm of (config, units, train, name)
+    to units; an init of (key, shape, dtype) to a kernel; an augment of (key, images) to images; a
+    corruption of (key, images, strength, way, pixels) to images, with `strengths` and their `unit`.
+    """
+    own = [other for other in HOMES if other not in DECORATORS]
+    if knob not in own:
+        raise ConfigError(f"choice({knob!r}, {name!r}): give one of {', '.join(own)}")
+    return lambda make: _register(knob, name, make, traits)
 
 
 def activation(name: str, *, pieces: int = 1) -> Callable[[F], F]:

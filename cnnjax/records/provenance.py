@@ -22,7 +22,7 @@ IN_CONFIG = frozenset({"cnnjax.config.presets"})
 DECLARATIONS = ("structure", "number", "choice")  # of knobs; the second argument is their help
 TEXTS = ("help", "allowed")
 # What a model says of itself beside its layers: values in the Config, or which may be given.
-ROW = ("reads", "defaults", "small")
+ROW = ("reads", "defaults", "small", "instead")
 
 
 @functools.cache
