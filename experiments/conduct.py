@@ -1,6 +1,5 @@
 """A study from its flags to what is printed: what launch.py and experiments.ablate share."""
 
-import dataclasses
 import pathlib
 import sys
 import traceback
@@ -9,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags
-from cnnjax.config.config import Config
+from cnnjax.config import flags, plugins
+from cnnjax.config.config import KNOBS, Config, values_of
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import format_value, printable
 from cnnjax.records.origin import MIXABLE
@@ -37,6 +36,8 @@ class Flags(NamedTuple):
     mix: tuple[str, ...]  # in what runs may be unlike
     judge_only: bool
     checkpoint_every: int | None
+    engine: str | None  # module:function; None for this machine
+    traceback: bool  # whether to show all of an error in a plug-in
     scoreboard: bool = False  # whether the report is one of all
 
 
@@ -64,6 +65,11 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         " for at every evaluation, none for no checkpoints.",
         lower_bound=0, flag_values=values,
     )  # fmt: skip
+    absl_flags.DEFINE_string(
+        "engine", None,
+        "What trains lanes, as module:function or FILE.py:function; none for this machine.",
+        flag_values=values,
+    )  # fmt: skip
     absl_flags.DEFINE_string("runs", "runs", "Folder for records and reports.", flag_values=values)
     flags.define_where(values)
     flags.define_config(values, Config(), without=["seed"])
@@ -86,6 +92,8 @@ def read_options(values: absl_flags.FlagValues, argv: Sequence[str]) -> Flags:
         mix=(values.mix,) if values.mix else (),
         judge_only=values.judge_only,
         checkpoint_every=values.checkpoint_every,
+        engine=values.engine,
+        traceback=values.traceback,
     )
 
 
@@ -104,7 +112,7 @@ def conduct(
 
     options = api.Options(
         wanted.runs, wanted.where, wanted.num_seeds, wanted.mix, wanted.command, wanted.scoreboard,
-        wanted.checkpoint_every,
+        wanted.checkpoint_every, plugins.find_engine(wanted.engine) if wanted.engine else None,
     )  # fmt: skip
     if wanted.judge_only:
         return script.DONE, print_report(api.find_earlier(study, given, options), options)
@@ -122,7 +130,7 @@ def conduct(
     except Interrupted:
         return script.INTERRUPTED, None
     for failure in finished.failures:
-        print_failure(failure)
+        print_failure(failure, wanted.traceback)
     if finished.failures:
         return script.FAILED, None
     for note in finished.notes:
@@ -164,13 +172,21 @@ def print_report(finished: "api.Finished", options: "api.Options") -> "Judgement
     return judgement
 
 
-def print_failure(failure: "Failure") -> None:
-    """A failed group on stderr: its choices in one line, then the error as Python shows it."""
+def print_failure(failure: "Failure", whole: bool = False) -> None:
+    """A failed group on stderr: its choices in one line, then the error as Python shows it.
+
+    Of an error in a plug-in only the place and what it says, unless the whole is asked for.
+    """
+    values = values_of(failure.group.structure)
     differing = [
-        f"--{field.name}={format_value(getattr(failure.group.structure, field.name))}"
-        for field in dataclasses.fields(Config)
-        if getattr(failure.group.structure, field.name) != field.default
+        f"--{name}={format_value(values[name])}"
+        for name, knob in KNOBS.items()
+        if values[name] != knob.default
     ]
     choices = flags.quote_command(differing)
     print(f"failed: {len(failure.group.lanes)} lanes of {choices}", file=sys.stderr)
-    traceback.print_exception(failure.error)
+    where = plugins.locate(failure.error)
+    if where is None or whole:
+        traceback.print_exception(failure.error)
+    else:
+        print(f"error: {printable(where)} (--traceback shows all)", file=sys.stderr)

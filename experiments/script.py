@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from cnnjax.config import flags
+from cnnjax.config import flags, plugins
 from cnnjax.config.knobs import ConfigError, RunError, printable
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     """Runs `main(argv, stop)` and ends the process with its exit status.
 
     An interruption ends with status 75 and says how to go on. A wrong request (ConfigError,
-    found only where values meet data or network) ends with one line and status 2; what the
-    system refused (RunError, OSError: a full disk, a folder that is a file) with one line and
-    status 1.
+    found only where values meet data or network) ends with one line and status 2, and so does an
+    error in a plug-in, unless --traceback asks for all of it; what the system refused (RunError,
+    OSError: a full disk, a folder that is a file) with one line and status 1.
     """
     stop = Stop(go_on)
     for stream in (sys.stdout, sys.stderr):
@@ -72,6 +72,11 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     except (RunError, OSError) as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         status = FAILED
+    except Exception as error:
+        where = plugins.locate(error)
+        if where is None or "--traceback" in sys.argv:
+            raise
+        flags.refuse(where)
     if status == INTERRUPTED:
         stop.end()
     sys.exit(status)

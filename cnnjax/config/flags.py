@@ -7,11 +7,13 @@ import re
 import shlex
 import sys
 import textwrap
+import traceback
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from absl import flags
 
+from cnnjax.config import plugins
 from cnnjax.config.config import KNOBS, Config
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import (
@@ -23,7 +25,7 @@ from cnnjax.config.knobs import (
     printable,
 )
 from cnnjax.config.knobs import format_value as format_knob
-from cnnjax.config.rules import FAMILIES
+from cnnjax.config.rules import FAMILIES, OWN
 
 BUILT_IN = {
     "flagfile": "Read flags from this file, one a line; a line that begins with # is a comment."
@@ -38,7 +40,11 @@ class _KnobParser(flags.ArgumentParser):
     def __init__(self, knob: Knob):
         super().__init__()
         self.knob = knob
-        self.syntactic_help = describe_allowed(knob)
+
+    @property
+    def syntactic_help(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What the knob takes, with names that were registered since."""
+        return describe_allowed(self.knob)
 
     def parse(self, argument: Any) -> Any:
         if not isinstance(argument, str):
@@ -59,10 +65,12 @@ class _KnobSerializer(flags.ArgumentSerializer):
 
 
 def define_config(values: flags.FlagValues, defaults: Config, without: Iterable[str] = ()) -> None:
-    """Defines one flag a field of Config, but for those named in `without`."""
-    for knob in KNOBS.values():
-        if knob.name in without:
-            continue
+    """Defines one flag a knob, but for those named in `without`."""
+    _define_knobs(values, defaults, [name for name in KNOBS if name not in without])
+
+
+def _define_knobs(values: flags.FlagValues, defaults: Config, names: Iterable[str]) -> None:
+    for knob in map(KNOBS.__getitem__, names):
         flag = flags.Flag(
             _KnobParser(knob), _KnobSerializer(), knob.name, getattr(defaults, knob.name),
             knob.help, boolean=knob.type is bool,
@@ -111,13 +119,51 @@ def parse(values: flags.FlagValues, argv: Sequence[str], description: str) -> li
     `--help` prints `description` and every flag, and exits with 0. A wrong command line prints
     one line on stderr and exits with 2. Raises ConfigError on a flag file that cannot be read.
     """
-    if any(argument in ("--help", "-h", "--helpfull") for argument in argv[1:]):
+    arguments = read_flag_files(argv[1:])
+    define_plugins(values, arguments)
+    if any(argument in ("--help", "-h", "--helpfull") for argument in arguments):
         print(render_help(values, description))
         sys.exit(0)
     try:
-        return values([argv[0], *read_flag_files(argv[1:])])[1:]
+        return values([argv[0], *arguments])[1:]
     except flags.Error as error:
         refuse(str(error).removeprefix("ERROR:: "))
+
+
+def define_plugins(values: flags.FlagValues, arguments: Sequence[str]) -> None:
+    """Loads the plug-ins that these arguments name, and defines the flags of their knobs.
+
+    Ends the program with one line where a plug-in cannot be loaded, with --traceback after all that
+    Python says of it.
+    """
+    flags.DEFINE_multi_string(
+        "plugin", [],
+        "Load choices, knobs and more from outside: FILE.py, package.module or the name of an entry"
+        " point; once each.",
+        flag_values=values,
+    )  # fmt: skip
+    flags.DEFINE_boolean(
+        "traceback", False, "Show all that Python says of an error in a plug-in.",
+        flag_values=values,
+    )  # fmt: skip
+    early = flags.FlagValues()
+    flags.DEFINE_multi_string("plugin", [], "", flag_values=early)
+    flags.DEFINE_boolean("traceback", False, "", flag_values=early)
+    try:
+        early(["", *arguments], known_only=True)
+    except flags.Error as error:
+        refuse(str(error).removeprefix("ERROR:: "))
+    try:
+        if early.plugin or plugins.VARIABLE in os.environ:
+            plugins.load(early.plugin)
+            plugins.load_inherited()
+    except ConfigError as error:
+        if early.traceback:
+            traceback.print_exception(error.__cause__ or error)
+        refuse(str(error))
+    own = [name for name, knob in KNOBS.items() if knob.source and name not in values]
+    if "model" in values:
+        _define_knobs(values, Config(), own)
 
 
 def read_flag_files(arguments: Sequence[str], within: tuple[str, ...] = ()) -> list[str]:
@@ -208,7 +254,7 @@ def render_help(values: flags.FlagValues, description: str) -> str:
             lines += _describe_flag(flag)
     for name, meaning in BUILT_IN.items():
         lines += [f"  --{name}  (text; default: none)", f"{MARGIN}{meaning}"]
-    for family in FAMILIES:
+    for family in (*FAMILIES, *OWN.values()):
         own = [flag for flag in defined if flag.name in family.__annotations__]
         if own:
             lines += ["", f"{family.__name__}: {(family.__doc__ or '').partition(chr(10))[0]}", ""]

@@ -78,6 +78,7 @@ class Knob(NamedTuple):
     model_values: tuple[str, ...] = ()  # values that a model must say it has
     used_with: Mapping[str, Allowed] = types.MappingProxyType({})
     only_with: Mapping[str, Mapping[str, Allowed]] = types.MappingProxyType({})  # by value
+    source: str = ""  # the file that declares it, where that is none of ours
 
     @property
     def choices(self) -> tuple[str, ...]:

@@ -75,6 +75,22 @@ def find(knob: str, name: str) -> Choice:
     return CHOICES[knob][name]
 
 
+def list_declared(source: str) -> dict[str, tuple[str, ...]]:
+    """By knob, the names that a file from outside declares."""
+    found = {
+        knob: tuple(name for name, own in known.items() if own.source == source)
+        for knob, known in CHOICES.items()
+    }
+    return {knob: names for knob, names in found.items() if names}
+
+
+def read_number(knob: str, name: str, trait: str, default: int) -> int:
+    """A trait of a name that is a number, without its home."""
+    if name in CHOICES[knob]:
+        return CHOICES[knob][name].traits.get(trait, default)
+    return int(read_home(knob)[name].facts.get(trait, default))
+
+
 def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
     """Raises ConfigError where the name stands for something else already."""
     module = make.__module__
@@ -142,9 +158,10 @@ def choice(knob: str, name: str, **traits: Any) -> Callable[[F], F]:
     """Declares a value of a knob that has no decorator of its own, with what is known of it.
 
     A schedule is a function of a number of steps to the share of the rate at each; an optimizer of
-    (numbers, schedule, kernels) to an optax transformation; a norm of (config, units, train, name)
-    to units; an init of (key, shape, dtype) to a kernel; an augment of (key, images) to images; a
-    corruption of (key, images, strength, way, pixels) to images, with `strengths` and their `unit`.
+    (numbers, schedule, kernels) to an optax transformation, with the number of `averages` that it
+    keeps of each parameter; a norm of (config, units, train, name) to units; an init of (key,
+    shape, dtype) to a kernel; an augment of (key, images) to images; a corruption of (key, images,
+    strength, way, pixels) to images, with `strengths` and their `unit`.
     """
     own = [other for other in HOMES if other not in DECORATORS]
     if knob not in own:

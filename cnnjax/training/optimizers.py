@@ -39,7 +39,7 @@ def decayed(
     return optax.chain(*directions, decay, *final, optax.scale_by_learning_rate(schedule))
 
 
-@register.choice("optimizer", "sgd")
+@register.choice("optimizer", "sgd", averages=0)
 def sgd(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.GradientTransformation:
     """The gradient itself."""
     return decayed(numbers=numbers, schedule=schedule, kernels=kernels)
@@ -63,13 +63,13 @@ def nesterov(
     return decayed(trace, numbers=numbers, schedule=schedule, kernels=kernels)
 
 
-@register.choice("optimizer", "adam")
+@register.choice("optimizer", "adam", averages=2)
 def adam(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.GradientTransformation:
     """Mean over root mean square of gradients (Kingma and Ba 2015)."""
     return decayed(optax.scale_by_adam(), numbers=numbers, schedule=schedule, kernels=kernels)
 
 
-@register.choice("optimizer", "adamw")
+@register.choice("optimizer", "adamw", averages=2)
 def adamw(
     numbers: Numbers, schedule: optax.Schedule, kernels: Mask
 ) -> optax.GradientTransformation:
@@ -83,7 +83,7 @@ def lion(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.Gra
     return decayed(optax.scale_by_lion(), numbers=numbers, schedule=schedule, kernels=kernels)
 
 
-@register.choice("optimizer", "lamb")
+@register.choice("optimizer", "lamb", averages=2)
 def lamb(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.GradientTransformation:
     """Adam scaled layer by layer to the norm of the weights (You et al. 2020)."""
     return decayed(

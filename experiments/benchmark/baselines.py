@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from cnnjax.config.config import KNOBS, Config, default_of
+from cnnjax.config.config import KNOBS, Config, default_of, values_of
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data.dataset import Dataset
 from cnnjax.ops import whitening
@@ -26,7 +26,7 @@ MODELS = ("cnn", "resnet18_small", "airbench94")
 def check_known(config: Config) -> None:
     """Raises ConfigError for a choice that the opponents do not have."""
     for name in KNOBS:
-        expected = default_of(name, vars(config))
+        expected = default_of(name, values_of(config))
         if name not in KNOWN and getattr(config, name) != expected:
             raise ConfigError(f"--{name} has no opponent: they know {', '.join(KNOWN)}")
     if config.model not in MODELS:

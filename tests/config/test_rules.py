@@ -131,7 +131,7 @@ def test_a_knob_is_of_one_family():
 
 def test_a_config_is_the_families_in_their_order():
     assert Config.__bases__ == rules.FAMILIES[::-1]
-    assert [field.name for field in dataclasses.fields(Config)] == list(KNOBS)
+    assert [field.name for field in dataclasses.fields(Config)] == [*KNOBS, "own"]
 
 
 def test_names_are_known_without_their_home():

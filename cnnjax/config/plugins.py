@@ -1,0 +1,279 @@
+"""Plug-ins: files and modules from outside, loaded where they are asked for. Imports no JAX.
+
+What they declare stands in the register beside what is ours. A child process is given the names of
+those that its parent has loaded by a variable of the environment.
+"""
+
+import ast
+import functools
+import importlib
+import importlib.util
+import inspect
+import json
+import os
+import pathlib
+import sys
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from cnnjax.config import register, rules
+from cnnjax.config.config import Config
+from cnnjax.config.errors import ConfigError
+
+GROUP = "cnnjax.plugins"  # of entry points
+VARIABLE = "CNNJAX_PLUGINS"  # for child processes: the names as JSON
+LOADED: dict[str, ModuleType] = {}  # by path or name of the module
+
+
+class Place(NamedTuple):
+    """Where a plug-in lies: a file, or a module that Python finds."""
+
+    name: str  # of the module
+    path: pathlib.Path | None = None
+
+
+def load(names: Sequence[str]) -> None:
+    """Imports plug-ins, each FILE.py, package.module or the name of an entry point.
+
+    Raises ConfigError, in one line with file and line, where one cannot be.
+    """
+    for name in names:
+        place = find_place(name)
+        key = str(place.path or place.name)
+        if key in LOADED:
+            continue
+        try:
+            LOADED[key] = _import_file(name, place.path) if place.path else _import(place.name)
+        except (Exception, SystemExit) as error:
+            where = locate(error, key) or f"{type(error).__name__}: {_first_line(error)}"
+            raise ConfigError(f"--plugin={name}: {where}") from error
+        for source in list_sources():  # as it is now, whatever becomes of the files
+            if os.path.isfile(source):
+                read_files(source)
+        os.environ[VARIABLE] = json.dumps([*LOADED])
+
+
+def load_inherited() -> None:
+    """In a child process: what its parent has loaded."""
+    load(json.loads(os.environ.get(VARIABLE, "[]")))
+
+
+def find_place(name: str) -> Place:
+    """Where the plug-in of a name lies. Raises ConfigError where there is none."""
+    path = pathlib.Path(name).expanduser()
+    if path.suffix == ".py" or os.sep in name:
+        if not path.is_file():
+            raise ConfigError(f"--plugin={name}: there is no such file")
+        return Place(path.stem, path.resolve())
+    from importlib import metadata
+
+    points = {point.name: point.module for point in metadata.entry_points(group=GROUP)}
+    module = points.get(name, name)
+    try:
+        found = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        found = None
+    if found is None:
+        hint = f"did you mean {name}.py?" if path.with_suffix(".py").is_file() else (
+            f"give FILE.py, package.module or one of: {', '.join(points) or 'no names here'}"
+        )  # fmt: skip
+        raise ConfigError(f"--plugin={name}: there is no such module: {hint}")
+    return Place(module)
+
+
+def _import(module: str) -> ModuleType:
+    return importlib.import_module(module)
+
+
+def _import_file(name: str, path: pathlib.Path) -> ModuleType:
+    """The file as the module of its name; what it imports is looked for beside it first."""
+    there = sys.modules.get(path.stem)
+    found = getattr(there, "__file__", None)
+    if there is not None and found and pathlib.Path(found).resolve() == path:
+        return there  # another plug-in has imported it
+    spec = importlib.util.find_spec(path.stem) if there is None else there.__spec__
+    if there is not None or spec and pathlib.Path(spec.origin or "").resolve() != path:
+        raise ConfigError(f"{path.name} is called as module {path.stem} is: rename the file")
+    folder = str(path.parent)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+    finally:
+        sys.path.remove(folder)
+    if folder not in sys.path:
+        sys.path.append(folder)  # for what a function of it imports, and for child processes
+    return module
+
+
+def find_engine(text: str) -> Callable[..., Any]:
+    """The engine module:function. Raises ConfigError where there is none."""
+    module, colon, name = text.rpartition(":")
+    if not colon or not module or not name:
+        raise ConfigError(f"--engine={text}: give module:function, or FILE.py:function")
+    try:
+        load([module])
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("--plugin=", "--engine=", 1)) from error
+    place = find_place(module)
+    found = getattr(LOADED[str(place.path or place.name)], name, None)
+    if not callable(found):
+        raise ConfigError(f"--engine={text}: {module} has no function {name}")
+    return found
+
+
+def locate(error: BaseException, source: str = "") -> str | None:
+    """An error of a plug-in in one line, such as 'mine.py:7: ZeroDivisionError: division by zero'.
+
+    The place is the last line of a plug-in that led to it, of `source` if none did; None where it
+    is none of theirs.
+    """
+    known = {source, *LOADED, *list_sources()} - {""}
+    files = {path for key in known for path in (key, *read_paths(key))}
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
+    frames = [
+        (frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    places = [f"{file}:{line}" for file, line in frames if file in files]
+    if not places and not source:
+        return None
+    said = _first_line(error).removeprefix(f"{source}: ")
+    kind = "" if isinstance(error, ConfigError) else f"{type(error).__name__}: "
+    return f"{places[-1] if places else source}: {kind}{said}"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no more is said"])[0]
+
+
+def list_sources() -> list[str]:
+    """All files, or modules without one, from which something is declared."""
+    found = [own.source for known in register.CHOICES.values() for own in known.values()]
+    found += [knob.source for knob in rules.KNOBS.values()]
+    return [source for source in dict.fromkeys(found) if source]
+
+
+def texts_of(config: Config) -> dict[str, str]:
+    """The texts of all from outside that a run uses, by name of the file.
+
+    That is where its choices are declared, and those of its own knobs that are not at their
+    default, with the files beside it that these import; of a notebook's cell what is declared.
+    """
+    texts: dict[str, str] = {}
+    for thing, source in _list_used(config):
+        if os.path.isfile(source):
+            texts |= read_files(source)
+        else:
+            texts[f"{source}:{thing.__qualname__}"] = _read_cell(thing)
+    return dict(sorted(texts.items()))
+
+
+def _list_used(config: Config) -> Iterator[tuple[Any, str]]:
+    for knob, known in register.CHOICES.items():
+        value = getattr(config, knob, ())
+        names = (value,) if isinstance(value, str) else value
+        if knob == "corruption" and "robustness" in config.measure:
+            names = tuple(known)
+        for name in names:
+            if name in known and known[name].source:
+                yield known[name].make, known[name].source
+    for own in config.own:
+        source = rules.KNOBS[next(iter(vars(own)))].source
+        yield type(own), source
+
+
+def _read_cell(thing: Any) -> str:
+    try:
+        return inspect.getsource(thing)
+    except (OSError, TypeError):  # typed where no text is kept
+        code = getattr(thing, "__code__", None)
+        return repr((code.co_code, code.co_consts, code.co_names) if code else vars(thing))
+
+
+def read_files(source: str) -> dict[str, str]:
+    """The texts of a file and of those beside it that it imports, by name, as first read."""
+    root = _root_of(source)
+    return {path.relative_to(root).as_posix(): text for path, text in _read_closure(source).items()}
+
+
+def read_paths(source: str) -> list[str]:
+    """The paths of these; none of what has no file."""
+    return [str(path) for path in _read_closure(source)] if os.path.isfile(source) else []
+
+
+@functools.cache
+def _read_closure(source: str) -> dict[pathlib.Path, str]:
+    root, texts = _root_of(source), {}
+    waiting = [pathlib.Path(source)]
+    while waiting:
+        path = waiting.pop()
+        if path in texts:
+            continue
+        try:
+            texts[path] = path.read_text(encoding="utf-8")
+            tree = ast.parse(texts[path])
+        except (SyntaxError, ValueError):  # said where it is imported
+            continue
+        for module in _list_imports(tree, path, root):
+            waiting += _find_beside(module, pathlib.Path(source), root)
+    return texts
+
+
+def _root_of(source: str) -> pathlib.Path:
+    """The folder from which a file's modules are named: that above its packages."""
+    root = pathlib.Path(source).parent
+    while (root / "__init__.py").is_file():
+        root = root.parent
+    return root
+
+
+def _list_imports(tree: ast.AST, path: pathlib.Path, root: pathlib.Path) -> Iterator[str]:
+    """The names of modules that a file may import, wherever in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                within = path.relative_to(root).parent.parts
+                above = within[: len(within) - node.level + 1]
+                base = ".".join((*above, *filter(None, [base])))
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _find_beside(module: str, source: pathlib.Path, root: pathlib.Path) -> list[pathlib.Path]:
+    """The files of a module and of the packages around it, where they lie beside the source.
+
+    Raises ConfigError where another module of that name was there before.
+    """
+    top, found = module.partition(".")[0], []
+    installed = root in map(pathlib.Path, sysconfig.get_paths().values())
+    own = source.relative_to(root).parts[0].removesuffix(".py")
+    if not top or top == register.PACKAGE or installed and top != own:
+        return []
+    place, name = root, ""
+    for part in module.split("."):
+        place, name = place / part, f"{name}.{part}".lstrip(".")
+        file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+        if not file.is_file():
+            break
+        there = getattr(sys.modules.get(name), "__file__", None)
+        if there and pathlib.Path(there).resolve() != file.resolve():
+            if file == source:
+                break
+            raise ConfigError(
+                f"{source}: {file.name} beside it is not what it imports, which is {there}: rename"
+                " the file"
+            )
+        found.append(file)
+    return found
