@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
@@ -68,7 +69,9 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     try:
         status = main(sys.argv, stop)
     except ConfigError as error:
-        flags.refuse(str(error))
+        if "--traceback" in sys.argv:
+            traceback.print_exception(error)
+        flags.refuse(plugins.locate(error) or str(error))
     except (RunError, OSError) as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         status = FAILED

@@ -15,7 +15,7 @@ import pathlib
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -140,15 +140,26 @@ def locate(error: BaseException, source: str = "") -> str | None:
     files = {path for key in known for path in (key, *read_paths(key))}
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
-    frames = [
-        (frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)
-    ]
-    places = [f"{file}:{line}" for file, line in frames if file in files]
-    if not places and not source:
+    place = _find_line(error, files) or source
+    if not place:
         return None
     said = _first_line(error).removeprefix(f"{source}: ")
     kind = "" if isinstance(error, ConfigError) else f"{type(error).__name__}: "
-    return f"{places[-1] if places else source}: {kind}{said}"
+    return f"{place}: {kind}{said}"
+
+
+def _find_line(error: BaseException | None, files: Collection[str]) -> str | None:
+    """The last line in one of these files that led to an error, or to the one that it is from."""
+    while error is not None:
+        lines = [
+            f"{frame.f_code.co_filename}:{line}"
+            for frame, line in traceback.walk_tb(error.__traceback__)
+            if frame.f_code.co_filename in files
+        ]
+        if lines:
+            return lines[-1]
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _first_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from cnnjax.config import declared
 from cnnjax.config.declared import Declared
@@ -91,6 +91,23 @@ def read_number(knob: str, name: str, trait: str, default: int) -> int:
     return int(read_home(knob)[name].facts.get(trait, default))
 
 
+def absent(*arguments: Any, **named: Any) -> NoReturn:
+    """What a plug-in declared that is not loaded."""
+    raise ConfigError("what records were made with is of a plug-in that is not loaded: --plugin")
+
+
+def remember(knob: str, name: str, reads: Collection[str]) -> None:
+    """Makes a name of records one that can be judged, though its plug-in is not loaded.
+
+    `reads` are the knobs of which a model may have had any.
+    """
+    own: dict[str, Callable[..., Any]] = {
+        "model": functools.partial(model, reads=reads), "pool": pooling, "activation": activation,
+        "measure": measure,
+    }  # fmt: skip
+    own.get(knob, functools.partial(choice, knob))(name)(absent)
+
+
 def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
     """Raises ConfigError where the name stands for something else already."""
     module = make.__module__
@@ -99,6 +116,8 @@ def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
         source = getattr(sys.modules.get(module), "__file__", None) or module
     there = CHOICES[knob].get(name)
     taken = source and name in scan(knob)
+    if there is not None and there.make is absent:
+        there = None
     if taken or there and (there.source, there.make.__qualname__) != (source, make.__qualname__):
         raise ConfigError(
             f"{source or module}: --{knob}={name} is there already: give it another name"
