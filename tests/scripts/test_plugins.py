@@ -4,6 +4,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -15,13 +16,13 @@ from cnnjax.config.datasets import Where
 from cnnjax.networks import cost
 from cnnjax.records import archive
 from cnnjax.records.store import load_records
-from cnnjax.study import wanted
 from cnnjax.study.claims import Study, cross
 from experiments import ablate, judge, script, train
 from experiments.benchmark import __main__ as benchmark
 from experiments.benchmark import baselines
 
 OPTAX = True  # see conftest.py
+NEVER: Any = None  # nobody asks these to stop
 SCRIPTS = {
     "launch": launch, "train": train, "ablate": ablate, "judge": judge, "benchmark": benchmark,
 }  # fmt: skip
@@ -32,7 +33,7 @@ SMALL = "--steps=10 --eval_every=5 --train_examples=64 --pool_every=1 --widths=4
 def test_every_script_takes_plug_ins(outside, capsys, name):
     plugin = f"--plugin={outside['squeeze_outside']}"
     with pytest.raises(SystemExit) as ended:
-        SCRIPTS[name].main([name, plugin, "--help"], None)
+        SCRIPTS[name].main([name, plugin, "--help"], NEVER)
     said = capsys.readouterr().out
     assert ended.value.code == 0 and "--plugin" in said and "--traceback" in said
     if name != "judge":  # which has no knobs
@@ -43,13 +44,13 @@ def test_every_script_takes_plug_ins(outside, capsys, name):
 def test_a_flag_file_may_name_it(outside, tmp_path, capsys):
     (tmp_path / "flags").write_text(f"--plugin={outside['gem_outside']}\n")
     with pytest.raises(SystemExit):
-        launch.main(["launch.py", f"--flagfile={tmp_path / 'flags'}", "--help"], None)
+        launch.main(["launch.py", f"--flagfile={tmp_path / 'flags'}", "--help"], NEVER)
     assert "| gem;" in capsys.readouterr().out.replace("\n     ", "")
 
 
 def test_it_is_listed(outside, capsys):
     argv = ["launch.py", f"--plugin={outside['gem_outside']}", "--list", "--json"]
-    assert launch.main(argv, None) == script.DONE
+    assert launch.main(argv, NEVER) == script.DONE
     assert json.loads(capsys.readouterr().out)["knobs"]["pool"][-1] == "gem"
 
 
@@ -58,7 +59,7 @@ def test_a_wrong_plug_in_is_one_line_unless_all_is_asked_for(outside, capsys):
     path.write_text("import cnnjax\n\nx = undefined\n")
     for more in ([], ["--traceback"]):
         with pytest.raises(SystemExit) as ended:
-            train.main(["train", f"--plugin={path}", *more], None)
+            train.main(["train", f"--plugin={path}", *more], NEVER)
         said = capsys.readouterr().err
         assert ended.value.code == 2
         assert said.endswith(
@@ -88,7 +89,7 @@ def conduct_study(study, data_dir, runs, **given):
 
 def test_its_arms_are_trained_planned_and_judged_with_ours(outside, data_dir, tmp_path):
     plugins.load([outside["gem_outside"]])
-    study = Study("gem", "?", "", cross(pool=("max", "gem")))
+    study = Study("gem", "?", {}, cross({"pool": ("max", "gem")}), ())
     given = {"steps": 10, "eval_every": 5, "train_examples": 64, "pool_every": 1, "widths": (4, 4)}
     options = api.Options(tmp_path, Where(str(data_dir)), 2)
     checked = api.check_study(study, given, options)
@@ -106,15 +107,13 @@ def test_its_arms_are_trained_planned_and_judged_with_ours(outside, data_dir, tm
     kept = {path.stem for path in (tmp_path / "records" / "plugins").iterdir()}
     assert kept == set(hashes.values())
     assert api.find_earlier(study, given, options).records == finished.records
-    report = api.report_study(finished, options)
-    assert "gem" in report.path.read_text()
 
 
 def test_other_text_is_trained_anew_and_never_judged_with_the_former(
     outside, data_dir, tmp_path, monkeypatch
 ):
     plugins.load([outside["gem_outside"]])
-    study = Study("gem", "?", "", cross(pool=("max", "gem")))
+    study = Study("gem", "?", {}, cross({"pool": ("max", "gem")}), ())
     given = {"steps": 10, "eval_every": 5, "train_examples": 64, "pool_every": 1, "widths": (4, 4)}
     first = conduct_study(study, data_dir, tmp_path, **given)
     texts = plugins.texts_of
@@ -125,12 +124,11 @@ def test_other_text_is_trained_anew_and_never_judged_with_the_former(
     second = conduct_study(study, data_dir, tmp_path, **given)
     assert second.source.startswith("2 lanes trained, 2 read")
     options = api.Options(tmp_path, Where(str(data_dir)), 2)
-    newest = api.find_earlier(study, given, options).records
-    assert [record.id for record in newest] == [record.id for record in second.records]
-    lanes = wanted.of_study(study, make_config(given), 2)([])
+    stock = [record.id for record in api.find_earlier(study, given, options).records]
+    assert stock in ([record.id for record in own.records] for own in (first, second))
     arms = [(None, [own]) for own in (*first.records, second.records[-1])]
     different, _ = archive.compare_arms(arms, ())  # pyright: ignore[reportArgumentType]
-    assert any(line.startswith("plugins gem_outside.py: ") for line in different) and lanes
+    assert any(line.startswith("plugins gem_outside.py: ") for line in different)
 
 
 def test_records_of_a_plug_in_that_is_not_loaded_are_read(outside, data_dir, tmp_path):
@@ -146,7 +144,7 @@ def test_records_of_a_plug_in_that_is_not_loaded_are_read(outside, data_dir, tmp
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert sorted({record.config["pool"] for record in load_records(tmp_path)}) == ["gem", "max"]
-    study = Study("maxima", "?", "", cross(pool=("max",)))
+    study = Study("maxima", "?", {}, cross({"pool": ("max",)}), ())
     given = {"steps": 10, "eval_every": 5, "train_examples": 64, "pool_every": 1, "widths": (4, 4)}
     options = api.Options(tmp_path, Where(str(data_dir)), 3)
     checked = api.check_study(study, given, options)
@@ -181,7 +179,7 @@ def test_another_engine_trains(outside, data_dir, tmp_path, capsys):
     assert "mine: 4" in capsys.readouterr().out
 
 
-def script_stop():
+def script_stop() -> Any:
     import contextlib
 
     class Never:
