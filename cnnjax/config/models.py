@@ -254,47 +254,36 @@ def mnist1d_mlp(config: "Config", num_classes: int) -> Dense:
 
 
 @register.model(
-    "resnet18",
-    reads=presets.STEMMED,
-    defaults={**presets.STEM, "image_size": 224},
-    small=presets.SMALL_RESNET,
+    "resnet18", reads=presets.STEMMED, defaults=presets.RESNET224, small=presets.SMALL_RESNET,
     instead="--model=resnet18_small",
-)
+)  # fmt: skip
 def resnet18(config: "Config", num_classes: int) -> ResNet:
     """Blocks of two convolutions; 224x224 images."""
     return ResNet((64, 128, 256, 512), (2, 2, 2, 2))
 
 
 @register.model(
-    "resnet34",
-    reads=presets.STEMMED,
-    defaults={**presets.STEM, "image_size": 224},
-    small=presets.SMALL_RESNET,
+    "resnet34", reads=presets.STEMMED, defaults=presets.RESNET224, small=presets.SMALL_RESNET,
     instead="--model=resnet18_small, or --stem=small --image_size=0",
-)
+)  # fmt: skip
 def resnet34(config: "Config", num_classes: int) -> ResNet:
     """Blocks of two convolutions; 224x224 images."""
     return ResNet((64, 128, 256, 512), (3, 4, 6, 3))
 
 
 @register.model(
-    "resnet50",
-    reads=presets.STEMMED,
-    defaults={**presets.STEM, "image_size": 224},
-    small=presets.SMALL_RESNET,
+    "resnet50", reads=presets.STEMMED, defaults=presets.RESNET224, small=presets.SMALL_RESNET,
     instead="--model=resnet18_small, or --stem=small --image_size=0",
-)
+)  # fmt: skip
 def resnet50(config: "Config", num_classes: int) -> ResNet:
     """Blocks with a bottleneck; 224x224 images."""
     return ResNet((64, 128, 256, 512), (3, 4, 6, 3), bottleneck=True)
 
 
 @register.model(
-    "resnet18_small",
-    reads=presets.STEMMED,
-    defaults={**presets.STEM, "stem": "small"},
+    "resnet18_small", reads=presets.STEMMED, defaults={**presets.STEM, "stem": "small"},
     small={**presets.SMALL_RESNET, "image_size": 8},
-)
+)  # fmt: skip
 def resnet18_small(config: "Config", num_classes: int) -> ResNet:
     """A ResNet-18 for small images."""
     return ResNet((64, 128, 256, 512), (2, 2, 2, 2))
