@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cnnjax.config import plugins, register, rules
+from cnnjax.config import plugins, register, rules, texts
 from cnnjax.config.config import Config
 from cnnjax.networks import cost
 
@@ -62,9 +62,9 @@ def squeeze(config, num_classes):
 FILES = {"gem_outside.py": GEM, "beside.py": "START = 3.0\n", "squeeze_outside.py": SQUEEZE}
 
 
-def write(folder: pathlib.Path, **texts: str) -> dict[str, str]:
+def write(folder: pathlib.Path, **others: str) -> dict[str, str]:
     """The files above in a folder, and others by stem; their paths by stem."""
-    for name, text in {**FILES, **{f"{stem}.py": text for stem, text in texts.items()}}.items():
+    for name, text in {**FILES, **{f"{stem}.py": text for stem, text in others.items()}}.items():
         (folder / name).write_text(text)
     return {path.stem: str(path) for path in folder.glob("*.py")}
 
@@ -85,7 +85,7 @@ def outside(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
         delattr(Config, name)
     rules.OWN.clear()
     plugins.LOADED.clear()
-    plugins._read_closure.cache_clear()
+    texts._read_closure.cache_clear()
     os.environ.pop(plugins.VARIABLE, None)
     for name in set(sys.modules) - modules:
         if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):

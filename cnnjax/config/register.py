@@ -17,6 +17,7 @@ from cnnjax.config.declared import Declared
 from cnnjax.config.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T", int, str)
 PACKAGE = __name__.partition(".")[0]
 # Where the built-in names of a knob are declared; models are imported with the knobs. A corruption
 # is no knob: all that there are make up the measure `robustness`.
@@ -84,11 +85,12 @@ def list_declared(source: str) -> dict[str, tuple[str, ...]]:
     return {knob: names for knob, names in found.items() if names}
 
 
-def read_number(knob: str, name: str, trait: str, default: int) -> int:
-    """A trait of a name that is a number, without its home."""
+def read_trait(knob: str, name: str, trait: str, default: T) -> T:
+    """A trait of a name that is a number or a text, without its home; the default where unknown."""
     if name in CHOICES[knob]:
         return CHOICES[knob][name].traits.get(trait, default)
-    return int(read_home(knob)[name].facts.get(trait, default))
+    own = read_home(knob).get(name)
+    return type(default)(own.facts.get(trait, default)) if own else default
 
 
 def absent(*arguments: Any, **named: Any) -> NoReturn:

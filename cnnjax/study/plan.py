@@ -73,5 +73,5 @@ def network_of(config: Config) -> Config:
 
 def count_copies(config: Config) -> int:
     """Arrays of the size of the parameters: themselves, gradients and averages."""
-    averages = register.read_number("optimizer", config.optimizer, "averages", 1)
+    averages = register.read_trait("optimizer", config.optimizer, "averages", 1)
     return 2 + averages + (config.ema_decay > 0)

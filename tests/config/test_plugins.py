@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import cnnjax
-from cnnjax.config import plugins, register, rules
+from cnnjax.config import plugins, register, rules, texts
 from cnnjax.config.config import (
     KNOBS,
     Config,
@@ -160,7 +160,7 @@ def test_a_module_and_an_entry_point_are_plug_ins(outside, monkeypatch):
     plugins.load(["their_package.parts"])
     assert list(plugins.LOADED) == ["their_package.parts"]
     config = Config(schedule="half")
-    assert set(plugins.texts_of(config)) == {
+    assert set(texts.texts_of(config)) == {
         "their_package/__init__.py", "their_package/more.py", "their_package/parts.py",
     }  # fmt: skip
 
@@ -192,7 +192,7 @@ def test_its_code_is_hashed_with_the_files_beside_it_and_not_its_comments(outsid
     def hashes(name, old, new):
         path = pathlib.Path(outside[name])
         path.write_text(path.read_text().replace(old, new))
-        plugins._read_closure.cache_clear()
+        texts._read_closure.cache_clear()
         return hash_files(Config(pool="gem"))
 
     plugins.load([outside["gem_outside"]])

@@ -10,7 +10,7 @@ import pytest
 
 import launch
 from cnnjax import api
-from cnnjax.config import plugins
+from cnnjax.config import plugins, texts
 from cnnjax.config.config import make_config
 from cnnjax.config.datasets import Where
 from cnnjax.networks import cost
@@ -116,10 +116,10 @@ def test_other_text_is_trained_anew_and_never_judged_with_the_former(
     study = Study("gem", "?", {}, cross({"pool": ("max", "gem")}), ())
     given = {"steps": 10, "eval_every": 5, "train_examples": 64, "pool_every": 1, "widths": (4, 4)}
     first = conduct_study(study, data_dir, tmp_path, **given)
-    texts = plugins.texts_of
+    texts_of = texts.texts_of
     monkeypatch.setattr(
-        plugins, "texts_of",
-        lambda config: {name: text + "x = 1\n" for name, text in texts(config).items()},
+        texts, "texts_of",
+        lambda config: {name: text + "x = 1\n" for name, text in texts_of(config).items()},
     )  # fmt: skip
     second = conduct_study(study, data_dir, tmp_path, **given)
     assert second.source.startswith("2 lanes trained, 2 read")
