@@ -46,7 +46,7 @@ from cnnjax.study.plan import Plan, make_plan, network_of
 from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
 from cnnjax.sweep import backend, loop, placement, runner
-from cnnjax.sweep.engines import local
+from cnnjax.sweep.engines import Engine, local
 from cnnjax.sweep.lanes import open_finder
 from cnnjax.sweep.loop import Outcome
 from cnnjax.sweep.observer import QUIET, Observer
@@ -65,6 +65,7 @@ class Options(NamedTuple):
     command: str = ""  # that reproduces the report
     scoreboard: bool = False  # whether the report is one of all
     checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
+    engine: Engine | None = None  # None for this machine
 
 
 class Checked(NamedTuple):
@@ -215,7 +216,7 @@ def train_wanted(
     wanted: Wanted, datasets: Mapping[Request, Dataset], options: Options,
     observer: Observer = QUIET,
 ) -> Outcome:  # fmt: skip
-    """Trains on this machine, until nothing is wanted any more, what has no record yet.
+    """Trains by the engine, until nothing is wanted any more, what has no record yet.
 
     Raises runner.Interrupted when the observer asked to stop; the same call then goes on.
     """
@@ -224,7 +225,7 @@ def train_wanted(
         checkpoint_every=options.checkpoint_every,
     )  # fmt: skip
     find = open_finder(datasets, options.runs, options.mix)
-    engine = functools.partial(local.run, datasets=datasets)
+    engine = options.engine or functools.partial(local.run, datasets=datasets)
     return loop.run_wanted(wanted, find, jobs, engine, observer)
 
 

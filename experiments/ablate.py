@@ -1,6 +1,7 @@
 """A free grid of choices: every combination over many seeds, each choice judged."""
 
 import functools
+import pathlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,6 +11,8 @@ from absl import flags as absl_flags
 from cnnjax.config import epochs, flags
 from cnnjax.config.config import find_knob
 from cnnjax.config.knobs import ConfigError, format_value, parse_value, split_values
+from cnnjax.records.remembered import remember_choices
+from cnnjax.records.store import load_records
 from experiments import conduct, script
 
 DESCRIPTION = """
@@ -44,7 +47,13 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     if positional:
         hint = flags.quote(f"--grid={positional[0]}")
         flags.refuse(f"unexpected {positional[0]!r}: write {hint}")
-    grid = parse_grid(values.grid)
+    try:
+        grid = parse_grid(values.grid)
+    except ConfigError:
+        if not values.judge_only:
+            raise
+        remember_choices(load_records(pathlib.Path(values.runs)))
+        grid = parse_grid(values.grid)
     if values.study is not None:
         check_name(values.study)
     asked, given = flags.read_epochs(values, argv), flags.given_config(values)

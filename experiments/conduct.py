@@ -1,6 +1,5 @@
 """A study from its flags to what is printed: what launch.py and experiments.ablate share."""
 
-import dataclasses
 import pathlib
 import sys
 import traceback
@@ -9,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags, words
-from cnnjax.config.config import Config
+from cnnjax.config import flags, plugins, words
+from cnnjax.config.config import KNOBS, Config, values_of
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import format_value, printable
 from cnnjax.records.origin import MIXABLE
@@ -38,6 +37,8 @@ class Flags(NamedTuple):
     mix: tuple[str, ...]  # in what runs may be unlike
     judge_only: bool
     checkpoint_every: int | None
+    engine: str | None  # module:function; None for this machine
+    traceback: bool  # whether to show all of an error in a plug-in
     quiet: bool = False
     scoreboard: bool = False  # whether the report is one of all
 
@@ -65,6 +66,11 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         " for at every evaluation, none for no checkpoints.",
         0,
     )  # fmt: skip
+    absl_flags.DEFINE_string(
+        "engine", None,
+        "What trains lanes, as module:function or FILE.py:function; none for this machine.",
+        flag_values=values,
+    )  # fmt: skip
     absl_flags.DEFINE_string("runs", "runs", "Folder for records and reports.", flag_values=values)
     script.define_quiet(values)
     flags.define_where(values)
@@ -90,6 +96,8 @@ def read_options(values: absl_flags.FlagValues, argv: Sequence[str]) -> Flags:
         judge_only=values.judge_only,
         checkpoint_every=values.checkpoint_every,
         quiet=values.quiet,
+        engine=values.engine,
+        traceback=values.traceback,
     )
 
 
@@ -108,7 +116,7 @@ def conduct(
 
     options = api.Options(
         wanted.runs, wanted.where, wanted.num_seeds, wanted.mix, wanted.command, wanted.scoreboard,
-        wanted.checkpoint_every,
+        wanted.checkpoint_every, plugins.find_engine(wanted.engine) if wanted.engine else None,
     )  # fmt: skip
     if wanted.judge_only:
         earlier = api.find_earlier(study, given, options)
@@ -128,7 +136,7 @@ def conduct(
     except Interrupted:
         return script.INTERRUPTED, None
     for failure in finished.failures:
-        print_failure(failure)
+        print_failure(failure, wanted.traceback)
     if finished.failures:
         return script.FAILED, None
     for note in finished.notes if not wanted.quiet else ():
@@ -170,14 +178,22 @@ def print_report(
     return judgement
 
 
-def print_failure(failure: "Failure") -> None:
-    """A failed group on stderr: its choices in one line, then the error as Python shows it."""
+def print_failure(failure: "Failure", whole: bool = False) -> None:
+    """A failed group on stderr: its choices in one line, then the error as Python shows it.
+
+    Of an error in a plug-in only the place and what it says, unless the whole is asked for.
+    """
+    values = values_of(failure.group.structure)
     differing = [
-        f"--{field.name}={format_value(getattr(failure.group.structure, field.name))}"
-        for field in dataclasses.fields(Config)
-        if getattr(failure.group.structure, field.name) != field.default
+        f"--{name}={format_value(values[name])}"
+        for name, knob in KNOBS.items()
+        if values[name] != knob.default
     ]
     choices = flags.quote_command(differing)
     lanes = words.count(len(failure.group.lanes), "lane")
     words.say(f"failed: {lanes} of {choices}", sys.stderr)
-    traceback.print_exception(failure.error)
+    where = plugins.locate(failure.error)
+    if where is None or whole:
+        traceback.print_exception(failure.error)
+    else:
+        words.say(f"error: {printable(where)} (--traceback shows all)", sys.stderr)

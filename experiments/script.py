@@ -5,12 +5,13 @@ import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from absl import flags as absl_flags
 
-from cnnjax.config import explain, flags, words
+from cnnjax.config import explain, flags, plugins, words
 from cnnjax.config.explain import Choice
 from cnnjax.config.knobs import ConfigError, RunError, printable
 
@@ -60,9 +61,9 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     """Runs `main(argv, stop)` and ends the process with its exit status.
 
     An interruption ends with status 75 and says how to go on. A wrong request (ConfigError,
-    found only where values meet data or network) ends with one line and status 2; what the
-    system refused (RunError, OSError: a full disk, a folder that is a file) with one line and
-    status 1.
+    found only where values meet data or network) ends with one line and status 2, and so does an
+    error in a plug-in, unless --traceback asks for all of it; what the system refused (RunError,
+    OSError: a full disk, a folder that is a file) with one line and status 1.
     """
     stop = Stop(go_on)
     for stream in (sys.stdout, sys.stderr):
@@ -71,13 +72,20 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     try:
         status = main(sys.argv, stop)
     except ConfigError as error:
-        flags.refuse(str(error))
+        if "--traceback" in sys.argv:
+            traceback.print_exception(error)
+        flags.refuse(plugins.locate(error) or str(error))
     except BrokenPipeError:  # whoever read it has seen enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = DONE
     except (RunError, OSError) as error:
         words.say(f"error: {printable(str(error))}", sys.stderr)
         status = FAILED
+    except Exception as error:
+        where = plugins.locate(error)
+        if where is None or "--traceback" in sys.argv:
+            raise
+        flags.refuse(where)
     if status == INTERRUPTED:
         stop.end()
     sys.exit(status)

@@ -53,6 +53,12 @@ class Augmentation:
         "Alpha of the share of each training image that another one covers; 0 for none.",
         low=0.0,
     )
+    augment: tuple[str, ...] = structure(
+        (),
+        "What else is done to training images, by name, before they are mixed; flip_vertical turns"
+        " half of them upside down.",
+        registered=True,
+    )
 
 
 def check_augmentation(values: Mapping[str, Any]) -> None:

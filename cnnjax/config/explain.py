@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cnnjax.config.config import KNOBS, Config, find_obstacle
+from cnnjax.config.config import KNOBS, Config, find_obstacle, values_of
 from cnnjax.config.knobs import format_value
 from cnnjax.config.models import defaults_of
 
@@ -24,7 +24,7 @@ def explain(config: Config, sources: Mapping[str, Collection[str]]) -> list[Choi
     That is the first of `sources` (such as {"command line": names}) that gives it, or else "model"
     where the model sets it, or "default".
     """
-    values, preset = vars(config), defaults_of(config.model)
+    values, preset = values_of(config), defaults_of(config.model)
     found = []
     for name, knob in KNOBS.items():
         of_model = name in preset and values[name] == preset[name]

@@ -1,17 +1,16 @@
 """Config fields as absl flags, and a command line read with errors that help. Imports no JAX."""
 
-import codecs
 import contextlib
 import os
-import re
 import shlex
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from absl import flags
 
-from cnnjax.config import epochs, help, hints, words
+from cnnjax.config import epochs, flagfiles, help, hints, plugins, words
 from cnnjax.config.config import KNOBS, Config
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import (
@@ -24,8 +23,6 @@ from cnnjax.config.knobs import (
 )
 from cnnjax.config.knobs import format_value as format_knob
 
-FLAG_FILE = re.compile(r"--?flagfile(?:=(?P<path>.*))?", re.DOTALL)
-
 
 class _KnobParser(flags.ArgumentParser):
     """Parses and checks a knob's value as grids do, in place of absl's own parsers."""
@@ -33,7 +30,11 @@ class _KnobParser(flags.ArgumentParser):
     def __init__(self, knob: Knob):
         super().__init__()
         self.knob = knob
-        self.syntactic_help = describe_allowed(knob)
+
+    @property
+    def syntactic_help(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What the knob takes, with names that were registered since."""
+        return describe_allowed(self.knob)
 
     def parse(self, argument: Any) -> Any:
         if not isinstance(argument, str):
@@ -83,22 +84,24 @@ def define_integer(
 
 
 def define_config(values: flags.FlagValues, defaults: Config, without: Iterable[str] = ()) -> None:
-    """Defines one flag a field of Config, and --epochs, but for those named in `without`."""
-    for knob in KNOBS.values():
-        if knob.name in without:
-            continue
+    """Defines one flag a knob, and --epochs, but for those named in `without`."""
+    _define_knobs(values, defaults, [name for name in KNOBS if name not in without])
+    if "epochs" not in without:
+        flags.DEFINE(
+            _EpochsParser(), "epochs", None,
+            "Passes over the training images, in place of --steps: as many steps as they take,"
+            " rounded up, in each arm of a study by its own images and --batch_size.",
+            flag_values=values, serializer=flags.ArgumentSerializer(),
+        )  # fmt: skip
+
+
+def _define_knobs(values: flags.FlagValues, defaults: Config, names: Iterable[str]) -> None:
+    for knob in map(KNOBS.__getitem__, names):
         flag = flags.Flag(
             _KnobParser(knob), _KnobSerializer(), knob.name, getattr(defaults, knob.name),
             knob.help, boolean=knob.type is bool,
         )  # fmt: skip
         flags.DEFINE_flag(flag, values)
-        if knob.name == "steps" and "epochs" not in without:
-            flags.DEFINE(
-                _EpochsParser(), "epochs", None,
-                "Passes over the training images, in place of --steps: as many steps as they take,"
-                " rounded up, in each arm of a study by its own images and --batch_size.",
-                flag_values=values, serializer=flags.ArgumentSerializer(),
-            )  # fmt: skip
 
 
 def define_where(values: flags.FlagValues) -> None:
@@ -177,14 +180,16 @@ def parse(values: flags.FlagValues, argv: Sequence[str], description: str) -> li
     that cannot be read.
     """
     topic = help.find_topic(argv[1:])
+    given = [argument for argument in argv[1:] if help.find_topic([argument]) is None]
+    arguments = flagfiles.read(given)
+    define_plugins(values, arguments)
     if topic is not None:
-        given = [argument for argument in argv[1:] if help.find_topic([argument]) is None]
-        with contextlib.suppress(flags.Error, ConfigError):  # a --model may be among them
-            values([argv[0], *read_flag_files(given)])
+        with contextlib.suppress(flags.Error):  # a --model may be among them
+            values([argv[0], *arguments])
         print(help.render(values, description, topic))
         sys.exit(0)
     try:
-        return values([argv[0], *read_flag_files(argv[1:])])[1:]
+        return values([argv[0], *arguments])[1:]
     except flags.UnrecognizedFlagError as error:
         meant = hints.find_meant(error.flagname, [*values, *help.BUILT_IN])
         hint = f"did you mean --{meant}?" if meant else "--help lists all that there are"
@@ -193,53 +198,40 @@ def parse(values: flags.FlagValues, argv: Sequence[str], description: str) -> li
         refuse(str(error).removeprefix("ERROR:: "))
 
 
-def read_flag_files(arguments: Sequence[str], within: tuple[str, ...] = ()) -> list[str]:
-    """`arguments` with the lines of each --flagfile in its place. Raises ConfigError."""
-    read, rest = [], list(arguments)
-    while rest:
-        argument = rest.pop(0)
-        if argument == "--":
-            return [*read, argument, *rest]
-        match = FLAG_FILE.fullmatch(argument)
-        if match is None:
-            read.append(argument)
-            continue
-        path = match["path"] or (rest.pop(0) if rest and match["path"] is None else "")
-        if not path:
-            raise ConfigError("--flagfile names no file: give --flagfile=FILE")
-        place = os.path.realpath(os.path.expanduser(path))
-        if place in within:
-            raise ConfigError(f"--flagfile={path} reads itself: remove that line from it")
-        read += read_flag_files(read_flag_file(path), (*within, place))
-    return read
+def define_plugins(values: flags.FlagValues, arguments: Sequence[str]) -> None:
+    """Loads the plug-ins that these arguments name, and defines the flags of their knobs.
 
-
-def read_flag_file(path: str) -> list[str]:
-    """The flags of a file, one a line, without comments (# or //) and empty lines.
-
-    It is UTF-8, with or without a byte-order mark, or UTF-16 with one. Raises ConfigError, naming
-    file and line, on other text.
+    Ends the program with one line where a plug-in cannot be loaded, with --traceback after all that
+    Python says of it.
     """
+    flags.DEFINE_multi_string(
+        "plugin", [],
+        "Load choices, knobs and more from outside: FILE.py, package.module or the name of an entry"
+        " point; once each.",
+        flag_values=values,
+    )  # fmt: skip
+    flags.DEFINE_boolean(
+        "traceback", False, "Show all that Python says of an error in a plug-in.",
+        flag_values=values,
+    )  # fmt: skip
+    early = flags.FlagValues()
+    flags.DEFINE_multi_string("plugin", [], "", flag_values=early)
+    flags.DEFINE_boolean("traceback", False, "", flag_values=early)
     try:
-        with open(os.path.expanduser(path), "rb") as file:
-            content = file.read()
-    except OSError as error:
-        raise ConfigError(f"--flagfile={path} cannot be read: {error.strerror}") from None
-    content = content.removeprefix(codecs.BOM_UTF8)
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        content = content.decode("utf-16", errors="replace").encode()
-    lines = []
-    for number, line in enumerate(content.splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith((b"#", b"//")):
-            continue
-        try:
-            lines.append(line.decode().strip())
-        except UnicodeDecodeError as error:
-            raise ConfigError(
-                f"--flagfile={path}, line {number}: byte {line[error.start]:#x} is no UTF-8: save"
-                " the file as UTF-8"
-            ) from None
-    return lines
+        early(["", *arguments], known_only=True)
+    except flags.Error as error:
+        refuse(str(error).removeprefix("ERROR:: "))
+    try:
+        if early.plugin or plugins.VARIABLE in os.environ:
+            plugins.load(early.plugin)
+            plugins.load_inherited()
+    except ConfigError as error:
+        if early.traceback:
+            traceback.print_exception(error.__cause__ or error)
+        refuse(str(error))
+    own = [name for name, knob in KNOBS.items() if knob.source and name not in values]
+    if "model" in values:
+        _define_knobs(values, Config(), own)
 
 
 def quote_command(arguments: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from cnnjax.config import hints, measured, models, register, words
 from cnnjax.config.config import KNOBS, fill_in
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.knobs import Knob, format_value
-from cnnjax.config.rules import FAMILIES, default_of, describe_values, find_obstacle
+from cnnjax.config.rules import FAMILIES, OWN, default_of, describe_values, find_obstacle
 
 ASKED = ("help", "h", "helpfull")
 MARGIN = " " * 6  # of what is said of a flag
@@ -36,7 +36,7 @@ def find_topic(arguments: Sequence[str]) -> str | None:
 
 def list_families() -> dict[str, type]:
     """The families of knobs by name in small letters."""
-    return {family.__name__.lower(): family for family in FAMILIES}
+    return {family.__name__.lower(): family for family in (*FAMILIES, *OWN.values())}
 
 
 def render(
@@ -53,8 +53,13 @@ def render(
     model = values["model"].value if "model" in defined and values["model"].present else None
     by_family: dict[str, list[flags.Flag]] = {"": []}
     for name, flag in defined.items():
-        knob = KNOBS.get(BESIDE.get(name, name))
-        by_family.setdefault(knob.family.lower() if knob else "", []).append(flag)
+        if name in BESIDE:
+            continue
+        own = by_family.setdefault(KNOBS[name].family.lower() if name in KNOBS else "", [])
+        own += [
+            flag,
+            *(defined[more] for more in BESIDE if more in defined and BESIDE[more] == name),
+        ]
     families = {name: own for name, own in list_families().items() if name in by_family}
     if topic in defined:
         return "\n".join(_describe_flag(defined[topic], width, model, True))

@@ -69,7 +69,7 @@ class Knob(NamedTuple):
     registered: bool = False  # whether the choices are names in the register
     item: Any = int  # what a tuple holds: int, or str of which order and repetition do not count
     check: Callable[[str], Any] | None = None  # of a free text: raises ConfigError
-    allowed: str = ""  # what a free text may be, in words
+    allowed: str | Callable[[], str] = ""  # what a free text may be, in words
     low: float | None = None  # least allowed value
     high: float | None = None  # greatest allowed value
     above: float | None = None  # every value must be greater
@@ -79,6 +79,7 @@ class Knob(NamedTuple):
     model_values: tuple[str, ...] = ()  # values that a model must say it has
     used_with: Mapping[str, Allowed] = types.MappingProxyType({})
     only_with: Mapping[str, Mapping[str, Allowed]] = types.MappingProxyType({})  # by value
+    source: str = ""  # the file that declares it, where that is none of ours
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -124,11 +125,12 @@ def join(families: Sequence[type]) -> dict[str, Knob]:
 def describe_allowed(knob: Knob) -> str:
     """The values a knob takes, in words, such as 'an integer >= 1' or 'max|avg'."""
     if knob.choices:
-        return "|".join(knob.choices)
+        several = ", or several with commas between" if knob.type is tuple else ""
+        return "|".join(knob.choices) + several
     if knob.type is bool:
         return "true|false"
     if str in (knob.type, knob.item):
-        return knob.allowed
+        return knob.allowed if isinstance(knob.allowed, str) else knob.allowed()
     words = {int: "an integer", float: "a number", tuple: "integers such as 16,32"}[knob.type]
     if knob.pair:
         words = "one integer, or two that differ such as 3x5"

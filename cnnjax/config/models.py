@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cnnjax.config import presets, register
-from cnnjax.config.layouts import DROPOUT, POOL, Conv, Dense, Layout, ResNet, scale_width
+from cnnjax.config.layouts import DROPOUT, LOGITS, POOL, Conv, Dense, Layout, ResNet, scale_width
 
 if TYPE_CHECKING:
     from cnnjax.config.config import Config
@@ -130,6 +130,7 @@ def lenet5_modern(config: "Config", num_classes: int) -> Layout:
         "pool_size": 3, "pool_stride": 2, "hidden": (4096, 4096), "dropout": 0.5,
     },
     small={"width_multiplier": 0.07, "image_size": 67, "hidden": (32,)},
+    instead="--model=cnn",
 )  # fmt: skip
 def alexnet(config: "Config", num_classes: int) -> Layout:
     """Krizhevsky et al. 2012, section 3; 227x227 images, or 224x224 that CEIL makes 227x227.
@@ -170,6 +171,7 @@ def all_cnn_c(config: "Config", num_classes: int) -> Layout:
         narrow, narrow, narrow, POOL, DROPOUT,
         wide, wide, wide, POOL, DROPOUT,
         wide._replace(padding="VALID"), wide._replace(kernel_size=(1,)), Conv(num_classes, (1,)),
+        LOGITS,
     )  # fmt: skip
 
 
@@ -181,13 +183,19 @@ def vgg(config: "Config", *stages: tuple[int, int]) -> Layout:
     return tuple(layers)
 
 
-@register.model("vgg11", reads=presets.PUBLISHED, defaults=presets.VGG, small=presets.SMALL_VGG)
+@register.model(
+    "vgg11", reads=presets.PUBLISHED, defaults=presets.VGG, small=presets.SMALL_VGG,
+    instead="--model=cnn",
+)  # fmt: skip
 def vgg11(config: "Config", num_classes: int) -> Layout:
     """Simonyan and Zisserman 2015, configuration A; 224x224 images."""
     return vgg(config, (1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
 
 
-@register.model("vgg16", reads=presets.PUBLISHED, defaults=presets.VGG, small=presets.SMALL_VGG)
+@register.model(
+    "vgg16", reads=presets.PUBLISHED, defaults=presets.VGG, small=presets.SMALL_VGG,
+    instead="--model=cnn",
+)  # fmt: skip
 def vgg16(config: "Config", num_classes: int) -> Layout:
     """Simonyan and Zisserman 2015, configuration D; 224x224 images."""
     return vgg(config, (2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
@@ -246,44 +254,36 @@ def mnist1d_mlp(config: "Config", num_classes: int) -> Dense:
 
 
 @register.model(
-    "resnet18",
-    reads=presets.STEMMED,
-    defaults={**presets.STEM, "image_size": 224},
-    small=presets.SMALL_RESNET,
-)
+    "resnet18", reads=presets.STEMMED, defaults=presets.RESNET224, small=presets.SMALL_RESNET,
+    instead="--model=resnet18_small",
+)  # fmt: skip
 def resnet18(config: "Config", num_classes: int) -> ResNet:
     """Blocks of two convolutions; 224x224 images."""
     return ResNet((64, 128, 256, 512), (2, 2, 2, 2))
 
 
 @register.model(
-    "resnet34",
-    reads=presets.STEMMED,
-    defaults={**presets.STEM, "image_size": 224},
-    small=presets.SMALL_RESNET,
-)
+    "resnet34", reads=presets.STEMMED, defaults=presets.RESNET224, small=presets.SMALL_RESNET,
+    instead="--model=resnet18_small, or --stem=small --image_size=0",
+)  # fmt: skip
 def resnet34(config: "Config", num_classes: int) -> ResNet:
     """Blocks of two convolutions; 224x224 images."""
     return ResNet((64, 128, 256, 512), (3, 4, 6, 3))
 
 
 @register.model(
-    "resnet50",
-    reads=presets.STEMMED,
-    defaults={**presets.STEM, "image_size": 224},
-    small=presets.SMALL_RESNET,
-)
+    "resnet50", reads=presets.STEMMED, defaults=presets.RESNET224, small=presets.SMALL_RESNET,
+    instead="--model=resnet18_small, or --stem=small --image_size=0",
+)  # fmt: skip
 def resnet50(config: "Config", num_classes: int) -> ResNet:
     """Blocks with a bottleneck; 224x224 images."""
     return ResNet((64, 128, 256, 512), (3, 4, 6, 3), bottleneck=True)
 
 
 @register.model(
-    "resnet18_small",
-    reads=presets.STEMMED,
-    defaults={**presets.STEM, "stem": "small"},
+    "resnet18_small", reads=presets.STEMMED, defaults={**presets.STEM, "stem": "small"},
     small={**presets.SMALL_RESNET, "image_size": 8},
-)
+)  # fmt: skip
 def resnet18_small(config: "Config", num_classes: int) -> ResNet:
     """A ResNet-18 for small images."""
     return ResNet((64, 128, 256, 512), (2, 2, 2, 2))

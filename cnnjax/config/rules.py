@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cnnjax.config import hints, knobs, models
+from cnnjax.config import hints, knobs, models, register
 from cnnjax.config.augmentation import Augmentation, check_augmentation
 from cnnjax.config.data import Data
 from cnnjax.config.errors import ConfigError
@@ -16,6 +16,8 @@ from cnnjax.config.training import Training, check_training
 FAMILIES = (Data, Network, Layers, Training, Augmentation, Execution)
 KNOBS: dict[str, Knob] = knobs.join(FAMILIES)
 UNREAD = "does nothing"
+# Families from outside, by module and name; their knobs stand in KNOBS, behind ours.
+OWN: dict[str, type] = {}
 
 
 def find_knob(name: str) -> Knob:
@@ -35,6 +37,11 @@ def find_obstacle(knob: Knob, values: Mapping[str, Any]) -> tuple[str, str, Allo
     for other, allowed in knob.used_with.items():
         if values[other] not in allowed:
             return UNREAD, other, allowed
+    if knob.source and not (knob.by_model or knob.used_with):
+        declared = register.list_declared(knob.source)
+        known = [other for other in declared if other in values]
+        if known and not any(_has(values[other], declared[other]) for other in known):
+            return UNREAD, known[0], declared[known[0]]
     if values["hidden"] == () and models.reads(model, f"{knob.name}@hidden"):
         return UNREAD, "hidden", KNOBS["hidden"].default
     named = f"{knob.name}={value}"
@@ -44,6 +51,10 @@ def find_obstacle(knob: Knob, values: Mapping[str, Any]) -> tuple[str, str, Allo
         if values[other] not in allowed:
             return "cannot be", other, allowed
     return None
+
+
+def _has(value: Any, names: tuple[str, ...]) -> bool:
+    return not set(names).isdisjoint((value,) if isinstance(value, str) else value)
 
 
 def check_read(knob: Knob, values: Mapping[str, Any]) -> None:

@@ -71,7 +71,8 @@ def find_poolings(config: Config, image_shape: tuple[int, int, int], num_classes
     With the greatest, one pooling behind all of them, where none does; as it is where
     `pool_every` is given or nothing pools.
     """
-    if config.model != "cnn" or config.pool == "none" or config.pool_every:
+    read = rows.reads(config.model, "pool_every")
+    if not read or config.pool == "none" or config.pool_every:
         return config
     for every in range(1, len(config.widths)):
         tried = dataclasses.replace(config, pool_every=every)

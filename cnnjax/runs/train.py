@@ -17,6 +17,7 @@ from cnnjax.networks import cost, notes
 from cnnjax.networks.cost import Cost
 from cnnjax.records import origin
 from cnnjax.records.atomic import write_json
+from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
 from cnnjax.sweep import lanes, placement, runner
 from cnnjax.sweep.checkpoints import Checkpoints, find_newest
@@ -102,6 +103,7 @@ def claim(workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any]) 
     Raises ConfigError where the folder holds a run of another config, data set or program.
     """
     if not (workdir / "config.json").exists():
+        keep_texts(workdir, config)
         write_json(workdir / "provenance.json", provenance)
         write_json(workdir / "config.json", to_json(config))
         return

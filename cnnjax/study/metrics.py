@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnnjax.config import declared
+from cnnjax.config import register
 from cnnjax.measures.packing import unpack_values
 from cnnjax.records.record import Record
 
@@ -121,7 +121,7 @@ def _area(kind: str) -> Metric:
     return _mean(f"auc_{kind}", f"accuracy under {kind}", 0.01, measure="robustness")
 
 
-CORRUPTIONS = declared.read("cnnjax.measures.robustness", "corruption")  # by kind
+CORRUPTIONS = register.read_home("corruption")  # by kind
 METRICS: Mapping[str, Metric] = {
     "test_accuracy": _mean("test_accuracy", "test accuracy", 0.005),
     "test_balanced_accuracy": _mean("test_balanced_accuracy", "balanced accuracy", 0.005),

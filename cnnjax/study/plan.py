@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import NamedTuple
 
+from cnnjax.config import register
 from cnnjax.config.config import KNOBS, Config, request_of, structure_of
 from cnnjax.config.datasets import Request
 from cnnjax.config.training import Training
@@ -72,5 +73,5 @@ def network_of(config: Config) -> Config:
 
 def count_copies(config: Config) -> int:
     """Arrays of the size of the parameters: themselves, gradients and averages."""
-    averages = {"sgd": 0, "adam": 2, "adamw": 2, "lamb": 2}.get(config.optimizer, 1)
+    averages = register.read_trait("optimizer", config.optimizer, "averages", 1)
     return 2 + averages + (config.ema_decay > 0)

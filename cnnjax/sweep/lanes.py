@@ -17,6 +17,7 @@ from cnnjax.networks import cost
 from cnnjax.records import archive
 from cnnjax.records.address import record_id
 from cnnjax.records.origin import Origin
+from cnnjax.records.plugins import hash_files
 from cnnjax.records.provenance import describe_environment, program_version
 from cnnjax.records.record import Record, load_record
 from cnnjax.records.store import load_records
@@ -35,6 +36,7 @@ def describe_origin(
         num_devices=jax.local_device_count() if in_step else None,
         program=version,
         data=dataset.fingerprint,
+        plugins=hash_files(config),
     )._asdict()
 
 

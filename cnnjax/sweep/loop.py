@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from cnnjax.config import plugins
 from cnnjax.config.config import Config, request_of, to_json
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import RunError
@@ -64,6 +65,6 @@ def make_jobs(
         by_data.setdefault(request_of(lane), []).append(lane)
     return [
         Job(tuple(map(to_json, own)), str(runs), where._asdict(), placement.data_budget(),
-            checkpoint_every)
+            tuple(plugins.LOADED), checkpoint_every)
         for own in by_data.values()
     ]  # fmt: skip

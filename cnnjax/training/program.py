@@ -16,7 +16,7 @@ from jax import Array, lax
 
 from cnnjax.config.config import Config
 from cnnjax.data import augment, batches, transform
-from cnnjax.measures import examine as examine_lib
+from cnnjax.measures.examine import Examination, make_examine
 from cnnjax.networks import cost, models
 from cnnjax.training import microbatch, optimizers
 
@@ -88,7 +88,7 @@ class Program(NamedTuple):
     init: Callable[[optimizers.Numbers], State]
     advance: Callable[..., tuple[State, TrainScores]]  # numbers, state, train data, num_steps
     evaluate: Callable[[State, batches.Batches], Scores]
-    examine: Callable[..., examine_lib.Examination]  # state, validation, test
+    examine: Callable[..., Examination]  # state, validation, test
 
 
 def average(structure: Config, state: State) -> Average | None:
@@ -238,11 +238,9 @@ def make_program(
             return microbatch.sum_over_pieces(judge, split, axis)
         return jax.tree.map(lambda sums: sums.sum(axis=0), lax.map(judge, split))
 
-    examine_run = examine_lib.make_examine(structure, model, spec, standardise)
+    examine_run = make_examine(structure, model, spec, standardise)
 
-    def examine(
-        state: State, validation: batches.Batches, test: batches.Batches
-    ) -> examine_lib.Examination:
+    def examine(state: State, validation: batches.Batches, test: batches.Batches) -> Examination:
         return examine_run(*judged(state), validation, test)
 
     def at_precision(function: Callable) -> Callable:

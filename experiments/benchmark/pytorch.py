@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnjax.config import plugins
 from cnnjax.config.config import Config
 from cnnjax.data.dataset import Dataset
 from experiments.benchmark import baselines
@@ -132,6 +133,7 @@ def make_pytorch(
 
 
 def _work(config: Config, dataset: Dataset, pipe: Any) -> None:
+    plugins.load_inherited()
     train = make_pytorch(config, dataset, threads=1)
     while num_steps := pipe.recv():
         train(num_steps)

@@ -32,7 +32,7 @@ def list_flags(text):
 
 def test_everything_is_there_once_below_its_family(show):
     names = list_flags(show("--help"))
-    assert names == ["mix", "flagfile", "help", *[
+    assert names == ["mix", "plugin", "traceback", "flagfile", "help", *[
         name for knob in KNOBS for name in ((knob, "epochs") if knob == "steps" else (knob,))
     ]]  # fmt: skip
 

@@ -18,7 +18,7 @@ from cnnjax.records.record import Record, write_record
 from cnnjax.records.store import load_records
 from cnnjax.study import wanted
 from cnnjax.sweep import backend
-from cnnjax.sweep import lanes as lanes_lib
+from cnnjax.sweep.lanes import describe_origin, make_provenance
 from tests.by_hand import STUDY, make_records
 from tests.records.test_store import ORIGIN
 
@@ -69,10 +69,8 @@ def test_a_record_whose_origin_was_a_sentence_is_compared_by_what_it_says():
 
 
 def test_the_origin_is_of_plain_values_and_says_what_xla_compiles_for(tiny, digits):
-    found = lanes_lib.describe_origin(tiny, digits, "program", backend.describe())
-    assert (
-        origin.compare([found, lanes_lib.make_provenance(tiny, digits, "program")["origin"]]) == []
-    )
+    found = describe_origin(tiny, digits, "program", backend.describe())
+    assert origin.compare([found, make_provenance(tiny, digits, "program")["origin"]]) == []
     assert record_id(tiny, found)
     assert found["data"] == digits.fingerprint and found["program"] == "program"
     assert set(backend.NUMERIC_PACKAGES) == set(found["versions"])
@@ -132,10 +130,11 @@ def test_flags_that_change_numbers_are_told_from_those_that_do_not(monkeypatch, 
 
 
 def test_lanes_in_step_depend_on_the_number_of_devices(tiny, digits):
+    machine = dict.fromkeys(backend.describe())
     found = [
-        lanes_lib.describe_origin(dataclasses.replace(tiny, lanes_strategy=name), digits, "", {
-            field: None for field in ORIGIN if field not in ("program", "data", "num_devices")
-        })["num_devices"]
+        describe_origin(
+            dataclasses.replace(tiny, lanes_strategy=name), digits, "", machine
+        )["num_devices"]
         for name in ("map", "vmap")
     ]  # fmt: skip
     assert found == [None, jax.local_device_count()]

@@ -14,6 +14,7 @@ class Job(NamedTuple):
     runs: str  # the folder of the store
     where: Mapping[str, Any]  # fields of `datasets.Where`
     budget: int  # bytes of a device that images may take; larger data are streamed
+    plugins: tuple[str, ...] = ()  # that the lanes may use, as `config.plugins.load` takes them
     checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
 
 
