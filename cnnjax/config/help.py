@@ -55,11 +55,9 @@ def render(
     for name, flag in defined.items():
         if name in BESIDE:
             continue
+        beside = [more for more in BESIDE if more in defined and BESIDE[more] == name]
         own = by_family.setdefault(KNOBS[name].family.lower() if name in KNOBS else "", [])
-        own += [
-            flag,
-            *(defined[more] for more in BESIDE if more in defined and BESIDE[more] == name),
-        ]
+        own += [flag, *(defined[more] for more in beside)]
     families = {name: own for name, own in list_families().items() if name in by_family}
     if topic in defined:
         return "\n".join(_describe_flag(defined[topic], width, model, True))

@@ -41,8 +41,8 @@ def fold(text: str, width: int | None, indent: str = "  ") -> list[str]:
 
 def say(text: str, stream: TextIO | None = None) -> None:
     """Prints `text`, on a terminal in lines that break no word, elsewhere as it stands."""
-    stream = stream or sys.stdout
-    print("\n".join(fold(text, find_width(stream))), file=stream, flush=True)
+    where = sys.stdout if stream is None else stream
+    print("\n".join(fold(text, find_width(where))), file=where, flush=True)
 
 
 def read_integer(text: str) -> int:
