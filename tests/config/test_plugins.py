@@ -43,7 +43,7 @@ def test_a_choice_from_outside_is_one_like_any_other(outside):
     assert KNOBS["pool"].choices[-1] == "gem"
     assert register.find("pool", "gem").help.startswith("The generalised mean")
     assert make_config({"pool": "gem", "pool_size": 3}).pool == "gem"
-    with pytest.raises(ConfigError, match=r"give max\|.*\|gem$"):
+    with pytest.raises(ConfigError, match=r"give max\|.*\|gem; did you mean gem\?$"):
         make_config({"pool": "gme"})
 
 
