@@ -175,6 +175,28 @@ def half(steps):
 '''
 
 
+def test_an_error_in_a_module_is_located_and_in_what_it_imports(outside, monkeypatch):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "wrong_package").mkdir()
+    (folder / "wrong_package" / "__init__.py").write_text("")
+    (folder / "wrong_package" / "parts.py").write_text("from .more import HALF\n")
+    (folder / "wrong_package" / "more.py").write_text("\nHALF = half\n")
+    monkeypatch.syspath_prepend(str(folder))
+    with pytest.raises(ConfigError, match=r"wrong_package/more.py:2: NameError: name 'half'"):
+        plugins.load(["wrong_package.parts"])
+
+
+def test_a_file_beside_it_that_another_one_hides_is_told(outside, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "beside.py").write_text("START = 9.0\n")
+    (other / "second.py").write_text(pathlib.Path(outside["gem_outside"]).read_text().replace(
+        '"gem"', '"gem2"'))  # fmt: skip
+    plugins.load([outside["gem_outside"]])
+    with pytest.raises(ConfigError, match=r"beside.py beside it is not what it imports, which is"):
+        plugins.load([str(other / "second.py")])
+
+
 def test_a_run_is_addressed_by_what_it_uses_of_them_and_by_nothing_else(outside, tmp_path):
     plugins.load([outside["gem_outside"], outside["squeeze_outside"]])
     gem, squeeze = Config(pool="gem"), make_config({"model": "squeeze"})

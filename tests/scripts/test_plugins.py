@@ -166,6 +166,30 @@ def test_a_network_and_its_own_knob_change_shapes_and_address(outside):
     assert few.parameters > many.parameters and few.map_shape == many.map_shape == (8, 8, 8)
 
 
+@pytest.mark.slow
+def test_a_run_may_have_one_of_every_kind(outside, data_dir, tmp_path):
+    plugins.load([outside["every_outside"]])
+    config = make_config({
+        "activation": "bent", "norm": "rms", "init": "small", "optimizer": "signs",
+        "schedule": "linear", "augment": ("dim", "flip_vertical"),
+        "measure": ("robustness", "sharpness"), "steps": 60, "eval_every": 30,
+        "train_examples": 200,
+    })  # fmt: skip
+    result = api.train_run(config, tmp_path / "one", Where(str(data_dir)))
+    assert not result["failed"] and result["test_accuracy"] > 0.5 and result["sharpness"] > 0
+    curve = result["robustness"]["fog"]
+    assert curve["strengths"] == [0.0, 0.5, 1.0]
+    assert curve["accuracy"][0] == pytest.approx(result["test_accuracy"])
+    assert result["auc_fog"] < result["test_accuracy"]
+    assert set(result["provenance"]["origin"]["plugins"]) == {"every_outside.py"}
+    assert len(list((tmp_path / "one" / "plugins").iterdir())) == 1
+    plain = api.train_run(
+        make_config({"measure": ("robustness",), "steps": 10, "eval_every": 5}),
+        tmp_path / "two", Where(str(data_dir)),
+    )  # fmt: skip
+    assert set(plain["provenance"]["origin"]["plugins"]) == {"every_outside.py"}  # by its fog
+
+
 def test_another_engine_trains(outside, data_dir, tmp_path, capsys):
     path = pathlib.Path(outside["beside"]).with_name("my_engine.py")
     path.write_text(
