@@ -7,7 +7,7 @@ rooms up to `report`, and JAX with them: a script calls `sweep.backend.configure
 import contextlib
 import functools
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ import jax
 from cnnjax.config import explain
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import FILES, Request, Where, parse
+from cnnjax.config.epochs import name_source
 from cnnjax.config.explain import Choice
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data import load, transform
@@ -26,9 +27,11 @@ from cnnjax.records.record import Record
 from cnnjax.records.store import load_newest, load_records
 from cnnjax.report import folders
 from cnnjax.runs.train import describe_run as describe_run
+from cnnjax.runs.train import make_timed as make_timed
 from cnnjax.runs.train import train_run as train_run
 from cnnjax.study import foresight, judge, timing, wanted
 from cnnjax.study.arms import (
+    ask_epochs,
     find_shared,
     make_base,
     make_configs,
@@ -48,6 +51,7 @@ from cnnjax.sweep.lanes import open_finder
 from cnnjax.sweep.loop import Outcome
 from cnnjax.sweep.observer import QUIET, Observer
 
+Sources = Mapping[str, Collection[str]]  # names of knobs by whence their values are
 Info = tuple[tuple[int, int, int], int]  # shape of an image, number of classes
 
 
@@ -102,9 +106,15 @@ class Report(NamedTuple):
     path: pathlib.Path
 
 
-def check_study(study: Study, given: Mapping[str, Any], options: Options) -> Checked:
-    """The study under the flags given. Raises ConfigError where it cannot be."""
+def check_study(
+    study: Study, given: Mapping[str, Any], options: Options, prepare: bool = True
+) -> Checked:
+    """The study under the flags given. Raises ConfigError where it cannot be.
+
+    Unless it may not, it prepares data whose training images must be counted for their epochs.
+    """
     folders.check(options.runs / study.name)
+    study = count_images(study, given, options.where, prepare)
     base = make_base(study, given)
     configs = _list_configs(study, base)
     asked = {request_of(config): config for config in configs}
@@ -113,6 +123,19 @@ def check_study(study: Study, given: Mapping[str, Any], options: Options) -> Che
     warnings = foresight.warn_of_seeds(study, options.num_seeds)
     found = list_network_notes(configs, infos)
     return Checked(study, base, asked, plan, tuple(warnings), found)
+
+
+def count_images(
+    study: Study, given: Mapping[str, Any], where: Where, prepare: bool = True
+) -> Study:
+    """The study with the training images counted of all that it trains, if it asks for epochs."""
+    if not ask_epochs(study):
+        return study
+    configs = _list_configs(study, make_base(study, given))
+    whole = [vars(config) for config in configs if not config.train_examples]
+    sources = {name_source(values): values for values in whole}
+    sizes = {source: load.count_train(values, where, prepare) for source, values in sources.items()}
+    return study._replace(sizes=sizes)
 
 
 def _list_configs(study: Study, base: Config) -> list[Config]:
@@ -127,12 +150,27 @@ def list_network_notes(configs: Sequence[Config], infos: Mapping[Request, Info])
     return tuple(dict.fromkeys(found))
 
 
-def look_ahead(checked: Checked, given: Mapping[str, Any], options: Options) -> Prospect:
-    """What a study would run under and could show; prepares no data and trains nothing."""
+def list_choices(study: Study, base: Config, sources: Sources) -> list[Choice]:
+    """The values that arms have and do not set themselves, each once, and whence they are."""
+    varied = [*varied_knobs(study), *(study.tuning.grid if study.tuning else ())]
+    varied += ["steps"] if "epochs" in varied else []
+    found: dict[Choice, None] = {}
+    for config in make_configs(study, base).values():
+        for own in explain.explain(config, {**sources, "study": find_shared(study)}):
+            if own.source == "model" and "model" in varied:
+                own = own._replace(source=f"model {config.model}")
+            if own.name not in varied:
+                found[own] = None
+    return list(found)
+
+
+def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect:
+    """What a study would run under and could show; prepares no data and trains nothing.
+
+    `sources` says of the knobs that were given whence they are, such as the command line.
+    """
     study, base = checked.study, checked.base
-    sources = {"command line": given, "study": find_shared(study)}
-    varied = varied_knobs(study)
-    choices = [own for own in explain.explain(base, sources) if own.name not in varied]
+    choices = list_choices(study, base, sources)
     lane = next(iter(make_configs(study, base).values()))
     num_test = load.count_test(lane, options.where)
     outlooks = []
@@ -224,6 +262,7 @@ def find_earlier(study: Study, given: Mapping[str, Any], options: Options) -> Fi
     Raises NoRecords where no origin has a record of every lane.
     """
     folders.check(options.runs / study.name)
+    study = count_images(study, given, options.where, prepare=False)
     base = make_base(study, given)
     records = list(load_records(options.runs))
     tuning = make_tuning_lanes(study, base)

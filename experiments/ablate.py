@@ -1,5 +1,6 @@
 """A free grid of choices: every combination over many seeds, each choice judged."""
 
+import functools
 import pathlib
 import re
 from collections.abc import Iterable, Sequence
@@ -7,9 +8,9 @@ from typing import Any
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags
+from cnnjax.config import epochs, flags
 from cnnjax.config.config import find_knob
-from cnnjax.config.knobs import ConfigError, Knob, format_value, parse_value, split_values
+from cnnjax.config.knobs import ConfigError, format_value, parse_value, split_values
 from cnnjax.records.remembered import remember_choices
 from cnnjax.records.store import load_records
 from experiments import conduct, script
@@ -55,7 +56,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         grid = parse_grid(values.grid)
     if values.study is not None:
         check_name(values.study)
-    given = flags.given_config(values)
+    asked, given = flags.read_epochs(values, argv), flags.given_config(values)
     options = conduct.read_options(values, ["-m", "experiments.ablate", *argv[1:]])
 
     from cnnjax.report import folders
@@ -69,6 +70,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         arms=claims.cross(grid),
         claims=claims.make_factorial_claims(grid),
         adjustment="benjamini-hochberg",
+        epochs=asked and asked.number,
     )
     base = make_base(study, given)
     name = values.study or "-".join(
@@ -102,21 +104,23 @@ def parse_grid(texts: Sequence[str]) -> dict[str, tuple[Any, ...]]:
             raise ConfigError(
                 f"--grid={text} names no values: write --grid={name or 'KNOB'}=VALUE,VALUE"
             )
-        knob = find_knob(name)
-        if knob.name == "seed":
+        if name == "seed":
             raise ConfigError("--grid=seed: every arm already runs the same seeds; use --seeds=N")
         if name in grid:
             raise ConfigError(f"--grid={name} is given twice: name all its values in one")
-        grid[name] = parse_choices(text, knob, choices)
+        grid[name] = parse_choices(text, name, choices)
+    if "steps" in grid and epochs.NAME in grid:
+        raise ConfigError("--grid=steps and --grid=epochs both say how long a run is: give one")
     if not grid:
         raise ConfigError("--grid is missing: name a knob and its values, such as pool=max,avg")
     return grid
 
 
-def parse_choices(text: str, knob: Knob, choices: str) -> tuple[Any, ...]:
+def parse_choices(text: str, name: str, choices: str) -> tuple[Any, ...]:
     """The values in `--grid=TEXT`. Raises ConfigError unless there are two or more, none twice."""
+    parse = epochs.parse if name == epochs.NAME else functools.partial(parse_value, find_knob(name))
     try:
-        values = [parse_value(knob, choice) for choice in split_values(choices)]
+        values = [parse(choice) for choice in split_values(choices)]
     except ConfigError as error:
         raise ConfigError(f"--grid={text}: {error}") from None
     again = next((value for value in values if values.count(value) > 1), None)

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from cnnjax.config import register
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.errors import RunError as RunError
+from cnnjax.config.words import read_integer
 
 LARGEST_INTEGER = 2**31 - 1  # a program counts in 32 bits
 NOT_ALLOWED = "is not allowed"
@@ -239,7 +240,7 @@ def parse_value(knob: Knob, text: str) -> Any:
             value = tuple(part.strip() for part in plain.split(",")) if plain else ()
         elif knob.type is tuple:
             parts = plain.replace("x", ",").split(",") if plain else []
-            value = tuple(int(part) for part in parts)
+            value = tuple(map(read_integer, parts))
             if knob.pair and len(value) == 2 and value[0] == value[1]:
                 value = value[:1]
         elif knob.type is bool:
@@ -247,7 +248,7 @@ def parse_value(knob: Knob, text: str) -> Any:
         elif knob.type is str:
             value = plain if knob.choices else text
         else:
-            value = knob.type(plain)
+            value = read_integer(plain) if knob.type is int else knob.type(plain)
     except (ValueError, KeyError):
         value = text
     check_value(knob, value)

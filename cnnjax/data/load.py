@@ -4,7 +4,7 @@ import concurrent.futures
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -220,6 +220,22 @@ def load_info(config: Config, where: Where) -> tuple[tuple[int, int, int], int]:
     else:
         opened = open_source(request, where)
     return find_shape(opened, find_side(opened, request)), len(opened.class_names)
+
+
+def count_train(values: Mapping[str, Any], where: Where, prepare: bool = True) -> int:
+    """How many training images there are, by the values of a run's knobs; prepares them if need be.
+
+    Raises ConfigError where they are not prepared, and must not be for the sake of this.
+    """
+    request = Request(*(values[name] for name in Request._fields))
+    name = check_request(request)
+    own = name.kind in ("built-in", "tfds")
+    if own and not prepare and not prepared.is_prepared(name, where):
+        raise ConfigError(
+            f"--epochs needs the number of training images, and {request.dataset} is not prepared"
+            " yet: give --steps or --train_examples, or train first"
+        )
+    return len(open_source(request, where).splits["train"])
 
 
 def count_test(config: Config, where: Where) -> int | None:

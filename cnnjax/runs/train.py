@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.config import datasets
-from cnnjax.config.config import Config, to_json
+from cnnjax.config.config import Config, make_config, to_json
 from cnnjax.config.datasets import Where
+from cnnjax.config.epochs import Epochs, fill_steps, name_source
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import load, transform
 from cnnjax.data.dataset import describe_notes
@@ -29,6 +30,20 @@ class Described(NamedTuple):
     cost: Cost
     notes: tuple[str, ...]  # on its network
     feed: str  # what it would read
+
+
+def make_timed(
+    given: Mapping[str, Any], epochs: Epochs, where: Where, prepare: bool = True
+) -> Config:
+    """The config of what is given, of as many steps as its epochs are by its training images.
+
+    They are prepared if need be and allowed. Raises ConfigError where the config cannot be.
+    """
+    trial = vars(make_config(fill_steps(epochs, given)))
+    if not trial["train_examples"]:
+        size = load.count_train(trial, where, prepare)
+        epochs = epochs._replace(sizes={name_source(trial): size})
+    return make_config(fill_steps(epochs, given))
 
 
 def describe_run(config: Config, where: Where) -> Described:

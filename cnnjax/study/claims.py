@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
 from cnnjax.config.config import KNOBS
+from cnnjax.config.epochs import NAME as EPOCHS
 from cnnjax.config.knobs import format_value
 
-Overrides = Mapping[str, Any]  # Config fields of an arm, by name
+Overrides = Mapping[str, Any]  # Config fields of an arm, by name, or `epochs` in place of steps
 
 
 class Score(NamedTuple):
@@ -102,6 +104,8 @@ class Study(NamedTuple):
     tuning: Tuning | None = None
     published: tuple[Published, ...] = ()
     settings: Mapping[str, Overrides] = {}  # by arm: what tuning chose
+    epochs: Fraction | int | None = None  # of all arms, in place of the steps of its base
+    sizes: Mapping[str, int] | None = None  # training images by `epochs.name_source`, once counted
 
 
 def cross(grid: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ...]:
@@ -202,6 +206,6 @@ def check_study(study: Study) -> None:
     for overrides in wanted:
         if not select(arms, overrides):
             raise ValueError(f"study {study.name}: no arm has {name_arm(overrides)}")
-        unknown = [name for name in overrides if name not in KNOBS]
+        unknown = [name for name in overrides if name not in (*KNOBS, EPOCHS)]
         if unknown:
             raise ValueError(f"study {study.name}: {unknown[0]} is no knob")

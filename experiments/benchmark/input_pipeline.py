@@ -31,7 +31,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     absl_flags.DEFINE_integer("rounds", 5, "Rounds.", lower_bound=1, flag_values=values)
     absl_flags.DEFINE_integer("batches", 20, "Batches a round.", lower_bound=1, flag_values=values)
     flags.define_where(values)
-    flags.define_config(values, Config())
+    flags.define_config(values, Config(), without=["epochs"])
     if positional := flags.parse(values, argv, DESCRIPTION):
         flags.refuse(f"unexpected {positional[0]!r}: every choice is a flag")
     config = make_config(flags.given_config(values))

@@ -26,7 +26,8 @@ def parse(*arguments):
         ("flip", "f", False, True), ("flip", " True", True, False), ("pool", " avg", "avg", "max"),
         ("widths", "4, 8", (4, 8), (2,)), ("widths", "4x8", (4, 8), (2,)),
         ("hidden", "", (), (2,)), ("kernel_size", "3x3", (3,), (5,)), ("steps", "7 ", 7, 8),
-        ("learning_rate", " 1e-3", 1e-3, 1.0),
+        ("learning_rate", " 1e-3", 1e-3, 1.0), ("steps", "1e3", 1000, 8), ("steps", "20.0", 20, 8),
+        ("widths", "1e2,64", (100, 64), (2,)),
     ],
 )  # fmt: skip
 def test_a_flag_and_a_grid_read_a_value_alike(name, text, value, other):
@@ -35,7 +36,9 @@ def test_a_flag_and_a_grid_read_a_value_alike(name, text, value, other):
     assert grid == {name: (value, other)}
 
 
-@pytest.mark.parametrize("text", ["flip=2", "pool=men", "widths=4,,8", "widths=4,", "steps=1e3"])
+@pytest.mark.parametrize(
+    "text", ["flip=2", "pool=men", "widths=4,,8", "widths=4,", "steps=1e-3", "steps=1.5"]
+)
 def test_a_flag_and_a_grid_refuse_a_value_alike(text, capsys):
     name, _, value = text.partition("=")
     allowed = f"give {knobs.describe_allowed(KNOBS[name])}"

@@ -39,7 +39,10 @@ def test_help_names_every_flag_with_type_default_and_meaning(call, script):
         ([*LAUNCH, "--activation=rely"], "flag --activation=rely: give relu|leaky_relu|"),
         ([*LAUNCH, "--learning_rate=-1"], "give a number > 0.0"),
         ([*LAUNCH, "--seeds=0"], "flag --seeds=0"),
-        ([*LAUNCH, "--leaning_rate=1"], "Did you mean: learning_rate"),
+        (
+            [*LAUNCH, "--leaning_rate=1"],
+            "unknown flag --leaning_rate: did you mean --learning_rate?",
+        ),
         ([*LAUNCH, "poolin"], "unknown study 'poolin': did you mean pooling?"),
         ([*LAUNCH, "pooling", "--pool=max"], "--pool cannot be set here: study pooling varies it"),
         ([*LAUNCH, "all", "--pool=max"], "--pool cannot be set here: study stride varies it"),
