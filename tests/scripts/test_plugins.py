@@ -148,7 +148,7 @@ def test_records_of_a_plug_in_that_is_not_loaded_are_read(outside, data_dir, tmp
     given = {"steps": 10, "eval_every": 5, "train_examples": 64, "pool_every": 1, "widths": (4, 4)}
     options = api.Options(tmp_path, Where(str(data_dir)), 3)
     checked = api.check_study(study, given, options)
-    assert api.look_ahead(checked, given, options).timing is not None
+    assert api.look_ahead(checked, {"command line": set(given)}, options).timing is not None
     run = subprocess.run(
         [sys.executable, "-c", code, "--judge_only", *argv, *SMALL],
         capture_output=True, text=True,
