@@ -116,6 +116,11 @@ def test_at_its_defaults_a_family_changes_no_address(outside):
             "@cnnjax.family\nclass A:\n    rate: float = number(1.0, 'x')\n",
             r"broken.py:3: A: --rate is no number of ours",
         ),
+        (
+            "import cnnjax\n@cnnjax.family\nclass A:\n"
+            "    rate: int = cnnjax.structure(1, 'x', used_with={'modle': ('cnn',)})\n",
+            r"broken.py:2: A: --rate is used with modle, which is no knob",
+        ),
     ],
 )  # fmt: skip
 def test_an_error_in_a_plug_in_is_one_line_with_its_place(outside, text, words):

@@ -16,6 +16,7 @@ from cnnjax.config.datasets import Where
 from cnnjax.networks import cost
 from cnnjax.records import archive
 from cnnjax.records.store import load_records
+from cnnjax.runs.train import claim
 from cnnjax.study.claims import Study, cross
 from experiments import ablate, judge, script, train
 from experiments.benchmark import __main__ as benchmark
@@ -131,6 +132,7 @@ def test_other_text_is_trained_anew_and_never_judged_with_the_former(
     assert any(line.startswith("plugins gem_outside.py: ") for line in different)
 
 
+@pytest.mark.slow
 def test_records_of_a_plug_in_that_is_not_loaded_are_read(outside, data_dir, tmp_path):
     code = (
         "import sys; sys.argv[0] = 'ablate'\n"
@@ -188,6 +190,19 @@ def test_a_run_may_have_one_of_every_kind(outside, data_dir, tmp_path):
         tmp_path / "two", Where(str(data_dir)),
     )  # fmt: skip
     assert set(plain["provenance"]["origin"]["plugins"]) == {"every_outside.py"}  # by its fog
+
+
+def test_a_folder_holds_the_run_of_its_own_knobs(outside, tmp_path):
+    plugins.load([outside["squeeze_outside"]])
+    two, usual = (make_config({"model": "squeeze", **given}) for given in ({"se_ratio": 2}, {}))
+    found = {"origin": {"plugins": None}}
+    claim(tmp_path / "two", two, found)
+    claim(tmp_path / "two", two, found)
+    with pytest.raises(api.ConfigError, match="holds a run with --se_ratio=2, not 4"):
+        claim(tmp_path / "two", usual, found)
+    claim(tmp_path / "usual", usual, found)
+    with pytest.raises(api.ConfigError, match="holds a run with --se_ratio=4, not 2"):
+        claim(tmp_path / "usual", two, found)
 
 
 def test_another_engine_trains(outside, data_dir, tmp_path, capsys):
