@@ -17,6 +17,7 @@ from cnnjax.networks import cost
 from cnnjax.records import archive
 from cnnjax.records.store import load_records
 from cnnjax.runs.train import claim
+from cnnjax.study import metrics
 from cnnjax.study.claims import Study, cross
 from experiments import ablate, judge, script, train
 from experiments.benchmark import __main__ as benchmark
@@ -183,6 +184,9 @@ def test_a_run_may_have_one_of_every_kind(outside, data_dir, tmp_path):
     assert curve["strengths"] == [0.0, 0.5, 1.0]
     assert curve["accuracy"][0] == pytest.approx(result["test_accuracy"])
     assert result["auc_fog"] < result["test_accuracy"]
+    area = metrics.find("auc_fog")
+    assert (area.label, area.measure) == ("accuracy under fog", "robustness")
+    assert "auc_fog" in metrics.list_names()
     assert set(result["provenance"]["origin"]["plugins"]) == {"every_outside.py"}
     assert len(list((tmp_path / "one" / "plugins").iterdir())) == 1
     plain = api.train_run(
