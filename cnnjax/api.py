@@ -29,10 +29,11 @@ from cnnjax.report import folders
 from cnnjax.runs.train import describe_run as describe_run
 from cnnjax.runs.train import make_timed as make_timed
 from cnnjax.runs.train import train_run as train_run
-from cnnjax.study import foresight, judge, timing, wanted
+from cnnjax.study import foresight, judge, metrics, timing, wanted
 from cnnjax.study.arms import (
     ask_epochs,
     find_shared,
+    list_metrics,
     make_base,
     make_configs,
     make_lanes,
@@ -199,6 +200,7 @@ def load_datasets(checked: Checked, options: Options, observer: Observer) -> dic
         for request, lane in checked.asked.items()
     }
     for dataset in datasets.values():
+        metrics.check_classes(list_metrics(checked.study), dataset.class_names)
         for note in describe_notes(dataset):
             observer.on_note(note)
     draws: dict[str, None] = {}  # said once

@@ -45,8 +45,8 @@ class _KnobParser(flags.ArgumentParser):
             said = str(error)
             if self.knob.check:  # its own words say more
                 raise ValueError(said.partition(": ")[2]) from None
-            allowed = f"give {self.syntactic_help}"
-            raise ValueError(allowed if NOT_ALLOWED in said else said.partition(" ")[2]) from None
+            allowed = said.partition(f"{NOT_ALLOWED}: ")[2]
+            raise ValueError(allowed or said.partition(" ")[2]) from None
 
 
 class _KnobSerializer(flags.ArgumentSerializer):

@@ -1,6 +1,7 @@
 """One choice of a run as data: its type, its allowed values, its text. Imports no JAX."""
 
 import dataclasses
+import difflib
 import re
 import struct
 import types
@@ -154,9 +155,16 @@ def check_value(knob: Knob, value: Any) -> None:
         if not typed or not _allows(knob, item):
             raise ConfigError(
                 f"--{knob.name}={format_value(value)} {NOT_ALLOWED}: give {describe_allowed(knob)}"
+                f"{_hint(knob, item)}"
             )
         if item_type in (int, float):
             _check_precision(knob, item)
+
+
+def _hint(knob: Knob, item: Any) -> str:
+    """The name that was meant, where one is near."""
+    near = difflib.get_close_matches(str(item), knob.choices, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _allows(knob: Knob, item: Any) -> bool:

@@ -28,6 +28,7 @@ class Place(NamedTuple):
 
     name: str  # of the module
     path: pathlib.Path | None = None
+    origin: str = ""  # the file of a module
 
 
 def load(names: Sequence[str]) -> None:
@@ -43,8 +44,7 @@ def load(names: Sequence[str]) -> None:
         try:
             LOADED[key] = _import_file(name, place.path) if place.path else _import(place.name)
         except (Exception, SystemExit) as error:
-            where = locate(error, key) or f"{type(error).__name__}: {_first_line(error)}"
-            raise ConfigError(f"--plugin={name}: {where}") from error
+            raise ConfigError(f"--plugin={name}: {locate(error, place.origin or key)}") from error
         for source in texts.list_sources():  # as it is now, whatever becomes of the files
             if os.path.isfile(source):
                 texts.read_files(source)
@@ -76,7 +76,7 @@ def find_place(name: str) -> Place:
             f"give FILE.py, package.module or one of: {', '.join(points) or 'no names here'}"
         )  # fmt: skip
         raise ConfigError(f"--plugin={name}: there is no such module: {hint}")
-    return Place(module)
+    return Place(module, origin=found.origin or "")
 
 
 def _import(module: str) -> ModuleType:

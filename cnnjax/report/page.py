@@ -255,7 +255,7 @@ def _flatten(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     versions = ", ".join(f"{name} {version}" for name, version in provenance["packages"].items())
     found = origin.read(provenance)
     own = [(k, str(found[k])) for k in ("cpu", "cpu_threads") if found.get(k)]
-    own += [(k, _list(found[k])) for k in ("settings", "flags") if found.get(k)]
+    own += [(k, _list(found[k])) for k in ("settings", "flags", "plugins") if found.get(k)]
     return [*plain, *own, ("packages", versions)]
 
 

@@ -121,7 +121,7 @@ def name_side(name: str, metric: str) -> str:
         arms, _, knob = name.rpartition("per doubling of ")
         return f"the gain of {arms}per doubling of {knob}" if arms else f"the gain {name}"
     head, of, rest = name.partition(" of ")
-    return f"the {metrics.find(head).label}{of}{rest}" if head in metrics.METRICS else name
+    return f"the {metrics.find(head).label}{of}{rest}" if head in metrics.list_names() else name
 
 
 def _words(row: dict[str, Any]) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.config import datasets
-from cnnjax.config.config import Config, make_config, to_json
+from cnnjax.config.config import KNOBS, Config, make_config, to_json
 from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs, fill_steps, name_source
 from cnnjax.config.knobs import ConfigError
@@ -108,11 +108,14 @@ def claim(workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any]) 
         write_json(workdir / "config.json", to_json(config))
         return
     there = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
-    for name, value in to_json(config).items():
+    asked = to_json(config)
+    for name in {**asked, **there}:  # of a family from outside only what is not its default
+        default = KNOBS[name].default if name in KNOBS else None
+        found, value = there.get(name, default), asked.get(name, default)
         same = datasets.without_path if name == "dataset" else lambda value: value
-        if same(there.get(name)) != same(value):  # the origin tells other data under another path
+        if same(found) != same(value):  # the origin tells other data under another path
             raise ConfigError(
-                f"{workdir} holds a run with --{name}={there.get(name)}, not {value}: give another"
+                f"{workdir} holds a run with --{name}={found}, not {value}: give another"
                 " --workdir, or the flags of that run"
             )
     earlier = json.loads((workdir / "provenance.json").read_text(encoding="utf-8"))

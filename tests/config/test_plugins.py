@@ -43,7 +43,7 @@ def test_a_choice_from_outside_is_one_like_any_other(outside):
     assert KNOBS["pool"].choices[-1] == "gem"
     assert register.find("pool", "gem").help.startswith("The generalised mean")
     assert make_config({"pool": "gem", "pool_size": 3}).pool == "gem"
-    with pytest.raises(ConfigError, match=r"give max\|.*\|gem$"):
+    with pytest.raises(ConfigError, match=r"give max\|.*\|gem; did you mean gem\?$"):
         make_config({"pool": "gme"})
 
 
@@ -116,6 +116,11 @@ def test_at_its_defaults_a_family_changes_no_address(outside):
             "@cnnjax.family\nclass A:\n    rate: float = number(1.0, 'x')\n",
             r"broken.py:3: A: --rate is no number of ours",
         ),
+        (
+            "import cnnjax\n@cnnjax.family\nclass A:\n"
+            "    rate: int = cnnjax.structure(1, 'x', used_with={'modle': ('cnn',)})\n",
+            r"broken.py:2: A: --rate is used with modle, which is no knob",
+        ),
     ],
 )  # fmt: skip
 def test_an_error_in_a_plug_in_is_one_line_with_its_place(outside, text, words):
@@ -173,6 +178,28 @@ def half(steps):
     """Half of the rate."""
     return lambda step: HALF
 '''
+
+
+def test_an_error_in_a_module_is_located_and_in_what_it_imports(outside, monkeypatch):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "wrong_package").mkdir()
+    (folder / "wrong_package" / "__init__.py").write_text("")
+    (folder / "wrong_package" / "parts.py").write_text("from .more import HALF\n")
+    (folder / "wrong_package" / "more.py").write_text("\nHALF = half\n")
+    monkeypatch.syspath_prepend(str(folder))
+    with pytest.raises(ConfigError, match=r"wrong_package/more.py:2: NameError: name 'half'"):
+        plugins.load(["wrong_package.parts"])
+
+
+def test_a_file_beside_it_that_another_one_hides_is_told(outside, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "beside.py").write_text("START = 9.0\n")
+    (other / "second.py").write_text(pathlib.Path(outside["gem_outside"]).read_text().replace(
+        '"gem"', '"gem2"'))  # fmt: skip
+    plugins.load([outside["gem_outside"]])
+    with pytest.raises(ConfigError, match=r"beside.py beside it is not what it imports, which is"):
+        plugins.load([str(other / "second.py")])
 
 
 def test_a_run_is_addressed_by_what_it_uses_of_them_and_by_nothing_else(outside, tmp_path):
