@@ -7,7 +7,7 @@ rooms up to `report`, and JAX with them: a script calls `sweep.backend.configure
 import contextlib
 import functools
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -25,11 +25,14 @@ from cnnjax.records.archive import NoRecords
 from cnnjax.records.record import Record
 from cnnjax.records.store import load_newest, load_records
 from cnnjax.report import folders
+from cnnjax.runs.rate import list_rates
 from cnnjax.runs.train import describe_run as describe_run
 from cnnjax.runs.train import train_run as train_run
-from cnnjax.study import foresight, judge, timing, wanted
+from cnnjax.study import choosing, foresight, judge, timing, wanted
 from cnnjax.study.arms import (
     find_shared,
+    keep_apart,
+    list_seeds,
     make_base,
     make_configs,
     make_lanes,
@@ -61,6 +64,7 @@ class Options(NamedTuple):
     command: str = ""  # that reproduces the report
     scoreboard: bool = False  # whether the report is one of all
     checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
+    first_seed: int = 0
 
 
 class Checked(NamedTuple):
@@ -90,8 +94,9 @@ class Finished(NamedTuple):
     base: Config
     records: list[Record]  # in order of the lanes
     source: str  # whence they are, in words
-    notes: list[str]  # on what tuning chose
+    notes: list[str]  # on what was chosen by validation, of settings and of arms
     failures: tuple[runner.Failure, ...] = ()
+    choice: "Finished | None" = None  # the arms on validation, of which its own were chosen
 
 
 class Report(NamedTuple):
@@ -103,7 +108,7 @@ class Report(NamedTuple):
 
 def check_study(study: Study, given: Mapping[str, Any], options: Options) -> Checked:
     """The study under the flags given. Raises ConfigError where it cannot be."""
-    folders.check(options.runs / study.name)
+    study = _settle(study, options)
     base = make_base(study, given)
     configs = _list_configs(study, base)
     asked = {request_of(config): config for config in configs}
@@ -112,6 +117,14 @@ def check_study(study: Study, given: Mapping[str, Any], options: Options) -> Che
     warnings = foresight.warn_of_seeds(study, options.num_seeds)
     found = list_network_notes(configs, infos)
     return Checked(study, base, asked, plan, tuple(warnings), found)
+
+
+def _settle(study: Study, options: Options) -> Study:
+    """The study on seeds that are there. Raises ConfigError where its reports could not lie."""
+    names = [study.name, choosing.on_validation(study).name] if study.choosing else [study.name]
+    for name in names:
+        folders.check(options.runs / name)
+    return keep_apart(study, list_seeds(study, options.num_seeds, options.first_seed))
 
 
 def _list_configs(study: Study, base: Config) -> list[Config]:
@@ -135,10 +148,12 @@ def look_ahead(checked: Checked, given: Mapping[str, Any], options: Options) -> 
     lane = next(iter(make_configs(study, base).values()))
     num_test = load.count_test(lane, options.where)
     outlooks = []
-    for claim in study.claims:
-        metric = claim.comparisons[0].metric or study.metric
-        spread = foresight.find_spread(options.runs, metric, lane.dataset)
-        outlooks.append(foresight.look_ahead(study, claim, options.num_seeds, num_test, spread))
+    for stage in choosing.list_stages(study):
+        for claim in stage.claims:
+            metric = claim.comparisons[0].metric or stage.metric
+            spread = foresight.find_spread(options.runs, metric, lane.dataset)
+            own = foresight.look_ahead(stage, claim, options.num_seeds, num_test, spread)
+            outlooks.append(own)
     by_name = {lane.dataset: lane for lane in checked.asked.values()}
     budget = placement.data_budget()
     feeds = [load.describe_feed(lane, options.where, budget) for lane in by_name.values()]
@@ -194,16 +209,32 @@ def run_study(checked: Checked, options: Options, observer: Observer = QUIET) ->
     """Trains what has no record yet, on this machine; raises what `train_wanted` does."""
     study, base = checked.study, checked.base
     datasets = load_datasets(checked, options, observer)
-    own = wanted.of_study(study, base, options.num_seeds)
+    own = wanted.of_study(study, base, options.num_seeds, options.first_seed)
     done = train_wanted(own, datasets, options, observer)
     reused = len(done.records) - done.num_trained
     source = f"{done.num_trained} lanes trained, {reused} read from {options.runs}/records"
     if done.failures:
         return Finished(study, base, [*done.records.values()], source, [], done.failures)
-    chosen, notes = wanted.choose(study, base, [*done.records.values()])
-    lanes = make_lanes(chosen, base, options.num_seeds)
+    tuned, notes = wanted.choose(study, base, [*done.records.values()])
+    lanes = make_lanes(tuned, base, options.num_seeds, options.first_seed)
     records = [done.records[lane] for lane in dict.fromkeys(lanes)]
-    return Finished(chosen, base, records, source, notes)
+    finished = Finished(tuned, base, records, source, notes)
+    return _go_on(finished, options, lambda lanes: [done.records[lane] for lane in lanes])
+
+
+def _go_on(
+    arms: Finished, options: Options, find: Callable[[Sequence[Config]], list[Record]]
+) -> Finished:
+    """What the arms come to: themselves, or where they choose the best, that on fresh seeds."""
+    if arms.study.choosing is None:
+        return arms
+    num_seeds, first = options.num_seeds, options.first_seed
+    best, said = wanted.choose_arm(arms.study, arms.base, arms.records, num_seeds, first)
+    choice = arms._replace(study=choosing.on_validation(arms.study))
+    if best is None:
+        return choice._replace(notes=[*arms.notes, said])
+    lanes = make_lanes(best, arms.base, num_seeds, first + num_seeds)
+    return Finished(best, arms.base, find(lanes), arms.source, [said], choice=choice)
 
 
 def fingerprint_files(lanes: Sequence[Config], where: Where) -> dict[Request, str]:
@@ -222,18 +253,26 @@ def find_earlier(study: Study, given: Mapping[str, Any], options: Options) -> Fi
 
     Raises NoRecords where no origin has a record of every lane.
     """
-    folders.check(options.runs / study.name)
+    study = _settle(study, options)
     base = make_base(study, given)
     records = list(load_records(options.runs))
     tuning = make_tuning_lanes(study, base)
     data = fingerprint_files(_list_configs(study, base), options.where)
     for tried in archive.list_complete(tuning, records, options.mix, data) if tuning else [None]:
-        chosen, found = wanted.choose(study, base, tried.records if tried else [])
-        lanes = make_lanes(chosen, base, options.num_seeds)
+        tuned, found = wanted.choose(study, base, tried.records if tried else [])
+        lanes = make_lanes(tuned, base, options.num_seeds, options.first_seed)
         for stock in archive.list_complete(lanes, records, options.mix, data):
             if tried is None or tried.origin == stock.origin:
                 source = f"nothing trained; records of {archive.describe(stock)}"
-                return Finished(chosen, base, stock.records, source, found)
+                arms = Finished(tuned, base, stock.records, source, found)
+
+                def find(lanes: Sequence[Config], origin: str = stock.origin) -> list[Record]:
+                    stocks = archive.list_complete(lanes, records, options.mix, data)
+                    return next((own.records for own in stocks if own.origin == origin), [])
+
+                finished = _go_on(arms, options, find)
+                if finished.records:
+                    return finished
     raise NoRecords(
         f"--judge_only: {options.runs}/records has no one origin with a record of every lane of"
         f" study {study.name} with these flags: give the flags and --seeds of those runs, or leave"
@@ -248,3 +287,10 @@ def report_study(finished: Finished, options: Options) -> Report:
     judgement = judge.judge(finished.study, finished.base, finished.records, options.mix)
     path = page.write_report(judgement, options.runs, options.command, options.scoreboard)
     return Report(judgement, path)
+
+
+def report_run(config: Config, workdir: pathlib.Path, command: str = "") -> pathlib.Path:
+    """Writes the page of a finished run of `train_run` into its folder; gives its path."""
+    from cnnjax.report import run  # draws a figure
+
+    return run.write_page(workdir, config, list_rates(config), command)

@@ -32,6 +32,7 @@ class Flags(NamedTuple):
     runs: pathlib.Path
     where: Where
     num_seeds: int
+    first_seed: int
     plan_only: bool
     command: str  # that reproduces the report
     mix: tuple[str, ...]  # in what runs may be unlike
@@ -43,8 +44,11 @@ class Flags(NamedTuple):
 def define_flags(values: absl_flags.FlagValues) -> None:
     """The flags of every command that conducts a study."""
     absl_flags.DEFINE_integer(
-        "seeds", 20, "Seeds an arm; the seeds are 0 and up.",
-        lower_bound=1, upper_bound=MOST_SEEDS, flag_values=values,
+        "seeds", 20, "Seeds an arm.", lower_bound=1, upper_bound=MOST_SEEDS, flag_values=values
+    )
+    absl_flags.DEFINE_integer(
+        "first_seed", 0, "The first of the seeds; the others follow it.", lower_bound=0,
+        flag_values=values,
     )  # fmt: skip
     absl_flags.DEFINE_boolean("quick", False, "10 seeds an arm.", flag_values=values)
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
@@ -81,6 +85,7 @@ def read_options(values: absl_flags.FlagValues, argv: Sequence[str]) -> Flags:
         runs=pathlib.Path(values.runs),
         where=flags.read_where(values),
         num_seeds=10 if values.quick else values.seeds,
+        first_seed=values.first_seed,
         plan_only=values.plan,
         command=flags.quote_command(["python", *argv]),
         mix=(values.mix,) if values.mix else (),
@@ -104,7 +109,7 @@ def conduct(
 
     options = api.Options(
         wanted.runs, wanted.where, wanted.num_seeds, wanted.mix, wanted.command, wanted.scoreboard,
-        wanted.checkpoint_every,
+        wanted.checkpoint_every, wanted.first_seed,
     )  # fmt: skip
     if wanted.judge_only:
         return script.DONE, print_report(api.find_earlier(study, given, options), options)
@@ -125,8 +130,6 @@ def conduct(
         print_failure(failure)
     if finished.failures:
         return script.FAILED, None
-    for note in finished.notes:
-        script.print_note(note)
     with stop.listen() as should_stop:  # a report is soon written: it need not be made again
         judgement = print_report(finished, options)
     return (script.INTERRUPTED if should_stop() else script.DONE), judgement
@@ -150,12 +153,16 @@ def print_prospect(checked: "api.Checked", prospect: "api.Prospect", num_seeds: 
 
 
 def print_report(finished: "api.Finished", options: "api.Options") -> "Judgement":
-    """Writes and prints the report; gives the judgement."""
+    """Writes and prints the report, behind that of what chose its arms; gives the judgement."""
     from rich.console import Console
 
     from cnnjax import api
     from cnnjax.report import terminal
 
+    if finished.choice is not None:
+        print_report(finished.choice, options)
+    for note in finished.notes:
+        script.print_note(note)
     judgement, path = api.report_study(finished, options)
     terminal.print_judgement(judgement, Console())
     print(printable(finished.source))

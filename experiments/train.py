@@ -16,8 +16,9 @@ DESCRIPTION = """
 python -m experiments.train [--name=value ...] --workdir=FOLDER
 
 Trains one network and scores it on the test split. FOLDER gets config.json, provenance.json,
-metrics.jsonl (one JSON object an evaluation), checkpoints/ and result.json. The same command
-goes on where an interrupted run stopped, to the same bits; a finished run is only reported.
+metrics.jsonl (one JSON object an evaluation), checkpoints/, result.json, and report.html with its
+learning curves. The same command goes on where an interrupted run stopped, to the same bits; a
+finished run is only reported.
 
 Exit status: 0 done, 1 the run failed, 2 the command line is wrong, 75 interrupted (run the same
 command again to go on).
@@ -50,7 +51,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
             "--workdir is missing: name the folder of this run, such as --workdir=runs/one"
         )
     workdir = pathlib.Path(values.workdir)
-    return train(config, workdir, flags.read_where(values), values.checkpoint_every, stop)
+    command = flags.quote_command(["python", "-m", "experiments.train", *argv[1:]])
+    return train(config, workdir, flags.read_where(values), values.checkpoint_every, command, stop)
 
 
 def print_cost(config: Config, where: Where, sources: Mapping[str, set[str]]) -> int:
@@ -75,8 +77,9 @@ def print_cost(config: Config, where: Where, sources: Mapping[str, set[str]]) ->
 
 
 def train(
-    config: Config, workdir: pathlib.Path, where: Where, checkpoint_every: int, stop: script.Stop
-) -> int:
+    config: Config, workdir: pathlib.Path, where: Where, checkpoint_every: int, command: str,
+    stop: script.Stop,
+) -> int:  # fmt: skip
     """Trains or goes on training in `workdir`; gives the exit status."""
     from cnnjax.sweep import backend
 
@@ -90,7 +93,11 @@ def train(
     except Interrupted:
         return script.INTERRUPTED
     print_result(result)
+    page = workdir / "report.html"
+    if not page.exists():
+        api.report_run(config, workdir, command)
     print(printable(f"result: {workdir / 'result.json'}"))
+    print(printable(f"report: {page}"))
     return script.DONE
 
 

@@ -17,6 +17,7 @@ LARGEST_INTEGER = 2**31 - 1  # a program counts in 32 bits
 NOT_ALLOWED = "is not allowed"
 SOME = range(1, LARGEST_INTEGER + 1)  # any number but 0
 LEAST_NORMAL = 2.0**-126  # of float32: devices take what is smaller for 0
+EPSILON = 2.0**-23  # of float32: what is smaller is lost beside 1
 
 
 def structure(default: Any, help: str, **rules: Any) -> Any:
@@ -73,6 +74,7 @@ class Knob(NamedTuple):
     high: float | None = None  # greatest allowed value
     above: float | None = None  # every value must be greater
     below: float | None = None  # every value must be smaller
+    beside_one: bool = False  # whether a run adds it to 1, or to what is as large, or takes it away
     pair: bool = False  # a tuple of one or two: height and width
     by_model: bool = False  # whether it is read by the models alone that say so
     model_values: tuple[str, ...] = ()  # values that a model must say it has
@@ -193,6 +195,11 @@ def _check_precision(knob: Knob, item: Any) -> None:
         raise ConfigError(
             f"--{knob.name}={item} is {rounded:g} in float32, in which runs compute: give"
             f" {describe_allowed(knob)} there"
+        )
+    if knob.beside_one and 0 < abs(item) < EPSILON:
+        raise ConfigError(
+            f"--{knob.name}={item} does nothing: it is lost beside 1 in float32, in which runs"
+            f" compute: give 0, or {EPSILON:.2g} or more"
         )
 
 

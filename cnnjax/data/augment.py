@@ -150,6 +150,20 @@ def cutmix(key: Array, images: Array, targets: Array, alpha: float) -> tuple[Arr
     )
 
 
+def mix_either(
+    which: Array, key: Array, images: Array, targets: Array, blend: float, paste: float
+) -> tuple[Array, Array]:
+    """Mixup or cutmix of the batch, each half of the time, as timm has it (Wightman et al. 2021).
+
+    The key `which` chooses; `blend` and `paste` are the alphas of the two.
+    """
+    return jax.lax.cond(
+        jax.random.bernoulli(which),
+        lambda: cutmix(key, images, targets, paste),
+        lambda: mixup(key, images, targets, blend),
+    )
+
+
 def augment(
     config: Config, key: Array, images: Array, targets: Array, mean: Any, std: Any
 ) -> tuple[Array, Array]:
@@ -171,6 +185,9 @@ def augment(
         if wanted:
             images = step(jax.random.fold_in(key, index), images)
     mixing = jax.random.fold_in(key, len(steps))
+    if config.mixup and config.cutmix:
+        either = jax.random.fold_in(key, len(steps) + 1)
+        return mix_either(either, mixing, images, targets, config.mixup, config.cutmix)
     if config.mixup:
         return mixup(mixing, images, targets, config.mixup)
     if config.cutmix:

@@ -38,8 +38,10 @@ def hash_study(study: Study, base: Config, seeds: Sequence[int]) -> str:
     That is its arms and claims, the flags given (in `base`, the Config that arms share) and the
     seeds; not its name.
     """
-    data = study._replace(name="", settings={})
-    return hash_of([data._asdict(), to_json(base), list(seeds)])
+    data = study._replace(name="", settings={})._asdict()
+    if study.choosing is None:  # younger than the hashes of reports that have it not
+        del data["choosing"]
+    return hash_of([data, to_json(base), list(seeds)])
 
 
 def make_templates() -> jinja2.Environment:

@@ -41,10 +41,10 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
                 text.probability(row["p_adjusted"]),
             )  # fmt: skip
     print_table(table, console)
-    seeds = len(judgement.arms[0].records)
     metric = judgement.study.metric
     label = metrics.find(metric).label
-    table = start_table(f"arms: {label}, {seeds} seeds each", "arm")
+    seeds = scope.describe_seeds(judgement.arms)
+    table = start_table(f"arms: {label}, {seeds} each", "arm")
     for name in (f"mean{text.unit(metric)}", "95% interval", "failed", "parameters", "MACs"):
         table.add_column(name, justify="right")
     for arm in scope.order_arms(judgement.arms):
@@ -120,6 +120,8 @@ def print_plan(
         )  # fmt: skip
     print_table(table, console)
     tuning = f", {plan.num_tuning_lanes} of tuning" if plan.num_tuning_lanes else ""
+    if plan.num_fresh_lanes:
+        tuning += f", {plan.num_fresh_lanes} of the best one and the baseline"
     console.print(
         f"{plan.num_groups} groups (compiled programs), {plan.num_lanes} lanes"
         f" ({len(plan.arms)} arms x {num_seeds} seeds{tuning})\n"

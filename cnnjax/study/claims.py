@@ -8,6 +8,7 @@ from cnnjax.config.config import KNOBS
 from cnnjax.config.knobs import format_value
 
 Overrides = Mapping[str, Any]  # Config fields of an arm, by name
+VALIDATION = "validation_accuracy"  # the metric of what chooses
 
 
 class Score(NamedTuple):
@@ -71,12 +72,23 @@ class Claim(NamedTuple):
 class Tuning(NamedTuple):
     """Settings tried for every arm, the same many, before its seeds run: the best is taken.
 
-    Judged by the validation split alone, on seeds that are never used again.
+    Judged by the validation split alone, on seeds that are never used again: where these are
+    among the arms' own, others take their place (`arms.keep_apart`).
     """
 
     grid: Mapping[str, tuple[Any, ...]]  # knob -> values; an arm keeps those it sets itself
     seeds: tuple[int, ...] = (1000, 1001, 1002)
-    metric: str = "validation_accuracy"
+    metric: str = VALIDATION
+
+
+class Choosing(NamedTuple):
+    """The best arm by the validation split is compared with one of them on seeds of their own.
+
+    The arms' seeds choose it. The fresh ones behind them, as many, and the study's metric judge it.
+    """
+
+    baseline: Overrides  # the arm with which the best is compared
+    metric: str = VALIDATION
 
 
 class Published(NamedTuple):
@@ -102,6 +114,7 @@ class Study(NamedTuple):
     tuning: Tuning | None = None
     published: tuple[Published, ...] = ()
     settings: Mapping[str, Overrides] = {}  # by arm: what tuning chose
+    choosing: Choosing | None = None
 
 
 def cross(grid: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ...]:
@@ -191,6 +204,7 @@ def check_study(study: Study) -> None:
     wanted = [
         *study.controls,
         *(published.arm for published in study.published),
+        *([study.choosing.baseline] if study.choosing else []),
         *(
             part
             for claim in study.claims

@@ -118,6 +118,22 @@ def test_mixing_gives_targets_the_share_of_the_pixels(mix):
     assert np.std(shares) > 0.2
 
 
+def test_mixup_beside_cutmix_has_one_of_the_two_in_each_batch():
+    images, targets = jnp.stack([jnp.zeros((8, 8, 1)), jnp.ones((8, 8, 1))]), jnp.eye(2)
+    config, pasted = Config(mixup=1.0, cutmix=0.5), []
+    for seed in range(200):
+        key = jax.random.key(seed)
+        found = augment.augment(config, key, images, targets, 100.0, 50.0)
+        alone = [
+            augment.augment(own, key, images, targets, 100.0, 50.0)
+            for own in (Config(mixup=1.0), Config(cutmix=0.5))
+        ]
+        same = [all(map(jnp.array_equal, found, own)) for own in alone]  # to the bit
+        assert any(same)
+        pasted.append(same[1])
+    assert np.mean(pasted) == pytest.approx(0.5, abs=0.1)
+
+
 def test_nothing_asked_for_changes_nothing():
     images, targets = draw(4), jnp.eye(4)
     found = augment.augment(Config(), KEY, images, targets, 100.0, 50.0)
