@@ -99,16 +99,25 @@ def _number(value: Any) -> float:
 
 
 def draw_run(lines: Sequence[dict[str, Any]], rates: Rates, diverged_at: int | None) -> Drawing:
-    """Accuracy, loss and learning rate over the steps, one above the other."""
+    """Accuracy, loss and learning rate over the steps, one above the other.
+
+    Curves end where a run diverged: what it answered from there on is no score.
+    """
     with matplotlib.rc_context(STYLE):
         drawing = figure.Figure(figsize=(WIDTH, 6.2), layout="constrained")
         grid = drawing.subplots(3, 1, sharex=True, squeeze=False, height_ratios=(3, 3, 2))
         accuracy, loss, rate = grid[:, 0]
-        _draw_curves(accuracy, lines, "accuracy", 100)
+        sound = [line for line in lines if line["step"] < (diverged_at or np.inf)]
+        _draw_curves(accuracy, sound, "accuracy", 100)
         accuracy.set_ylabel("Accuracy (%)", fontsize=SMALL)
-        _draw_curves(loss, lines, "loss", 1)
+        if not sound:
+            accuracy.set_ylim(0, 100)
+        _draw_curves(loss, sound, "loss", 1)
+        constant = [line["constant_loss"] for line in lines]
+        loss.plot([line["step"] for line in lines], constant, color=LINE_COLORS[-1], lw=1, ls=":",
+                  label="best constant prediction")  # fmt: skip
         loss.set_ylabel("Loss (nats)", fontsize=SMALL)
-        _scale_loss(loss, lines)
+        _scale_loss(loss, sound)
         rate.plot(*rates, color=LINE_COLORS[2], lw=1.5)
         rate.set_ylabel("Learning rate", fontsize=SMALL)
         rate.set_xlabel("Training step", fontsize=SMALL)
@@ -125,26 +134,24 @@ def draw_run(lines: Sequence[dict[str, Any]], rates: Rates, diverged_at: int | N
 
 
 def _draw_curves(axes: Any, lines: Sequence[dict[str, Any]], name: str, factor: float) -> None:
-    """Training and validation, a point an evaluation; where there is no number, none."""
+    """Training and validation, a point an evaluation."""
     steps = [line["step"] for line in lines]
     marker = "." if len(steps) <= FEW else ""
     for split, color in zip(("train", "validation"), LINE_COLORS, strict=False):
         values = [factor * _number(line.get(f"{split}_{name}")) for line in lines]
         label = {"train": "training", "validation": "validation"}[split]
-        axes.plot(steps, values, color=color, lw=1.5, marker=marker, label=label)
-    if name == "loss":
-        constant = [_number(line.get("constant_loss")) for line in lines]
-        axes.plot(steps, constant, color=LINE_COLORS[-1], lw=1, ls=":", marker=marker, ms=2,
-                  label="best constant prediction")  # fmt: skip
+        axes.plot(steps, values, color=color, lw=1.5, marker=marker, clip_on=False, label=label)
 
 
 def _scale_loss(axes: Any, lines: Sequence[dict[str, Any]]) -> None:
     """A logarithmic axis where losses differ by orders of magnitude."""
-    found = [_number(line.get(f"{split}_loss")) for line in lines for split in ("train",
-             "validation")]  # fmt: skip
-    positive = [value for value in found if np.isfinite(value) and value > 0]
+    names = ("train_loss", "validation_loss")
+    found = [_number(line.get(name)) for line in lines for name in names]
+    positive = [value for value in found if value > 0]
     if positive and max(positive) > STEEP * min(positive):
         axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
 
 
 def describe_curves(lines: Sequence[dict[str, Any]], diverged_at: int | None) -> str:

@@ -56,9 +56,10 @@ def find_arm(grid: Grid, name: str) -> Overrides:
     arms = {name_arm(arm): arm for arm in cross(grid)}
     asked = name if name in arms else " ".join(name.split())
     if asked not in arms:
-        nearest = difflib.get_close_matches(asked, arms, n=1) or list(arms)[:1]
+        by_lower = {own.lower(): own for own in arms}
+        nearest = difflib.get_close_matches(asked.lower(), by_lower, n=1) or list(by_lower)[:1]
         raise ConfigError(
-            f'--baseline="{name}" is no arm of the grid: did you mean "{nearest[0]}"?'
+            f'--baseline="{name}" is no arm of the grid: did you mean "{by_lower[nearest[0]]}"?'
         )
     return arms[asked]
 
