@@ -140,7 +140,8 @@ def _draw_curves(axes: Any, lines: Sequence[dict[str, Any]], name: str, factor: 
     for split, color in zip(("train", "validation"), LINE_COLORS, strict=False):
         values = [factor * _number(line.get(f"{split}_{name}")) for line in lines]
         label = {"train": "training", "validation": "validation"}[split]
-        axes.plot(steps, values, color=color, lw=1.5, marker=marker, clip_on=False, label=label)
+        if steps:
+            axes.plot(steps, values, color=color, lw=1.5, marker=marker, clip_on=False, label=label)
 
 
 def _scale_loss(axes: Any, lines: Sequence[dict[str, Any]]) -> None:
