@@ -189,6 +189,8 @@ def test_the_best_by_validation_is_judged_on_fresh_seeds_and_the_test_split(call
     (judged,) = json.loads((tmp_path / "rates" / "verdicts.json").read_text())
     assert (chosen["metric"], judged["metric"]) == ("validation_accuracy", "test_accuracy")
     assert (judged["a"], judged["b"]) == ("learning_rate=0.01", "learning_rate=0.0001")
+    shown = (tmp_path / "rates-validation" / "report.html").read_text()
+    assert ">test accuracy<" not in shown and ">test-set s.e.<" not in shown  # what is yet to judge
     page = (tmp_path / "rates" / "report.html").read_text()
     assert "compared on seeds 8 to 10, which chose nothing" in page and "3 seeds (8 to 10)" in page
     with open(tmp_path / "rates" / "records.csv", newline="") as file:
