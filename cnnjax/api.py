@@ -4,26 +4,21 @@ They raise ConfigError where a request is wrong, RunError where the system refus
 rooms up to `report`, and JAX with them: a script calls `sweep.backend.configure_jax` before.
 """
 
-import contextlib
 import functools
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 
 from cnnjax.config import explain
 from cnnjax.config.config import Config, request_of
-from cnnjax.config.datasets import FILES, Request, Where, parse
+from cnnjax.config.datasets import Request
 from cnnjax.config.explain import Choice
-from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data import load, transform
 from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks import notes
-from cnnjax.records import archive
-from cnnjax.records.archive import NoRecords
-from cnnjax.records.record import Record
-from cnnjax.records.store import load_newest, load_records
+from cnnjax.records.store import load_newest
 from cnnjax.report import folders
 from cnnjax.runs.rate import list_rates
 from cnnjax.runs.train import describe_run as describe_run
@@ -36,8 +31,6 @@ from cnnjax.study.arms import (
     make_base,
     make_configs,
     make_lanes,
-    make_trials,
-    make_tuning_lanes,
 )
 from cnnjax.study.claims import Study, varied_knobs
 from cnnjax.study.foresight import Outlook
@@ -45,26 +38,16 @@ from cnnjax.study.judge import Judgement
 from cnnjax.study.plan import Plan, make_plan, network_of
 from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
-from cnnjax.sweep import backend, loop, placement, runner
+from cnnjax.sweep import backend, loop, placement, stages
 from cnnjax.sweep.engines import local
 from cnnjax.sweep.lanes import open_finder
 from cnnjax.sweep.loop import Outcome
 from cnnjax.sweep.observer import QUIET, Observer
+from cnnjax.sweep.stages import Finished as Finished
+from cnnjax.sweep.stages import Options as Options
+from cnnjax.sweep.stages import list_configs
 
 Info = tuple[tuple[int, int, int], int]  # shape of an image, number of classes
-
-
-class Options(NamedTuple):
-    """Where and how a study is run, besides its Config."""
-
-    runs: pathlib.Path  # records and reports
-    where: Where = Where()
-    num_seeds: int = 20
-    mix: tuple[str, ...] = ()  # in what runs may be unlike
-    command: str = ""  # that reproduces the report
-    scoreboard: bool = False  # whether the report is one of all
-    checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
-    first_seed: int = 0
 
 
 class Checked(NamedTuple):
@@ -87,18 +70,6 @@ class Prospect(NamedTuple):
     timing: Timing | None  # None where no record tells
 
 
-class Finished(NamedTuple):
-    """A study whose lanes all have a record, or in which a group failed."""
-
-    study: Study  # with the settings that tuning chose
-    base: Config
-    records: list[Record]  # in order of the lanes
-    source: str  # whence they are, in words
-    notes: list[str]  # on what was chosen by validation, of settings and of arms
-    failures: tuple[runner.Failure, ...] = ()
-    choice: "Finished | None" = None  # the arms on validation, of which its own were chosen
-
-
 class Report(NamedTuple):
     """A judgement and the page that shows it."""
 
@@ -110,7 +81,7 @@ def check_study(study: Study, given: Mapping[str, Any], options: Options) -> Che
     """The study under the flags given. Raises ConfigError where it cannot be."""
     study = _settle(study, options)
     base = make_base(study, given)
-    configs = _list_configs(study, base)
+    configs = list_configs(study, base)
     asked = {request_of(config): config for config in configs}
     infos = {request: load.load_info(config, options.where) for request, config in asked.items()}
     plan = make_plan(study, base, options.num_seeds, infos)
@@ -125,11 +96,6 @@ def _settle(study: Study, options: Options) -> Study:
     for name in names:
         folders.check(options.runs / name)
     return keep_apart(study, list_seeds(study, options.num_seeds, options.first_seed))
-
-
-def _list_configs(study: Study, base: Config) -> list[Config]:
-    """All that a study trains, but for the seeds."""
-    return [*make_trials(study, base), *make_configs(study, base).values()]
 
 
 def list_network_notes(configs: Sequence[Config], infos: Mapping[Request, Info]) -> tuple[str, ...]:
@@ -178,7 +144,7 @@ def load_datasets(checked: Checked, options: Options, observer: Observer) -> dic
         for note in describe_notes(dataset):
             observer.on_note(note)
     draws: dict[str, None] = {}  # said once
-    for config in _list_configs(checked.study, checked.base):
+    for config in list_configs(checked.study, checked.base):
         dataset = datasets[request_of(config)]
         transform.check(config, dataset)
         if transform.cannot_draw(config, dataset):
@@ -219,33 +185,7 @@ def run_study(checked: Checked, options: Options, observer: Observer = QUIET) ->
     lanes = make_lanes(tuned, base, options.num_seeds, options.first_seed)
     records = [done.records[lane] for lane in dict.fromkeys(lanes)]
     finished = Finished(tuned, base, records, source, notes)
-    return _go_on(finished, options, lambda lanes: [done.records[lane] for lane in lanes])
-
-
-def _go_on(
-    arms: Finished, options: Options, find: Callable[[Sequence[Config]], list[Record]]
-) -> Finished:
-    """What the arms come to: themselves, or where they choose the best, that on fresh seeds."""
-    if arms.study.choosing is None:
-        return arms
-    num_seeds, first = options.num_seeds, options.first_seed
-    best, said = wanted.choose_arm(arms.study, arms.base, arms.records, num_seeds, first)
-    choice = arms._replace(study=choosing.on_validation(arms.study))
-    if best is None:
-        return choice._replace(notes=[*arms.notes, said])
-    lanes = make_lanes(best, arms.base, num_seeds, first + num_seeds)
-    return Finished(best, arms.base, find(lanes), arms.source, [said], choice=choice)
-
-
-def fingerprint_files(lanes: Sequence[Config], where: Where) -> dict[Request, str]:
-    """By request, the fingerprints of files of one's own that lie where they are asked for."""
-    found = {}
-    for request, lane in {request_of(lane): lane for lane in lanes}.items():
-        if parse(lane.dataset).kind in FILES:
-            with contextlib.suppress(ConfigError, RunError):  # gone: known by their path alone
-                dataset = load.load_dataset(lane, where, placement.data_budget())
-                found[request] = dataset.fingerprint
-    return found
+    return stages.go_on(finished, options, lambda lanes: [done.records[lane] for lane in lanes])
 
 
 def find_earlier(study: Study, given: Mapping[str, Any], options: Options) -> Finished:
@@ -254,30 +194,7 @@ def find_earlier(study: Study, given: Mapping[str, Any], options: Options) -> Fi
     Raises NoRecords where no origin has a record of every lane.
     """
     study = _settle(study, options)
-    base = make_base(study, given)
-    records = list(load_records(options.runs))
-    tuning = make_tuning_lanes(study, base)
-    data = fingerprint_files(_list_configs(study, base), options.where)
-    for tried in archive.list_complete(tuning, records, options.mix, data) if tuning else [None]:
-        tuned, found = wanted.choose(study, base, tried.records if tried else [])
-        lanes = make_lanes(tuned, base, options.num_seeds, options.first_seed)
-        for stock in archive.list_complete(lanes, records, options.mix, data):
-            if tried is None or tried.origin == stock.origin:
-                source = f"nothing trained; records of {archive.describe(stock)}"
-                arms = Finished(tuned, base, stock.records, source, found)
-
-                def find(lanes: Sequence[Config], origin: str = stock.origin) -> list[Record]:
-                    stocks = archive.list_complete(lanes, records, options.mix, data)
-                    return next((own.records for own in stocks if own.origin == origin), [])
-
-                finished = _go_on(arms, options, find)
-                if finished.records:
-                    return finished
-    raise NoRecords(
-        f"--judge_only: {options.runs}/records has no one origin with a record of every lane of"
-        f" study {study.name} with these flags: give the flags and --seeds of those runs, or leave"
-        " --judge_only out to train what is missing"
-    )
+    return stages.find_earlier(study, make_base(study, given), options)
 
 
 def report_study(finished: Finished, options: Options) -> Report:
