@@ -19,10 +19,14 @@ DESCRIPTION = """
 python -m experiments.ablate --grid=KNOB=VALUE,VALUE [--grid=...] [--name=value ...]
 
 Trains every combination of the grid over many seeds, compares each value of a knob with the
-first one (averaged over the other knobs, paired by seed, Benjamini-Hochberg), and writes a
-report to RUNS/ablate-KNOBS-HASH, one folder for each grid, flags and seeds. A value that is itself
-a list is written with x: --grid=widths=16x32,32x64. One that holds a comma stands in quotes of
-either kind: --grid='dataset="folder:a,b",digits'. Blanks around a value do not count.
+first one (averaged over the other knobs, paired by seed, Benjamini-Hochberg), or with --baseline
+each combination with that one, and writes a report to RUNS/ablate-KNOBS-HASH, one folder for each
+grid, flags and seeds. A value that is itself a list is written with x: --grid=widths=16x32,32x64.
+One that holds a comma stands in quotes of either kind: --grid='dataset="folder:a,b",digits'.
+Blanks around a value do not count.
+
+To tune, and know what it brought: --choose=validation compares by validation accuracy, trains the
+best combination and the baseline on as many fresh seeds, and compares the two on the test split.
 
 Exit status: 0 done, 1 a run failed, 2 the command line is wrong, 75 interrupted (run the same
 command again to go on).
@@ -40,6 +44,21 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     )
     absl_flags.DEFINE_string(
         "study", None, "Name of the report's folder; none for one made of the grid.",
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_string(
+        "metric", "test_accuracy", "By what is compared, such as test_loss.", flag_values=values
+    )
+    absl_flags.DEFINE_string(
+        "baseline", None,
+        "The combination with which all others are compared, as reports name it, such as"
+        ' "pool=max padding=SAME"; none for each value against the first of its knob.',
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_enum(
+        "choose", None, ["validation"],
+        "Compare on the validation split, and the best with the baseline (or else the first"
+        " combination) on fresh seeds and the test split; none for all on the test split.",
         flag_values=values,
     )  # fmt: skip
     conduct.define_flags(values)
@@ -60,21 +79,18 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     options = conduct.read_options(values, ["-m", "experiments.ablate", *argv[1:]])
 
     from cnnjax.report import folders
-    from cnnjax.study import claims
-    from cnnjax.study.arms import make_base
+    from cnnjax.study import grids
+    from cnnjax.study.arms import list_seeds, make_base
 
-    study = claims.Study(
-        name="ablate",
-        question=f"What does the choice of {' and '.join(grid)} change?",
-        base={},
-        arms=claims.cross(grid),
-        claims=claims.make_factorial_claims(grid),
-        adjustment="benjamini-hochberg",
-        epochs=asked and asked.number,
-    )
+    choose = values.choose is not None
+    grids.check_metric(values.metric, choose)
+    baseline = None if values.baseline is None else grids.find_arm(grid, values.baseline)
+    study = grids.make_study(grid, values.metric, baseline, choose)
+    study = study._replace(epochs=asked and asked.number)
     base = make_base(study, given)
+    seeds = list_seeds(study, options.num_seeds, options.first_seed)
     name = values.study or "-".join(
-        ("ablate", name_knobs(grid), folders.hash_study(study, base, range(options.num_seeds)))
+        ("ablate", name_knobs(grid), folders.hash_study(study, base, seeds))
     )
     status, _ = conduct.conduct(study._replace(name=name), given, options, stop)
     return status

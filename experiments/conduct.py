@@ -31,6 +31,7 @@ class Flags(NamedTuple):
     runs: pathlib.Path
     where: Where
     num_seeds: int
+    first_seed: int
     plan_only: bool
     sources: Mapping[str, set[str]]  # whence the flags of the Config are
     command: str  # that reproduces the report
@@ -45,8 +46,9 @@ class Flags(NamedTuple):
 
 def define_flags(values: absl_flags.FlagValues) -> None:
     """The flags of every command that conducts a study."""
+    flags.define_integer(values, "seeds", 20, "Seeds an arm.", 1, MOST_SEEDS)
     flags.define_integer(
-        values, "seeds", 20, "Seeds an arm; the seeds are 0 and up.", 1, MOST_SEEDS
+        values, "first_seed", 0, "The first of the seeds; the others follow it.", 0
     )
     absl_flags.DEFINE_boolean("quick", False, "10 seeds an arm.", flag_values=values)
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
@@ -89,6 +91,7 @@ def read_options(values: absl_flags.FlagValues, argv: Sequence[str]) -> Flags:
         runs=pathlib.Path(values.runs),
         where=flags.read_where(values),
         num_seeds=10 if values.quick else values.seeds,
+        first_seed=values.first_seed,
         plan_only=values.plan,
         sources=flags.find_sources(values, argv),
         command=flags.quote_command(["python", *argv]),
@@ -116,7 +119,8 @@ def conduct(
 
     options = api.Options(
         wanted.runs, wanted.where, wanted.num_seeds, wanted.mix, wanted.command, wanted.scoreboard,
-        wanted.checkpoint_every, plugins.find_engine(wanted.engine) if wanted.engine else None,
+        wanted.checkpoint_every, wanted.first_seed,
+        plugins.find_engine(wanted.engine) if wanted.engine else None,
     )  # fmt: skip
     if wanted.judge_only:
         earlier = api.find_earlier(study, given, options)
@@ -139,8 +143,6 @@ def conduct(
         print_failure(failure, wanted.traceback)
     if finished.failures:
         return script.FAILED, None
-    for note in finished.notes if not wanted.quiet else ():
-        script.print_note(note)
     with stop.listen() as should_stop:  # a report is soon written: it need not be made again
         judgement = print_report(finished, options, wanted.quiet)
     return (script.INTERRUPTED if should_stop() else script.DONE), judgement
@@ -163,11 +165,18 @@ def print_prospect(checked: "api.Checked", prospect: "api.Prospect", num_seeds: 
 def print_report(
     finished: "api.Finished", options: "api.Options", quiet: bool = False
 ) -> "Judgement":
-    """Writes and prints the report, or where it is alone; gives the judgement."""
+    """Writes and prints the report, behind that of what chose its arms; gives the judgement.
+
+    Where it is to be quiet, it prints where they are alone.
+    """
     from cnnjax import api
     from cnnjax.report import terminal
     from cnnjax.report.console import open_console
 
+    if finished.choice is not None:
+        print_report(finished.choice, options, quiet)
+    for note in finished.notes if not quiet else ():
+        script.print_note(note)
     judgement, path = api.report_study(finished, options)
     if not quiet:
         terminal.print_judgement(judgement, open_console())

@@ -17,8 +17,9 @@ DESCRIPTION = """
 python -m experiments.train [--name=value ...] --workdir=FOLDER
 
 Trains one network and scores it on the test split. FOLDER gets config.json, provenance.json,
-metrics.jsonl (one JSON object an evaluation), checkpoints/ and result.json. The same command
-goes on where an interrupted run stopped, to the same bits; a finished run is only reported.
+metrics.jsonl (one JSON object an evaluation), checkpoints/, result.json, and report.html with its
+learning curves. The same command goes on where an interrupted run stopped, to the same bits; a
+finished run is only reported.
 
 Exit status: 0 done, 1 the run failed, 2 the command line is wrong, 75 interrupted (run the same
 command again to go on).
@@ -55,7 +56,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     if values.plan:
         return print_cost(config, where, flags.find_sources(values, argv))
     workdir = pathlib.Path(values.workdir)
-    return train(config, workdir, where, values.checkpoint_every, stop, values.quiet)
+    command = flags.quote_command(["python", "-m", "experiments.train", *argv[1:]])
+    return train(config, workdir, where, values.checkpoint_every, command, stop, values.quiet)
 
 
 def count_steps(given: Mapping[str, Any], epochs: Epochs, where: Where, prepare: bool) -> Config:
@@ -87,8 +89,8 @@ def print_cost(config: Config, where: Where, sources: Mapping[str, set[str]]) ->
 
 
 def train(
-    config: Config, workdir: pathlib.Path, where: Where, checkpoint_every: int, stop: script.Stop,
-    quiet: bool = False,
+    config: Config, workdir: pathlib.Path, where: Where, checkpoint_every: int, command: str,
+    stop: script.Stop, quiet: bool = False,
 ) -> int:  # fmt: skip
     """Trains or goes on training in `workdir`; gives the exit status."""
     from cnnjax.sweep import backend
@@ -104,7 +106,11 @@ def train(
         return script.INTERRUPTED
     if not quiet:
         print_result(result)
+    page = workdir / "report.html"
+    if not page.exists():
+        api.report_run(config, workdir, command)
     words.say(printable(f"result: {workdir / 'result.json'}"))
+    words.say(printable(f"report: {page}"))
     return script.DONE
 
 

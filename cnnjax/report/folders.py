@@ -41,8 +41,9 @@ def hash_study(study: Study, base: Config, seeds: Sequence[int]) -> str:
     """
     data = study._replace(name="", settings={})._asdict()
     del data["sizes"]
-    if data["epochs"] is None:  # reports of studies without are where they were
-        del data["epochs"]
+    for younger in ("epochs", "choosing"):  # than the hashes of reports that have it not
+        if data[younger] is None:
+            del data[younger]
     return hash_of([data, to_json(base), list(seeds)])
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from cnnjax.config import datasets, knobs
 from cnnjax.config.config import KNOBS
-from cnnjax.config.words import count
 from cnnjax.records import origin
 from cnnjax.records.atomic import write_bytes, write_json, write_text
 from cnnjax.report import figures, folders, scope, tables, text
@@ -63,7 +62,7 @@ def describe_report(judgement: Judgement, command: str) -> dict[str, Any]:
         "hash": folders.hash_study(judgement.study, judgement.config, seeds),
         "question": judgement.study.question,
         "command": command,
-        "data": f"{names}, {count(len(seeds), 'seed')}",
+        "data": f"{names}, {scope.describe_seeds(judgement.arms)}",
         "date": dict(summarise_provenance(judgement))["date"].split(", ")[-1],
         "claims": claims,
         "others": dict(others.most_common()),
@@ -207,6 +206,7 @@ def render_page(
         knobs=[k for k in KNOBS if k != "seed" and len({getattr(a.config, k) for a in arms}) == 1],
         claims=claims,
         arms=scope.order_arms(arms),
+        seeds=scope.describe_seeds(arms),
         collapsed={arm.name: scope.describe_collapse(arm) for arm in arms},
         agreements=judgement.agreements,
         accuracies={arm.name: mean_accuracy(arm) for arm in arms},

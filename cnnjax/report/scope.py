@@ -21,6 +21,12 @@ def list_images(judgement: Judgement) -> list[str]:
     return lines
 
 
+def describe_seeds(arms: Sequence[Arm]) -> str:
+    """How many seeds each arm has, and which if they are not the first: '10 seeds (20 to 29)'."""
+    seeds = [record.seed for record in arms[0].records]
+    return f"{len(seeds)} seeds" + (f" ({seeds[0]} to {seeds[-1]})" if seeds[0] else "")
+
+
 def group_by_dataset(judgement: Judgement) -> dict[str, list[Arm]]:
     """The arms of each data set, in order of appearance."""
     found: dict[str, list[Arm]] = {}

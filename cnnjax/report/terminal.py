@@ -44,11 +44,10 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
                 text.probability(row["p_adjusted"]),
             )  # fmt: skip
     print_table(table, console)
-    seeds = len(judgement.arms[0].records)
     metric = judgement.study.metric
     label = metrics.find(metric).label
     keys, cells = tell_apart({arm.name: arm.overrides for arm in judgement.arms})
-    table = start_table(f"arms: {label}, {count(seeds, 'seed')} each", *keys)
+    table = start_table(f"arms: {label}, {scope.describe_seeds(judgement.arms)} each", *keys)
     for name in (f"mean{text.unit(metric)}", "95% interval", "failed", "parameters", "MACs"):
         table.add_column(name, justify="right")
     for arm in scope.order_arms(judgement.arms):
@@ -145,6 +144,8 @@ def print_plan(
         )  # fmt: skip
     print_table(table, console, len(keys))
     tuning = f", {plan.num_tuning_lanes:,} of tuning" if plan.num_tuning_lanes else ""
+    if plan.num_fresh_lanes:
+        tuning += f", {plan.num_fresh_lanes:,} of the best one and the baseline"
     print_text(
         f"{count(plan.num_groups, 'group (compiled program)', 'groups (compiled programs)')},"
         f" {count(plan.num_lanes, 'lane')}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cnnjax.config import config
-from cnnjax.config.config import Config, override, with_seed
+from cnnjax.config.config import KNOBS, Config, override, with_seed
 from cnnjax.config.epochs import NAME as EPOCHS
 from cnnjax.config.epochs import Epochs, fill_steps
 from cnnjax.config.knobs import ConfigError, format_value
@@ -23,6 +23,8 @@ from cnnjax.study.claims import (
     name_arms,
     select,
 )  # fmt: skip
+
+LARGEST_SEED = int(KNOBS["seed"].high or 0)
 
 
 def find_shared(study: Study) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def list_metrics(study: Study) -> list[str]:
     sides = [side for pair in pairs for side in (pair.a, pair.b)]
     found = [study.metric, *(pair.metric for pair in pairs)]
     found += [side.metric for side in sides if isinstance(side, Score)]
-    found += [study.tuning.metric] if study.tuning else []
+    found += [own.metric for own in (study.tuning, study.choosing) if own]
     return [name for name in dict.fromkeys(found) if name]
 
 
@@ -113,9 +115,9 @@ def make_configs(study: Study, base: Config) -> dict[str, Config]:
     }
 
 
-def make_lanes(study: Study, base: Config, num_seeds: int) -> list[Config]:
-    """Every arm with every seed from 0 up."""
-    return _add_seeds(make_configs(study, base).values(), range(num_seeds))
+def make_lanes(study: Study, base: Config, num_seeds: int, first_seed: int = 0) -> list[Config]:
+    """Every arm with every seed from the first up."""
+    return _add_seeds(make_configs(study, base).values(), range(first_seed, first_seed + num_seeds))
 
 
 def list_settings(study: Study, overrides: Overrides) -> tuple[dict[str, Any], ...]:
@@ -132,6 +134,33 @@ def make_trials(study: Study, base: Config) -> list[Config]:
         for overrides in name_arms(study).values()
         for setting in list_settings(study, overrides)
     ]
+
+
+def list_seeds(study: Study, num_seeds: int, first_seed: int = 0) -> range:
+    """The arms' seeds, and behind them those on which the arm that they chose is compared.
+
+    Raises ConfigError where there are not so many.
+    """
+    own = range(first_seed, first_seed + num_seeds * (2 if study.choosing else 1))
+    if own[-1] > LARGEST_SEED:
+        raise ConfigError(
+            f"--first_seed={first_seed} and {len(own)} seeds from there go beyond the last one,"
+            f" {LARGEST_SEED}: begin with a smaller one"
+        )
+    return own
+
+
+def keep_apart(study: Study, own: range) -> Study:
+    """The study, its tuning on seeds that are none of `own`: where one is, on others beside those.
+
+    So what a seed chose is never judged by that seed.
+    """
+    if study.tuning and any(seed in own for seed in study.tuning.seeds):
+        count = len(study.tuning.seeds)
+        first = own.stop if own.stop + count <= LARGEST_SEED + 1 else own.start - count
+        apart = study.tuning._replace(seeds=tuple(range(first, first + count)))
+        study = study._replace(tuning=apart)
+    return study
 
 
 def make_tuning_lanes(study: Study, base: Config) -> list[Config]:

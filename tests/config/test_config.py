@@ -149,6 +149,16 @@ def test_a_flag_that_32_bits_do_not_hold_says_why(flag, words, capsys):
     assert f"error: flag {flag}: {words}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", [name for name, knob in KNOBS.items() if knob.beside_one])
+def test_what_is_too_small_to_act_beside_one_is_refused(name):
+    needs = {"momentum": {"optimizer": "momentum"}, "norm_momentum": {"norm": "batch"},
+             "stochastic_depth": {"model": "resnet18"}}.get(name, {})  # fmt: skip
+    with pytest.raises(ConfigError, match=f"--{name}=1e-10 does nothing: it is lost beside 1"):
+        make_config({**needs, name: 1e-10})
+    for value in (0.0, 2.0**-23):
+        assert getattr(make_config({**needs, name: value}), name) == value
+
+
 def test_the_extremes_of_float32_and_of_seeds_are_taken():
     config = Config(learning_rate=SMALLEST, logit_scale=3.4e38, clip_norm=0.0, seed=2**32 - 1)
     numbers = {

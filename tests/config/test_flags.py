@@ -171,21 +171,6 @@ def test_what_cannot_be_shown_is_shown_as_an_escape():
     assert knobs.format_value("folder:/ph\udcff") == r"folder:/ph\xff"
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [("0", "0.0"), ("1", "1.0"), ("1.50", "01.5"), ("-2.0", "-2"), ("+3", "3"), ("-0", "0."),
-     ("12345678901234567890.0", "12345678901234567890"), ("10", "10.00")],
-)  # fmt: skip
-def test_numbers_have_one_name(one, other):
-    assert knobs.normalise_number(one) == knobs.normalise_number(other)
-
-
-@pytest.mark.parametrize(("one", "other"), [("1", "10"), ("0", "-1"), ("1.5", "15"), ("1e1", "10"),
-                                            ("a1", "a1.0"), ("1.0.0", "1"), ("", "0")])  # fmt: skip
-def test_other_names_stay_apart(one, other):
-    assert knobs.normalise_number(one) != knobs.normalise_number(other)
-
-
 def test_more_seeds_than_anyone_needs_are_one_line(call):
     run = call("launch.py", "--seeds=4294967296", "--plan")
     assert run.returncode == 2 and run.stdout == ""

@@ -108,7 +108,9 @@ def test_no_draw_of_augmentation_is_one_of_the_network(tiny, digits, monkeypatch
         assert not one & other
 
 
-@pytest.mark.parametrize("mixing", [{}, {"mixup": 1.0}, {"cutmix": 1.0}], ids=str)
+@pytest.mark.parametrize(
+    "mixing", [{}, {"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 1.0, "cutmix": 1.0}], ids=str
+)
 def test_smoothing_of_mixed_targets_is_that_of_the_mixture(tiny, digits, monkeypatch, mixing):
     """The loss of a step against Szegedy et al. 2016, section 7, of what was mixed, in float64."""
     config = dataclasses.replace(tiny, label_smoothing=0.2, steps=1, **mixing)
