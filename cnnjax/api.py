@@ -203,6 +203,7 @@ def train_wanted(
     """
     jobs = functools.partial(
         loop.make_jobs, runs=options.runs, where=options.where,
+        feeds={request: dataset.feed for request, dataset in datasets.items()},
         checkpoint_every=options.checkpoint_every,
     )  # fmt: skip
     find = open_finder(datasets, options.runs, options.mix)

@@ -207,7 +207,7 @@ def define_plugins(values: flags.FlagValues, arguments: Sequence[str]) -> None:
     flags.DEFINE_multi_string(
         "plugin", [],
         "Load choices, knobs and more from outside: FILE.py, package.module or the name of an entry"
-        " point; once each.",
+        " point",
         flag_values=values,
     )  # fmt: skip
     flags.DEFINE_boolean(

@@ -124,7 +124,7 @@ def _describe_flag(
         kind = "true|false"
     if choices:
         kind = "one of those below" if knob and knob.choices else "some of those below"
-    default = "none" if flag.default in (None, "", ()) else str(flag.default_as_str).strip("'")
+    default = "none" if flag.default in (None, "", (), []) else str(flag.default_as_str).strip("'")
     said = f"default: {default}"
     if knob and model and model in register.names("model"):
         said = _describe_default(knob, model)

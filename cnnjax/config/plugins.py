@@ -42,7 +42,10 @@ def load(names: Sequence[str]) -> None:
         if key in LOADED:
             continue
         try:
-            LOADED[key] = _import_file(name, place.path) if place.path else _import(place.name)
+            if place.path:
+                LOADED[key] = _import_file(place.path)
+            else:
+                LOADED[key] = importlib.import_module(place.name)
         except (Exception, SystemExit) as error:
             raise ConfigError(f"--plugin={name}: {locate(error, place.origin or key)}") from error
         for source in texts.list_sources():  # as it is now, whatever becomes of the files
@@ -79,11 +82,7 @@ def find_place(name: str) -> Place:
     return Place(module, origin=found.origin or "")
 
 
-def _import(module: str) -> ModuleType:
-    return importlib.import_module(module)
-
-
-def _import_file(name: str, path: pathlib.Path) -> ModuleType:
+def _import_file(path: pathlib.Path) -> ModuleType:
     """The file as the module of its name; what it imports is looked for beside it first."""
     there = sys.modules.get(path.stem)
     found = getattr(there, "__file__", None)
@@ -133,7 +132,7 @@ def locate(error: BaseException, source: str = "") -> str | None:
     """
     known = {source, *LOADED, *texts.list_sources()} - {""}
     files = {path for key in known for path in (key, *texts.read_paths(key))}
-    if isinstance(error, SyntaxError) and error.filename:
+    if isinstance(error, SyntaxError) and (source or error.filename in files):
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
     place = _find_line(error, files) or source
     if not place:

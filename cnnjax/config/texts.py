@@ -7,11 +7,13 @@ JAX.
 import ast
 import functools
 import inspect
+import marshal
 import os
 import pathlib
 import sys
 import sysconfig
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from cnnjax.config import register, rules
@@ -47,6 +49,8 @@ def _list_used(config: Config) -> Iterator[tuple[Any, str]]:
         names = (value,) if isinstance(value, str) else value
         if knob == "corruption" and "robustness" in config.measure:
             names = tuple(known)
+        if knob == "measure":
+            names = (*names, *(name for name, own in known.items() if own.traits["always"]))
         for name in names:
             if name in known and known[name].source:
                 yield known[name].make, known[name].source
@@ -56,11 +60,13 @@ def _list_used(config: Config) -> Iterator[tuple[Any, str]]:
 
 
 def _read_cell(thing: Any) -> str:
+    """What was typed, or where no text is kept of it what Python has made of it."""
     try:
         return inspect.getsource(thing)
-    except (OSError, TypeError):  # typed where no text is kept
-        code = getattr(thing, "__code__", None)
-        return repr((code.co_code, code.co_consts, code.co_names) if code else vars(thing))
+    except (OSError, TypeError):
+        if is_dataclass(thing):
+            return repr([(field.name, field.type, field.default) for field in fields(thing)])
+        return repr(marshal.dumps(thing.__code__))
 
 
 def read_files(source: str) -> dict[str, str]:
@@ -128,9 +134,12 @@ def _find_beside(module: str, source: pathlib.Path, root: pathlib.Path) -> list[
     place, name = root, ""
     for part in module.split("."):
         place, name = place / part, f"{name}.{part}".lstrip(".")
-        file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-        if not file.is_file():
-            break
+        files = [
+            file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()
+        ]
+        if not files:
+            continue  # a folder may be a package without a file of its own
+        file = files[0]
         there = getattr(sys.modules.get(name), "__file__", None)
         if there and pathlib.Path(there).resolve() != file.resolve():
             if file == source:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from cnnjax.config import models as rows
 from cnnjax.config.config import Config, override
+from cnnjax.config.data import input_shape
 from cnnjax.config.knobs import ConfigError
 from cnnjax.networks import count, models
 from cnnjax.networks.facts import Layer
@@ -46,7 +47,7 @@ def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int)
         network = models.read(config, image_shape, num_classes)
     except ValueError as error:
         raise ConfigError(f"the network does not fit the images: {error}") from None
-    side = models.input_shape(config, image_shape)
+    side = input_shape(config, image_shape)
     return Cost(
         layers=network.layers,
         parameters=network.parameters,

@@ -166,7 +166,7 @@ def measure_network(
     from cnnjax.networks import cost
     from experiments.benchmark import throughput
 
-    shape = dataset.train.images.shape[1:]
+    shape = dataset.image_shape
     flops = 6 * cost.measure(config, shape, dataset.num_classes).macs
     theirs, close = throughput.make_opponents(config, dataset, opponents)
     rows = []

@@ -263,6 +263,41 @@ def bent(units):
 '''
 
 
+def test_what_was_typed_is_addressed_alike_in_every_process():
+    code = (
+        "import cnnjax\nfrom cnnjax.config.config import Config\n"
+        "from cnnjax.records.plugins import hash_files\n"
+        "@cnnjax.activation('typed')\ndef typed(units):\n    return (lambda x: 2 * x)(units)\n"
+        "print(hash_files(Config(activation='typed')))"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", text], capture_output=True, text=True, check=True
+        ).stdout
+        for text in (code, code, code.replace("2 * x", "3 * x"))
+    }
+    assert len(said) == 2 and all(line.startswith("{'__main__:typed': '") for line in said)
+
+
+def test_packages_without_a_file_of_their_own_are_followed(outside):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "loose").mkdir()
+    (folder / "loose" / "deep.py").write_text("HALF = 0.5\n")
+    (folder / "loose_outside.py").write_text("from loose.deep import HALF\n" + SCHEDULE)
+    plugins.load([str(folder / "loose_outside.py")])
+    assert set(texts.texts_of(Config(schedule="half"))) == {"loose/deep.py", "loose_outside.py"}
+
+
+def test_a_measure_that_is_always_made_is_every_runs(outside):
+    path = pathlib.Path(outside["beside"])
+    path.write_text(
+        "import cnnjax\n@cnnjax.measure('mine', always=True)\ndef mine(*all):\n    return {}\n"
+    )
+    assert hash_files(Config()) is None
+    plugins.load([str(path)])
+    assert set(hash_files(Config()) or ()) == {"beside.py"}
+
+
 def test_a_child_process_has_the_plug_ins_of_its_parent(outside):
     plugins.load([outside["gem_outside"]])
     code = (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnnjax.config.config import Config, structure_of
-from cnnjax.data import transform
+from cnnjax.data import prepare
 from cnnjax.networks import cost, models
 from cnnjax.sweep import placed, placement
 from cnnjax.training import program
@@ -130,7 +130,7 @@ def test_smoothing_of_mixed_targets_is_that_of_the_mixture(tiny, digits, monkeyp
     ((images, targets),) = seen
     network = cost.find_network(config, data.spec.image_shape, 10)
     model = here.make_model(network, data.spec.image_shape, 10)
-    mean, scale = transform.find_scale(config, data.spec.mean, data.spec.std)
+    mean, scale = prepare.find_scale(config, data.spec.mean, data.spec.std)
     logits = np.asarray(
         model.apply(state.params, state.batch_stats, (images - mean) / scale)[0], np.float64
     )
