@@ -13,6 +13,7 @@ from cnnjax import api
 from cnnjax.config import plugins, texts
 from cnnjax.config.config import make_config
 from cnnjax.config.datasets import Where
+from cnnjax.config.errors import ConfigError
 from cnnjax.networks import cost
 from cnnjax.records import archive
 from cnnjax.records.store import load_records
@@ -202,10 +203,10 @@ def test_a_folder_holds_the_run_of_its_own_knobs(outside, tmp_path):
     found = {"origin": {"plugins": None}}
     claim(tmp_path / "two", two, found)
     claim(tmp_path / "two", two, found)
-    with pytest.raises(api.ConfigError, match="holds a run with --se_ratio=2, not 4"):
+    with pytest.raises(ConfigError, match="holds a run with --se_ratio=2, not 4"):
         claim(tmp_path / "two", usual, found)
     claim(tmp_path / "usual", usual, found)
-    with pytest.raises(api.ConfigError, match="holds a run with --se_ratio=4, not 2"):
+    with pytest.raises(ConfigError, match="holds a run with --se_ratio=4, not 2"):
         claim(tmp_path / "usual", two, found)
 
 
@@ -237,6 +238,6 @@ def script_stop() -> Any:
 
 def test_an_opponent_says_what_it_does_not_know(outside):
     plugins.load([outside["gem_outside"]])
-    with pytest.raises(api.ConfigError, match="--pool=gem has no opponent: they know max, avg"):
+    with pytest.raises(ConfigError, match="--pool=gem has no opponent: they know max, avg"):
         baselines.check_known(make_config({"pool": "gem"}))
     baselines.check_known(make_config({"model": "airbench94"}))
