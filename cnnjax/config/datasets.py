@@ -17,12 +17,11 @@ FILES = {
     " x_test, y_test, or x and y",
     "idx": "idx:PATH, a folder of files in MNIST's format",
 }
+NAME = re.compile(r"\w[\w.+-]*")  # of data from outside
 OFFICIAL = re.compile(r"(?P<name>\w+(/\w[\w.+-]*)?)(:(?P<version>\d+\.\d+\.\d+))?")
 ALLOWED = (
     f"{'|'.join(BUILT_IN)}, a TFDS name such as mnist or cifar10:3.0.2, {'|'.join(FILES)}:PATH"
 )
-
-
 PREPARED = ("built-in", "tfds", "builder")  # kinds that TFDS prepares
 
 
@@ -83,9 +82,18 @@ def parse(text: str) -> DataName:
     raise ConfigError(f"--dataset={text} is not known: {hint}")
 
 
+def is_known(text: str) -> bool:
+    """Whether a text is a value of --dataset; one that could be no name of a plug-in's is."""
+    try:
+        parse(text)
+    except ConfigError:
+        return not NAME.fullmatch(text)
+    return True
+
+
 def check_new(name: str) -> None:
     """Raises ConfigError where a name is that of other data, or cannot be one."""
-    if not re.fullmatch(r"\w[\w.+-]*", name):
+    if not NAME.fullmatch(name):
         raise ConfigError(f"--dataset={name} cannot be a name: give letters, digits, - _ . or +")
     if name in {*load_sources(), *BUILT_IN, *FILES}:
         raise ConfigError(f"--dataset={name} is there already: give another name")

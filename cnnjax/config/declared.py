@@ -19,16 +19,19 @@ class Declared(NamedTuple):
     help: str
 
 
-def read(module: str, decorator: str) -> dict[str, Declared]:
+def read(module: str, decorator: str, first: str = "") -> dict[str, Declared]:
     """The names that `decorator`, a regular expression, declares in a module, in their order.
 
-    Of a package it reads all modules in it.
+    Of a package it reads all modules in it. `first` is what may stand before a name: of
+    `@register.choice("schedule", "cosine")` the knob.
     """
     place = ROOT / module.replace(".", "/")
     place = place if place.is_dir() else place.with_suffix(".py")
     files = sorted(place.glob("*.py")) if place.is_dir() else [place]
+    before = rf'(?:"{first}",\s*)?' if first else ""
     pattern = re.compile(
-        rf'^@{decorator}\(\s*"([^"]+)"(.*?)^def .*?"""(.*?)(?:"""|$)', re.MULTILINE | re.DOTALL
+        rf'^@(?:{decorator})\(\s*{before}"([^"]+)"(.*?)^def .*?"""(.*?)(?:"""|$)',
+        re.MULTILINE | re.DOTALL,
     )
     return {
         name: Declared({key: text or word for key, text, word in FACT.findall(arguments)}, help)

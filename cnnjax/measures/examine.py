@@ -10,6 +10,7 @@ from jax import Array
 from cnnjax.config import register
 from cnnjax.config.config import Config
 from cnnjax.data.batches import Batches
+from cnnjax.data.prepare import Prepare
 from cnnjax.measures import answers, calibration, last_layer, robustness
 from cnnjax.measures.observed import Observed, observe
 from cnnjax.networks import models
@@ -29,12 +30,12 @@ def list_measures(structure: Config) -> list[str]:
 
 
 def make_examine(
-    structure: Config, model: models.Model, spec: Any, standardise: Callable[[Array], Array]
+    structure: Config, model: models.Model, spec: Any, prepare: Prepare
 ) -> Callable[..., Examination]:
     """`examine(params, stats, validation, test)` of a run; the test split is read here only."""
 
     def examine(params: Any, stats: Any, validation: Batches, test: Batches) -> Examination:
-        observed = observe(model, params, stats, validation, test, spec, standardise)
+        observed = observe(model, params, stats, validation, test, spec, prepare)
         key = jax.random.key(SEED)
         found = {
             name: measure(name, model, params, stats, observed, key)

@@ -1,7 +1,8 @@
 """Which of the records that there are tell a study's lanes: of one origin, or of mixed ones."""
 
+import itertools
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cnnjax.config.config import KNOBS, Config, request_of, to_json, with_seed
@@ -82,16 +83,46 @@ def list_complete(
     """The origins under which every lane has a record, newest first.
 
     What `mix` names may differ within one. Each data set has one fingerprint in it: that in
-    `data`, if it is there.
+    `data`, if it is there; and each file from outside one hash.
     """
+    found = find_lanes(lanes, records, data)
+    complete = [
+        stock
+        for versions in _list_versions(found)
+        for stock in _list_of_versions(lanes, found, versions, mix)
+    ]
+    return sorted(complete, key=lambda stock: stock.date, reverse=True)
+
+
+def _list_versions(found: Mapping[Config, Sequence[Record]]) -> Iterator[dict[str, str]]:
+    """Every choice of one hash for each file from outside, of those that records used together."""
+    used: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for record in (record for own in found.values() for record in own):
+        hashes = origin_of(record).get("plugins") or {}
+        known = used.setdefault(tuple(sorted(hashes)), [])
+        if hashes not in known:
+            known.append(hashes)
+    for chosen in itertools.product(*used.values()):
+        versions = {name: value for hashes in chosen for name, value in hashes.items()}
+        if all(hashes.items() <= versions.items() for hashes in chosen):
+            yield versions
+
+
+def _list_of_versions(
+    lanes: Sequence[Config], found: Mapping[Config, Sequence[Record]],
+    versions: Mapping[str, str], mix: Collection[str],
+) -> list[Stock]:  # fmt: skip
+    """The origins that are complete with these versions of files from outside."""
     left_out = {*BY_ARM, *list_mixed(mix)}
     asked: dict[Request, set[Config]] = {}
     for lane in lanes:
         asked.setdefault(request_of(lane), set()).add(lane)
     stocks: dict[str, dict[Any, dict[Config, Record]]] = {}
-    for lane, candidates in find_lanes(lanes, records, data).items():
+    for lane, candidates in found.items():
         for record in candidates:  # the newest of each stays
             origin = origin_of(record)
+            if not (origin.get("plugins") or {}).items() <= versions.items():
+                continue
             key = json.dumps(without(origin, left_out), sort_keys=True)
             read = (request_of(lane), origin.get("data"))
             stocks.setdefault(key, {}).setdefault(read, {})[lane] = record
@@ -104,7 +135,7 @@ def list_complete(
         if set(lanes) <= set(whole):
             chosen = [whole[lane] for lane in dict.fromkeys(lanes)]
             complete.append(Stock(key, chosen, max(map(_date, chosen))))
-    return sorted(complete, key=lambda stock: stock.date, reverse=True)
+    return complete
 
 
 def find_alike(
@@ -137,9 +168,12 @@ def compare_arms(
     data: dict[Request, list[dict[str, Any]]] = {}
     different = compare(shared, mix)
     for (request, _), owns in zip(arms, origins, strict=True):
-        data.setdefault(request, []).extend({"data": own.get("data")} for own in owns)
+        data.setdefault(request, []).extend(
+            {name: own.get(name) for name in ("feed", "data")} for own in owns
+        )
         different += compare([{"num_devices": own.get("num_devices")} for own in owns])
     different += [line for fields in data.values() for line in compare(fields)]
+    different += compare([{"plugins": own.get("plugins")} for owns in origins for own in owns])
     mixed = [line for line in compare(shared) if line not in different]
     return list(dict.fromkeys(different)), tuple(mixed)
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnjax.config import declared, register
+from cnnjax.config import register
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.register import Choice
 from cnnjax.measures.packing import unpack_values
@@ -21,7 +21,7 @@ from cnnjax.records.record import Record
 
 Images = Callable[[Record], np.ndarray | None]
 RECALL = "test_recall_"  # and the number of a class, or its name
-CORRUPTIONS = declared.read("cnnjax.measures.robustness", "corruption")  # by kind
+CORRUPTIONS = register.read_home("corruption")  # by kind
 
 
 class Metric(NamedTuple):
@@ -55,6 +55,7 @@ def find(name: str) -> Metric:
     facts = register.read_home("metric").get(name)
     if facts is not None:
         return _of_logits(name, facts.facts)
+    _declare_areas()
     own = register.CHOICES["metric"].get(name)
     if own is None:
         near = difflib.get_close_matches(name, list_names(), n=1)
@@ -67,6 +68,7 @@ def find(name: str) -> Metric:
 
 def list_names() -> tuple[str, ...]:
     """The metrics that there are, but for recalls."""
+    _declare_areas()
     return register.names("metric")
 
 
@@ -106,7 +108,8 @@ def find_class(asked: str, class_names: Sequence[str]) -> int:
 def _of_record(own: Choice) -> Metric:
     """The metric that a function of a record is."""
     traits: dict[str, Any] = dict(own.traits)
-    given, by_image, make = traits.pop("resolution"), traits.pop("by_image"), own.make
+    given: Any = traits.pop("resolution")
+    by_image, make = traits.pop("by_image"), own.make
 
     def run(record: Record) -> Any:  # of a failed run those from outside are not asked
         return None if own.source and has_failed(record) else make(record)
@@ -133,11 +136,11 @@ def _of_logits(name: str, traits: Any) -> Metric:
     Its traits are values, or words as they stand in its source.
     """
     images = kept(name) if str(traits.get("by_image")) == "True" else _no_images
-    given = float(traits.get("resolution", 0.0))
+    given, read = float(traits.get("resolution", 0.0)), score(name)
     return Metric(
         label=traits.get("label") or register.name_plainly(name),
         margin=float(traits["margin"]),
-        read=score(name),
+        read=lambda record: math.nan if (own := read(record)) is None else float(own),
         share=str(traits.get("share")) == "True",
         unit=traits.get("unit", ""),
         resolution=lambda record: max(given, _step(images(record))),
@@ -193,7 +196,6 @@ COUNTED = {
     "test_accuracy": ("test accuracy", 0.005, ""),
     "test_balanced_accuracy": ("balanced accuracy", 0.005, ""),
     "shift_consistency": ("shift consistency", 0.01, "robustness"),
-    **{f"auc_{kind}": (f"accuracy under {kind}", 0.01, "robustness") for kind in CORRUPTIONS},
 }
 MEANS = {
     "test_loss": ("test loss", 0.02, False, "nats"),
@@ -209,11 +211,25 @@ OTHERS = {
     "test_ece_scaled": ("calibration error, scaled", 0.005, True, ""),
     "fc_correlation": ("rank correlation", 0.05, False, ""),
 }
-for _name, (_label, _margin, _measure) in COUNTED.items():
+
+
+def _declare_counted(name: str, label: str, margin: float, measure: str) -> None:
     register.metric(
-        _name, label=_label, margin=_margin, share=True, resolution=one_image,
-        by_image=kept(_name), measure=_measure,
-    )(score(_name))  # fmt: skip
+        name, label=label, margin=margin, share=True, resolution=one_image, by_image=kept(name),
+        measure=measure,
+    )(score(name))  # fmt: skip
+
+
+def _declare_areas() -> None:
+    """The metric of each corruption, also of one that was declared since."""
+    for kind in register.names("corruption"):
+        if f"auc_{kind}" not in register.CHOICES["metric"]:
+            _declare_counted(f"auc_{kind}", f"accuracy under {kind}", 0.01, "robustness")
+
+
+for _name, _facts in COUNTED.items():
+    _declare_counted(_name, *_facts)
+_declare_areas()
 for _name, (_label, _margin, _share, _unit) in MEANS.items():
     register.metric(
         _name, label=_label, margin=_margin, share=_share, unit=_unit, by_image=kept(_name)

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from scipy import stats as scipy_stats
 
-from cnnjax.measures import examine as examine_lib
 from cnnjax.measures import outcome
+from cnnjax.measures.examine import Examination
 from cnnjax.sweep import group
 from cnnjax.sweep.placed import GroupData
 from cnnjax.training import program
@@ -42,7 +42,7 @@ def describe_segment(segment: group.Segment, lane: int) -> dict[str, Any]:
 def finish_lane(
     curve: Sequence[dict[str, Any]],
     begun: program.Scores,
-    found: examine_lib.Examination,
+    found: Examination,
     data: GroupData,
     lane: int,
 ) -> dict[str, Any]:

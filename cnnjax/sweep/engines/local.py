@@ -5,11 +5,13 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
+from cnnjax.config import plugins
 from cnnjax.config.config import from_json, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.data import load
 from cnnjax.data.dataset import Dataset
 from cnnjax.records.address import record_id
+from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
 from cnnjax.records.record import write_record
 from cnnjax.sweep import backend, lanes, runner
@@ -29,10 +31,11 @@ def run(
     """
     version, machine = program_version(), backend.describe()
     for job in jobs:
+        plugins.load(job.plugins)
         configs, runs = [from_json(values) for values in job.lanes], pathlib.Path(job.runs)
         request = request_of(configs[0])
         dataset = datasets.get(request) or load.load_dataset(
-            configs[0], Where(**job.where), job.budget
+            configs[0], Where(**job.where), feed=job.feed
         )
         ids = {
             config: record_id(config, lanes.describe_origin(config, dataset, version, machine))
@@ -47,6 +50,7 @@ def run(
                 yield result
                 continue
             record = lanes.make_record(ids[result.config], result, dataset, version)
+            keep_texts(runs / "records", result.config)
             write_record(runs, record)
             if saving:
                 shutil.rmtree(folders[result.config], ignore_errors=True)
