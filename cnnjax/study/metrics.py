@@ -124,10 +124,8 @@ def _of_record(own: Choice) -> Metric:
         value = run(record)
         return math.nan if value is None else float(value)
 
-    return Metric(
-        **traits, images=by_image or _no_images, read=read,
-        resolution=given if callable(given) else lambda record: given,
-    )  # fmt: skip
+    step: Any = given if callable(given) else lambda record: given
+    return Metric(**traits, images=by_image or _no_images, read=read, resolution=step)
 
 
 def _of_logits(name: str, traits: Any) -> Metric:
