@@ -2,7 +2,6 @@
 
 import functools
 import pathlib
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from cnnjax.config.config import find_knob
 from cnnjax.config.knobs import ConfigError, format_value, parse_value, split_values
 from cnnjax.records.remembered import remember_choices
 from cnnjax.records.store import load_records
+from cnnjax.study import own
 from experiments import conduct, script
 
 DESCRIPTION = """
@@ -31,9 +31,6 @@ best combination and the baseline on as many fresh seeds, and compares the two o
 Exit status: 0 done, 1 a run failed, 2 the command line is wrong, 75 interrupted (run the same
 command again to go on).
 """
-
-LONGEST = 100  # letters in a folder's name: what file systems allow, with room for what is added
-RESERVED = ("records", "scoreboard", "checkpoints")  # folders of RUNS that are no study's
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
@@ -74,7 +71,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         remember_choices(load_records(pathlib.Path(values.runs)))
         grid = parse_grid(values.grid)
     if values.study is not None:
-        check_name(values.study)
+        own.check_name(values.study, "--study=")
     asked, given = flags.read_epochs(values, argv), flags.given_config(values)
     options = conduct.read_options(values, ["-m", "experiments.ablate", *argv[1:]])
 
@@ -99,16 +96,11 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
 def name_knobs(grid: Iterable[str]) -> str:
     """The knobs' names for a folder: joined, and cut where there are many."""
     joined = "-".join(grid)
-    return joined if len(joined) <= LONGEST else f"{joined[:LONGEST].rpartition('-')[0]}-and-more"
-
-
-def check_name(name: str) -> None:
-    """Raises ConfigError unless a report's folder can have this name."""
-    if not re.fullmatch(r"\w[\w.+-]*", name) or len(name) > LONGEST or name.lower() in RESERVED:
-        raise ConfigError(
-            f"--study={name} cannot name a report's folder: give letters, digits, - _ . or +, at"
-            f" most {LONGEST}, and neither {' nor '.join(RESERVED)}"
-        )
+    return (
+        joined
+        if len(joined) <= own.LONGEST
+        else f"{joined[: own.LONGEST].rpartition('-')[0]}-and-more"
+    )
 
 
 def parse_grid(texts: Sequence[str]) -> dict[str, tuple[Any, ...]]:

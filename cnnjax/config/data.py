@@ -20,7 +20,7 @@ class Data:
         " with a subfolder of images a class; arrays:PATH, a .npz or .mat file or a folder of"
         " .npy files; or idx:PATH with files in MNIST's format.",
         check=datasets.parse,
-        allowed=datasets.ALLOWED,
+        allowed=datasets.describe_allowed,
     )
     train_split: str = structure(
         "",

@@ -19,9 +19,6 @@ FILES = {
 }
 NAME = re.compile(r"\w[\w.+-]*")  # of data from outside
 OFFICIAL = re.compile(r"(?P<name>\w+(/\w[\w.+-]*)?)(:(?P<version>\d+\.\d+\.\d+))?")
-ALLOWED = (
-    f"{'|'.join(BUILT_IN)}, a TFDS name such as mnist or cifar10:3.0.2, {'|'.join(FILES)}:PATH"
-)
 PREPARED = ("built-in", "tfds", "builder")  # kinds that TFDS prepares
 
 
@@ -78,7 +75,7 @@ def parse(text: str) -> DataName:
         return DataName("tfds", match["name"], match["version"] or "")
     names = [*register.CHOICES["dataset"], *known, *FILES]
     near = difflib.get_close_matches(text.split(":")[0].split("/")[0], names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"give {ALLOWED}"
+    hint = f"did you mean {near[0]}?" if near else f"give {describe_allowed()}"
     raise ConfigError(f"--dataset={text} is not known: {hint}")
 
 
@@ -89,6 +86,12 @@ def is_known(text: str) -> bool:
     except ConfigError:
         return not NAME.fullmatch(text)
     return True
+
+
+def describe_allowed() -> str:
+    """The values of --dataset, in words."""
+    names = (*BUILT_IN, *register.names("dataset"))
+    return f"{'|'.join(names)}, a TFDS name such as mnist or cifar10:3.0.2, {'|'.join(FILES)}:PATH"
 
 
 def check_new(name: str) -> None:

@@ -14,7 +14,7 @@ from cnnjax.config.errors import ConfigError
 from cnnjax.study import claims
 from cnnjax.study.claims import Study
 
-RESERVED = ("all", "records", "scoreboard", "checkpoints")  # what no study's folder is called
+RESERVED = ("records", "scoreboard", "checkpoints")  # folders of RUNS that are no study's
 LONGEST = 100  # letters in a folder's name: what file systems allow, with room for what is added
 Check = Callable[[], tuple[bool, str]]
 Kind = Literal["cited", "experiment", "not testable here"]
@@ -51,7 +51,7 @@ def study(study: Study, *, board: str = "") -> Study:
     ConfigError where the study cannot be, or its name is taken.
     """
     source = _find_source()
-    check_name(study.name, f"{pathlib.Path(source).name}: study")
+    check_name(study.name, f"{pathlib.Path(source).name}: study ", ("all", *RESERVED))
     there = STUDIES.get(study.name)
     if there and there.source != source:
         raise ConfigError(f"{source}: {there.source} has a study {study.name} too: give another")
@@ -61,7 +61,7 @@ def study(study: Study, *, board: str = "") -> Study:
         raise ConfigError(f"{source}: {error}") from None
     STUDIES[study.name] = Owned(study, board, source)
     if board:
-        check_name(board, "board")
+        check_name(board, "board ")
         ORDERS.setdefault(board, {}).update(dict.fromkeys(claim.id for claim in study.claims))
     return study
 
@@ -75,7 +75,7 @@ def claim(
     A statement that studies try is a Claim of theirs. Raises ConfigError where another file has put
     one of that id there.
     """
-    check_name(board, "board")
+    check_name(board, "board ")
     source, there = _find_source(), STATEMENTS.setdefault(board, {})
     if id in there and there[id].source != source:
         raise ConfigError(f"{source}: {there[id].source} has put a claim {id} on {board} too")
@@ -102,7 +102,7 @@ def check_name(name: str, of: str, reserved: Sequence[str] = RESERVED) -> None:
     """Raises ConfigError unless a report's folder can have this name; `of` says whose it is."""
     if not re.fullmatch(r"\w[\w.+-]*", name) or len(name) > LONGEST or name.lower() in reserved:
         raise ConfigError(
-            f"{of} {name} cannot name a report's folder: give letters, digits, - _ . or +, at"
+            f"{of}{name} cannot name a report's folder: give letters, digits, - _ . or +, at"
             f" most {LONGEST}, and neither {' nor '.join(reserved)}"
         )
 

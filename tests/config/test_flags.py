@@ -102,7 +102,7 @@ def test_a_grid_that_cannot_be_is_refused_in_one_line(texts, message):
                                   "Scoreboard", "x" * 101, "a\udcff", "a\n"])  # fmt: skip
 def test_a_name_that_cannot_be_a_report_s_folder_is_refused(name):
     with pytest.raises(ConfigError, match="cannot name a report's folder: give letters"):
-        ablate.check_name(name)
+        own.check_name(name, "--study=")
 
 
 def test_names_of_many_knobs_make_no_endless_folder():

@@ -6,11 +6,13 @@ import os
 import numpy as np
 import pytest
 
-from cnnjax.config import datasets, register
+from cnnjax.config import datasets, register, texts
 from cnnjax.config.config import Config, make_config
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import load
+from cnnjax.records.remembered import remember_choices
+from tests.by_hand import make_records
 
 NAMES = ["cat", "ant", "dog"]
 
@@ -85,6 +87,26 @@ def test_a_name_is_new_and_is_offered():
     with pytest.raises(ConfigError, match="stripe is not known: did you mean stripes"):
         make_config({"dataset": "stripe"})
     assert datasets.describe("stripes")["source"] == "test_made.py"
+
+
+def test_its_text_is_kept_and_no_part_of_an_address():
+    config = declare(make_arrays)
+    assert texts.texts_of(config) == {}
+    (text,) = texts.texts_of(config, data=True).values()
+    assert "def make_arrays" in text
+
+
+def test_records_of_one_that_is_not_loaded_can_be_judged():
+    records = [record._replace(config={**record.config, "dataset": "gone"})
+               for record in make_records(1)]  # fmt: skip
+    with pytest.raises(ConfigError, match="--dataset=gone is not known"):
+        Config(dataset="gone")
+    remember_choices(records)
+    assert make_config({"dataset": "gone"}).dataset == "gone"
+    with pytest.raises(ConfigError, match="of a plug-in that is not loaded: --plugin"):
+        load.load_dataset(Config(dataset="gone"), Where())
+    declare(make_arrays, "gone")
+    assert load.load_info(Config(dataset="gone"), Where()) == ((6, 5, 1), 2)
 
 
 def test_its_splits_are_its_own():

@@ -71,6 +71,17 @@ def test_what_is_asked_for_is_measured_and_nothing_else(tiny, digits, traced):
         assert result.scores[name] == pytest.approx(plain.scores[name], rel=1e-5), name
 
 
+def test_a_metric_of_logits_is_measured_where_it_is_asked_for(tiny, digits):
+    (plain,) = runner.run_lanes([tiny], digits)
+    asking = dataclasses.replace(tiny, measure=("test_top5_accuracy",))
+    (result,) = runner.run_lanes([asking], digits)
+    assert set(result.scores) == set(plain.scores) | {"test_top5_accuracy"}
+    by_image = {name: unpack_values(text) for name, text in result.scores["by_image"].items()}
+    among = by_image["test_top5_accuracy"]
+    assert len(among) == len(digits.test.labels) and (among >= by_image["test_accuracy"]).all()
+    assert result.scores["test_top5_accuracy"] == among.mean() > result.scores["test_accuracy"]
+
+
 def test_what_is_no_score_yet_is_finished_without_the_padding(tiny, digits, traced):
     (result,) = runner.run_lanes([dataclasses.replace(tiny, measure=("parity",))], digits)
     right = result.scores["parity"]["right"]

@@ -48,6 +48,8 @@ def test_help_names_every_flag_with_type_default_and_meaning(call, script):
         ([*LAUNCH, "all", "--pool=max"], "--pool cannot be set here: study stride varies it"),
         ([*LAUNCH, "--quick", "--seeds=5"], "--quick means --seeds=10"),
         ([*LAUNCH, "--json"], "--json goes with --list"),
+        ([*LAUNCH, "pooling", "--board=mine"], "--board goes with all: python launch.py all"),
+        ([*LAUNCH, "all", "--board=mine"], "--board=mine is not known: none is declared: give the"),
         ([*LAUNCH, "all", "pooling"], "all is every study, and stands alone, without pooling: did"),
         ([*LAUNCH, "pooling", "all"], "without pooling: did you mean all?"),
         ([*LAUNCH, "pooling", "stride", "pooling"], "pooling is named 2 times: name each study"),
