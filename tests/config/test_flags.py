@@ -8,6 +8,7 @@ from absl import flags as absl_flags
 from cnnjax.config import flags, knobs
 from cnnjax.config.config import KNOBS, Config
 from cnnjax.config.knobs import ConfigError
+from cnnjax.study import own
 from experiments import ablate
 
 

@@ -14,6 +14,7 @@ from cnnjax.data import load
 from cnnjax.records.remembered import remember_choices
 from tests.by_hand import make_records
 
+CLASSES = ["dark", "bright"]
 NAMES = ["cat", "ant", "dog"]
 
 
@@ -92,8 +93,7 @@ def test_a_name_is_new_and_is_offered():
 def test_its_text_is_kept_and_no_part_of_an_address():
     config = declare(make_arrays)
     assert texts.texts_of(config) == {}
-    (text,) = texts.texts_of(config, data=True).values()
-    assert "def make_arrays" in text
+    assert "def make_arrays" in texts.texts_of(config, data=True)["tests/data/test_made.py"]
 
 
 def test_records_of_one_that_is_not_loaded_can_be_judged():
@@ -119,25 +119,27 @@ def test_its_splits_are_its_own():
 def builder():
     import tensorflow_datasets as tfds
 
-    class Made(tfds.core.GeneratorBasedBuilder):
-        """Noise of two brightnesses."""
+    with tfds.core.registered.skip_registration():  # or TFDS lists it for all tests
 
-        VERSION = tfds.core.Version("1.0.0")
+        class Made(tfds.core.GeneratorBasedBuilder):
+            """Noise of two brightnesses."""
 
-        def _info(self):
-            features = {"image": tfds.features.Tensor(shape=(6, 5, 1), dtype=np.uint8),
-                        "label": tfds.features.ClassLabel(names=["dark", "bright"])}  # fmt: skip
-            return tfds.core.DatasetInfo(
-                builder=self, features=tfds.features.FeaturesDict(features)
-            )
+            VERSION = tfds.core.Version("1.0.0")
 
-        def _split_generators(self, dl_manager):
-            return {"train": self._generate_examples(60), "test": self._generate_examples(20)}
+            def _info(self):
+                image = tfds.features.Tensor(shape=(6, 5, 1), dtype=np.uint8)
+                features = {"image": image, "label": tfds.features.ClassLabel(names=CLASSES)}
+                return tfds.core.DatasetInfo(
+                    builder=self, features=tfds.features.FeaturesDict(features)
+                )
 
-        def _generate_examples(self, count):
-            for index in range(count):
-                image = np.full((6, 5, 1), 100 * (index % 2) + index, np.uint8)
-                yield index, {"image": image, "label": index % 2}
+            def _split_generators(self, dl_manager):
+                return {"train": self._generate_examples(60), "test": self._generate_examples(20)}
+
+            def _generate_examples(self, count):
+                for index in range(count):
+                    image = np.full((6, 5, 1), 100 * (index % 2) + index, np.uint8)
+                    yield index, {"image": image, "label": index % 2}
 
     return Made
 
