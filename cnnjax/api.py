@@ -44,7 +44,7 @@ from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
 from cnnjax.sweep import backend, loop, placement, runner
 from cnnjax.sweep.engines import Engine, local
-from cnnjax.sweep.lanes import open_finder
+from cnnjax.sweep.lanes import open_finder, require_weights
 from cnnjax.sweep.loop import Outcome
 from cnnjax.sweep.observer import QUIET, Observer
 
@@ -62,6 +62,7 @@ class Options(NamedTuple):
     scoreboard: bool = False  # whether the report is one of all
     checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
     engine: Engine | None = None  # None for this machine
+    keep: str = "none"  # "final" for the weights of finished lanes, beside their records
 
 
 class Checked(NamedTuple):
@@ -184,9 +185,11 @@ def train_wanted(
     """
     jobs = functools.partial(
         loop.make_jobs, runs=options.runs, where=options.where,
-        checkpoint_every=options.checkpoint_every,
+        checkpoint_every=options.checkpoint_every, keep=options.keep,
     )  # fmt: skip
     find = open_finder(datasets, options.runs, options.mix)
+    if options.keep == "final":
+        find = require_weights(find, options.runs)
     engine = options.engine or functools.partial(local.run, datasets=datasets)
     return loop.run_wanted(wanted, find, jobs, engine, observer)
 

@@ -38,6 +38,7 @@ class Flags(NamedTuple):
     checkpoint_every: int | None
     engine: str | None  # module:function; None for this machine
     traceback: bool  # whether to show all of an error in a plug-in
+    keep: str = "none"  # what of the weights of finished runs
     scoreboard: bool = False  # whether the report is one of all
 
 
@@ -70,6 +71,7 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         "What trains lanes, as module:function or FILE.py:function; none for this machine.",
         flag_values=values,
     )  # fmt: skip
+    script.define_keep(values, "none", "beside its record")
     absl_flags.DEFINE_string("runs", "runs", "Folder for records and reports.", flag_values=values)
     flags.define_where(values)
     flags.define_config(values, Config(), without=["seed"])
@@ -94,6 +96,7 @@ def read_options(values: absl_flags.FlagValues, argv: Sequence[str]) -> Flags:
         checkpoint_every=values.checkpoint_every,
         engine=values.engine,
         traceback=values.traceback,
+        keep=values.keep,
     )
 
 
@@ -113,6 +116,7 @@ def conduct(
     options = api.Options(
         wanted.runs, wanted.where, wanted.num_seeds, wanted.mix, wanted.command, wanted.scoreboard,
         wanted.checkpoint_every, plugins.find_engine(wanted.engine) if wanted.engine else None,
+        wanted.keep,
     )  # fmt: skip
     if wanted.judge_only:
         return script.DONE, print_report(api.find_earlier(study, given, options), options)

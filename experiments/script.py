@@ -9,6 +9,8 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from absl import flags as absl_flags
+
 from cnnjax.config import flags, plugins
 from cnnjax.config.knobs import ConfigError, RunError, printable
 
@@ -105,6 +107,15 @@ def observe(stop: Stop) -> Iterator["Observer"]:
             on_start, bar.on_examples, bar.on_waiting, bar.on_record, print_note,
             lambda: stop.requested,
         )  # fmt: skip
+
+
+def define_keep(values: absl_flags.FlagValues, default: str, where: str) -> None:
+    """Defines --keep; `where` says where the weights lie."""
+    absl_flags.DEFINE_enum(
+        "keep", default, ["final", "none"],
+        f"Weights that stay of a finished run: final, as final.safetensors {where}, or none.",
+        flag_values=values,
+    )  # fmt: skip
 
 
 def print_note(text: str) -> None:

@@ -16,8 +16,9 @@ DESCRIPTION = """
 python -m experiments.train [--name=value ...] --workdir=FOLDER
 
 Trains one network and scores it on the test split. FOLDER gets config.json, provenance.json,
-metrics.jsonl (one JSON object an evaluation), checkpoints/ and result.json. The same command
-goes on where an interrupted run stopped, to the same bits; a finished run is only reported.
+metrics.jsonl (one JSON object an evaluation), checkpoints/, result.json and final.safetensors, the
+weights, which cnnjax.load_run opens. The same command goes on where an interrupted run stopped, to
+the same bits; a finished run is only reported.
 
 Exit status: 0 done, 1 the run failed, 2 the command line is wrong, 75 interrupted (run the same
 command again to go on).
@@ -37,6 +38,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     absl_flags.DEFINE_boolean(
         "plan", False, "Print what the network costs, layer by layer, and stop.", flag_values=values
     )
+    script.define_keep(values, "final", "in its folder")
     flags.define_where(values)
     flags.define_config(values, Config())
     positional = flags.parse(values, argv, DESCRIPTION)
@@ -50,7 +52,9 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
             "--workdir is missing: name the folder of this run, such as --workdir=runs/one"
         )
     workdir = pathlib.Path(values.workdir)
-    return train(config, workdir, flags.read_where(values), values.checkpoint_every, stop)
+    return train(
+        config, workdir, flags.read_where(values), values.checkpoint_every, values.keep, stop
+    )
 
 
 def print_cost(config: Config, where: Where, sources: Mapping[str, set[str]]) -> int:
@@ -75,8 +79,9 @@ def print_cost(config: Config, where: Where, sources: Mapping[str, set[str]]) ->
 
 
 def train(
-    config: Config, workdir: pathlib.Path, where: Where, checkpoint_every: int, stop: script.Stop
-) -> int:
+    config: Config, workdir: pathlib.Path, where: Where, checkpoint_every: int, keep: str,
+    stop: script.Stop,
+) -> int:  # fmt: skip
     """Trains or goes on training in `workdir`; gives the exit status."""
     from cnnjax.sweep import backend
 
@@ -86,7 +91,7 @@ def train(
 
     try:
         with script.observe(stop) as observer:
-            result = api.train_run(config, workdir, where, checkpoint_every, observer)
+            result = api.train_run(config, workdir, where, checkpoint_every, observer, keep)
     except Interrupted:
         return script.INTERRUPTED
     print_result(result)

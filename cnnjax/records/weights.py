@@ -16,7 +16,7 @@ from cnnjax.config.errors import ConfigError
 from cnnjax.records.atomic import write_bytes
 
 NAME = "final.safetensors"  # of a finished run, in its folder
-FORMAT = "cnnjax 1"
+KEY = "cnnjax"  # of what the header holds of ours
 
 
 class Weights(NamedTuple):
@@ -34,9 +34,9 @@ def save(path: pathlib.Path, tree: Mapping[str, Any], about: Mapping[str, Any] =
     from safetensors import numpy
 
     tensors = dict(_flatten(tree))
-    text = json.dumps(about, sort_keys=True)
-    header = {"format": FORMAT, "about": text, "sha256": _hash(tensors, text)}
-    write_bytes(path, numpy.save(tensors, header))
+    header = {"about": about, "sha256": _hash(tensors, about)}
+    # One key: the library writes several in no fixed order, and the same weights are one file.
+    write_bytes(path, numpy.save(tensors, {KEY: json.dumps(header, sort_keys=True)}))
 
 
 def load(path: pathlib.Path) -> Weights:
@@ -54,11 +54,13 @@ def load(path: pathlib.Path) -> Weights:
     except (safetensors.SafetensorError, KeyError) as error:
         raise ConfigError(f"{path} holds no weights that can be read: {error}") from None
     length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length]).get("__metadata__", {})
-    text = header.get("about", "{}")
-    if "sha256" in header and header["sha256"] != _hash(tensors, text):
+    metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+    if KEY not in metadata:
+        return Weights(_unflatten(tensors), {})
+    header = json.loads(metadata[KEY])
+    if header["sha256"] != _hash(tensors, header["about"]):
         raise ConfigError(f"{path} was changed since it was written: its checksum is another")
-    return Weights(_unflatten(tensors), json.loads(text))
+    return Weights(_unflatten(tensors), header["about"])
 
 
 def _flatten(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, np.ndarray]]:
@@ -82,8 +84,8 @@ def _unflatten(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return tree
 
 
-def _hash(tensors: Mapping[str, np.ndarray], about: str) -> str:
-    digest = hashlib.sha256(about.encode())
+def _hash(tensors: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for name in sorted(tensors):
         value = np.asarray(tensors[name], order="C")
         digest.update(f"{name} {value.dtype} {value.shape}\n".encode())

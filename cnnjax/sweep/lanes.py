@@ -14,12 +14,12 @@ from cnnjax.config.datasets import Request
 from cnnjax.data.dataset import Dataset
 from cnnjax.measures import outcome
 from cnnjax.networks import cost
-from cnnjax.records import archive
+from cnnjax.records import archive, weights
 from cnnjax.records.address import record_id
 from cnnjax.records.origin import Origin
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.provenance import describe_environment, program_version
-from cnnjax.records.record import Record, load_record
+from cnnjax.records.record import Record, load_record, record_path
 from cnnjax.records.store import load_records
 from cnnjax.sweep import backend, placement, runner
 
@@ -124,3 +124,14 @@ def open_finder(
         return found
 
     return find
+
+
+def require_weights(find: Find, runs: pathlib.Path) -> Find:
+    """What finds those records alone that have the run's weights beside them."""
+
+    def find_whole(lanes: Sequence[Config]) -> dict[Config, Record]:
+        found = find(lanes)
+        places = {lane: record_path(runs, own.id).parent for lane, own in found.items()}
+        return {lane: found[lane] for lane in found if (places[lane] / weights.NAME).exists()}
+
+    return find_whole

@@ -57,14 +57,15 @@ def run_wanted(
 
 
 def make_jobs(
-    lanes: Sequence[Config], runs: pathlib.Path, where: Where, checkpoint_every: int | None = None
-) -> list[Job]:
+    lanes: Sequence[Config], runs: pathlib.Path, where: Where,
+    checkpoint_every: int | None = None, keep: str = "none",
+) -> list[Job]:  # fmt: skip
     """The lanes as jobs, one a data set."""
     by_data: dict[object, list[Config]] = {}
     for lane in lanes:
         by_data.setdefault(request_of(lane), []).append(lane)
     return [
         Job(tuple(map(to_json, own)), str(runs), where._asdict(), placement.data_budget(),
-            tuple(plugins.LOADED), checkpoint_every)
+            tuple(plugins.LOADED), checkpoint_every, keep)
         for own in by_data.values()
     ]  # fmt: skip
