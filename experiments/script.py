@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags, plugins
+from cnnjax.config import explain, flags, plugins, words
+from cnnjax.config.explain import Choice
 from cnnjax.config.knobs import ConfigError, RunError, printable
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Stop:
     def end(self) -> NoReturn:
         """Ends the process with status 75, saying how to go on."""
         message = f"interrupted: {self.go_on}; run the same command again to go on"
-        print(message, file=sys.stderr, flush=True)
+        words.say(message, sys.stderr)
         sys.stdout.flush()
         os._exit(INTERRUPTED)  # a compilation in another thread must not keep us waiting
 
@@ -74,8 +75,11 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
         if "--traceback" in sys.argv:
             traceback.print_exception(error)
         flags.refuse(plugins.locate(error) or str(error))
+    except BrokenPipeError:  # whoever read it has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = DONE
     except (RunError, OSError) as error:
-        print(f"error: {printable(str(error))}", file=sys.stderr)
+        words.say(f"error: {printable(str(error))}", sys.stderr)
         status = FAILED
     except Exception as error:
         where = plugins.locate(error)
@@ -87,25 +91,34 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     sys.exit(status)
 
 
+def define_quiet(values: absl_flags.FlagValues) -> None:
+    """Defines --quiet."""
+    absl_flags.DEFINE_boolean(
+        "quiet", False,
+        "Print no progress bar, notes and tables: only warnings, failures and where results are.",
+        flag_values=values,
+    )  # fmt: skip
+
+
 @contextlib.contextmanager
-def observe(stop: Stop) -> Iterator["Observer"]:
+def observe(stop: Stop, quiet: bool = False) -> Iterator["Observer"]:
     """Within, lanes train under a progress bar, and a first signal makes them stop politely.
 
-    Notes go to stderr.
+    Notes go to stderr. Both are left out where it is to be `quiet`.
     """
     from cnnjax.report import progress
     from cnnjax.sweep.observer import Observer
 
     with contextlib.ExitStack() as stack:
-        bar = stack.enter_context(progress.open_bar())
+        bar = stack.enter_context(progress.open_bar(quiet))
 
         def on_start(num_lanes: int, num_examples: int) -> None:
             stack.enter_context(stop.listen())
             bar.on_start(num_lanes, num_examples)
 
         yield Observer(
-            on_start, bar.on_examples, bar.on_waiting, bar.on_record, print_note,
-            lambda: stop.requested,
+            on_start, bar.on_examples, bar.on_waiting, bar.on_record,
+            (lambda note: None) if quiet else print_note, lambda: stop.requested,
         )  # fmt: skip
 
 
@@ -120,4 +133,10 @@ def define_keep(values: absl_flags.FlagValues, default: str, where: str) -> None
 
 def print_note(text: str) -> None:
     """On stderr, what a person should know."""
-    print(printable(f"note: {text}"), file=sys.stderr)
+    words.say(printable(f"note: {text}"), sys.stderr)
+
+
+def print_choices(choices: Sequence[Choice]) -> None:
+    """Prints the values in force that are not the plain default, by whence they are."""
+    for line in explain.describe_choices(choices):
+        words.say(line)

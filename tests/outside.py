@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cnnjax.config import plugins, register, rules
+from cnnjax.config import plugins, register, rules, texts
 from cnnjax.config.config import Config
 from cnnjax.networks import cost
 
@@ -59,12 +59,83 @@ def squeeze(config, num_classes):
     """A convolution whose maps are weighted by channel (Hu et al. 2018)."""
     return Net(num_classes, config.of(Squeeze).se_ratio)
 '''
-FILES = {"gem_outside.py": GEM, "beside.py": "START = 3.0\n", "squeeze_outside.py": SQUEEZE}
+EVERY = '''"""One of each kind."""
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+
+import cnnjax
 
 
-def write(folder: pathlib.Path, **texts: str) -> dict[str, str]:
+@cnnjax.activation("bent", pieces=1)
+def bent(units):
+    """Bent."""
+    return jnp.where(units > 0, units, 0.3 * units)
+
+
+class Rms(nn.Module):
+    @nn.compact
+    def __call__(self, units):
+        scale = self.param("scale", nn.initializers.ones, units.shape[-1:])
+        mean = (units * units).mean(axis=-1, keepdims=True)
+        row = scale.reshape((1,) * (units.ndim - 1) + (-1,))
+        return units * jax.lax.rsqrt(mean + 1e-6) * row
+
+
+@cnnjax.choice("norm", "rms")
+def rms(config, units, train, name):
+    """Root mean square."""
+    return Rms(name=name)(units)
+
+
+@cnnjax.choice("init", "small")
+def small(key, shape, dtype=jnp.float32):
+    """Small."""
+    return 0.1 * jax.random.normal(key, shape, dtype)
+
+
+@cnnjax.choice("optimizer", "signs", averages=0)
+def signs(numbers, schedule, kernels):
+    """The sign."""
+    return optax.chain(optax.scale_by_sign(), optax.scale_by_learning_rate(schedule))
+
+
+@cnnjax.choice("schedule", "linear")
+def linear(steps):
+    """In a line."""
+    return optax.linear_schedule(1.0, 0.0, steps)
+
+
+@cnnjax.choice("augment", "dim")
+def dim(key, images):
+    """Darker."""
+    return images * jax.random.uniform(key, (images.shape[0], 1, 1, 1), minval=0.5, maxval=1.0)
+
+
+@cnnjax.choice("corruption", "fog", strengths=(0.0, 0.5, 1.0), unit="share")
+def fog(key, images, strength, way, pixels):
+    """Brighter."""
+    return images + strength * (pixels.high - images)
+
+
+@cnnjax.measure("sharpness")
+def sharpness(model, params, stats, observed, key):
+    """Mean of the greatest logit."""
+    return {"sharpness": observed.logits.max(axis=-1).mean()}
+'''
+FILES = {
+    "gem_outside.py": GEM,
+    "beside.py": "START = 3.0\n",
+    "squeeze_outside.py": SQUEEZE,
+    "every_outside.py": EVERY,
+}
+
+
+def write(folder: pathlib.Path, **others: str) -> dict[str, str]:
     """The files above in a folder, and others by stem; their paths by stem."""
-    for name, text in {**FILES, **{f"{stem}.py": text for stem, text in texts.items()}}.items():
+    for name, text in {**FILES, **{f"{stem}.py": text for stem, text in others.items()}}.items():
         (folder / name).write_text(text)
     return {path.stem: str(path) for path in folder.glob("*.py")}
 
@@ -85,7 +156,7 @@ def outside(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
         delattr(Config, name)
     rules.OWN.clear()
     plugins.LOADED.clear()
-    plugins._read_closure.cache_clear()
+    texts._read_closure.cache_clear()
     os.environ.pop(plugins.VARIABLE, None)
     for name in set(sys.modules) - modules:
         if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):

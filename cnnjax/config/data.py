@@ -87,3 +87,9 @@ class Data:
         " as they are.",
         low=0,
     )
+
+
+def input_shape(config: Data, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Height, width and channels of what the network sees of images of that shape."""
+    side = config.image_size
+    return (side, side, image_shape[2]) if side else image_shape

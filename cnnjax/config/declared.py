@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).parents[2]
-FACT = re.compile(r'(\w+)=(?:"([^"]*)"|(\w+))')
+FACT = re.compile(r'(\w+)=(?:"([^"]*)"|([\w.]+))')
 
 
 class Declared(NamedTuple):
     """What stands at a name's decorator, and the first line of its function's docstring."""
 
-    facts: Mapping[str, str]  # arguments by keyword, where they are a word or a text in quotes
+    facts: Mapping[str, str]  # arguments by keyword: words, numbers, texts in quotes
     help: str
 
 

@@ -39,6 +39,10 @@ def family(cls: type[T]) -> type[T]:
     own = {name: knob._replace(source=source) for name, knob in knobs.make_knobs(made).items()}
     for knob in own.values():
         _check(cls.__name__, knob, before)
+        if unknown := set(knob.used_with) - {*rules.KNOBS, *own}:
+            raise ConfigError(
+                f"{cls.__name__}: --{knob.name} is used with {unknown.pop()}, which is no knob"
+            )
     for name in knobs.make_knobs(before) if before else ():  # a notebook's cell runs again
         del rules.KNOBS[name]
         delattr(Config, name)

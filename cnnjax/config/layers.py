@@ -152,6 +152,7 @@ class Layers:
         "Decay of batch normalisation's running statistics.",
         low=0.0,
         below=1.0,
+        beside_one=True,
         used_with={"norm": ("batch",)},
     )
     norm_epsilon: float = structure(

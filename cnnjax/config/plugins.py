@@ -4,23 +4,18 @@ What they declare stands in the register beside what is ours. A child process is
 those that its parent has loaded by a variable of the environment.
 """
 
-import ast
-import functools
 import importlib
 import importlib.util
-import inspect
 import json
 import os
 import pathlib
 import sys
-import sysconfig
 import traceback
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from cnnjax.config import register, rules
-from cnnjax.config.config import Config
+from cnnjax.config import texts
 from cnnjax.config.errors import ConfigError
 
 GROUP = "cnnjax.plugins"  # of entry points
@@ -33,6 +28,7 @@ class Place(NamedTuple):
 
     name: str  # of the module
     path: pathlib.Path | None = None
+    origin: str = ""  # the file of a module
 
 
 def load(names: Sequence[str]) -> None:
@@ -46,13 +42,15 @@ def load(names: Sequence[str]) -> None:
         if key in LOADED:
             continue
         try:
-            LOADED[key] = _import_file(name, place.path) if place.path else _import(place.name)
+            if place.path:
+                LOADED[key] = _import_file(place.path)
+            else:
+                LOADED[key] = importlib.import_module(place.name)
         except (Exception, SystemExit) as error:
-            where = locate(error, key) or f"{type(error).__name__}: {_first_line(error)}"
-            raise ConfigError(f"--plugin={name}: {where}") from error
-        for source in list_sources():  # as it is now, whatever becomes of the files
+            raise ConfigError(f"--plugin={name}: {locate(error, place.origin or key)}") from error
+        for source in texts.list_sources():  # as it is now, whatever becomes of the files
             if os.path.isfile(source):
-                read_files(source)
+                texts.read_files(source)
         os.environ[VARIABLE] = json.dumps([*LOADED])
 
 
@@ -81,14 +79,10 @@ def find_place(name: str) -> Place:
             f"give FILE.py, package.module or one of: {', '.join(points) or 'no names here'}"
         )  # fmt: skip
         raise ConfigError(f"--plugin={name}: there is no such module: {hint}")
-    return Place(module)
+    return Place(module, origin=found.origin or "")
 
 
-def _import(module: str) -> ModuleType:
-    return importlib.import_module(module)
-
-
-def _import_file(name: str, path: pathlib.Path) -> ModuleType:
+def _import_file(path: pathlib.Path) -> ModuleType:
     """The file as the module of its name; what it imports is looked for beside it first."""
     there = sys.modules.get(path.stem)
     found = getattr(there, "__file__", None)
@@ -136,9 +130,9 @@ def locate(error: BaseException, source: str = "") -> str | None:
     The place is the last line of a plug-in that led to it, of `source` if none did; None where it
     is none of theirs.
     """
-    known = {source, *LOADED, *list_sources()} - {""}
-    files = {path for key in known for path in (key, *read_paths(key))}
-    if isinstance(error, SyntaxError) and error.filename:
+    known = {source, *LOADED, *texts.list_sources()} - {""}
+    files = {path for key in known for path in (key, *texts.read_paths(key))}
+    if isinstance(error, SyntaxError) and (source or error.filename in files):
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
     place = _find_line(error, files) or source
     if not place:
@@ -164,127 +158,3 @@ def _find_line(error: BaseException | None, files: Collection[str]) -> str | Non
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or ["no more is said"])[0]
-
-
-def list_sources() -> list[str]:
-    """All files, or modules without one, from which something is declared."""
-    found = [own.source for known in register.CHOICES.values() for own in known.values()]
-    found += [knob.source for knob in rules.KNOBS.values()]
-    return [source for source in dict.fromkeys(found) if source]
-
-
-def texts_of(config: Config) -> dict[str, str]:
-    """The texts of all from outside that a run uses, by name of the file.
-
-    That is where its choices are declared, and those of its own knobs that are not at their
-    default, with the files beside it that these import; of a notebook's cell what is declared.
-    """
-    texts: dict[str, str] = {}
-    for thing, source in _list_used(config):
-        if os.path.isfile(source):
-            texts |= read_files(source)
-        else:
-            texts[f"{source}:{thing.__qualname__}"] = _read_cell(thing)
-    return dict(sorted(texts.items()))
-
-
-def _list_used(config: Config) -> Iterator[tuple[Any, str]]:
-    for knob, known in register.CHOICES.items():
-        value = getattr(config, knob, ())
-        names = (value,) if isinstance(value, str) else value
-        if knob == "corruption" and "robustness" in config.measure:
-            names = tuple(known)
-        for name in names:
-            if name in known and known[name].source:
-                yield known[name].make, known[name].source
-    for own in config.own:
-        source = rules.KNOBS[next(iter(vars(own)))].source
-        yield type(own), source
-
-
-def _read_cell(thing: Any) -> str:
-    try:
-        return inspect.getsource(thing)
-    except (OSError, TypeError):  # typed where no text is kept
-        code = getattr(thing, "__code__", None)
-        return repr((code.co_code, code.co_consts, code.co_names) if code else vars(thing))
-
-
-def read_files(source: str) -> dict[str, str]:
-    """The texts of a file and of those beside it that it imports, by name, as first read."""
-    root = _root_of(source)
-    return {path.relative_to(root).as_posix(): text for path, text in _read_closure(source).items()}
-
-
-def read_paths(source: str) -> list[str]:
-    """The paths of these; none of what has no file."""
-    return [str(path) for path in _read_closure(source)] if os.path.isfile(source) else []
-
-
-@functools.cache
-def _read_closure(source: str) -> dict[pathlib.Path, str]:
-    root, texts = _root_of(source), {}
-    waiting = [pathlib.Path(source)]
-    while waiting:
-        path = waiting.pop()
-        if path in texts:
-            continue
-        try:
-            texts[path] = path.read_text(encoding="utf-8")
-            tree = ast.parse(texts[path])
-        except (SyntaxError, ValueError):  # said where it is imported
-            continue
-        for module in _list_imports(tree, path, root):
-            waiting += _find_beside(module, pathlib.Path(source), root)
-    return texts
-
-
-def _root_of(source: str) -> pathlib.Path:
-    """The folder from which a file's modules are named: that above its packages."""
-    root = pathlib.Path(source).parent
-    while (root / "__init__.py").is_file():
-        root = root.parent
-    return root
-
-
-def _list_imports(tree: ast.AST, path: pathlib.Path, root: pathlib.Path) -> Iterator[str]:
-    """The names of modules that a file may import, wherever in it."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                within = path.relative_to(root).parent.parts
-                above = within[: len(within) - node.level + 1]
-                base = ".".join((*above, *filter(None, [base])))
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def _find_beside(module: str, source: pathlib.Path, root: pathlib.Path) -> list[pathlib.Path]:
-    """The files of a module and of the packages around it, where they lie beside the source.
-
-    Raises ConfigError where another module of that name was there before.
-    """
-    top, found = module.partition(".")[0], []
-    installed = root in map(pathlib.Path, sysconfig.get_paths().values())
-    own = source.relative_to(root).parts[0].removesuffix(".py")
-    if not top or top == register.PACKAGE or installed and top != own:
-        return []
-    place, name = root, ""
-    for part in module.split("."):
-        place, name = place / part, f"{name}.{part}".lstrip(".")
-        file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-        if not file.is_file():
-            break
-        there = getattr(sys.modules.get(name), "__file__", None)
-        if there and pathlib.Path(there).resolve() != file.resolve():
-            if file == source:
-                break
-            raise ConfigError(
-                f"{source}: {file.name} beside it is not what it imports, which is {there}: rename"
-                " the file"
-            )
-        found.append(file)
-    return found

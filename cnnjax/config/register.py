@@ -17,6 +17,7 @@ from cnnjax.config.declared import Declared
 from cnnjax.config.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T", int, str)
 PACKAGE = __name__.partition(".")[0]
 # Where the built-in names of a knob are declared; models are imported with the knobs. A corruption
 # is no knob: all that there are make up the measure `robustness`.
@@ -28,11 +29,16 @@ HOMES = {
     "optimizer": "cnnjax.training.optimizers",
     "schedule": "cnnjax.training.schedules",
     "measure": "cnnjax.measures",
+    "metric": "cnnjax.measures",
     "augment": "cnnjax.data.augment",
     "corruption": "cnnjax.measures.robustness",
 }
 # The decorator of a knob where it has one of its own; that of any other is `choice`.
-DECORATORS = {"pool": "pooling", "activation": "activation", "measure": "measure"}
+DECORATORS = {
+    "pool": "pooling", "activation": "activation", "measure": "(?:measure|metric)",
+    "metric": "metric",
+}  # fmt: skip
+METRICS = "cnnjax.study.metrics"  # declares those that read records, and imports NumPy
 
 
 class Choice(NamedTuple):
@@ -84,11 +90,12 @@ def list_declared(source: str) -> dict[str, tuple[str, ...]]:
     return {knob: names for knob, names in found.items() if names}
 
 
-def read_number(knob: str, name: str, trait: str, default: int) -> int:
-    """A trait of a name that is a number, without its home."""
+def read_trait(knob: str, name: str, trait: str, default: T) -> T:
+    """A trait of a name that is a number or a text, without its home; the default where unknown."""
     if name in CHOICES[knob]:
         return CHOICES[knob][name].traits.get(trait, default)
-    return int(read_home(knob)[name].facts.get(trait, default))
+    own = read_home(knob).get(name)
+    return type(default)(own.facts.get(trait, default)) if own else default
 
 
 def absent(*arguments: Any, **named: Any) -> NoReturn:
@@ -209,4 +216,58 @@ def measure(
     in NumPy without padding, spec of the data) gives scores: numbers, values [test images] of which
     the score is the mean, or JSON as it stands.
     """
-    return lambda make: _register("measure", name, make, {"always": always, "finish": finish})
+    traits = {"always": always, "finish": finish, "of_logits": False}
+    return lambda make: _register("measure", name, make, traits)
+
+
+def metric(
+    name: str,
+    *,
+    margin: float,
+    label: str = "",
+    share: bool = False,
+    unit: str = "",
+    resolution: float | Callable[[Any], float] = 0.0,
+    by_image: bool | Callable[[Any], Any] = False,
+    measure: str = "",
+    counts_failures: bool = False,
+) -> Callable[[F], F]:
+    """Declares what a study may compare: a function of `(record)` or of `(logits, labels)`.
+
+    Its arguments' names decide. It gives one number a run; with `by_image` one for each test image
+    [N], of which the metric is the mean, and comparisons then answer for other images too. One of
+    logits [N, classes] and labels [N], in NumPy, is a measure as well: a study that names it asks
+    for it. `margin` is the least difference that matters, `share` whether the number is shown in
+    per cent, `unit` its unit where it is none, `resolution` the least step between two numbers. One
+    of a record gives NaN for images that do not count, and None where there is nothing to read; it
+    may say what `measure` it reads, and where `by_image` is itself a function of a record, it gives
+    the mean of what that gives.
+    """
+    traits: dict[str, Any] = {
+        "label": label or name_plainly(name), "margin": margin, "share": share, "unit": unit,
+        "resolution": resolution, "by_image": by_image,
+    }  # fmt: skip
+
+    def declare(make: F) -> F:
+        arguments = [*inspect.signature(make).parameters]
+        if make.__module__.partition(".")[0] != PACKAGE:
+            importlib.import_module(METRICS)  # so that a name that is taken is refused here
+        if arguments == ["logits", "labels"]:
+            if measure or counts_failures or callable(by_image):
+                raise ConfigError(f"metric {name}: one of logits reads nothing else")
+            own = {"always": False, "finish": None, "by_image": by_image, "of_logits": True}
+            _register("measure", name, make, own)
+            return _register("metric", name, make, {**traits, "of_logits": True})
+        if arguments[:1] != ["record"]:
+            raise ConfigError(
+                f"metric {name} takes {arguments}: write (record) or (logits, labels)"
+            )
+        more = {"measure": measure, "counts_failures": counts_failures}
+        return _register("metric", name, make, {**traits, **more})
+
+    return declare
+
+
+def name_plainly(name: str) -> str:
+    """A metric's name in words."""
+    return name.replace("_", " ")

@@ -1,10 +1,9 @@
 """Which knobs a run reads: by its model and by its other knobs. Imports no JAX."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from cnnjax.config import knobs, models, register
+from cnnjax.config import hints, knobs, models, register
 from cnnjax.config.augmentation import Augmentation, check_augmentation
 from cnnjax.config.data import Data
 from cnnjax.config.errors import ConfigError
@@ -25,8 +24,8 @@ def find_knob(name: str) -> Knob:
     """The knob of that name. Raises ConfigError, with the nearest right name."""
     if name in KNOBS:
         return KNOBS[name]
-    nearest = difflib.get_close_matches(name, KNOBS, n=1)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"the knobs are {', '.join(KNOBS)}"
+    meant = hints.find_meant(name, KNOBS)
+    hint = f"did you mean {meant}?" if meant else f"the knobs are {', '.join(KNOBS)}"
     raise ConfigError(f"unknown knob {name!r}: {hint}")
 
 
@@ -66,11 +65,11 @@ def check_read(knob: Knob, values: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"--{knob.name}={format_value(values[knob.name])} {verb} with"
             f" --{other}={format_value(values[other])}: leave it out, or choose"
-            f" --{other}{_describe(KNOBS[other], allowed)}"
+            f" --{other}{describe_values(KNOBS[other], allowed)}"
         )
 
 
-def _describe(knob: Knob, allowed: Allowed) -> str:
+def describe_values(knob: Knob, allowed: Allowed) -> str:
     """Values of a knob with which another one is read, in words."""
     if isinstance(allowed, range):
         return f" of {allowed[0]} or more"

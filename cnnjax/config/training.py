@@ -24,6 +24,7 @@ class Training:
         "Decay of the momentum average.",
         low=0.0,
         below=1.0,
+        beside_one=True,
         used_with={"optimizer": ("momentum", "nesterov")},
     )
     weight_decay: float = number(
@@ -44,7 +45,11 @@ class Training:
     )
     clip_norm: float = structure(0.0, "Greatest norm of the whole gradient; 0 for any.", low=0.0)
     label_smoothing: float = number(
-        0.0, "Share of each label spread over all classes in training.", low=0.0, below=1.0
+        0.0,
+        "Share of each label spread over all classes in training.",
+        low=0.0,
+        below=1.0,
+        beside_one=True,
     )
     ema_decay: float = structure(
         0.0,
@@ -52,6 +57,7 @@ class Training:
         " corrected for its start (Kingma and Ba 2015, section 3); 0 for none.",
         low=0.0,
         below=1.0,
+        beside_one=True,
     )
     batch_size: int = structure(32, "Images per step.", low=1)
     steps: int = structure(400, "Optimiser steps.", low=1)

@@ -164,6 +164,20 @@ def _key_of(key: Array, name: str) -> Array:
     return jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
+def mix_either(
+    which: Array, key: Array, images: Array, targets: Array, blend: float, paste: float
+) -> tuple[Array, Array]:
+    """Mixup or cutmix of the batch, each half of the time, as timm has it (Wightman et al. 2021).
+
+    The key `which` chooses; `blend` and `paste` are the alphas of the two.
+    """
+    return jax.lax.cond(
+        jax.random.bernoulli(which),
+        lambda: cutmix(key, images, targets, paste),
+        lambda: mixup(key, images, targets, blend),
+    )
+
+
 def augment(
     config: Config, key: Array, images: Array, targets: Array, mean: Any, std: Any
 ) -> tuple[Array, Array]:
@@ -187,6 +201,9 @@ def augment(
     mixing = jax.random.fold_in(key, len(steps))
     for name in config.augment:
         images = register.find("augment", name).make(_key_of(key, name), images)
+    if config.mixup and config.cutmix:
+        either = jax.random.fold_in(key, len(steps) + 1)
+        return mix_either(either, mixing, images, targets, config.mixup, config.cutmix)
     if config.mixup:
         return mixup(mixing, images, targets, config.mixup)
     if config.cutmix:

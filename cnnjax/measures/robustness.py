@@ -260,8 +260,7 @@ def measure_robustness(
                 ],
                 jax.random.fold_in(own_key, index), own.images.astype(jnp.float32), strength, way,
             )  # fmt: skip
-            standardised = observed.standardise(images)
-            found = model.apply(params, stats, standardised, None)[0].argmax(axis=-1)
+            found = model.apply(params, stats, observed.prepare(images), None)[0].argmax(axis=-1)
             return found == own.labels, found == classes
 
         places = (jnp.arange(test.labels.shape[0]), test, before)

@@ -217,9 +217,10 @@ def subsample(maps: Array, size: int, stride: int, padding: str, *, param: Param
 
 @register.pooling("decimate", sees=lambda size: 1)
 def decimate(maps: Array, size: int, stride: int, padding: str = "VALID") -> Array:
-    """The middle cell of each window, the first of two: a convolution of stride 1 becomes one of
-    that stride.
-    """  # fmt: skip
+    """The middle cell of each window, the first of two.
+
+    A convolution of stride 1 becomes one of that stride.
+    """
     cells, _ = gather_windows(maps, size, stride, padding, 0.0)
     return cells[(size - 1) // 2 * (size + 1)]
 

@@ -168,7 +168,9 @@ def compare_arms(
     data: dict[Request, list[dict[str, Any]]] = {}
     different = compare(shared, mix)
     for (request, _), owns in zip(arms, origins, strict=True):
-        data.setdefault(request, []).extend({"data": own.get("data")} for own in owns)
+        data.setdefault(request, []).extend(
+            {name: own.get(name) for name in ("feed", "data")} for own in owns
+        )
         different += compare([{"num_devices": own.get("num_devices")} for own in owns])
     different += [line for fields in data.values() for line in compare(fields)]
     different += compare([{"plugins": own.get("plugins")} for owns in origins for own in owns])

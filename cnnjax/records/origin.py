@@ -19,12 +19,13 @@ class Origin(NamedTuple):
     versions: dict[str, str]  # of packages
     program: str  # hash of our own code
     data: str  # fingerprint
+    feed: str  # memory or stream, where --feed=auto left it to the machine
     plugins: dict[str, str] | None = None  # hash of each file from outside that the lane uses
 
 
 # What --mix allows to differ, by name.
 MIXABLE: Mapping[str, tuple[str, ...]] = {"cpu": ("cpu", "cpu_features", "cpu_threads")}
-BY_ARM = ("data", "num_devices", "plugins")  # what the arms of a study may choose
+BY_ARM = ("data", "feed", "num_devices", "plugins")  # what the arms of a study may choose
 # The fields of a record that was written when its origin was a sentence.
 FORMER = {
     "platform": "platform",

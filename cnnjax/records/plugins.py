@@ -5,7 +5,7 @@ import functools
 import hashlib
 import pathlib
 
-from cnnjax.config import plugins
+from cnnjax.config import texts
 from cnnjax.config.config import Config
 from cnnjax.records.atomic import write_text
 from cnnjax.records.provenance import blank_docstrings
@@ -13,8 +13,8 @@ from cnnjax.records.provenance import blank_docstrings
 
 def hash_files(config: Config) -> dict[str, str] | None:
     """A hash of each file from outside that the run uses, by its name; None where there is none."""
-    texts = plugins.texts_of(config)
-    return {name: hash_text(text) for name, text in texts.items()} or None
+    found = texts.texts_of(config).items()
+    return {name: hash_text(text) for name, text in found} or None
 
 
 @functools.cache
@@ -32,7 +32,7 @@ def keep_texts(folder: pathlib.Path, config: Config) -> None:
 
     A hash says that a number may be another; the text says why.
     """
-    for text in plugins.texts_of(config).values():
+    for text in texts.texts_of(config).values():
         path = folder / "plugins" / f"{hash_text(text)}.py"
         if not path.exists():
             write_text(path, text)

@@ -19,6 +19,11 @@ def load_newest(runs: pathlib.Path, count: int) -> Iterator[Record]:
     return _load(heapq.nlargest(count, written, key=lambda path: written[path]))
 
 
+def count_files(runs: pathlib.Path) -> int:
+    """How many files in `runs` have the name of a record."""
+    return sum(1 for _ in (runs / "records").glob("*/record.json"))
+
+
 def _load(paths: Iterable[pathlib.Path]) -> Iterator[Record]:
     for path in paths:
         with contextlib.suppress(ValueError):

@@ -14,6 +14,7 @@ from typing import Any
 import filelock
 import jinja2
 
+from cnnjax.config import words
 from cnnjax.config.config import Config, to_json
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records import atomic
@@ -39,8 +40,12 @@ def hash_study(study: Study, base: Config, seeds: Sequence[int]) -> str:
     That is its arms and claims, the flags given (in `base`, the Config that arms share) and the
     seeds; not its name.
     """
-    data = study._replace(name="", settings={})
-    return hash_of([data._asdict(), to_json(base), list(seeds)])
+    data = study._replace(name="", settings={})._asdict()
+    del data["sizes"]
+    for younger in ("epochs", "choosing"):  # than the hashes of reports that have it not
+        if data[younger] is None:
+            del data[younger]
+    return hash_of([data, to_json(base), list(seeds)])
 
 
 def join_names(names: Iterable[str]) -> str:
@@ -51,10 +56,12 @@ def join_names(names: Iterable[str]) -> str:
 
 def make_templates() -> jinja2.Environment:
     """The templates of this folder; what they show is escaped."""
-    return jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.PackageLoader("cnnjax", "report"), autoescape=True, trim_blocks=True,
         lstrip_blocks=True, undefined=jinja2.StrictUndefined,
     )  # fmt: skip
+    templates.filters["count"] = words.count
+    return templates
 
 
 def check(folder: pathlib.Path) -> None:

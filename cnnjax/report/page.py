@@ -14,6 +14,7 @@ from cnnjax.records.atomic import write_bytes, write_json, write_text
 from cnnjax.report import figures, folders, scope, tables, text
 from cnnjax.report.drawing import Drawing, render_pdf, render_svg
 from cnnjax.study import metrics
+from cnnjax.study.arms import ask_epochs
 from cnnjax.study.claims import name_arm, varied_knobs
 from cnnjax.study.judge import Judgement, verdict_of
 from cnnjax.study.summary import Arm
@@ -61,7 +62,7 @@ def describe_report(judgement: Judgement, command: str) -> dict[str, Any]:
         "hash": folders.hash_study(judgement.study, judgement.config, seeds),
         "question": judgement.study.question,
         "command": command,
-        "data": f"{names}, {len(seeds)} seeds",
+        "data": f"{names}, {scope.describe_seeds(judgement.arms)}",
         "date": dict(summarise_provenance(judgement))["date"].split(", ")[-1],
         "claims": claims,
         "others": dict(others.most_common()),
@@ -82,7 +83,9 @@ def list_records(judgement: Judgement) -> list[dict[str, Any]]:
 
     All rows have the same columns, also where arms have unlike scores; a failed run's are empty.
     """
-    varied = varied_knobs(judgement.study)
+    asked = ask_epochs(judgement.study)
+    varied = [knob for knob in varied_knobs(judgement.study) if knob in KNOBS]
+    varied += ["steps"] if asked and "steps" not in varied else []
     rows = [
         {
             "arm": arm.name,
@@ -184,12 +187,12 @@ def render_page(
         for claim in judgement.study.claims
         for rows in [[row for row in judgement.verdicts if row["claim"] == claim.id]]
     ]
-    arms, varied = judgement.arms, varied_knobs(judgement.study)
+    arms = judgement.arms
     own_datasets = list(dict.fromkeys(arm.config.dataset for arm in arms))
     drawn = dict.fromkeys(("robustness", "published", "curves"), "") | drawings
     return make_environment().get_template("page.html").render(
         study=judgement.study,
-        config=judgement.config,
+        config=arms[0].config,
         images=scope.list_images(judgement),
         draws={
             name: scope.describe_draws(own)
@@ -200,9 +203,10 @@ def render_page(
             for row in judgement.verdicts
         },
         key=id,
-        knobs=[k for k in KNOBS if k not in (*varied, "seed")],
+        knobs=[k for k in KNOBS if k != "seed" and len({getattr(a.config, k) for a in arms}) == 1],
         claims=claims,
         arms=scope.order_arms(arms),
+        seeds=scope.describe_seeds(arms),
         collapsed={arm.name: scope.describe_collapse(arm) for arm in arms},
         agreements=judgement.agreements,
         accuracies={arm.name: mean_accuracy(arm) for arm in arms},
@@ -251,7 +255,7 @@ def _flatten(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     versions = ", ".join(f"{name} {version}" for name, version in provenance["packages"].items())
     found = origin.read(provenance)
     own = [(k, str(found[k])) for k in ("cpu", "cpu_threads") if found.get(k)]
-    own += [(k, _list(found[k])) for k in ("settings", "flags") if found.get(k)]
+    own += [(k, _list(found[k])) for k in ("settings", "flags", "plugins") if found.get(k)]
     return [*plain, *own, ("packages", versions)]
 
 

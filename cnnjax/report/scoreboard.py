@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import matplotlib
 
+from cnnjax.config.words import count
 from cnnjax.records.atomic import write_json, write_text
 from cnnjax.report import figures, folders, page, tables, text
 from cnnjax.report.drawing import STYLE, Drawing
@@ -156,11 +157,12 @@ def list_row(row: dict[str, Any], odds: Odds) -> dict[str, Any]:
 
 def describe_odds(odds: Odds) -> str:
     """Two sentences on how far the verdicts could be chance."""
-    bound = len(odds.bound_by_images)
+    bound, few = len(odds.bound_by_images), len(odds.survivors)
+    judged = f"{count(odds.num_judged, 'claim')} {'is' if odds.num_judged == 1 else 'are'}"
+    survive = f"{count(few, 'difference')}, marked *, {'survives' if few == 1 else 'survive'}"
     return (
-        f"{odds.num_judged} claims are judged by data; if nothing were true, about"
-        f" {odds.expected_false:.1f} of them would be decided by chance. {len(odds.survivors)}"
-        " differences, marked *, survive Holm's correction over the whole board."
+        f"{judged} judged by data; if nothing were true, about {odds.expected_false:.1f} of them"
+        f" would be decided by chance. {survive} Holm's correction over the whole board."
         + (f" {bound} could only be decided by more test images." if bound else "")
     )
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.config import datasets
-from cnnjax.config.config import Config, to_json
+from cnnjax.config.config import KNOBS, Config, make_config, to_json
 from cnnjax.config.datasets import Where
+from cnnjax.config.epochs import Epochs, fill_steps, name_source
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import load, transform
 from cnnjax.data.dataset import Dataset, describe_notes
@@ -29,6 +30,20 @@ class Described(NamedTuple):
     cost: Cost
     notes: tuple[str, ...]  # on its network
     feed: str  # what it would read
+
+
+def make_timed(
+    given: Mapping[str, Any], epochs: Epochs, where: Where, prepare: bool = True
+) -> Config:
+    """The config of what is given, of as many steps as its epochs are by its training images.
+
+    They are prepared if need be and allowed. Raises ConfigError where the config cannot be.
+    """
+    trial = vars(make_config(fill_steps(epochs, given)))
+    if not trial["train_examples"]:
+        size = load.count_train(trial, where, prepare)
+        epochs = epochs._replace(sizes={name_source(trial): size})
+    return make_config(fill_steps(epochs, given))
 
 
 def describe_run(config: Config, where: Where) -> Described:
@@ -130,11 +145,14 @@ def claim(workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any]) 
         write_json(workdir / "config.json", to_json(config))
         return
     there = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
-    for name, value in to_json(config).items():
+    asked = to_json(config)
+    for name in {**asked, **there}:  # of a family from outside only what is not its default
+        default = KNOBS[name].default if name in KNOBS else None
+        found, value = there.get(name, default), asked.get(name, default)
         same = datasets.without_path if name == "dataset" else lambda value: value
-        if same(there.get(name)) != same(value):  # the origin tells other data under another path
+        if same(found) != same(value):  # the origin tells other data under another path
             raise ConfigError(
-                f"{workdir} holds a run with --{name}={there.get(name)}, not {value}: give another"
+                f"{workdir} holds a run with --{name}={found}, not {value}: give another"
                 " --workdir, or the flags of that run"
             )
     earlier = json.loads((workdir / "provenance.json").read_text(encoding="utf-8"))

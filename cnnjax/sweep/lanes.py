@@ -36,6 +36,7 @@ def describe_origin(
         num_devices=jax.local_device_count() if in_step else None,
         program=version,
         data=dataset.fingerprint,
+        feed=dataset.feed,
         plugins=hash_files(config),
     )._asdict()
 
@@ -84,8 +85,8 @@ def describe_cost(measured: cost.Cost, result: runner.Result) -> dict[str, Any]:
 
 def make_record(id: str, result: runner.Result, dataset: Dataset, version: str) -> Record:
     """What a finished lane leaves."""
-    shape = dataset.train.images.shape[1:]
-    measured = cost.measure(structure_of(result.config), shape, dataset.num_classes)
+    structure = structure_of(result.config)
+    measured = cost.measure(structure, dataset.image_shape, dataset.num_classes)
     provenance = make_provenance(result.config, dataset, version)
     return Record(
         id,

@@ -12,6 +12,8 @@ from cnnjax.config.config import KNOBS, Config, default_of, values_of
 from cnnjax.config.knobs import ConfigError
 from cnnjax.config.models import defaults_of
 from cnnjax.data.dataset import Dataset
+from cnnjax.data.prepare import make_prepare
+from cnnjax.data.transform import find_statistics
 from cnnjax.ops import whitening
 
 Train = Callable[[int], None]
@@ -43,8 +45,8 @@ def standardise(dataset: Dataset) -> np.ndarray:
     """The training images as float32 [n, height, width, channels], each channel of mean 0 and
     deviation 1.
     """  # fmt: skip
-    pixels = dataset.train.images.astype(np.float32)
-    return (pixels - pixels.mean(axis=(0, 1, 2))) / pixels.std(axis=(0, 1, 2))
+    images, config = dataset.sample.images, Config()
+    return np.asarray(make_prepare(config, *find_statistics(config, images))(images))
 
 
 def draw_batches(config: Config, num_examples: int, num_steps: int) -> Iterator[np.ndarray]:

@@ -109,7 +109,7 @@ def make_pytorch(
     pixels = baselines.standardise(dataset)
     images = torch.from_numpy(pixels.transpose(0, 3, 1, 2))
     images = images.contiguous(memory_format=torch.channels_last)
-    labels = torch.from_numpy(dataset.train.labels.astype(np.int64))
+    labels = torch.from_numpy(dataset.sample.labels.astype(np.int64))
     if config.model == "cnn":
         network = make_pytorch_cnn(config, images.shape[1], dataset.num_classes)
     elif config.model == "airbench94":

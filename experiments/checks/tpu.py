@@ -246,8 +246,6 @@ def describe_compiled(name: str, program: str, seconds: float, compiled: Any) ->
 
 def print_results(results: Sequence[Compiled], topology: str, effort: float) -> None:
     """One table of all programs."""
-    from rich.console import Console
-
     from cnnjax.report import console as console_lib
     from cnnjax.report import text
 
@@ -260,4 +258,4 @@ def print_results(results: Sequence[Compiled], topology: str, effort: float) -> 
         seconds = f"{row.seconds:.1f}" if row.seconds else ""
         size, flops = text.size(row.chip_bytes), f"{row.flops / 1e6:,.1f}"
         table.add_row(f"{row.network}: {row.program}", seconds, size, flops, row.collectives)
-    console_lib.print_table(table, Console())
+    console_lib.print_table(table, console_lib.open_console())

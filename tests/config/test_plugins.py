@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import cnnjax
-from cnnjax.config import plugins, register, rules
+from cnnjax.config import plugins, register, rules, texts
 from cnnjax.config.config import (
     KNOBS,
     Config,
@@ -43,7 +43,7 @@ def test_a_choice_from_outside_is_one_like_any_other(outside):
     assert KNOBS["pool"].choices[-1] == "gem"
     assert register.find("pool", "gem").help.startswith("The generalised mean")
     assert make_config({"pool": "gem", "pool_size": 3}).pool == "gem"
-    with pytest.raises(ConfigError, match=r"give max\|.*\|gem$"):
+    with pytest.raises(ConfigError, match=r"give max\|.*\|gem; did you mean gem\?$"):
         make_config({"pool": "gme"})
 
 
@@ -116,6 +116,11 @@ def test_at_its_defaults_a_family_changes_no_address(outside):
             "@cnnjax.family\nclass A:\n    rate: float = number(1.0, 'x')\n",
             r"broken.py:3: A: --rate is no number of ours",
         ),
+        (
+            "import cnnjax\n@cnnjax.family\nclass A:\n"
+            "    rate: int = cnnjax.structure(1, 'x', used_with={'modle': ('cnn',)})\n",
+            r"broken.py:2: A: --rate is used with modle, which is no knob",
+        ),
     ],
 )  # fmt: skip
 def test_an_error_in_a_plug_in_is_one_line_with_its_place(outside, text, words):
@@ -160,7 +165,7 @@ def test_a_module_and_an_entry_point_are_plug_ins(outside, monkeypatch):
     plugins.load(["their_package.parts"])
     assert list(plugins.LOADED) == ["their_package.parts"]
     config = Config(schedule="half")
-    assert set(plugins.texts_of(config)) == {
+    assert set(texts.texts_of(config)) == {
         "their_package/__init__.py", "their_package/more.py", "their_package/parts.py",
     }  # fmt: skip
 
@@ -173,6 +178,28 @@ def half(steps):
     """Half of the rate."""
     return lambda step: HALF
 '''
+
+
+def test_an_error_in_a_module_is_located_and_in_what_it_imports(outside, monkeypatch):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "wrong_package").mkdir()
+    (folder / "wrong_package" / "__init__.py").write_text("")
+    (folder / "wrong_package" / "parts.py").write_text("from .more import HALF\n")
+    (folder / "wrong_package" / "more.py").write_text("\nHALF = half\n")
+    monkeypatch.syspath_prepend(str(folder))
+    with pytest.raises(ConfigError, match=r"wrong_package/more.py:2: NameError: name 'half'"):
+        plugins.load(["wrong_package.parts"])
+
+
+def test_a_file_beside_it_that_another_one_hides_is_told(outside, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "beside.py").write_text("START = 9.0\n")
+    (other / "second.py").write_text(pathlib.Path(outside["gem_outside"]).read_text().replace(
+        '"gem"', '"gem2"'))  # fmt: skip
+    plugins.load([outside["gem_outside"]])
+    with pytest.raises(ConfigError, match=r"beside.py beside it is not what it imports, which is"):
+        plugins.load([str(other / "second.py")])
 
 
 def test_a_run_is_addressed_by_what_it_uses_of_them_and_by_nothing_else(outside, tmp_path):
@@ -192,7 +219,7 @@ def test_its_code_is_hashed_with_the_files_beside_it_and_not_its_comments(outsid
     def hashes(name, old, new):
         path = pathlib.Path(outside[name])
         path.write_text(path.read_text().replace(old, new))
-        plugins._read_closure.cache_clear()
+        texts._read_closure.cache_clear()
         return hash_files(Config(pool="gem"))
 
     plugins.load([outside["gem_outside"]])
@@ -234,6 +261,41 @@ def bent(units):
     """Bent."""
     return units * VALUE
 '''
+
+
+def test_what_was_typed_is_addressed_alike_in_every_process():
+    code = (
+        "import cnnjax\nfrom cnnjax.config.config import Config\n"
+        "from cnnjax.records.plugins import hash_files\n"
+        "@cnnjax.activation('typed')\ndef typed(units):\n    return (lambda x: 2 * x)(units)\n"
+        "print(hash_files(Config(activation='typed')))"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", text], capture_output=True, text=True, check=True
+        ).stdout
+        for text in (code, code, code.replace("2 * x", "3 * x"))
+    }
+    assert len(said) == 2 and all(line.startswith("{'__main__:typed': '") for line in said)
+
+
+def test_packages_without_a_file_of_their_own_are_followed(outside):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "loose").mkdir()
+    (folder / "loose" / "deep.py").write_text("HALF = 0.5\n")
+    (folder / "loose_outside.py").write_text("from loose.deep import HALF\n" + SCHEDULE)
+    plugins.load([str(folder / "loose_outside.py")])
+    assert set(texts.texts_of(Config(schedule="half"))) == {"loose/deep.py", "loose_outside.py"}
+
+
+def test_a_measure_that_is_always_made_is_every_runs(outside):
+    path = pathlib.Path(outside["beside"])
+    path.write_text(
+        "import cnnjax\n@cnnjax.measure('mine', always=True)\ndef mine(*all):\n    return {}\n"
+    )
+    assert hash_files(Config()) is None
+    plugins.load([str(path)])
+    assert set(hash_files(Config()) or ()) == {"beside.py"}
 
 
 def test_a_child_process_has_the_plug_ins_of_its_parent(outside):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnnjax import api
-from cnnjax.config import declared, knobs, measured, register
+from cnnjax.config import knobs, measured, register
 from cnnjax.config.config import KNOBS, Config, ConfigError, request_of, settings_of
 from cnnjax.measures import examine
 from cnnjax.measures.packing import unpack_values
@@ -20,8 +20,12 @@ OPTAX = True  # see conftest.py
 BUILT_IN = dict(register.CHOICES["measure"])
 
 
+def read_margin(record):
+    return record.scores["test_margin"]
+
+
 @pytest.fixture
-def traced(monkeypatch):
+def traced():
     """How often each measure declared here was traced, by its name; none stays declared."""
     count = Counter()
 
@@ -43,16 +47,12 @@ def traced(monkeypatch):
         count["parity"] += 1
         return {"even": observed.logits.argmax(axis=-1) % 2 == observed.labels % 2}
 
-    monkeypatch.setitem(
-        metrics.METRICS,
-        "test_margin",
-        metrics._mean("test_margin", "margin", 0.1, False, "", counted=False, measure="margin"),
-    )
-    metrics.find.cache_clear()
+    by_image = metrics.kept("test_margin")
+    register.metric("test_margin", margin=0.1, by_image=by_image, measure="margin")(read_margin)
     yield count
     register.CHOICES["measure"].clear()
     register.CHOICES["measure"].update(BUILT_IN)
-    metrics.find.cache_clear()
+    del register.CHOICES["metric"]["test_margin"]
 
 
 def test_what_is_asked_for_is_measured_and_nothing_else(tiny, digits, traced):
@@ -131,12 +131,12 @@ def test_what_a_person_asks_for_is_measured_too(traced):
 
 def test_the_source_says_what_the_decorators_do():
     """Names are read from the source, so that `--help` imports no JAX."""
-    found = declared.read("cnnjax.measures", r"register\.measure")
+    found = register.read_home("measure")
     assert set(found) == set(BUILT_IN)
     for name, own in found.items():
         assert (own.facts.get("always") == "True") == BUILT_IN[name].traits["always"]
         assert own.help and own.help == BUILT_IN[name].help
-    assert set(measured.read_built_in()) == {"robustness"}
+    assert set(measured.read_built_in()) == {"robustness", "test_top5_accuracy"}
 
 
 @pytest.mark.parametrize(

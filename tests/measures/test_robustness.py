@@ -111,4 +111,4 @@ def test_area_is_the_mean_accuracy_over_the_strengths():
 def test_metrics_and_figures_read_the_corruptions_from_the_source():
     units = {kind: own.facts["unit"] for kind, own in metrics.CORRUPTIONS.items()}
     assert units == {kind: own.unit for kind, own in CORRUPTIONS.items()}
-    assert all(units.values()) and {f"auc_{kind}" for kind in units} <= set(metrics.METRICS)
+    assert all(units.values()) and {f"auc_{kind}" for kind in units} <= set(metrics.list_names())

@@ -17,7 +17,7 @@ from cnnjax.records.address import arm_key, record_id
 from cnnjax.records.record import Record, write_record
 from cnnjax.records.store import load_records
 from cnnjax.study import wanted
-from cnnjax.sweep import backend
+from cnnjax.sweep import backend, stages
 from cnnjax.sweep.lanes import describe_origin, make_provenance
 from tests.by_hand import STUDY, make_records
 from tests.records.test_store import ORIGIN
@@ -249,7 +249,7 @@ def test_files_that_are_gone_are_known_by_their_path():
 
 def test_moved_images_are_judged_by_what_is_in_them(tmp_path, small_folder):
     lane = Config(dataset=f"folder:{small_folder}", image_size=8)
-    found = api.fingerprint_files([lane, Config(), Config(dataset="folder:/gone")], Where())
+    found = stages.fingerprint_files([lane, Config(), Config(dataset="folder:/gone")], Where())
     assert list(found) == [request_of(lane)]
 
 

@@ -10,12 +10,15 @@ import pytest
 
 import launch
 from cnnjax import api
-from cnnjax.config import plugins
+from cnnjax.config import plugins, texts
 from cnnjax.config.config import make_config
 from cnnjax.config.datasets import Where
+from cnnjax.config.errors import ConfigError
 from cnnjax.networks import cost
 from cnnjax.records import archive
 from cnnjax.records.store import load_records
+from cnnjax.runs.train import claim
+from cnnjax.study import metrics
 from cnnjax.study.claims import Study, cross
 from experiments import ablate, judge, script, train
 from experiments.benchmark import __main__ as benchmark
@@ -116,10 +119,10 @@ def test_other_text_is_trained_anew_and_never_judged_with_the_former(
     study = Study("gem", "?", {}, cross({"pool": ("max", "gem")}), ())
     given = {"steps": 10, "eval_every": 5, "train_examples": 64, "pool_every": 1, "widths": (4, 4)}
     first = conduct_study(study, data_dir, tmp_path, **given)
-    texts = plugins.texts_of
+    texts_of = texts.texts_of
     monkeypatch.setattr(
-        plugins, "texts_of",
-        lambda config: {name: text + "x = 1\n" for name, text in texts(config).items()},
+        texts, "texts_of",
+        lambda config: {name: text + "x = 1\n" for name, text in texts_of(config).items()},
     )  # fmt: skip
     second = conduct_study(study, data_dir, tmp_path, **given)
     assert second.source.startswith("2 lanes trained, 2 read")
@@ -131,6 +134,7 @@ def test_other_text_is_trained_anew_and_never_judged_with_the_former(
     assert any(line.startswith("plugins gem_outside.py: ") for line in different)
 
 
+@pytest.mark.slow
 def test_records_of_a_plug_in_that_is_not_loaded_are_read(outside, data_dir, tmp_path):
     code = (
         "import sys; sys.argv[0] = 'ablate'\n"
@@ -148,7 +152,7 @@ def test_records_of_a_plug_in_that_is_not_loaded_are_read(outside, data_dir, tmp
     given = {"steps": 10, "eval_every": 5, "train_examples": 64, "pool_every": 1, "widths": (4, 4)}
     options = api.Options(tmp_path, Where(str(data_dir)), 3)
     checked = api.check_study(study, given, options)
-    assert api.look_ahead(checked, given, options).timing is not None
+    assert api.look_ahead(checked, {"command line": set(given)}, options).timing is not None
     run = subprocess.run(
         [sys.executable, "-c", code, "--judge_only", *argv, *SMALL],
         capture_output=True, text=True,
@@ -164,6 +168,46 @@ def test_a_network_and_its_own_knob_change_shapes_and_address(outside):
         for ratio in (1, 8)
     )
     assert few.parameters > many.parameters and few.map_shape == many.map_shape == (8, 8, 8)
+
+
+@pytest.mark.slow
+def test_a_run_may_have_one_of_every_kind(outside, data_dir, tmp_path):
+    plugins.load([outside["every_outside"]])
+    config = make_config({
+        "activation": "bent", "norm": "rms", "init": "small", "optimizer": "signs",
+        "schedule": "linear", "augment": ("dim", "flip_vertical"),
+        "measure": ("robustness", "sharpness"), "steps": 60, "eval_every": 30,
+        "train_examples": 200,
+    })  # fmt: skip
+    result = api.train_run(config, tmp_path / "one", Where(str(data_dir)))
+    assert not result["failed"] and result["test_accuracy"] > 0.5 and result["sharpness"] > 0
+    curve = result["robustness"]["fog"]
+    assert curve["strengths"] == [0.0, 0.5, 1.0]
+    assert curve["accuracy"][0] == pytest.approx(result["test_accuracy"])
+    assert result["auc_fog"] < result["test_accuracy"]
+    area = metrics.find("auc_fog")
+    assert (area.label, area.measure) == ("accuracy under fog", "robustness")
+    assert "auc_fog" in metrics.list_names()
+    assert set(result["provenance"]["origin"]["plugins"]) == {"every_outside.py"}
+    assert len(list((tmp_path / "one" / "plugins").iterdir())) == 1
+    plain = api.train_run(
+        make_config({"measure": ("robustness",), "steps": 10, "eval_every": 5}),
+        tmp_path / "two", Where(str(data_dir)),
+    )  # fmt: skip
+    assert set(plain["provenance"]["origin"]["plugins"]) == {"every_outside.py"}  # by its fog
+
+
+def test_a_folder_holds_the_run_of_its_own_knobs(outside, tmp_path):
+    plugins.load([outside["squeeze_outside"]])
+    two, usual = (make_config({"model": "squeeze", **given}) for given in ({"se_ratio": 2}, {}))
+    found = {"origin": {"plugins": None}}
+    claim(tmp_path / "two", two, found)
+    claim(tmp_path / "two", two, found)
+    with pytest.raises(ConfigError, match="holds a run with --se_ratio=2, not 4"):
+        claim(tmp_path / "two", usual, found)
+    claim(tmp_path / "usual", usual, found)
+    with pytest.raises(ConfigError, match="holds a run with --se_ratio=4, not 2"):
+        claim(tmp_path / "usual", two, found)
 
 
 def test_another_engine_trains(outside, data_dir, tmp_path, capsys):
@@ -194,6 +238,6 @@ def script_stop() -> Any:
 
 def test_an_opponent_says_what_it_does_not_know(outside):
     plugins.load([outside["gem_outside"]])
-    with pytest.raises(api.ConfigError, match="--pool=gem has no opponent: they know max, avg"):
+    with pytest.raises(ConfigError, match="--pool=gem has no opponent: they know max, avg"):
         baselines.check_known(make_config({"pool": "gem"}))
     baselines.check_known(make_config({"model": "airbench94"}))

@@ -22,13 +22,25 @@ OPTAX = True  # see conftest.py
 
 def test_a_job_says_all_that_an_engine_needs_in_json(tiny, data_dir, tmp_path):
     lanes = [dataclasses.replace(tiny, seed=seed) for seed in (0, 1)]
-    (job,) = loop.make_jobs(lanes, tmp_path, Where(str(data_dir)))
+    (job,) = loop.make_jobs(lanes, tmp_path, Where(str(data_dir)), {request_of(tiny): "memory"})
     sent = Job(**json.loads(json.dumps(job._asdict())))
     heard = []
     assert list(local.run([sent], Observer(on_record=heard.append))) == []
     found = {record.seed: record for record in load_records(tmp_path)}
     assert sorted(found) == [0, 1] and len(heard) == 2
     assert found[1].config["pool"] == tiny.pool and found[1].scores["num_test_examples"] == 1000
+
+
+def test_a_job_is_fed_as_was_decided_where_it_was_made(tiny, data_dir, tmp_path, monkeypatch):
+    """Not as the machine that trains it would, whose memory may be another."""
+    fed = []
+    monkeypatch.setattr(runner, "run_lanes", lambda _, dataset, *rest: fed.append(dataset) or [])
+    for feed in ("stream", "memory"):
+        lane, where = dataclasses.replace(tiny, feed="auto"), Where(str(data_dir))
+        (job,) = loop.make_jobs([lane], tmp_path, where, {request_of(lane): feed})
+        assert list(local.run([job], QUIET)) == []
+    assert [dataset.feed for dataset in fed] == ["stream", "memory"]
+    assert fed[0].num_train == fed[1].num_train and len(fed[0].sample.labels) <= 2048
 
 
 def test_a_lane_that_is_recorded_leaves_no_checkpoint(tiny, digits, tmp_path):

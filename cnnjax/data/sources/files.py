@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnjax.config import datasets
+from cnnjax.config import datasets, words
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data.source import Arrays, Source
 from cnnjax.data.sources import check, holdout
@@ -213,7 +213,8 @@ def make_source(name: str, pairs: Pairs, notes: tuple[str, ...] = ()) -> Source:
     labels = {split: splits[split].labels for split in SPLITS}
     notes += check.check_classes(name, class_names, labels)
     if copies := len(hashes["train"]) - len(set(hashes["train"])):
-        notes += (f"{copies} training images are copies of others",)
+        said = words.count(copies, "training image is a copy", "training images are copies")
+        notes += (f"{said} of others",)
     notes += count_shared(hashes)
     digest = hashlib.sha256()
     for split in sorted(splits):
@@ -252,4 +253,5 @@ def count_shared(hashes: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """A note where images of one split, by their hashes, are in another too."""
     places = Counter(image for own in hashes.values() for image in set(own))
     shared = sum(count > 1 for count in places.values())
-    return (f"{shared} images lie in several splits",) if shared else ()
+    said = words.count(shared, "image lies", "images lie")
+    return (f"{said} in several splits",) if shared else ()
