@@ -7,12 +7,15 @@ manual_dir and skip_bad_files. Nothing is printed; an `Observer` hears what goes
 import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from html import escape
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from cnnjax import api
+from cnnjax.config import epochs
 from cnnjax.config.config import make_config
 from cnnjax.config.datasets import Where
+from cnnjax.config.epochs import Epochs
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.records.record import Record
 from cnnjax.records.store import load_records
@@ -21,12 +24,15 @@ from cnnjax.runs import run as single
 from cnnjax.runs.run import Run
 from cnnjax.runs.run import load_run as load_run
 from cnnjax.runs.train import train_run
-from cnnjax.study import claims
-from cnnjax.study.arms import make_base
+from cnnjax.study import claims, grids
+from cnnjax.study.arms import list_seeds, make_base
 from cnnjax.study.claims import Study
 from cnnjax.study.judge import Judgement
 from cnnjax.sweep import backend
+from cnnjax.sweep.final import KEEPS
 from cnnjax.sweep.observer import QUIET, Observer
+
+Keep = Literal["final", "none"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -60,9 +66,11 @@ def train(
     Files are written with a `workdir` alone: then the same call goes on where an interrupted run
     stopped, and reads one that is finished. Raises ConfigError where the run cannot be.
     """
-    where, given = _split(choices)
-    config = make_config(given)
+    where, long, given = _split(choices)
+    config = None if long else make_config(given)
     with backend.own_settings():
+        if config is None:
+            config = api.make_timed(given, Epochs(long), where)
         if workdir is None:
             return single.train(config, where, observer)
         folder = pathlib.Path(workdir)
@@ -71,37 +79,54 @@ def train(
 
 
 def sweep(
-    grid: Mapping[str, Sequence[Any]], seeds: int = 10, *, runs: str | pathlib.Path = "runs",
-    observer: Observer = QUIET, keep: str = "none", **choices: Any,
+    grid: Mapping[str, Sequence[Any]], seeds: int = 10, *, metric: str = "test_accuracy",
+    baseline: Mapping[str, Any] | None = None, choose: Literal["validation"] | None = None,
+    first_seed: int = 0, runs: str | pathlib.Path = "runs", observer: Observer = QUIET,
+    keep: Keep = "none", **choices: Any,
 ) -> Results:  # fmt: skip
     """Trains every combination of a grid such as {"pool": ["max", "avg"]} over many seeds.
 
     Each value of a knob is compared with its first one, averaged over the other knobs, paired by
-    seed. Records and report lie in `runs`, as those of `python -m experiments.ablate` do. Raises
-    ConfigError where the grid cannot be, RunError where runs broke off.
+    seed; with a `baseline`, one combination, all others with it. To `choose` by validation accuracy
+    compares by that, and then the best with the baseline on as many fresh seeds. Records and report
+    lie in `runs`, as those of `python -m experiments.ablate` do. Raises ConfigError where the grid
+    cannot be, RunError where runs broke off.
     """
-    values = {name: tuple(map(_freeze, own)) for name, own in grid.items()}
-    for name, own in values.items():
-        if len(set(own)) < max(2, len(own)):
-            raise ConfigError(f"the grid's {name} needs at least two values, all different")
-    if not values:
-        raise ConfigError("the grid is empty: name a knob and its values")
-    study = Study(
-        name="ablate", question=f"What does the choice of {' and '.join(values)} change?", base={},
-        arms=claims.cross(values), claims=claims.make_factorial_claims(values),
-        adjustment="benjamini-hochberg",
+    values = {name: tuple(_read(name, value) for value in own) for name, own in grid.items()}
+    check_grid(values)
+    grids.check_metric(metric, choose is not None)
+    of = None if baseline is None else {name: _read(name, own) for name, own in baseline.items()}
+    if of is not None and of not in claims.cross(values):
+        raise ConfigError(f"the baseline {claims.name_arm(of)} is no combination of the grid")
+    study = grids.make_study(values, metric, of, choose is not None)
+    _, long, given = _split(choices)
+    study = study._replace(epochs=long)
+    tried = list_seeds(study, seeds, first_seed)
+    key = folders.hash_study(study, make_base(study, given), tried)
+    named = {"metric": metric, "baseline": baseline, "choose": choose, "first_seed": first_seed}
+    said = {name: own for name, own in named.items() if own not in (None, 0, "test_accuracy")}
+    asked = _Asked(
+        seeds, first_seed, pathlib.Path(runs), observer, keep,
+        _describe_call("sweep", dict(grid), seeds, {**said, **choices}),
     )  # fmt: skip
-    _, given = _split(choices)
-    key = folders.hash_study(study, make_base(study, given), range(seeds))
-    name = f"ablate-{folders.join_names(values)}-{key}"
-    command = _describe_call("sweep", values, seeds, choices)
-    named = {"runs": runs, "observer": observer, "keep": keep, "command": command}
-    return _conduct(study._replace(name=name), seeds, choices, **named)
+    name = "-".join(("ablate", folders.join_names(values), key))
+    return _conduct(study._replace(name=name), asked, choices)
+
+
+def check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
+    """Raises ConfigError unless there are knobs, each with two values or more, none twice."""
+    if not grid:
+        raise ConfigError("the grid is empty: name a knob and its values")
+    if "seed" in grid:
+        raise ConfigError("the grid's seed: every arm already runs the same seeds; say how many")
+    for name, values in grid.items():
+        if len(values) < 2 or len(set(values)) < len(values):
+            raise ConfigError(f"the grid's {name} needs at least two values, all different")
 
 
 def conduct(
-    study: Study, seeds: int = 20, *, runs: str | pathlib.Path = "runs",
-    observer: Observer = QUIET, keep: str = "none", **choices: Any,
+    study: Study, seeds: int = 20, *, first_seed: int = 0, runs: str | pathlib.Path = "runs",
+    observer: Observer = QUIET, keep: Keep = "none", **choices: Any,
 ) -> Results:  # fmt: skip
     """Trains what a study has no records of yet, judges its claims and writes its report.
 
@@ -110,7 +135,8 @@ def conduct(
     """
     claims.check_study(study)
     command = _describe_call("conduct", study.name, seeds, choices)
-    return _conduct(study, seeds, choices, runs, observer, keep, command)
+    asked = _Asked(seeds, first_seed, pathlib.Path(runs), observer, keep, command)
+    return _conduct(study, asked, choices)
 
 
 def records(path: str | pathlib.Path = "runs") -> Any:
@@ -145,12 +171,27 @@ def flatten(record: Record) -> dict[str, Any]:
     }
 
 
-def _conduct(
-    study: Study, seeds: int, choices: Mapping[str, Any], runs: str | pathlib.Path,
-    observer: Observer, keep: str, command: str,
-) -> Results:  # fmt: skip
-    where, given = _split(choices)
-    options = api.Options(pathlib.Path(runs), where, seeds, command=command, keep=keep)
+class _Asked(NamedTuple):
+    """How a study is run, besides its knobs."""
+
+    seeds: int
+    first_seed: int
+    runs: pathlib.Path
+    observer: Observer
+    keep: str
+    command: str
+
+
+def _conduct(study: Study, asked: _Asked, choices: Mapping[str, Any]) -> Results:
+    where, long, given = _split(choices)
+    study = study._replace(epochs=long or study.epochs)
+    observer, keep = asked.observer, asked.keep
+    if keep not in KEEPS:
+        raise ConfigError(f"keep={keep!r}: give {' or '.join(KEEPS)}")
+    options = api.Options(
+        asked.runs, where, asked.seeds, command=asked.command, first_seed=asked.first_seed,
+        keep=keep,
+    )  # fmt: skip
     with backend.own_settings():
         checked = api.check_study(study, given, options)
         for note in (*checked.warnings, *checked.notes):
@@ -161,16 +202,25 @@ def _conduct(
             raise RunError(
                 f"{len(group.lanes)} lanes of {single.describe(group.structure)} broke off: {error}"
             ) from error
+        if finished.choice is not None:
+            api.report_study(finished.choice, options)
         judgement, path = api.report_study(finished, options)
     notes = (*checked.warnings, *checked.notes, *finished.notes)
     return Results(finished.records, list(judgement.verdicts), path, judgement, notes)
 
 
-def _split(choices: Mapping[str, Any]) -> tuple[Where, dict[str, Any]]:
-    """Where data lie, and the knobs; a list is as good as a tuple."""
-    given = {name: _freeze(value) for name, value in choices.items()}
+def _split(choices: Mapping[str, Any]) -> tuple[Where, Fraction | None, dict[str, Any]]:
+    """Where data lie, the epochs if they are given, and the knobs."""
+    given = {name: _read(name, value) for name, value in choices.items()}
     where = {name: given.pop(name) for name in Where._fields if name in given}
-    return Where(**where), given
+    if epochs.NAME in given and "steps" in given:
+        raise ConfigError("epochs and steps both say how long a run is: give one of the two")
+    return Where(**where), given.pop(epochs.NAME, None), given
+
+
+def _read(name: str, value: Any) -> Any:
+    """The value of a knob: a list is as good as a tuple, and epochs are exact."""
+    return epochs.parse(str(value)) if name == epochs.NAME else _freeze(value)
 
 
 def _freeze(value: Any) -> Any:

@@ -15,6 +15,7 @@ from cnnjax.config.config import Config, from_json, settings_of, structure_of, t
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError, format_value
 from cnnjax.data import transform
+from cnnjax.data.prepare import Prepare, make_prepare
 from cnnjax.networks import models
 from cnnjax.networks.models import Params, Stats
 from cnnjax.records import weights
@@ -52,11 +53,11 @@ class Run:
         if not len(images):
             return np.empty((0, self.input.num_classes), np.float32)
         apply = _compile(structure_of(self.config), self.input.image_shape, self.input.num_classes)
-        prepare = make_prepare(self.config, self.input)
+        prepare = open_prepare(self.config, self.input)
         size = min(AT_ONCE, 1 << (len(images) - 1).bit_length())  # few shapes are compiled
         found = []
         for start in range(0, len(images), size):
-            some = prepare(images[start : start + size])
+            some = np.asarray(prepare(images[start : start + size]))
             filled = np.pad(some, [(0, size - len(some)), (0, 0), (0, 0), (0, 0)])
             found.append(np.asarray(apply(self.params, self.stats, filled))[: len(some)])
         return np.concatenate(found)
@@ -155,15 +156,12 @@ def check_images(images: Any, shape: tuple[int, int, int]) -> np.ndarray:
     return found
 
 
-def make_prepare(config: Config, taken: Input) -> Callable[[np.ndarray], np.ndarray]:
+def open_prepare(config: Config, taken: Input) -> Prepare:
     """`prepare(images)`: images as stored [N, H, W, C] to what the network takes, float32."""
-    mean, std = transform.find_scale(config, taken.pixels.mean, taken.pixels.std)
-
-    def prepare(images: np.ndarray) -> np.ndarray:
-        seen = transform.permute_pixels(images) if config.permute_pixels else images
-        return (seen.astype(np.float32) - mean) / std
-
-    return prepare
+    prepare = make_prepare(config, taken.pixels.mean, taken.pixels.std)
+    if not config.permute_pixels:
+        return prepare
+    return lambda images: prepare(transform.permute_pixels(images))
 
 
 @functools.lru_cache(maxsize=16)
