@@ -153,15 +153,22 @@ def own_settings() -> Iterator[None]:
 
 def check_flags() -> None:
     """Raises ConfigError where XLA does not know its flags: it would end the process."""
-    if not os.environ.get("XLA_FLAGS"):
-        return
+    flags = os.environ.get("XLA_FLAGS")
+    if flags and (reason := _try_flags(flags)):
+        raise ConfigError(f"XLA_FLAGS={flags}: {reason}; correct or unset it")
+
+
+@functools.cache  # a process of its own takes seconds, and a notebook asks at every call
+def _try_flags(flags: str) -> str:
+    """What XLA says against its flags; empty where it starts."""
     child = subprocess.run(
         [sys.executable, "-c", "import jax; jax.devices()"],
-        env={**os.environ, "JAX_PLATFORMS": "cpu"}, capture_output=True, text=True,
+        env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}, capture_output=True,
+        text=True,
     )  # fmt: skip
-    if child.returncode:
-        reason = (child.stderr.strip().splitlines() or ["XLA ends"])[-1].rpartition("] ")[2]
-        raise ConfigError(f"XLA_FLAGS={os.environ['XLA_FLAGS']}: {reason}; correct or unset it")
+    if not child.returncode:
+        return ""
+    return (child.stderr.strip().splitlines() or ["XLA ends"])[-1].rpartition("] ")[2]
 
 
 def describe() -> dict[str, Any]:
