@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from cnnjax.config import explain
+from cnnjax.config import explain, words
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.config.epochs import name_source
@@ -188,8 +188,8 @@ def load_datasets(checked: Checked, options: Options, observer: Observer) -> dic
         transform.check(config, dataset)
         if transform.cannot_draw(config, dataset):
             draws[f"{dataset.name}: streamed images are not drawn by the seed"] = None
-    for words in draws:
-        observer.on_note(words)
+    for said in draws:
+        observer.on_note(said)
     return datasets
 
 
@@ -220,7 +220,8 @@ def run_study(checked: Checked, options: Options, observer: Observer = QUIET) ->
     own = wanted.of_study(study, base, options.num_seeds, options.first_seed)
     done = train_wanted(own, datasets, options, observer)
     reused = len(done.records) - done.num_trained
-    source = f"{done.num_trained} lanes trained, {reused} read from {options.runs}/records"
+    trained = words.count(done.num_trained, "lane")
+    source = f"{trained} trained, {reused:,} read from {options.runs}/records"
     if done.failures:
         return Finished(study, base, [*done.records.values()], source, [], done.failures)
     tuned, notes = wanted.choose(study, base, [*done.records.values()])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags
+from cnnjax.config import flags, words
 from cnnjax.config.knobs import ConfigError, format_value, printable
 from cnnjax.records import inventory, store
 from cnnjax.records.inventory import Row
@@ -54,18 +54,19 @@ def list_records(runs: pathlib.Path, as_json: bool) -> None:
     print_rows(rows)
     count = sum(len(row.ids) for row in rows)
     size = inventory.measure_size(runs) / 2**20
-    print(printable(f"{count:,} records, {size:,.1f} MiB, in {runs / 'records'}"))
+    records = words.count(count, "record")
+    words.say(printable(f"{records}, {size:,.1f} MiB, in {runs / 'records'}"))
     unread = store.count_files(runs) - count
     if unread:
-        print(f"warning: {unread} more are of another schema, and not read", file=sys.stderr)
+        more = words.count(unread, "more is", "more are")
+        words.say(f"warning: {more} of another schema, and not read", sys.stderr)
 
 
 def print_rows(rows: Sequence[Row]) -> None:
     """The table, without what is the same in all rows, which is said once."""
-    from rich.console import Console
     from rich.markup import escape
 
-    from cnnjax.report.console import print_table, start_table
+    from cnnjax.report.console import open_console, print_table, start_table
 
     shared = inventory.find_shared(rows) if len(rows) > 1 else {}
     table = start_table("runs, the newest last", "setting")
@@ -79,9 +80,9 @@ def print_rows(rows: Sequence[Row]) -> None:
             inventory.describe_seeds(row.seeds), accuracy, str(row.num_failed),
             row.date[:16].replace("T", " "), row.origin,
         )  # fmt: skip
-    print_table(table, Console())
+    print_table(table, open_console())
     if shared:
-        print(f"all: {describe(shared)}")
+        words.say(f"all: {describe(shared)}")
 
 
 def describe(settings: dict) -> str:

@@ -158,7 +158,8 @@ def find_pads(
             )
         if max(pad) >= span and padding == "explicit":
             raise ValueError(
-                f"a border of {max(pad)} cells leaves a kernel of {span} nothing to see"
+                f"a border of {max(pad)} cell{'s' * (max(pad) > 1)} leaves a kernel of {span}"
+                " nothing to see"
             )
     return pads
 

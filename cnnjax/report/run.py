@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib import figure, ticker
 
-from cnnjax.config import datasets, knobs
+from cnnjax.config import datasets, knobs, words
 from cnnjax.config.config import KNOBS, Config, settings_of
 from cnnjax.records.atomic import write_text
 from cnnjax.report import folders, text
@@ -91,7 +91,8 @@ def describe_result(result: dict[str, Any]) -> str:
     if result["failed"]:
         return "The run failed: its training loss is no better than a constant prediction's."
     accuracy = text.measure(result["test_accuracy"], "test_accuracy")
-    return f"{accuracy} of {result['num_test_examples']:,} test images are recognised."
+    images = words.count(result["num_test_examples"], "test image is", "test images are")
+    return f"{accuracy} of {images} recognised."
 
 
 def _number(value: Any) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from cnnjax.config import words
 from cnnjax.study.judge import Judgement
 from cnnjax.study.summary import Arm
 
@@ -24,7 +25,7 @@ def list_images(judgement: Judgement) -> list[str]:
 def describe_seeds(arms: Sequence[Arm]) -> str:
     """How many seeds each arm has, and which if they are not the first: '10 seeds (20 to 29)'."""
     seeds = [record.seed for record in arms[0].records]
-    return f"{len(seeds)} seeds" + (f" ({seeds[0]} to {seeds[-1]})" if seeds[0] else "")
+    return words.count(len(seeds), "seed") + (f" ({seeds[0]} to {seeds[-1]})" if seeds[0] else "")
 
 
 def group_by_dataset(judgement: Judgement) -> dict[str, list[Arm]]:

@@ -39,7 +39,7 @@ def run_wanted(
     while lanes := list(dict.fromkeys(wanted([*records.values()]))):
         new = [lane for lane in lanes if lane not in records]
         if not new:
-            raise RunError(f"{len(lanes)} lanes are wanted though they are recorded")
+            raise RunError(f"lanes are wanted though they are recorded: {len(lanes)}")
         records |= find(new)
         missing = [lane for lane in new if lane not in records]
         if not missing:
@@ -52,7 +52,7 @@ def run_wanted(
         if failures:
             return Outcome(records, num_trained, failures)
         if len(trained) < len(missing):
-            raise RunError(f"{len(missing) - len(trained)} lanes were trained and left no record")
+            raise RunError(f"lanes were trained and left no record: {len(missing) - len(trained)}")
     return Outcome(records, num_trained, ())
 
 

@@ -16,6 +16,7 @@ from unittest import mock
 
 from cnnjax.config.config import Config
 from cnnjax.config.knobs import ConfigError, RunError
+from cnnjax.config.words import count
 
 # Nobody must look for hardware, or ask a cloud's metadata server for it. No chip is used, so
 # others may compile beside us.
@@ -225,7 +226,7 @@ def compile_network(name: str, config: Config, mesh: Any) -> Iterator[Compiled]:
     }
     for place, (title, compiled) in enumerate(programs.items()):
         took = 0.0 if place else seconds  # all four were compiled in it
-        yield describe_compiled(f"{name}, {lanes} lanes", title, took, compiled)
+        yield describe_compiled(f"{name}, {count(lanes, 'lane')}", title, took, compiled)
 
 
 def describe_compiled(name: str, program: str, seconds: float, compiled: Any) -> Compiled:

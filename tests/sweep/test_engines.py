@@ -109,7 +109,7 @@ def test_a_failure_ends_the_loop_and_keeps_what_was_trained(tiny, trained):
 
 
 def test_an_engine_that_leaves_nothing_is_an_error_and_no_endless_loop(tiny, trained):
-    with pytest.raises(RunError, match="1 lanes were trained and left no record"):
+    with pytest.raises(RunError, match="lanes were trained and left no record: 1"):
         run(lambda records: [tiny], trained, lambda jobs, observer: iter(()))
 
 
