@@ -20,10 +20,9 @@ from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data import load, transform
 from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks import notes
-from cnnjax.records import archive
+from cnnjax.records import archive, index
 from cnnjax.records.archive import NoRecords
 from cnnjax.records.record import Record
-from cnnjax.records.store import load_newest, load_records
 from cnnjax.report import folders
 from cnnjax.runs.train import describe_run as describe_run
 from cnnjax.runs.train import train_run as train_run
@@ -142,7 +141,7 @@ def look_ahead(checked: Checked, given: Mapping[str, Any], options: Options) -> 
     by_name = {lane.dataset: lane for lane in checked.asked.values()}
     budget = placement.data_budget()
     feeds = [load.describe_feed(lane, options.where, budget) for lane in by_name.values()]
-    newest = load_newest(options.runs, timing.NEWEST)
+    newest = index.list_newest(options.runs, timing.NEWEST)
     took = timing.estimate(
         checked.plan.groups, newest, backend.describe(), jax.local_device_count()
     )
@@ -225,16 +224,18 @@ def find_earlier(study: Study, given: Mapping[str, Any], options: Options) -> Fi
     """
     folders.check(options.runs / study.name)
     base = make_base(study, given)
-    records = list(load_records(options.runs))
+    records = index.list_heads(options.runs)
     tuning = make_tuning_lanes(study, base)
     data = fingerprint_files(_list_configs(study, base), options.where)
     for tried in archive.list_complete(tuning, records, options.mix, data) if tuning else [None]:
-        chosen, found = wanted.choose(study, base, tried.records if tried else [])
+        trials = index.open_heads(options.runs, tried.records) if tried else []
+        chosen, found = wanted.choose(study, base, trials)
         lanes = make_lanes(chosen, base, options.num_seeds)
         for stock in archive.list_complete(lanes, records, options.mix, data):
             if tried is None or tried.origin == stock.origin:
                 source = f"nothing trained; records of {archive.describe(stock)}"
-                return Finished(chosen, base, stock.records, source, found)
+                opened = index.open_heads(options.runs, stock.records)
+                return Finished(chosen, base, opened, source, found)
     raise NoRecords(
         f"--judge_only: {options.runs}/records has no one origin with a record of every lane of"
         f" study {study.name} with these flags: give the flags and --seeds of those runs, or leave"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+from jax import lax
 
 from cnnjax.config import register
 from cnnjax.config.config import Config
@@ -16,8 +17,9 @@ from cnnjax.networks import models
 # Where measures are declared: a new file joins here, and so what decides a lane's numbers.
 HOMES = (answers, calibration, last_layer, robustness)
 SEED = 0  # fixed: every run is measured with the same draws
-# What each measure found, by its name and then by that of a score; and, by that of the split,
-# `validation` the right answers [validation examples].
+# `measures` has what each measure found, by its name and then by that of a score; `validation` the
+# right answers [validation examples]; `predicted` and `probability` the class that each test image
+# is taken for, and how surely [test examples], padding among them.
 Examination = dict[str, Any]
 
 
@@ -41,7 +43,14 @@ def make_examine(
         }
         check(found, len(observed.labels))
         answers = observed.validation_logits.argmax(axis=-1)
-        return {"measures": found, "validation": answers == validation.labels.reshape(-1)}
+        # Apart from all else, which is then rounded as without it.
+        logits = lax.optimization_barrier(observed.logits)
+        return {
+            "measures": found,
+            "validation": answers == validation.labels.reshape(-1),
+            "predicted": logits.argmax(axis=-1),
+            "probability": models.probabilities(logits).max(axis=-1),
+        }
 
     return examine
 

@@ -14,7 +14,7 @@ from cnnjax.data.dataset import describe_notes
 from cnnjax.measures import outcome
 from cnnjax.networks import cost, notes
 from cnnjax.networks.cost import Cost
-from cnnjax.records import origin
+from cnnjax.records import origin, predictions
 from cnnjax.records.atomic import write_json
 from cnnjax.records.provenance import program_version
 from cnnjax.sweep import lanes, placement, runner
@@ -66,6 +66,7 @@ def train_run(
     if isinstance(result, runner.Failure):
         raise result.error
     scores = outcome.hide(result.scores) if result.scores["diverged"] else result.scores
+    files = predictions.write(workdir, result.predictions) if result.predictions else {}
     write_json(
         path,
         {
@@ -75,7 +76,7 @@ def train_run(
             "steps": config.steps,
             "examples_per_second": result.examples_per_second,
             "compile_seconds": result.compile_seconds,
-            "provenance": provenance,
+            "provenance": {**provenance, "files": files},
         },
     )
     return json.loads(path.read_text(encoding="utf-8"))

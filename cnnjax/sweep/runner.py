@@ -13,6 +13,7 @@ import jax
 
 from cnnjax.config.config import Config, structure_of
 from cnnjax.data.dataset import Dataset
+from cnnjax.records.predictions import Predictions, pack
 from cnnjax.sweep import checkpoints, results
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.observer import QUIET, Observer
@@ -39,6 +40,7 @@ class Result(NamedTuple):
     metrics: list[dict[str, Any]]  # one a evaluation
     examples_per_second: float | None  # of its whole wave, without compilation; None if resumed
     compile_seconds: float  # of the whole group
+    predictions: Predictions | None = None  # on the test images; None where it failed
 
 
 class Failure(NamedTuple):
@@ -139,7 +141,8 @@ def _run_wave(
                 raise Interrupted
     assert states is not None
     trained = (step - start) * structure.batch_size * len(lanes)
-    for config, curve, scores in zip(
-        lanes, curves, session.finish(lanes, states, curves), strict=True
-    ):
-        yield Result(config, scores, curve, trained / seconds if trained else None, session.seconds)
+    finished = session.finish(lanes, states, curves)
+    rate = trained / seconds if trained else None
+    for config, curve, own in zip(lanes, curves, finished, strict=True):
+        answers = None if own.answers is None else pack(*own.answers)
+        yield Result(config, own.scores, curve, rate, session.seconds, answers)

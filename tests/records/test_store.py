@@ -17,7 +17,7 @@ from cnnjax.records.record import Record, load_record, record_path, write_record
 CONFIG = Config(seed=3, widths=(8,))
 ORIGIN = Origin(
     "cpu", "cpu", "cpu", "haswell", ["avx2", "fma"], 2, None, {"jax_threefry_partitionable": True},
-    {}, {"jax": "0.10.2"}, "program", "data",
+    {}, {"jax": "0.10.2"}, "program", "data", "memory",
 )._asdict()  # fmt: skip
 RECORD = Record(
     record_id(CONFIG, ORIGIN), to_json(CONFIG), {"test_accuracy": 0.5},

@@ -9,6 +9,7 @@ from cnnjax.config.config import from_json, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.data import load
 from cnnjax.data.dataset import Dataset
+from cnnjax.records import predictions
 from cnnjax.records.address import record_id
 from cnnjax.records.provenance import program_version
 from cnnjax.records.record import write_record
@@ -47,6 +48,8 @@ def run(
                 yield result
                 continue
             record = lanes.make_record(ids[result.config], result, dataset, version)
+            if result.predictions is not None:
+                record = predictions.keep(runs, record, result.predictions)
             write_record(runs, record)
             if saving:
                 shutil.rmtree(folders[result.config], ignore_errors=True)
