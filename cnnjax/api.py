@@ -19,7 +19,7 @@ from cnnjax.config.explain import Choice
 from cnnjax.data import load, transform
 from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks import notes
-from cnnjax.records.store import load_newest
+from cnnjax.records import index
 from cnnjax.report import folders
 from cnnjax.runs.rate import list_rates
 from cnnjax.runs.train import describe_run as describe_run
@@ -161,7 +161,7 @@ def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect
     by_name = {lane.dataset: lane for lane in checked.asked.values()}
     budget = placement.data_budget()
     feeds = [load.describe_feed(lane, options.where, budget) for lane in by_name.values()]
-    newest = load_newest(options.runs, timing.NEWEST)
+    newest = index.list_newest(options.runs, timing.NEWEST)
     took = timing.estimate(
         checked.plan.groups, newest, backend.describe(), jax.local_device_count()
     )

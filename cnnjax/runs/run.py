@@ -18,8 +18,9 @@ from cnnjax.data import transform
 from cnnjax.data.prepare import Prepare, make_prepare
 from cnnjax.networks import models
 from cnnjax.networks.models import Params, Stats
-from cnnjax.records import weights
+from cnnjax.records import predictions, weights
 from cnnjax.records.atomic import dump_line, write_json, write_text
+from cnnjax.records.predictions import Predictions
 from cnnjax.runs import picture
 from cnnjax.runs.train import train_in_memory
 from cnnjax.sweep import final
@@ -40,6 +41,7 @@ class Run:
     stats: Stats  # what the network keeps besides: running averages, kernels that stay fixed
     input: Input  # what the network takes and gives
     record: dict[str, Any]  # all that result.json or record.json says; empty where there is none
+    predictions: Predictions | None = None  # on the test images; None where it failed
     path: pathlib.Path | None = None  # its folder, if it has one
 
     def predict(self, images: Any) -> np.ndarray:
@@ -78,9 +80,10 @@ class Run:
         final.save(folder, self.config, Final(self.params, self.stats, self.input))
         write_text(folder / "metrics.jsonl", "".join(dump_line(own) + "\n" for own in self.metrics))
         write_json(folder / "config.json", to_json(self.config))
-        if "provenance" in self.record:
-            write_json(folder / "provenance.json", self.record["provenance"])
-        write_json(folder / "result.json", self.record or self.scores)
+        files = predictions.write(folder, self.predictions) if self.predictions else {}
+        provenance = {**self.record.get("provenance", {}), "files": files}
+        write_json(folder / "provenance.json", provenance)
+        write_json(folder / "result.json", {**self.scores, **self.record, "provenance": provenance})
         return folder
 
     def __repr__(self) -> str:
@@ -95,7 +98,7 @@ def train(config: Config, where: Where, observer: Observer = QUIET) -> Run:
     """One run that leaves no file. Raises as `train_run` does."""
     result, record = train_in_memory(config, where, observer)
     assert result.final is not None
-    return _make_run(config, record, result.metrics, result.final, None)
+    return _make_run(config, record, result.metrics, result.final, result.predictions)
 
 
 def load_run(path: str | pathlib.Path) -> Run:
@@ -115,7 +118,19 @@ def load_run(path: str | pathlib.Path) -> Run:
         lines = folder / "metrics.jsonl"
         text = lines.read_text(encoding="utf-8") if lines.exists() else ""
         metrics = [json.loads(line) for line in text.splitlines()]
-    return _make_run(from_json(config), record, metrics, own, folder)
+    answers = _load_predictions(folder, record.get("provenance", {}))
+    return _make_run(from_json(config), record, metrics, own, answers, folder)
+
+
+def _load_predictions(
+    folder: pathlib.Path, provenance: dict[str, Any]
+) -> Predictions | None:  # fmt: skip
+    if not (folder / predictions.FILE).exists():  # not copied with the rest
+        return None
+    try:
+        return predictions.load(folder, provenance)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _describe_missing(folder: pathlib.Path) -> str:
@@ -131,12 +146,12 @@ def _describe_missing(folder: pathlib.Path) -> str:
 
 def _make_run(
     config: Config, record: dict[str, Any], metrics: list[dict[str, Any]], own: Final,
-    folder: pathlib.Path | None,
+    answers: Predictions | None, folder: pathlib.Path | None = None,
 ) -> Run:  # fmt: skip
     scores = {**record.get("scores", record)}
     for name in ("by_image", "provenance"):
         scores.pop(name, None)
-    return Run(config, scores, metrics, own.params, own.stats, own.input, record, folder)
+    return Run(config, scores, metrics, own.params, own.stats, own.input, record, answers, folder)
 
 
 def _read_json(path: pathlib.Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.measures import outcome
 from cnnjax.networks import cost, notes
 from cnnjax.networks.cost import Cost
-from cnnjax.records import origin, weights
+from cnnjax.records import origin, predictions, weights
 from cnnjax.records.atomic import write_json
 from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
@@ -76,7 +76,9 @@ def train_run(
     if result.final is not None:
         final.save(workdir, config, result.final)
     if not path.exists():
-        write_json(path, describe_result(result, opened))
+        answers = result.predictions
+        files = predictions.write(workdir, answers) if answers else {}
+        write_json(path, describe_result(result, opened, files))
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -87,7 +89,7 @@ def train_in_memory(
     opened = _open(config, where, observer)
     observer.on_start(1, config.steps * config.batch_size)
     result = _train(config, opened.dataset, observer, None, True)
-    return result, describe_result(result, opened)
+    return result, describe_result(result, opened, {})
 
 
 class _Opened(NamedTuple):
@@ -120,8 +122,10 @@ def _train(
     return result
 
 
-def describe_result(result: runner.Result, opened: _Opened) -> dict[str, Any]:
-    """What is in result.json."""
+def describe_result(
+    result: runner.Result, opened: _Opened, files: Mapping[str, str]
+) -> dict[str, Any]:
+    """What is in result.json; `files` are checksums of those beside it."""
     scores = outcome.hide(result.scores) if result.scores["diverged"] else result.scores
     return {
         **scores,
@@ -130,7 +134,7 @@ def describe_result(result: runner.Result, opened: _Opened) -> dict[str, Any]:
         "steps": result.config.steps,
         "examples_per_second": result.examples_per_second,
         "compile_seconds": result.compile_seconds,
-        "provenance": opened.provenance,
+        "provenance": {**opened.provenance, "files": dict(files)},
     }
 
 

@@ -14,13 +14,12 @@ from cnnjax.config.datasets import Request
 from cnnjax.data.dataset import Dataset
 from cnnjax.measures import outcome
 from cnnjax.networks import cost
-from cnnjax.records import archive, weights
+from cnnjax.records import archive, index, weights
 from cnnjax.records.address import record_id
 from cnnjax.records.origin import Origin
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.provenance import describe_environment, program_version
 from cnnjax.records.record import Record, load_record, record_path
-from cnnjax.records.store import load_records
 from cnnjax.sweep import backend, placement, runner
 
 Find = Callable[[Sequence[Config]], dict[Config, Record]]
@@ -121,7 +120,8 @@ def open_finder(
                 found[lane] = record._replace(config=config)
         if mix:
             lacking = [lane for lane in origins if lane not in found]
-            found |= archive.find_alike(lacking, origins, load_records(runs), mix)
+            alike = archive.find_alike(lacking, origins, index.list_heads(runs), mix)
+            found |= zip(alike, index.open_heads(runs, alike.values()), strict=True)
         return found
 
     return find

@@ -13,6 +13,7 @@ import jax
 
 from cnnjax.config.config import Config, structure_of
 from cnnjax.data.dataset import Dataset
+from cnnjax.records.predictions import Predictions, pack
 from cnnjax.sweep import checkpoints, results
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.final import Final, take
@@ -40,6 +41,7 @@ class Result(NamedTuple):
     metrics: list[dict[str, Any]]  # one a evaluation
     examples_per_second: float | None  # of its whole wave, without compilation; None if resumed
     compile_seconds: float  # of the whole group
+    predictions: Predictions | None = None  # on the test images; None where it failed
     final: Final | None = None  # the network, where it is to be kept
 
 
@@ -145,10 +147,11 @@ def _run_wave(
                 raise Interrupted
     assert states is not None
     trained = (step - start) * structure.batch_size * len(lanes)
-    speed = trained / seconds if trained else None
     kept: Sequence[Final | None] = [None] * len(lanes)
     if names is not None:
         kept = take(session, states, len(lanes), names)
-    found = session.finish(lanes, states, curves)
-    for config, curve, scores, final in zip(lanes, curves, found, kept, strict=True):
-        yield Result(config, scores, curve, speed, session.seconds, final)
+    finished = session.finish(lanes, states, curves)
+    rate = trained / seconds if trained else None
+    for config, curve, own, final in zip(lanes, curves, finished, kept, strict=True):
+        answers = None if own.answers is None else pack(*own.answers)
+        yield Result(config, own.scores, curve, rate, session.seconds, answers, final)

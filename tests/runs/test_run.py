@@ -90,6 +90,11 @@ def test_a_run_in_memory_is_the_run_in_a_folder(folder, config, where, digits, t
     np.testing.assert_array_equal(
         saved.predict(digits.test.images), own.predict(digits.test.images)
     )
+    for each in (own, kept, saved):
+        assert each.predictions is not None
+        found = each.predict(digits.test.images)
+        np.testing.assert_array_equal(each.predictions.predicted, found.argmax(axis=1))
+        np.testing.assert_allclose(each.predictions.probability, found.max(axis=1), atol=1e-3)
     with pytest.raises(ConfigError, match="is there already"):
         own.save(tmp_path / "saved")
 

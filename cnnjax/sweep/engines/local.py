@@ -10,6 +10,7 @@ from cnnjax.config.config import from_json, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.data import load
 from cnnjax.data.dataset import Dataset
+from cnnjax.records import predictions
 from cnnjax.records.address import record_id
 from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
@@ -51,6 +52,8 @@ def run(
                 continue
             record = lanes.make_record(ids[result.config], result, dataset, version)
             keep_texts(runs / "records", result.config)
+            if result.predictions is not None:
+                record = predictions.keep(runs, record, result.predictions)
             if result.final is not None:
                 folder = record_path(runs, record.id).parent
                 final.save(folder, result.config, result.final)
