@@ -9,6 +9,7 @@ from absl import flags as absl_flags
 from cnnjax.config import flags, words
 from cnnjax.config.knobs import printable
 from cnnjax.records.archive import NoRecords
+from cnnjax.study import own
 from cnnjax.study.arms import make_base, make_configs
 from experiments import conduct, listing, script
 
@@ -31,6 +32,10 @@ Exit status: 0 done, 1 a run failed (or with --judge_only, one of several studie
 def main(argv: Sequence[str], stop: script.Stop) -> int:
     """Conducts the studies named, one after the other; gives the exit status."""
     values = absl_flags.FlagValues()
+    absl_flags.DEFINE_string(
+        "board", None, "With all: the board of a --plugin in place of the article's.",
+        flag_values=values,
+    )  # fmt: skip
     listing.define_flags(values)
     conduct.define_flags(values)
     names = flags.parse(values, argv, DESCRIPTION)
@@ -44,18 +49,20 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         return script.DONE
     if values.json:
         flags.refuse("--json goes with --list")
+    studies, board = claims.find_studies(), values.board or ""
     everything = names == ["all"]
     if everything:
-        names = list(claims.ALL)
-        options = options._replace(scoreboard=True)
-    check_names(names, list(claims.STUDIES))
-    studies = claims.STUDIES
+        names = list_board(board) if board else list(claims.ALL)
+        options = options._replace(scoreboard=own.folder_of(board))
+    elif board:
+        flags.refuse("--board goes with all: python launch.py all --board=NAME")
+    check_names(names, list(studies))
     if epochs is not None:
-        studies = {name: own._replace(epochs=epochs.number) for name, own in studies.items()}
+        studies = {name: one._replace(epochs=epochs.number) for name, one in studies.items()}
     for name in names:  # a flag that one of them refuses is refused before any runs
         make_configs(studies[name], make_base(studies[name], given))
     status, judgements, lacking = script.DONE, {}, []
-    for name in names or [claims.DEFAULT]:
+    for name in names if names or everything else [claims.DEFAULT]:
         study = studies[name]
         try:
             ended, judgements[name] = conduct.conduct(study, given, options, stop)
@@ -69,8 +76,16 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         if status == script.INTERRUPTED:
             return status
     if everything and not options.plan_only:
-        write_scoreboard(judgements, lacking, options)
+        write_scoreboard(judgements, lacking, options, board)
     return status
+
+
+def list_board(board: str) -> list[str]:
+    """The studies on a board from outside. Ends the program where there is no such board."""
+    if board not in own.ORDERS:
+        known = ", ".join(own.ORDERS) or "none is declared: give the --plugin that has it"
+        flags.refuse(f"--board={board} is not known: {known}")
+    return [study.name for study in own.list_studies(board)]
 
 
 def check_names(names: Sequence[str], known: Sequence[str]) -> None:
@@ -87,17 +102,24 @@ def check_names(names: Sequence[str], known: Sequence[str]) -> None:
 
 
 def write_scoreboard(
-    judgements: "Mapping[str, Judgement | None]", lacking: Sequence[str], options: conduct.Flags
-) -> None:
-    """Checks the known answers and writes the one page on every statement of the article."""
+    judgements: "Mapping[str, Judgement | None]", lacking: Sequence[str], options: conduct.Flags,
+    board: str,
+) -> None:  # fmt: skip
+    """Checks the known answers and writes the one page on every statement of the article.
+
+    Of a board from outside, those of that.
+    """
     from cnnjax.report import scoreboard as report
     from experiments import claims, scoreboard
     from experiments.claims import known_answers
 
     done = {name: judgement for name, judgement in judgements.items() if judgement is not None}
     studies = [claims.STUDIES[name] for name in claims.ALL]
-    rows = scoreboard.collect(studies, done, known_answers.run_checks(), lacking)
-    path = report.write_scoreboard(rows, list(done.values()), options.runs, options.command)
+    if board:
+        rows = scoreboard.collect_board(board, done, lacking)
+    else:
+        rows = scoreboard.collect(studies, done, known_answers.run_checks(), lacking)
+    path = report.write_scoreboard(rows, list(done.values()), options.runs, options.command, board)
     words.say(printable(f"scoreboard: {path}"))
 
 

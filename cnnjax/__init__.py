@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from cnnjax.config.knobs import structure as structure
     from cnnjax.config.register import activation as activation
     from cnnjax.config.register import choice as choice
+    from cnnjax.config.register import dataset as dataset
     from cnnjax.config.register import measure as measure
+    from cnnjax.config.register import metric as metric
     from cnnjax.config.register import model as model
     from cnnjax.config.register import pooling as pooling
     from cnnjax.notebook import Results as Results
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from cnnjax.study.claims import Claim as Claim
     from cnnjax.study.claims import Comparison as Comparison
     from cnnjax.study.claims import Study as Study
+    from cnnjax.study.own import claim as claim
+    from cnnjax.study.own import study as study
     from cnnjax.sweep.observer import Observer as Observer
 
 __version__ = "0.1.0"
@@ -42,14 +46,18 @@ NAMES = {
     "activation": "cnnjax.config.register",
     "but": "cnnjax.config.knobs",
     "choice": "cnnjax.config.register",
+    "claim": "cnnjax.study.own",
     "conduct": "cnnjax.notebook",
+    "dataset": "cnnjax.config.register",
     "family": "cnnjax.config.families",
     "load_run": "cnnjax.runs.run",
     "measure": "cnnjax.config.register",
+    "metric": "cnnjax.config.register",
     "model": "cnnjax.config.register",
     "pooling": "cnnjax.config.register",
     "records": "cnnjax.records",
     "structure": "cnnjax.config.knobs",
+    "study": "cnnjax.study",
     "sweep": "cnnjax.sweep",
     "train": "cnnjax.notebook",
 }

@@ -42,7 +42,7 @@ class Flags(NamedTuple):
     traceback: bool  # whether to show all of an error in a plug-in
     quiet: bool = False
     keep: str = "none"  # what of the weights of finished runs
-    scoreboard: bool = False  # whether the report is one of all
+    scoreboard: str = ""  # the folder of the page of all statements, where there is one
 
 
 def define_flags(values: absl_flags.FlagValues) -> None:

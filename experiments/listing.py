@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import flags as absl_flags
 
-from cnnjax.config import datasets, words
+from cnnjax.config import datasets, register, words
 from cnnjax.config.config import KNOBS, find_knob
 from cnnjax.config.help import list_choices
 from cnnjax.config.knobs import describe_allowed
@@ -79,10 +79,10 @@ def collect() -> dict[str, Any]:
     """What there is, as JSON has it."""
     from experiments import claims, scoreboard
 
-    studies = list(claims.STUDIES.values())
+    studies = list(claims.find_studies().values())
     return {
         "claims": scoreboard.list_claims(studies),
-        "datasets": list(datasets.BUILT_IN)
+        "datasets": [*datasets.BUILT_IN, *register.names("dataset")]
         + sorted(set(datasets.load_sources()) - set(datasets.BUILT_IN)),
         "dataset_sources": datasets.load_sources(),
         "models": list(find_knob("model").choices),
@@ -121,9 +121,10 @@ def _list_data() -> Iterator[str]:
                                    ("arrays:PATH", datasets.FILES["arrays"]),
                                    ("idx:PATH", datasets.FILES["idx"])))  # fmt: skip
     known = collect()["datasets"]
-    first = [name for name in (*datasets.BUILT_IN, *MOST_USED) if name in known]
+    likely = (*register.names("dataset"), *datasets.BUILT_IN, *MOST_USED)
+    first = [name for name in likely if name in known]
     for name in dict.fromkeys((*first, *known)):
-        about = datasets.load_sources()[name]
+        about = datasets.load_sources().get(name) or datasets.describe(name)
         licence = about["licence"].split("\n")[0]
         needs = "preparing it needs TensorFlow" if about.get("needs_tensorflow") else ""
         said = "; ".join(filter(None, (licence, needs)))

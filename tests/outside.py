@@ -10,6 +10,7 @@ import pytest
 from cnnjax.config import plugins, register, rules, texts
 from cnnjax.config.config import Config
 from cnnjax.networks import cost
+from cnnjax.study import own
 
 GEM = '''"""A pooling with a learned exponent."""
 
@@ -147,6 +148,8 @@ def outside(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
         monkeypatch.setitem(register.CHOICES, knob, dict(known))
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.delenv(plugins.VARIABLE, raising=False)
+    for name in ("STUDIES", "STATEMENTS", "ORDERS"):
+        monkeypatch.setattr(own, name, {})
     modules = set(sys.modules)
     folder = tmp_path / "outside"
     folder.mkdir()

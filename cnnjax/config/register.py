@@ -51,7 +51,9 @@ class Choice(NamedTuple):
 
 
 # By knob, in the order of declaration.
-CHOICES: dict[str, dict[str, Choice]] = {"model": {}, **{knob: {} for knob in HOMES}}
+CHOICES: dict[str, dict[str, Choice]] = {
+    "model": {}, "dataset": {}, **{knob: {} for knob in HOMES}
+}  # fmt: skip
 
 
 @functools.cache
@@ -110,7 +112,7 @@ def remember(knob: str, name: str, reads: Collection[str]) -> None:
     """
     own: dict[str, Callable[..., Any]] = {
         "model": functools.partial(model, reads=reads), "pool": pooling, "activation": activation,
-        "measure": measure,
+        "measure": measure, "dataset": dataset,
     }  # fmt: skip
     own.get(knob, functools.partial(choice, knob))(name)(absent)
 
@@ -218,6 +220,23 @@ def measure(
     """
     traits = {"always": always, "finish": finish, "of_logits": False}
     return lambda make: _register("measure", name, make, traits)
+
+
+def dataset(name: str) -> Callable[[F], F]:
+    """Declares a data set: a function of nothing to arrays by name, or a TFDS builder class.
+
+    Arrays are x_train, y_train, x_test and y_test [N, H, W] or [N, H, W, C] and [N], as in the
+    files of --dataset=arrays:PATH, with x_val and y_val where validation images are not to be held
+    out of train, and `class_names` where labels are numbers of these.
+    """
+
+    def declare(make: F) -> F:
+        from cnnjax.config import datasets  # imports this
+
+        datasets.check_new(name)
+        return _register("dataset", name, make, {"builder": inspect.isclass(make)})
+
+    return declare
 
 
 def metric(

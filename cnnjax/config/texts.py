@@ -28,14 +28,15 @@ def list_sources() -> list[str]:
     return [source for source in dict.fromkeys(found) if source]
 
 
-def texts_of(config: Config) -> dict[str, str]:
+def texts_of(config: Config, data: bool = False) -> dict[str, str]:
     """The texts of all from outside that a run uses, by name of the file.
 
+    Its data are known by their contents: their text is given with `data` only.
     That is where its choices are declared, and those of its own knobs that are not at their
     default, with the files beside it that these import; of a notebook's cell what is declared.
     """
     texts: dict[str, str] = {}
-    for thing, source in _list_used(config):
+    for thing, source in _list_used(config, data):
         if os.path.isfile(source):
             texts |= read_files(source)
         else:
@@ -43,8 +44,10 @@ def texts_of(config: Config) -> dict[str, str]:
     return dict(sorted(texts.items()))
 
 
-def _list_used(config: Config) -> Iterator[tuple[Any, str]]:
+def _list_used(config: Config, data: bool) -> Iterator[tuple[Any, str]]:
     for knob, known in register.CHOICES.items():
+        if knob == "dataset" and not data:
+            continue
         value = getattr(config, knob, ())
         names = (value,) if isinstance(value, str) else value
         if knob == "corruption" and "robustness" in config.measure:

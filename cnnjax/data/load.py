@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from cnnjax.config.config import Config, request_of
-from cnnjax.config.datasets import DataName, Request, Where, parse
+from cnnjax.config.datasets import PREPARED, DataName, Request, Where, parse
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import decode, source
 from cnnjax.data.builders import drawings
 from cnnjax.data.dataset import Dataset, Feed, Split, Stream
 from cnnjax.data.source import Arrays, Example, Source
-from cnnjax.data.sources import check, files, folder, official, prepared
+from cnnjax.data.sources import check, files, folder, made, official, prepared
 
 POSITIONS = {"dot": drawings.dot_positions}  # data set -> where each class lies [classes, 2]
 AT_ONCE = 256  # examples that a core decodes before it takes the next
@@ -35,7 +35,7 @@ def check_request(request: Request) -> DataName:
         )
     for split in SPLITS:
         given = getattr(request, f"{split}_split")
-        if given and name.kind not in ("built-in", "tfds"):
+        if given and name.kind not in PREPARED:
             raise ConfigError(
                 f"--{split}_split={given} is for data sets of TFDS: {request.dataset} is split by"
                 " its own folders or arrays"
@@ -46,13 +46,15 @@ def check_request(request: Request) -> DataName:
 def open_source(request: Request, where: Where) -> Source:
     """The data set, found or prepared. Raises ConfigError or RunError where it cannot be had."""
     name = check_request(request)
-    if name.kind in ("built-in", "tfds"):
+    if name.kind in PREPARED:
         return prepared.open_source(name, request, where)
     if name.kind == "folder":
         opened = folder.open_source(
             name.name, official.cache_dir(), where.skip_bad_files, request.group_by
         )
         return opened._replace(notes=(*official.cache_notes(), *opened.notes))
+    if name.kind == "function":
+        return made.open_source(name.name)
     return files.open_arrays(name.name) if name.kind == "arrays" else files.open_idx(name.name)
 
 
@@ -154,7 +156,7 @@ def decide_feed(opened: Source, request: Request, side: int | None, budget: int 
     each = count_bytes(opened, side)
     train, validation, test = (count * each for count in counts.values())
     if validation + test > budget:
-        own = parse(request.dataset).kind in ("built-in", "tfds")
+        own = parse(request.dataset).kind in PREPARED
         fewer = "fewer by --validation_split or --test_split, or " if own else ""
         raise ConfigError(
             f"--dataset={request.dataset}: {counts['validation']:,} validation and"
@@ -230,7 +232,7 @@ def load_info(config: Config, where: Where) -> tuple[tuple[int, int, int], int]:
     """
     request = request_of(config)
     name = check_request(request)
-    if name.kind in ("built-in", "tfds"):
+    if name.kind in PREPARED:
         opened = prepared.describe(name, request, where)
     else:
         opened = open_source(request, where)
@@ -256,7 +258,7 @@ def count_train(values: Mapping[str, Any], where: Where, prepare: bool = True) -
 def count_test(config: Config, where: Where) -> int | None:
     """How many test images a run is tested on; None where the data are not prepared yet."""
     request, name = request_of(config), parse(config.dataset)
-    if name.kind in ("built-in", "tfds") and not prepared.is_prepared(name, where):
+    if name.kind in PREPARED and not prepared.is_prepared(name, where):
         return None
     return len(open_source(request, where).splits["test"])
 
@@ -267,7 +269,7 @@ def describe_feed(config: Config, where: Where, budget: int) -> str:
     Prepares nothing.
     """
     request, name = request_of(config), parse(config.dataset)
-    if name.kind in ("built-in", "tfds") and not prepared.is_prepared(name, where):
+    if name.kind in PREPARED and not prepared.is_prepared(name, where):
         return f"{config.dataset}: not prepared yet; the first run does"
     opened = open_source(request, where)
     side = find_side(opened, request)

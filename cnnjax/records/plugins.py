@@ -32,7 +32,7 @@ def keep_texts(folder: pathlib.Path, config: Config) -> None:
 
     A hash says that a number may be another; the text says why.
     """
-    for text in texts.texts_of(config).values():
+    for text in texts.texts_of(config, data=True).values():
         path = folder / "plugins" / f"{hash_text(text)}.py"
         if not path.exists():
             write_text(path, text)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from cnnjax.config import register
+from cnnjax.config import datasets, register
 from cnnjax.config.config import KNOBS
 from cnnjax.records.record import Record
 
@@ -18,3 +18,6 @@ def remember_choices(records: Iterable[Record]) -> None:
             for name in (value,) if isinstance(value, str) else value:
                 if name not in register.names(knob):
                     register.remember(knob, name, reads)
+        name = record.config.get("dataset", KNOBS["dataset"].default)
+        if not datasets.is_known(name):
+            register.remember("dataset", name, reads)

@@ -25,12 +25,12 @@ NAMED = 20  # classes of a data set at most
 
 
 def write_report(
-    judgement: Judgement, runs: pathlib.Path, command: str, scoreboard: bool = False
+    judgement: Judgement, runs: pathlib.Path, command: str, scoreboard: str = ""
 ) -> pathlib.Path:
     """Writes everything under `runs/<study>/`, whole or not at all, and gives the page's path.
 
-    With `scoreboard`, the page links to the one of all statements. A report that was made with
-    other flags before moves below (`folders.replace`).
+    The page links to that of all statements in the folder `scoreboard` beside it, where one is
+    named. A report that was made with other flags before moves below (`folders.replace`).
     """
     directory = runs / judgement.study.name
     rendered = figures.draw_all(judgement)
@@ -172,7 +172,7 @@ def make_environment() -> jinja2.Environment:
 
 
 def render_page(
-    judgement: Judgement, drawings: dict[str, str], command: str, scoreboard: bool
+    judgement: Judgement, drawings: dict[str, str], command: str, scoreboard: str
 ) -> str:
     """The whole page as one string, with nothing to fetch."""
     claims = [

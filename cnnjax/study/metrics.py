@@ -108,7 +108,8 @@ def find_class(asked: str, class_names: Sequence[str]) -> int:
 def _of_record(own: Choice) -> Metric:
     """The metric that a function of a record is."""
     traits: dict[str, Any] = dict(own.traits)
-    given, by_image, make = traits.pop("resolution"), traits.pop("by_image"), own.make
+    given: Any = traits.pop("resolution")
+    by_image, make = traits.pop("by_image"), own.make
 
     def run(record: Record) -> Any:  # of a failed run those from outside are not asked
         return None if own.source and has_failed(record) else make(record)
@@ -123,10 +124,8 @@ def _of_record(own: Choice) -> Metric:
         value = run(record)
         return math.nan if value is None else float(value)
 
-    return Metric(
-        **traits, images=by_image or _no_images, read=read,
-        resolution=given if callable(given) else lambda record: given,
-    )  # fmt: skip
+    step: Any = given if callable(given) else lambda record: given
+    return Metric(**traits, images=by_image or _no_images, read=read, resolution=step)
 
 
 def _of_logits(name: str, traits: Any) -> Metric:
@@ -135,11 +134,11 @@ def _of_logits(name: str, traits: Any) -> Metric:
     Its traits are values, or words as they stand in its source.
     """
     images = kept(name) if str(traits.get("by_image")) == "True" else _no_images
-    given = float(traits.get("resolution", 0.0))
+    given, read = float(traits.get("resolution", 0.0)), score(name)
     return Metric(
         label=traits.get("label") or register.name_plainly(name),
         margin=float(traits["margin"]),
-        read=score(name),
+        read=lambda record: math.nan if (own := read(record)) is None else float(own),
         share=str(traits.get("share")) == "True",
         unit=traits.get("unit", ""),
         resolution=lambda record: max(given, _step(images(record))),

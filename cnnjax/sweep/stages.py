@@ -27,7 +27,7 @@ class Options(NamedTuple):
     num_seeds: int = 20
     mix: tuple[str, ...] = ()  # in what runs may be unlike
     command: str = ""  # that reproduces the report
-    scoreboard: bool = False  # whether the report is one of all
+    scoreboard: str = ""  # the folder of the page of all statements, where there is one
     checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
     first_seed: int = 0
     engine: Engine | None = None  # None for this machine
@@ -67,10 +67,10 @@ def go_on(
 
 
 def fingerprint_files(lanes: Sequence[Config], where: Where) -> dict[Request, str]:
-    """By request, the fingerprints of files of one's own that lie where they are asked for."""
+    """By request, the fingerprints of data of one's own that lie where they are asked for."""
     found = {}
     for request, lane in {request_of(lane): lane for lane in lanes}.items():
-        if parse(lane.dataset).kind in FILES:
+        if parse(lane.dataset).kind in (*FILES, "function"):
             with contextlib.suppress(ConfigError, RunError):  # gone: known by their path alone
                 dataset = load.load_dataset(lane, where, placement.data_budget())
                 found[request] = dataset.fingerprint

@@ -169,7 +169,9 @@ def test_the_same_records_give_the_same_files(written, tmp_path):
 
 
 def test_page_of_every_kind_of_comparison(tmp_path):
-    html = page.write_report(judge_all_kinds(), tmp_path, COMMAND, scoreboard=True).read_text()
+    html = page.write_report(
+        judge_all_kinds(), tmp_path, COMMAND, scoreboard="scoreboard"
+    ).read_text()
     for word in (
         "lead of pool=max padding=SAME over pool=avg padding=SAME", "steps to 90%", "control",
         "published 93%", "lies in", "a paper", "What tuning chose", "learning_rate=0.01",

@@ -11,7 +11,7 @@ from cnnjax.config.errors import ConfigError
 from cnnjax.measures import outcome
 from cnnjax.study import arms, metrics
 from cnnjax.study.claims import Study
-from tests.by_hand import AVG, MAX, compare, fail, make_records
+from tests.by_hand import AVG, MAX, STUDY, compare, fail, judge, make_records
 
 LOGITS = np.array([[2, 1, 0], [0, 3, 1], [0, 1, 4], [5, 1, 0]], np.float32)
 LABELS = np.array([0, 1, 1, 2])
@@ -93,10 +93,12 @@ def test_either_library_computes_one_image_by_image(library):
 
     images, scores = score("is_right")
     assert images["is_right"].tolist() == [True, True, False, False] and scores == {}
-    records = keep(make_records(), "is_right", np.random.default_rng(0))
+    study = STUDY._replace(metric="is_right")
+    records = keep(make_records(own=study), "is_right", np.random.default_rng(0))
     own = metrics.find("is_right")
     assert own.images(records[0]).shape == (4,) and own.resolution(records[0]) == 1 / 4
-    assert compare(MAX, AVG, metric="is_right", records=records)["image_error"] > 0
+    row, _ = judge(records, study).verdicts
+    assert row["metric"] == "is_right" and row["image_error"] > 0
 
 
 def test_of_a_run_that_failed_nothing_is_computed():
