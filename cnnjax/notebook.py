@@ -67,10 +67,8 @@ def train(
     stopped, and reads one that is finished. Raises ConfigError where the run cannot be.
     """
     where, long, given = _split(choices)
-    config = None if long else make_config(given)
     with backend.own_settings():
-        if config is None:
-            config = api.make_timed(given, Epochs(long), where)
+        config = make_config(given) if long is None else api.make_timed(given, Epochs(long), where)
         if workdir is None:
             return single.train(config, where, observer)
         folder = pathlib.Path(workdir)

@@ -153,8 +153,10 @@ def claim(workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any]) 
     for name in {**asked, **there}:  # of a family from outside only what is not its default
         default = KNOBS[name].default if name in KNOBS else None
         found, value = there.get(name, default), asked.get(name, default)
-        same = datasets.without_path if name == "dataset" else lambda value: value
-        if same(found) != same(value):  # the origin tells other data under another path
+        alike = found == value
+        if name == "dataset":  # the origin tells other data under another path
+            alike = datasets.without_path(str(found)) == datasets.without_path(str(value))
+        if not alike:
             raise ConfigError(
                 f"{workdir} holds a run with --{name}={found}, not {value}: give another"
                 " --workdir, or the flags of that run"

@@ -20,7 +20,7 @@ OPTAX = True  # see conftest.py
 
 @pytest.fixture(scope="module")
 def config():
-    return Config(widths=(4,), hidden=(8,), train_examples=64, batch_size=16, steps=6, eval_every=3)
+    return Config(widths=(8,), hidden=(16,), batch_size=16, steps=60, eval_every=30)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_a_run_opens_and_predicts_what_its_scores_say(folder, config, digits):
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
     assert accuracy(own, digits.test) == pytest.approx(own.scores["test_accuracy"], abs=1e-6)
     assert accuracy(own, digits.validation) == pytest.approx(own.metrics[-1]["validation_accuracy"])
-    assert [line["step"] for line in own.metrics] == [3, 6]
+    assert [line["step"] for line in own.metrics] == [30, 60]
     assert own.class_names == tuple(digits.class_names) and len(own.class_names) == 10
     assert "by_image" not in own.scores and "by_image" in own.record
 
@@ -137,7 +137,7 @@ def test_nothing_is_kept_where_it_is_not_asked_for(config, where, tmp_path, digi
     train_run(config, tmp_path / "none", where, keep="none")
     assert not (tmp_path / "none" / weights.NAME).exists()
     (result,) = runner.run_lanes([config], digits)
-    assert result.final is None
+    assert isinstance(result, runner.Result) and result.final is None
 
 
 def test_a_folder_without_a_run_is_said(tmp_path):
