@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import urllib.parse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import filelock
@@ -22,6 +22,7 @@ from cnnjax.study.claims import Study
 
 ABOUT = "about.json"  # what the index shows of a report, and its hash
 PAGE = "report.html"
+LONGEST = 100  # letters in a folder's name: what file systems allow, with room for what is added
 EARLIER = "earlier-"  # and the hash: the folder of an earlier report, below the one it lay in
 SHOWN = {"hash": "", "question": "", "command": "", "data": "", "date": "", "claims": [],
          "others": {}}  # fmt: skip
@@ -45,6 +46,12 @@ def hash_study(study: Study, base: Config, seeds: Sequence[int]) -> str:
         if data[younger] is None:
             del data[younger]
     return hash_of([data, to_json(base), list(seeds)])
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Names of knobs for a folder: joined, and cut where there are many."""
+    joined = "-".join(names)
+    return joined if len(joined) <= LONGEST else f"{joined[:LONGEST].rpartition('-')[0]}-and-more"
 
 
 def make_templates() -> jinja2.Environment:
