@@ -19,7 +19,7 @@ from cnnjax.config.explain import Choice
 from cnnjax.data import load, transform
 from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks import notes
-from cnnjax.records.store import load_newest
+from cnnjax.records import index
 from cnnjax.report import folders
 from cnnjax.runs.rate import list_rates
 from cnnjax.runs.train import describe_run as describe_run
@@ -44,7 +44,7 @@ from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
 from cnnjax.sweep import backend, loop, placement, stages
 from cnnjax.sweep.engines import local
-from cnnjax.sweep.lanes import open_finder
+from cnnjax.sweep.lanes import open_finder, require_weights
 from cnnjax.sweep.loop import Outcome
 from cnnjax.sweep.observer import QUIET, Observer
 from cnnjax.sweep.stages import Finished as Finished
@@ -161,7 +161,7 @@ def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect
     by_name = {lane.dataset: lane for lane in checked.asked.values()}
     budget = placement.data_budget()
     feeds = [load.describe_feed(lane, options.where, budget) for lane in by_name.values()]
-    newest = load_newest(options.runs, timing.NEWEST)
+    newest = index.list_newest(options.runs, timing.NEWEST)
     took = timing.estimate(
         checked.plan.groups, newest, backend.describe(), jax.local_device_count()
     )
@@ -204,9 +204,11 @@ def train_wanted(
     jobs = functools.partial(
         loop.make_jobs, runs=options.runs, where=options.where,
         feeds={request: dataset.feed for request, dataset in datasets.items()},
-        checkpoint_every=options.checkpoint_every,
+        checkpoint_every=options.checkpoint_every, keep=options.keep,
     )  # fmt: skip
     find = open_finder(datasets, options.runs, options.mix)
+    if options.keep == "final":
+        find = require_weights(find, options.runs)
     engine = options.engine or functools.partial(local.run, datasets=datasets)
     return loop.run_wanted(wanted, find, jobs, engine, observer)
 

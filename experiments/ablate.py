@@ -2,7 +2,7 @@
 
 import functools
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags as absl_flags
@@ -87,20 +87,10 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     base = make_base(study, given)
     seeds = list_seeds(study, options.num_seeds, options.first_seed)
     name = values.study or "-".join(
-        ("ablate", name_knobs(grid), folders.hash_study(study, base, seeds))
+        ("ablate", folders.join_names(grid), folders.hash_study(study, base, seeds))
     )
     status, _ = conduct.conduct(study._replace(name=name), given, options, stop)
     return status
-
-
-def name_knobs(grid: Iterable[str]) -> str:
-    """The knobs' names for a folder: joined, and cut where there are many."""
-    joined = "-".join(grid)
-    return (
-        joined
-        if len(joined) <= own.LONGEST
-        else f"{joined[: own.LONGEST].rpartition('-')[0]}-and-more"
-    )
 
 
 def parse_grid(texts: Sequence[str]) -> dict[str, tuple[Any, ...]]:

@@ -41,6 +41,7 @@ class Flags(NamedTuple):
     engine: str | None  # module:function; None for this machine
     traceback: bool  # whether to show all of an error in a plug-in
     quiet: bool = False
+    keep: str = "none"  # what of the weights of finished runs
     scoreboard: str = ""  # the folder of the page of all statements, where there is one
 
 
@@ -73,6 +74,7 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         "What trains lanes, as module:function or FILE.py:function; none for this machine.",
         flag_values=values,
     )  # fmt: skip
+    script.define_keep(values, "none", "beside its record")
     absl_flags.DEFINE_string("runs", "runs", "Folder for records and reports.", flag_values=values)
     script.define_quiet(values)
     flags.define_where(values)
@@ -101,6 +103,7 @@ def read_options(values: absl_flags.FlagValues, argv: Sequence[str]) -> Flags:
         quiet=values.quiet,
         engine=values.engine,
         traceback=values.traceback,
+        keep=values.keep,
     )
 
 
@@ -120,7 +123,7 @@ def conduct(
     options = api.Options(
         wanted.runs, wanted.where, wanted.num_seeds, wanted.mix, wanted.command, wanted.scoreboard,
         wanted.checkpoint_every, wanted.first_seed,
-        plugins.find_engine(wanted.engine) if wanted.engine else None,
+        plugins.find_engine(wanted.engine) if wanted.engine else None, wanted.keep,
     )  # fmt: skip
     if wanted.judge_only:
         earlier = api.find_earlier(study, given, options)

@@ -122,6 +122,15 @@ def observe(stop: Stop, quiet: bool = False) -> Iterator["Observer"]:
         )  # fmt: skip
 
 
+def define_keep(values: absl_flags.FlagValues, default: str, where: str) -> None:
+    """Defines --keep; `where` says where the weights lie."""
+    absl_flags.DEFINE_enum(
+        "keep", default, ["final", "none"],
+        f"Weights that stay of a finished run: final, as final.safetensors {where}, or none.",
+        flag_values=values,
+    )  # fmt: skip
+
+
 def print_note(text: str) -> None:
     """On stderr, what a person should know."""
     words.say(printable(f"note: {text}"), sys.stderr)

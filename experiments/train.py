@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from absl import flags as absl_flags
 
@@ -17,13 +17,21 @@ DESCRIPTION = """
 python -m experiments.train [--name=value ...] --workdir=FOLDER
 
 Trains one network and scores it on the test split. FOLDER gets config.json, provenance.json,
-metrics.jsonl (one JSON object an evaluation), checkpoints/, result.json, and report.html with its
-learning curves. The same command goes on where an interrupted run stopped, to the same bits; a
-finished run is only reported.
+metrics.jsonl (one JSON object an evaluation), checkpoints/, result.json, final.safetensors with the
+weights (cnnjax.load_run opens them) and report.html with its learning curves. The same command goes
+on where an interrupted run stopped, to the same bits; a finished run is only reported.
 
 Exit status: 0 done, 1 the run failed, 2 the command line is wrong, 75 interrupted (run the same
 command again to go on).
 """
+
+
+class Saving(NamedTuple):
+    """What a run leaves, and where."""
+
+    workdir: pathlib.Path
+    checkpoint_every: int  # steps; 0 for at every evaluation
+    keep: str  # what of the weights
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
@@ -38,6 +46,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     absl_flags.DEFINE_boolean(
         "plan", False, "Print what the network costs, layer by layer, and stop.", flag_values=values
     )
+    script.define_keep(values, "final", "in its folder")
     script.define_quiet(values)
     flags.define_where(values)
     flags.define_config(values, Config())
@@ -57,7 +66,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         return print_cost(config, where, flags.find_sources(values, argv))
     workdir = pathlib.Path(values.workdir)
     command = flags.quote_command(["python", "-m", "experiments.train", *argv[1:]])
-    return train(config, workdir, where, values.checkpoint_every, command, stop, values.quiet)
+    saving = Saving(workdir, values.checkpoint_every, values.keep)
+    return train(config, saving, where, command, stop, values.quiet)
 
 
 def count_steps(given: Mapping[str, Any], epochs: Epochs, where: Where, prepare: bool) -> Config:
@@ -89,10 +99,10 @@ def print_cost(config: Config, where: Where, sources: Mapping[str, set[str]]) ->
 
 
 def train(
-    config: Config, workdir: pathlib.Path, where: Where, checkpoint_every: int, command: str,
-    stop: script.Stop, quiet: bool = False,
+    config: Config, saving: Saving, where: Where, command: str, stop: script.Stop,
+    quiet: bool = False,
 ) -> int:  # fmt: skip
-    """Trains or goes on training in `workdir`; gives the exit status."""
+    """Trains or goes on training; gives the exit status."""
     from cnnjax.sweep import backend
 
     backend.configure_jax()
@@ -101,7 +111,8 @@ def train(
 
     try:
         with script.observe(stop, quiet) as observer:
-            result = api.train_run(config, workdir, where, checkpoint_every, observer)
+            workdir, every, keep = saving
+            result = api.train_run(config, workdir, where, every, observer, keep)
     except Interrupted:
         return script.INTERRUPTED
     if not quiet:

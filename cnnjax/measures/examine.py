@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from cnnjax.config import register
 from cnnjax.config.config import Config
@@ -18,8 +18,9 @@ from cnnjax.networks import models
 # Where measures are declared: a new file joins here, and so what decides a lane's numbers.
 HOMES = (answers, calibration, last_layer, robustness)
 SEED = 0  # fixed: every run is measured with the same draws
-# What each measure found, by its name and then by that of a score; and, by that of the split,
-# `validation` the right answers [validation examples].
+# `measures` has what each measure found, by its name and then by that of a score; `validation` the
+# right answers [validation examples]; `predicted` and `probability` the class that each test image
+# is taken for, and how surely [test examples], padding among them.
 Examination = dict[str, Any]
 
 
@@ -43,7 +44,14 @@ def make_examine(
         }
         check(found, len(observed.labels))
         answers = observed.validation_logits.argmax(axis=-1)
-        return {"measures": found, "validation": answers == validation.labels.reshape(-1)}
+        # Apart from all else, which is then rounded as without it.
+        logits = lax.optimization_barrier(observed.logits)
+        return {
+            "measures": found,
+            "validation": answers == validation.labels.reshape(-1),
+            "predicted": logits.argmax(axis=-1),
+            "probability": models.probabilities(logits).max(axis=-1),
+        }
 
     return examine
 

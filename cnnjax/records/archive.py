@@ -36,10 +36,13 @@ def find_lanes(
     they lay: records of it are given as of the lane's path. Where there are none, or the
     fingerprint is not known, those of the very path are the lane's.
     """
-    by_key: dict[tuple[str, int], list[Record]] = {}
+    lanes, by_key = list(lanes), {}
+    seeds = {lane.seed for lane in lanes}  # of others no key is made: it takes most of the time
     for record in records:
-        by_key.setdefault((_pathless_key(record.config), record.seed), []).append(record)
-    found, keys = {}, {}
+        if record.seed in seeds:
+            by_key.setdefault((_pathless_key(record.config), record.seed), []).append(record)
+    found: dict[Config, list[Record]] = {}
+    keys: dict[Config, tuple[str, str | None]] = {}
     for lane in lanes:
         arm = with_seed(lane, 0)  # lanes of one arm share its key
         if arm not in keys:

@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import urllib.parse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import filelock
@@ -19,6 +19,7 @@ from cnnjax.config.config import Config, to_json
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records import atomic
 from cnnjax.study.claims import Study
+from cnnjax.study.own import LONGEST
 
 ABOUT = "about.json"  # what the index shows of a report, and its hash
 PAGE = "report.html"
@@ -45,6 +46,12 @@ def hash_study(study: Study, base: Config, seeds: Sequence[int]) -> str:
         if data[younger] is None:
             del data[younger]
     return hash_of([data, to_json(base), list(seeds)])
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Names of knobs for a folder: joined, and cut where there are many."""
+    joined = "-".join(names)
+    return joined if len(joined) <= LONGEST else f"{joined[:LONGEST].rpartition('-')[0]}-and-more"
 
 
 def make_templates() -> jinja2.Environment:

@@ -11,7 +11,7 @@ from cnnjax.config import datasets, knobs
 from cnnjax.config.config import KNOBS
 from cnnjax.records import origin
 from cnnjax.records.atomic import write_bytes, write_json, write_text
-from cnnjax.report import figures, folders, scope, tables, text
+from cnnjax.report import classes, figures, folders, scope, tables, text
 from cnnjax.report.drawing import Drawing, render_pdf, render_svg
 from cnnjax.study import metrics
 from cnnjax.study.arms import ask_epochs
@@ -21,6 +21,7 @@ from cnnjax.study.summary import Arm
 
 RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equal",
              "!=": "against"}  # fmt: skip
+NAMED = 20  # classes of a data set at most
 
 
 def write_report(
@@ -214,6 +215,7 @@ def render_page(
         provenances=summarise_provenance(judgement),
         mixed=judgement.mixed,
         sources={name: datasets.describe(name) for name in own_datasets},
+        classes=list_classes(judgement),
         drawings=drawn,
         command=command,
         scoreboard=scoreboard,
@@ -221,6 +223,16 @@ def render_page(
         find_metric=metrics.find,
         relations=RELATIONS,
     )  # fmt: skip
+
+
+def list_classes(judgement: Judgement) -> dict[str, classes.Table]:
+    """By data set, the classes that are recognised least; none where the test is not read."""
+    if judgement.study.metric == "validation_accuracy":
+        return {}
+    tables = {
+        name: classes.list_classes(arms) for name, arms in scope.group_by_dataset(judgement).items()
+    }
+    return {name: table for name, table in tables.items() if table}
 
 
 def mean_accuracy(arm: Arm) -> float:
@@ -250,8 +262,12 @@ def summarise_provenance(judgement: Judgement) -> list[tuple[str, str]]:
 
 def _flatten(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     plain = [
-        (k, str(v)) for k, v in provenance.items() if not isinstance(v, dict) and k != "origin"
-    ]
+        (k, str(v)) for k, v in provenance.items()
+        if not isinstance(v, dict) and k not in ("origin", "class_names")
+    ]  # fmt: skip
+    if names := provenance.get("class_names"):
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        plain.append(("classes", ", ".join(names[:NAMED]) + more))
     versions = ", ".join(f"{name} {version}" for name, version in provenance["packages"].items())
     found = origin.read(provenance)
     own = [(k, str(found[k])) for k in ("cpu", "cpu_threads") if found.get(k)]

@@ -9,10 +9,9 @@ from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import FILES, Request, Where, parse
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data import load
-from cnnjax.records import archive
+from cnnjax.records import archive, index
 from cnnjax.records.archive import NoRecords
 from cnnjax.records.record import Record
-from cnnjax.records.store import load_records
 from cnnjax.study import choosing, wanted
 from cnnjax.study.arms import make_configs, make_lanes, make_trials, make_tuning_lanes
 from cnnjax.study.claims import Study
@@ -32,6 +31,7 @@ class Options(NamedTuple):
     checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
     first_seed: int = 0
     engine: Engine | None = None  # None for this machine
+    keep: str = "none"  # "final" for the weights of finished lanes, beside their records
 
 
 class Finished(NamedTuple):
@@ -82,20 +82,23 @@ def find_earlier(study: Study, base: Config, options: Options) -> Finished:
 
     Raises NoRecords where no origin has a record of every lane.
     """
-    records = list(load_records(options.runs))
+    records = index.list_heads(options.runs)
     tuning = make_tuning_lanes(study, base)
     data = fingerprint_files(list_configs(study, base), options.where)
     for tried in archive.list_complete(tuning, records, options.mix, data) if tuning else [None]:
-        tuned, found = wanted.choose(study, base, tried.records if tried else [])
+        trials = index.open_heads(options.runs, tried.records) if tried else []
+        tuned, found = wanted.choose(study, base, trials)
         lanes = make_lanes(tuned, base, options.num_seeds, options.first_seed)
         for stock in archive.list_complete(lanes, records, options.mix, data):
             if tried is None or tried.origin == stock.origin:
                 source = f"nothing trained; records of {archive.describe(stock)}"
-                arms = Finished(tuned, base, stock.records, source, found)
+                opened = index.open_heads(options.runs, stock.records)
+                arms = Finished(tuned, base, opened, source, found)
 
                 def find(lanes: Sequence[Config], origin: str = stock.origin) -> list[Record]:
                     stocks = archive.list_complete(lanes, records, options.mix, data)
-                    return next((own.records for own in stocks if own.origin == origin), [])
+                    alike = (own.records for own in stocks if own.origin == origin)
+                    return index.open_heads(options.runs, next(alike, []))
 
                 finished = go_on(arms, options, find)
                 if finished.records:

@@ -8,6 +8,7 @@ from absl import flags as absl_flags
 from cnnjax.config import flags, knobs
 from cnnjax.config.config import KNOBS, Config
 from cnnjax.config.knobs import ConfigError
+from cnnjax.report import folders
 from cnnjax.study import own
 from experiments import ablate
 
@@ -107,8 +108,8 @@ def test_a_name_that_cannot_be_a_report_s_folder_is_refused(name):
 
 
 def test_names_of_many_knobs_make_no_endless_folder():
-    assert ablate.name_knobs(["pool", "padding"]) == "pool-padding"
-    name = ablate.name_knobs(KNOBS)
+    assert folders.join_names(["pool", "padding"]) == "pool-padding"
+    name = folders.join_names(KNOBS)
     assert name.startswith("dataset-train_split-") and name.endswith("-and-more")
     assert len(name) < 120
 

@@ -129,6 +129,20 @@ def test_flags_that_change_numbers_are_told_from_those_that_do_not(monkeypatch, 
     assert backend.list_flags() == wanted
 
 
+def test_what_is_fed_otherwise_is_told_so():
+    """A machine that streams what another holds trains other runs, under --feed=auto too."""
+    other = {**ORIGIN, "feed": "stream", "data": "other"}
+    assert origin.compare([ORIGIN, other]) == [
+        "data: data against other", "feed: memory against stream",
+    ]  # fmt: skip
+    request = request_of(Config())
+    arms = [
+        (request, [make_record(LANES[0], "a")]),
+        (request, [make_record(LANES[2], "b", **other)]),
+    ]
+    assert archive.compare_arms(arms, ())[0][0] == "feed: memory against stream"
+
+
 def test_lanes_in_step_depend_on_the_number_of_devices(tiny, digits):
     machine = dict.fromkeys(backend.describe())
     found = [

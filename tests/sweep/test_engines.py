@@ -10,6 +10,8 @@ from cnnjax import api
 from cnnjax.config.config import request_of
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import RunError
+from cnnjax.measures.packing import unpack_values
+from cnnjax.records import predictions
 from cnnjax.records.record import Record
 from cnnjax.records.store import load_records
 from cnnjax.study import wanted
@@ -29,6 +31,31 @@ def test_a_job_says_all_that_an_engine_needs_in_json(tiny, data_dir, tmp_path):
     found = {record.seed: record for record in load_records(tmp_path)}
     assert sorted(found) == [0, 1] and len(heard) == 2
     assert found[1].config["pool"] == tiny.pool and found[1].scores["num_test_examples"] == 1000
+
+
+def test_a_record_keeps_the_answers_that_its_scores_are_of(tiny, digits, tmp_path):
+    lane = dataclasses.replace(tiny, steps=60, eval_every=0, learning_rate=0.01)
+    done = api.train_wanted(wanted.fixed([lane]), {request_of(lane): digits}, api.Options(tmp_path))
+    (record,) = done.records.values()
+    found = predictions.load_of(tmp_path, record)
+    by_image = {name: unpack_values(text) for name, text in record.scores["by_image"].items()}
+    np.testing.assert_array_equal(found.label, by_image["label"])
+    right = found.predicted == found.label
+    np.testing.assert_array_equal(right, by_image["test_accuracy"])
+    excess = found.probability - right  # what the calibration is made of
+    np.testing.assert_allclose(excess, by_image["test_overconfidence"], atol=2e-3)
+    confused = np.zeros((10, 10), int)
+    np.add.at(confused, (found.label, found.predicted), 1)
+    assert np.trace(confused) / confused.sum() == pytest.approx(record.scores["test_accuracy"])
+    assert record.provenance["class_names"] == [str(digit) for digit in range(10)]
+
+
+def test_a_failed_run_keeps_no_answers(tiny, digits, tmp_path):
+    wild = dataclasses.replace(tiny, optimizer="sgd", learning_rate=1e20)
+    options = api.Options(tmp_path)
+    done = api.train_wanted(wanted.fixed([wild]), {request_of(wild): digits}, options)
+    (record,) = done.records.values()
+    assert record.scores["failed"] and predictions.load_of(tmp_path, record) is None
 
 
 def test_a_job_is_fed_as_was_decided_where_it_was_made(tiny, data_dir, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ class Job(NamedTuple):
     feed: Feed  # of the training images, as it was decided where the job was made
     plugins: tuple[str, ...] = ()  # that the lanes may use, as `config.plugins.load` takes them
     checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
+    keep: str = "none"  # "final" for the weights of finished lanes, beside their records
 
 
 # Trains the lanes of every job and leaves a record of each in its store, or yields the failure of
