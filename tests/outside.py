@@ -126,6 +126,14 @@ def sharpness(model, params, stats, observed, key):
     """Mean of the greatest logit."""
     return {"sharpness": observed.logits.max(axis=-1).mean()}
 '''
+SCHEDULE = '''
+import cnnjax
+
+@cnnjax.choice("schedule", "half")
+def half(steps):
+    """Half of the rate."""
+    return lambda step: HALF
+'''
 FILES = {
     "gem_outside.py": GEM,
     "beside.py": "START = 3.0\n",

@@ -122,7 +122,9 @@ def test_other_text_is_trained_anew_and_never_judged_with_the_former(
     texts_of = texts.texts_of
     monkeypatch.setattr(
         texts, "texts_of",
-        lambda config: {name: text + "x = 1\n" for name, text in texts_of(config).items()},
+        lambda *asked, **how: {
+            name: text + "x = 1\n" for name, text in texts_of(*asked, **how).items()
+        },
     )  # fmt: skip
     second = conduct_study(study, data_dir, tmp_path, **given)
     assert second.source.startswith("2 lanes trained, 2 read")
