@@ -1,5 +1,6 @@
 """What a notebook calls: values come back, nothing is printed, and JAX may be in use already."""
 
+import inspect
 import json
 import pathlib
 import subprocess
@@ -156,6 +157,7 @@ def test_a_room_is_a_package_and_a_function():
     assert cnnjax.records.store is store and cnnjax.sweep.runner is runner  # pyright: ignore
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         cnnjax.trian  # noqa: B018  # pyright: ignore
+    assert list(inspect.signature(cnnjax.sweep).parameters)[:2] == ["grid", "seeds"]
     for name in cnnjax.NAMES:
         assert callable(getattr(cnnjax, name)) and name in dir(cnnjax)
 

@@ -4,6 +4,7 @@ A package that is imported becomes an attribute of `cnnjax` and would hide a fun
 """
 
 import importlib
+import inspect
 import sys
 import types
 from typing import Any
@@ -15,5 +16,9 @@ def open_door(room: str, module: str, function: str) -> None:
     class Room(types.ModuleType):
         def __call__(self, *arguments: Any, **named: Any) -> Any:
             return getattr(importlib.import_module(module), function)(*arguments, **named)
+
+        @property
+        def __signature__(self) -> inspect.Signature:  # what a notebook shows of a call
+            return inspect.signature(getattr(importlib.import_module(module), function))
 
     sys.modules[room].__class__ = Room

@@ -15,7 +15,8 @@ STUDY/earlier-HASH/   an earlier one of other flags or seeds
 ablate-KNOBS-HASH/    the report of a grid of one's own
 scoreboard/           every statement, by launch.py all
 records/ID/           one finished run: record.json has its settings, scores, learning curve and
-                      cost, and by what code and where it was made
+                      cost, and by what code and where it was made; where --keep=final asked for
+                      it, final.safetensors its weights
 checkpoints/          runs in training, where --checkpoint_every asked for it
 
     python -m experiments.records --list --runs=FOLDER
