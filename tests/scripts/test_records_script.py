@@ -43,7 +43,7 @@ def test_what_cannot_be_read_is_counted_and_no_failed_run_has_an_accuracy(tmp_pa
     path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
     script.main(["records", "--list", f"--runs={tmp_path}"], None)
     shown = capsys.readouterr()
-    assert "1 more are of another schema" in shown.err and "1 records" in shown.out
+    assert "1 more is of another schema" in shown.err and "1 record" in shown.out
     assert "–" in shown.out and "%" not in shown.out
 
 
