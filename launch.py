@@ -1,18 +1,17 @@
 """The front door: trains a study's arms over many seeds, judges its claims, writes a report."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from absl import flags as absl_flags
 
-from cnnjax.config import datasets, flags
-from cnnjax.config.config import KNOBS, find_knob
-from cnnjax.config.knobs import describe_allowed, printable
+from cnnjax.config import flags, words
+from cnnjax.config.knobs import printable
 from cnnjax.records.archive import NoRecords
+from cnnjax.study import own
 from cnnjax.study.arms import make_base, make_configs
-from experiments import conduct, script
+from experiments import conduct, listing, script
 
 if TYPE_CHECKING:
     from cnnjax.study.judge import Judgement
@@ -23,7 +22,7 @@ python launch.py [STUDY ...] [--name=value ...]
 Tries claims about convolutional networks by experiment: trains every arm of a study over many
 seeds, judges the claims by paired statistics, and writes a report. Without STUDY, the default
 study on the embedded digits; with `all`, every study. What is already trained is not trained
-again. `--list` names the studies.
+again. `--list=studies` names the studies, `--list` all that there is.
 
 Exit status: 0 done, 1 a run failed (or with --judge_only, one of several studies lacks records),
 2 the command line is wrong, 75 interrupted (run the same command again to go on).
@@ -33,45 +32,60 @@ Exit status: 0 done, 1 a run failed (or with --judge_only, one of several studie
 def main(argv: Sequence[str], stop: script.Stop) -> int:
     """Conducts the studies named, one after the other; gives the exit status."""
     values = absl_flags.FlagValues()
-    absl_flags.DEFINE_boolean("list", False, "List claims, data, models and knobs.",
-                              flag_values=values)  # fmt: skip
-    absl_flags.DEFINE_boolean("json", False, "With --list: as JSON.", flag_values=values)
+    absl_flags.DEFINE_string(
+        "board", None, "With all: the board of a --plugin in place of the article's.",
+        flag_values=values,
+    )  # fmt: skip
+    listing.define_flags(values)
     conduct.define_flags(values)
     names = flags.parse(values, argv, DESCRIPTION)
-    given = flags.given_config(values)
+    epochs, given = flags.read_epochs(values, argv), flags.given_config(values)
     options = conduct.read_options(values, argv)
 
     from experiments import claims
 
     if values.list:
-        print_list(as_json=values.json)
+        listing.print_list(values.list, values.json)
         return script.DONE
     if values.json:
         flags.refuse("--json goes with --list")
+    studies, board = claims.find_studies(), values.board or ""
     everything = names == ["all"]
     if everything:
-        names = list(claims.ALL)
-        options = options._replace(scoreboard=True)
-    check_names(names, list(claims.STUDIES))
+        names = list_board(board) if board else list(claims.ALL)
+        options = options._replace(scoreboard=own.folder_of(board))
+    elif board:
+        flags.refuse("--board goes with all: python launch.py all --board=NAME")
+    check_names(names, list(studies))
+    if epochs is not None:
+        studies = {name: one._replace(epochs=epochs.number) for name, one in studies.items()}
     for name in names:  # a flag that one of them refuses is refused before any runs
-        make_configs(claims.STUDIES[name], make_base(claims.STUDIES[name], given))
+        make_configs(studies[name], make_base(studies[name], given))
     status, judgements, lacking = script.DONE, {}, []
-    for name in names or [claims.DEFAULT]:
-        study = claims.STUDIES[name]
+    for name in names if names or everything else [claims.DEFAULT]:
+        study = studies[name]
         try:
             ended, judgements[name] = conduct.conduct(study, given, options, stop)
         except NoRecords as error:
             if len(names) < 2:
                 raise
-            print(printable(f"not judged: {error}"), file=sys.stderr)
+            words.say(printable(f"not judged: {error}"), sys.stderr)
             ended = script.FAILED
             lacking.append(name)
         status = max(status, ended)
         if status == script.INTERRUPTED:
             return status
     if everything and not options.plan_only:
-        write_scoreboard(judgements, lacking, options)
+        write_scoreboard(judgements, lacking, options, board)
     return status
+
+
+def list_board(board: str) -> list[str]:
+    """The studies on a board from outside. Ends the program where there is no such board."""
+    if board not in own.ORDERS:
+        known = ", ".join(own.ORDERS) or "none is declared: give the --plugin that has it"
+        flags.refuse(f"--board={board} is not known: {known}")
+    return [study.name for study in own.list_studies(board)]
 
 
 def check_names(names: Sequence[str], known: Sequence[str]) -> None:
@@ -88,55 +102,25 @@ def check_names(names: Sequence[str], known: Sequence[str]) -> None:
 
 
 def write_scoreboard(
-    judgements: "Mapping[str, Judgement | None]", lacking: Sequence[str], options: conduct.Flags
-) -> None:
-    """Checks the known answers and writes the one page on every statement of the article."""
+    judgements: "Mapping[str, Judgement | None]", lacking: Sequence[str], options: conduct.Flags,
+    board: str,
+) -> None:  # fmt: skip
+    """Checks the known answers and writes the one page on every statement of the article.
+
+    Of a board from outside, those of that.
+    """
     from cnnjax.report import scoreboard as report
     from experiments import claims, scoreboard
     from experiments.claims import known_answers
 
     done = {name: judgement for name, judgement in judgements.items() if judgement is not None}
     studies = [claims.STUDIES[name] for name in claims.ALL]
-    rows = scoreboard.collect(studies, done, known_answers.run_checks(), lacking)
-    path = report.write_scoreboard(rows, list(done.values()), options.runs, options.command)
-    print(printable(f"scoreboard: {path}"))
-
-
-def print_list(as_json: bool) -> None:
-    """What there is: claims, data sets, models, and the choices of every knob."""
-    from experiments import claims, scoreboard
-
-    listing = {
-        "claims": scoreboard.list_claims(list(claims.STUDIES.values())),
-        "datasets": list(datasets.BUILT_IN)
-        + sorted(set(datasets.load_sources()) - set(datasets.BUILT_IN)),
-        "dataset_sources": datasets.load_sources(),
-        "models": list(find_knob("model").choices),
-        "knobs": {
-            name: list(knob.choices) or describe_allowed(knob) for name, knob in KNOBS.items()
-        },
-    }
-    if as_json:
-        json.dump(listing, sys.stdout, indent=1)
-        print()
-        return
-    print("Studies (python launch.py STUDY):")
-    for study in claims.STUDIES.values():
-        print(f"  {study.name:24} {study.question}")
-    print("\nClaims:")
-    for claim in listing["claims"]:
-        print(f"  {claim['id']:24} {claim['claim']}\n{'':27}{claim['status']}")
-    print("\nData (--dataset; source, licence and citation of each by --list --json):")
-    for name in listing["datasets"]:
-        known = datasets.load_sources()[name]
-        needs = "; preparing it needs TensorFlow" if known.get("needs_tensorflow") else ""
-        licence = known["licence"].split("\n")[0] or "licence not stated"
-        print(f"  {name:24} {known['source']} ({licence}{needs})")
-    for form in datasets.FILES.values():
-        print(f"  {form}")
-    print("\nKnobs (--help says what each means):")
-    for name, allowed in listing["knobs"].items():
-        print(f"  {name:18} {'|'.join(allowed) if isinstance(allowed, list) else allowed}")
+    if board:
+        rows = scoreboard.collect_board(board, done, lacking)
+    else:
+        rows = scoreboard.collect(studies, done, known_answers.run_checks(), lacking)
+    path = report.write_scoreboard(rows, list(done.values()), options.runs, options.command, board)
+    words.say(printable(f"scoreboard: {path}"))
 
 
 if __name__ == "__main__":

@@ -4,37 +4,37 @@ They raise ConfigError where a request is wrong, RunError where the system refus
 rooms up to `report`, and JAX with them: a script calls `sweep.backend.configure_jax` before.
 """
 
-import contextlib
 import functools
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 
-from cnnjax.config import explain
+from cnnjax.config import explain, words
 from cnnjax.config.config import Config, request_of
-from cnnjax.config.datasets import FILES, Request, Where, parse
+from cnnjax.config.datasets import Request, Where
+from cnnjax.config.epochs import name_source
 from cnnjax.config.explain import Choice
-from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data import load, transform
 from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks import notes
-from cnnjax.records import archive
-from cnnjax.records.archive import NoRecords
-from cnnjax.records.record import Record
-from cnnjax.records.store import load_newest, load_records
+from cnnjax.records import index
 from cnnjax.report import folders
+from cnnjax.runs.rate import list_rates
 from cnnjax.runs.train import describe_run as describe_run
+from cnnjax.runs.train import make_timed as make_timed
 from cnnjax.runs.train import train_run as train_run
-from cnnjax.study import foresight, judge, timing, wanted
+from cnnjax.study import choosing, foresight, judge, metrics, timing, wanted
 from cnnjax.study.arms import (
+    ask_epochs,
     find_shared,
+    keep_apart,
+    list_metrics,
+    list_seeds,
     make_base,
     make_configs,
     make_lanes,
-    make_trials,
-    make_tuning_lanes,
 )
 from cnnjax.study.claims import Study, varied_knobs
 from cnnjax.study.foresight import Outlook
@@ -42,25 +42,17 @@ from cnnjax.study.judge import Judgement
 from cnnjax.study.plan import Plan, make_plan, network_of
 from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
-from cnnjax.sweep import backend, loop, placement, runner
+from cnnjax.sweep import backend, loop, placement, stages
 from cnnjax.sweep.engines import local
-from cnnjax.sweep.lanes import open_finder
+from cnnjax.sweep.lanes import open_finder, require_weights
 from cnnjax.sweep.loop import Outcome
 from cnnjax.sweep.observer import QUIET, Observer
+from cnnjax.sweep.stages import Finished as Finished
+from cnnjax.sweep.stages import Options as Options
+from cnnjax.sweep.stages import list_configs
 
+Sources = Mapping[str, Collection[str]]  # names of knobs by whence their values are
 Info = tuple[tuple[int, int, int], int]  # shape of an image, number of classes
-
-
-class Options(NamedTuple):
-    """Where and how a study is run, besides its Config."""
-
-    runs: pathlib.Path  # records and reports
-    where: Where = Where()
-    num_seeds: int = 20
-    mix: tuple[str, ...] = ()  # in what runs may be unlike
-    command: str = ""  # that reproduces the report
-    scoreboard: bool = False  # whether the report is one of all
-    checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
 
 
 class Checked(NamedTuple):
@@ -83,17 +75,6 @@ class Prospect(NamedTuple):
     timing: Timing | None  # None where no record tells
 
 
-class Finished(NamedTuple):
-    """A study whose lanes all have a record, or in which a group failed."""
-
-    study: Study  # with the settings that tuning chose
-    base: Config
-    records: list[Record]  # in order of the lanes
-    source: str  # whence they are, in words
-    notes: list[str]  # on what tuning chose
-    failures: tuple[runner.Failure, ...] = ()
-
-
 class Report(NamedTuple):
     """A judgement and the page that shows it."""
 
@@ -101,11 +82,16 @@ class Report(NamedTuple):
     path: pathlib.Path
 
 
-def check_study(study: Study, given: Mapping[str, Any], options: Options) -> Checked:
-    """The study under the flags given. Raises ConfigError where it cannot be."""
-    folders.check(options.runs / study.name)
+def check_study(
+    study: Study, given: Mapping[str, Any], options: Options, prepare: bool = True
+) -> Checked:
+    """The study under the flags given. Raises ConfigError where it cannot be.
+
+    Unless it may not, it prepares data whose training images must be counted for their epochs.
+    """
+    study = count_images(_settle(study, options), given, options.where, prepare)
     base = make_base(study, given)
-    configs = _list_configs(study, base)
+    configs = list_configs(study, base)
     asked = {request_of(config): config for config in configs}
     infos = {request: load.load_info(config, options.where) for request, config in asked.items()}
     plan = make_plan(study, base, options.num_seeds, infos)
@@ -114,9 +100,25 @@ def check_study(study: Study, given: Mapping[str, Any], options: Options) -> Che
     return Checked(study, base, asked, plan, tuple(warnings), found)
 
 
-def _list_configs(study: Study, base: Config) -> list[Config]:
-    """All that a study trains, but for the seeds."""
-    return [*make_trials(study, base), *make_configs(study, base).values()]
+def count_images(
+    study: Study, given: Mapping[str, Any], where: Where, prepare: bool = True
+) -> Study:
+    """The study with the training images counted of all that it trains, if it asks for epochs."""
+    if not ask_epochs(study):
+        return study
+    configs = list_configs(study, make_base(study, given))
+    whole = [vars(config) for config in configs if not config.train_examples]
+    sources = {name_source(values): values for values in whole}
+    sizes = {source: load.count_train(values, where, prepare) for source, values in sources.items()}
+    return study._replace(sizes=sizes)
+
+
+def _settle(study: Study, options: Options) -> Study:
+    """The study on seeds that are there. Raises ConfigError where its reports could not lie."""
+    names = [study.name, choosing.on_validation(study).name] if study.choosing else [study.name]
+    for name in names:
+        folders.check(options.runs / name)
+    return keep_apart(study, list_seeds(study, options.num_seeds, options.first_seed))
 
 
 def list_network_notes(configs: Sequence[Config], infos: Mapping[Request, Info]) -> tuple[str, ...]:
@@ -126,23 +128,40 @@ def list_network_notes(configs: Sequence[Config], infos: Mapping[Request, Info])
     return tuple(dict.fromkeys(found))
 
 
-def look_ahead(checked: Checked, given: Mapping[str, Any], options: Options) -> Prospect:
-    """What a study would run under and could show; prepares no data and trains nothing."""
+def list_choices(study: Study, base: Config, sources: Sources) -> list[Choice]:
+    """The values that arms have and do not set themselves, each once, and whence they are."""
+    varied = [*varied_knobs(study), *(study.tuning.grid if study.tuning else ())]
+    varied += ["steps"] if "epochs" in varied else []
+    found: dict[Choice, None] = {}
+    for config in make_configs(study, base).values():
+        for own in explain.explain(config, {**sources, "study": find_shared(study)}):
+            if own.source == "model" and "model" in varied:
+                own = own._replace(source=f"model {config.model}")
+            if own.name not in varied:
+                found[own] = None
+    return list(found)
+
+
+def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect:
+    """What a study would run under and could show; prepares no data and trains nothing.
+
+    `sources` says of the knobs that were given whence they are, such as the command line.
+    """
     study, base = checked.study, checked.base
-    sources = {"command line": given, "study": find_shared(study)}
-    varied = varied_knobs(study)
-    choices = [own for own in explain.explain(base, sources) if own.name not in varied]
+    choices = list_choices(study, base, sources)
     lane = next(iter(make_configs(study, base).values()))
     num_test = load.count_test(lane, options.where)
     outlooks = []
-    for claim in study.claims:
-        metric = claim.comparisons[0].metric or study.metric
-        spread = foresight.find_spread(options.runs, metric, lane.dataset)
-        outlooks.append(foresight.look_ahead(study, claim, options.num_seeds, num_test, spread))
+    for stage in choosing.list_stages(study):
+        for claim in stage.claims:
+            metric = claim.comparisons[0].metric or stage.metric
+            spread = foresight.find_spread(options.runs, metric, lane.dataset)
+            own = foresight.look_ahead(stage, claim, options.num_seeds, num_test, spread)
+            outlooks.append(own)
     by_name = {lane.dataset: lane for lane in checked.asked.values()}
     budget = placement.data_budget()
     feeds = [load.describe_feed(lane, options.where, budget) for lane in by_name.values()]
-    newest = load_newest(options.runs, timing.NEWEST)
+    newest = index.list_newest(options.runs, timing.NEWEST)
     took = timing.estimate(
         checked.plan.groups, newest, backend.describe(), jax.local_device_count()
     )
@@ -160,16 +179,17 @@ def load_datasets(checked: Checked, options: Options, observer: Observer) -> dic
         for request, lane in checked.asked.items()
     }
     for dataset in datasets.values():
+        metrics.check_classes(list_metrics(checked.study), dataset.class_names)
         for note in describe_notes(dataset):
             observer.on_note(note)
     draws: dict[str, None] = {}  # said once
-    for config in _list_configs(checked.study, checked.base):
+    for config in list_configs(checked.study, checked.base):
         dataset = datasets[request_of(config)]
         transform.check(config, dataset)
         if transform.cannot_draw(config, dataset):
             draws[f"{dataset.name}: streamed images are not drawn by the seed"] = None
-    for words in draws:
-        observer.on_note(words)
+    for said in draws:
+        observer.on_note(said)
     return datasets
 
 
@@ -177,16 +197,19 @@ def train_wanted(
     wanted: Wanted, datasets: Mapping[Request, Dataset], options: Options,
     observer: Observer = QUIET,
 ) -> Outcome:  # fmt: skip
-    """Trains on this machine, until nothing is wanted any more, what has no record yet.
+    """Trains by the engine, until nothing is wanted any more, what has no record yet.
 
     Raises runner.Interrupted when the observer asked to stop; the same call then goes on.
     """
     jobs = functools.partial(
         loop.make_jobs, runs=options.runs, where=options.where,
-        checkpoint_every=options.checkpoint_every,
+        feeds={request: dataset.feed for request, dataset in datasets.items()},
+        checkpoint_every=options.checkpoint_every, keep=options.keep,
     )  # fmt: skip
     find = open_finder(datasets, options.runs, options.mix)
-    engine = functools.partial(local.run, datasets=datasets)
+    if options.keep == "final":
+        find = require_weights(find, options.runs)
+    engine = options.engine or functools.partial(local.run, datasets=datasets)
     return loop.run_wanted(wanted, find, jobs, engine, observer)
 
 
@@ -194,27 +217,18 @@ def run_study(checked: Checked, options: Options, observer: Observer = QUIET) ->
     """Trains what has no record yet, on this machine; raises what `train_wanted` does."""
     study, base = checked.study, checked.base
     datasets = load_datasets(checked, options, observer)
-    own = wanted.of_study(study, base, options.num_seeds)
+    own = wanted.of_study(study, base, options.num_seeds, options.first_seed)
     done = train_wanted(own, datasets, options, observer)
     reused = len(done.records) - done.num_trained
-    source = f"{done.num_trained} lanes trained, {reused} read from {options.runs}/records"
+    trained = words.count(done.num_trained, "lane")
+    source = f"{trained} trained, {reused:,} read from {options.runs}/records"
     if done.failures:
         return Finished(study, base, [*done.records.values()], source, [], done.failures)
-    chosen, notes = wanted.choose(study, base, [*done.records.values()])
-    lanes = make_lanes(chosen, base, options.num_seeds)
+    tuned, notes = wanted.choose(study, base, [*done.records.values()])
+    lanes = make_lanes(tuned, base, options.num_seeds, options.first_seed)
     records = [done.records[lane] for lane in dict.fromkeys(lanes)]
-    return Finished(chosen, base, records, source, notes)
-
-
-def fingerprint_files(lanes: Sequence[Config], where: Where) -> dict[Request, str]:
-    """By request, the fingerprints of files of one's own that lie where they are asked for."""
-    found = {}
-    for request, lane in {request_of(lane): lane for lane in lanes}.items():
-        if parse(lane.dataset).kind in FILES:
-            with contextlib.suppress(ConfigError, RunError):  # gone: known by their path alone
-                dataset = load.load_dataset(lane, where, placement.data_budget())
-                found[request] = dataset.fingerprint
-    return found
+    finished = Finished(tuned, base, records, source, notes)
+    return stages.go_on(finished, options, lambda lanes: [done.records[lane] for lane in lanes])
 
 
 def find_earlier(study: Study, given: Mapping[str, Any], options: Options) -> Finished:
@@ -222,23 +236,8 @@ def find_earlier(study: Study, given: Mapping[str, Any], options: Options) -> Fi
 
     Raises NoRecords where no origin has a record of every lane.
     """
-    folders.check(options.runs / study.name)
-    base = make_base(study, given)
-    records = list(load_records(options.runs))
-    tuning = make_tuning_lanes(study, base)
-    data = fingerprint_files(_list_configs(study, base), options.where)
-    for tried in archive.list_complete(tuning, records, options.mix, data) if tuning else [None]:
-        chosen, found = wanted.choose(study, base, tried.records if tried else [])
-        lanes = make_lanes(chosen, base, options.num_seeds)
-        for stock in archive.list_complete(lanes, records, options.mix, data):
-            if tried is None or tried.origin == stock.origin:
-                source = f"nothing trained; records of {archive.describe(stock)}"
-                return Finished(chosen, base, stock.records, source, found)
-    raise NoRecords(
-        f"--judge_only: {options.runs}/records has no one origin with a record of every lane of"
-        f" study {study.name} with these flags: give the flags and --seeds of those runs, or leave"
-        " --judge_only out to train what is missing"
-    )
+    study = count_images(_settle(study, options), given, options.where, prepare=False)
+    return stages.find_earlier(study, make_base(study, given), options)
 
 
 def report_study(finished: Finished, options: Options) -> Report:
@@ -248,3 +247,10 @@ def report_study(finished: Finished, options: Options) -> Report:
     judgement = judge.judge(finished.study, finished.base, finished.records, options.mix)
     path = page.write_report(judgement, options.runs, options.command, options.scoreboard)
     return Report(judgement, path)
+
+
+def report_run(config: Config, workdir: pathlib.Path, command: str = "") -> pathlib.Path:
+    """Writes the page of a finished run of `train_run` into its folder; gives its path."""
+    from cnnjax.report import run  # draws a figure
+
+    return run.write_page(workdir, config, list_rates(config), command)

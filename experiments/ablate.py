@@ -1,31 +1,36 @@
 """A free grid of choices: every combination over many seeds, each choice judged."""
 
-import re
-from collections.abc import Iterable, Sequence
+import functools
+import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags
+from cnnjax.config import epochs, flags
 from cnnjax.config.config import find_knob
-from cnnjax.config.knobs import ConfigError, Knob, format_value, parse_value, split_values
+from cnnjax.config.knobs import ConfigError, format_value, parse_value, split_values
+from cnnjax.records.remembered import remember_choices
+from cnnjax.records.store import load_records
+from cnnjax.study import own
 from experiments import conduct, script
 
 DESCRIPTION = """
 python -m experiments.ablate --grid=KNOB=VALUE,VALUE [--grid=...] [--name=value ...]
 
 Trains every combination of the grid over many seeds, compares each value of a knob with the
-first one (averaged over the other knobs, paired by seed, Benjamini-Hochberg), and writes a
-report to RUNS/ablate-KNOBS-HASH, one folder for each grid, flags and seeds. A value that is itself
-a list is written with x: --grid=widths=16x32,32x64. One that holds a comma stands in quotes of
-either kind: --grid='dataset="folder:a,b",digits'. Blanks around a value do not count.
+first one (averaged over the other knobs, paired by seed, Benjamini-Hochberg), or with --baseline
+each combination with that one, and writes a report to RUNS/ablate-KNOBS-HASH, one folder for each
+grid, flags and seeds. A value that is itself a list is written with x: --grid=widths=16x32,32x64.
+One that holds a comma stands in quotes of either kind: --grid='dataset="folder:a,b",digits'.
+Blanks around a value do not count.
+
+To tune, and know what it brought: --choose=validation compares by validation accuracy, trains the
+best combination and the baseline on as many fresh seeds, and compares the two on the test split.
 
 Exit status: 0 done, 1 a run failed, 2 the command line is wrong, 75 interrupted (run the same
 command again to go on).
 """
-
-LONGEST = 100  # letters in a folder's name: what file systems allow, with room for what is added
-RESERVED = ("records", "scoreboard", "checkpoints")  # folders of RUNS that are no study's
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
@@ -38,50 +43,54 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         "study", None, "Name of the report's folder; none for one made of the grid.",
         flag_values=values,
     )  # fmt: skip
+    absl_flags.DEFINE_string(
+        "metric", "test_accuracy", "By what is compared, such as test_loss.", flag_values=values
+    )
+    absl_flags.DEFINE_string(
+        "baseline", None,
+        "The combination with which all others are compared, as reports name it, such as"
+        ' "pool=max padding=SAME"; none for each value against the first of its knob.',
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_enum(
+        "choose", None, ["validation"],
+        "Compare on the validation split, and the best with the baseline (or else the first"
+        " combination) on fresh seeds and the test split; none for all on the test split.",
+        flag_values=values,
+    )  # fmt: skip
     conduct.define_flags(values)
     positional = flags.parse(values, argv, DESCRIPTION)
     if positional:
         hint = flags.quote(f"--grid={positional[0]}")
         flags.refuse(f"unexpected {positional[0]!r}: write {hint}")
-    grid = parse_grid(values.grid)
+    try:
+        grid = parse_grid(values.grid)
+    except ConfigError:
+        if not values.judge_only:
+            raise
+        remember_choices(load_records(pathlib.Path(values.runs)))
+        grid = parse_grid(values.grid)
     if values.study is not None:
-        check_name(values.study)
-    given = flags.given_config(values)
+        own.check_name(values.study, "--study=")
+    asked, given = flags.read_epochs(values, argv), flags.given_config(values)
     options = conduct.read_options(values, ["-m", "experiments.ablate", *argv[1:]])
 
     from cnnjax.report import folders
-    from cnnjax.study import claims
-    from cnnjax.study.arms import make_base
+    from cnnjax.study import grids
+    from cnnjax.study.arms import list_seeds, make_base
 
-    study = claims.Study(
-        name="ablate",
-        question=f"What does the choice of {' and '.join(grid)} change?",
-        base={},
-        arms=claims.cross(grid),
-        claims=claims.make_factorial_claims(grid),
-        adjustment="benjamini-hochberg",
-    )
+    choose = values.choose is not None
+    grids.check_metric(values.metric, choose)
+    baseline = None if values.baseline is None else grids.find_arm(grid, values.baseline)
+    study = grids.make_study(grid, values.metric, baseline, choose)
+    study = study._replace(epochs=asked and asked.number)
     base = make_base(study, given)
+    seeds = list_seeds(study, options.num_seeds, options.first_seed)
     name = values.study or "-".join(
-        ("ablate", name_knobs(grid), folders.hash_study(study, base, range(options.num_seeds)))
+        ("ablate", folders.join_names(grid), folders.hash_study(study, base, seeds))
     )
     status, _ = conduct.conduct(study._replace(name=name), given, options, stop)
     return status
-
-
-def name_knobs(grid: Iterable[str]) -> str:
-    """The knobs' names for a folder: joined, and cut where there are many."""
-    joined = "-".join(grid)
-    return joined if len(joined) <= LONGEST else f"{joined[:LONGEST].rpartition('-')[0]}-and-more"
-
-
-def check_name(name: str) -> None:
-    """Raises ConfigError unless a report's folder can have this name."""
-    if not re.fullmatch(r"\w[\w.+-]*", name) or len(name) > LONGEST or name.lower() in RESERVED:
-        raise ConfigError(
-            f"--study={name} cannot name a report's folder: give letters, digits, - _ . or +, at"
-            f" most {LONGEST}, and neither {' nor '.join(RESERVED)}"
-        )
 
 
 def parse_grid(texts: Sequence[str]) -> dict[str, tuple[Any, ...]]:
@@ -93,21 +102,23 @@ def parse_grid(texts: Sequence[str]) -> dict[str, tuple[Any, ...]]:
             raise ConfigError(
                 f"--grid={text} names no values: write --grid={name or 'KNOB'}=VALUE,VALUE"
             )
-        knob = find_knob(name)
-        if knob.name == "seed":
+        if name == "seed":
             raise ConfigError("--grid=seed: every arm already runs the same seeds; use --seeds=N")
         if name in grid:
             raise ConfigError(f"--grid={name} is given twice: name all its values in one")
-        grid[name] = parse_choices(text, knob, choices)
+        grid[name] = parse_choices(text, name, choices)
+    if "steps" in grid and epochs.NAME in grid:
+        raise ConfigError("--grid=steps and --grid=epochs both say how long a run is: give one")
     if not grid:
         raise ConfigError("--grid is missing: name a knob and its values, such as pool=max,avg")
     return grid
 
 
-def parse_choices(text: str, knob: Knob, choices: str) -> tuple[Any, ...]:
+def parse_choices(text: str, name: str, choices: str) -> tuple[Any, ...]:
     """The values in `--grid=TEXT`. Raises ConfigError unless there are two or more, none twice."""
+    parse = epochs.parse if name == epochs.NAME else functools.partial(parse_value, find_knob(name))
     try:
-        values = [parse_value(knob, choice) for choice in split_values(choices)]
+        values = [parse(choice) for choice in split_values(choices)]
     except ConfigError as error:
         raise ConfigError(f"--grid={text}: {error}") from None
     again = next((value for value in values if values.count(value) > 1), None)

@@ -1,6 +1,5 @@
 """A study from its flags to what is printed: what launch.py and experiments.ablate share."""
 
-import dataclasses
 import pathlib
 import sys
 import traceback
@@ -9,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags
-from cnnjax.config.config import Config
+from cnnjax.config import flags, plugins, words
+from cnnjax.config.config import KNOBS, Config, values_of
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import format_value, printable
 from cnnjax.records.origin import MIXABLE
@@ -32,20 +31,26 @@ class Flags(NamedTuple):
     runs: pathlib.Path
     where: Where
     num_seeds: int
+    first_seed: int
     plan_only: bool
+    sources: Mapping[str, set[str]]  # whence the flags of the Config are
     command: str  # that reproduces the report
     mix: tuple[str, ...]  # in what runs may be unlike
     judge_only: bool
     checkpoint_every: int | None
-    scoreboard: bool = False  # whether the report is one of all
+    engine: str | None  # module:function; None for this machine
+    traceback: bool  # whether to show all of an error in a plug-in
+    quiet: bool = False
+    keep: str = "none"  # what of the weights of finished runs
+    scoreboard: str = ""  # the folder of the page of all statements, where there is one
 
 
 def define_flags(values: absl_flags.FlagValues) -> None:
     """The flags of every command that conducts a study."""
-    absl_flags.DEFINE_integer(
-        "seeds", 20, "Seeds an arm; the seeds are 0 and up.",
-        lower_bound=1, upper_bound=MOST_SEEDS, flag_values=values,
-    )  # fmt: skip
+    flags.define_integer(values, "seeds", 20, "Seeds an arm.", 1, MOST_SEEDS)
+    flags.define_integer(
+        values, "first_seed", 0, "The first of the seeds; the others follow it.", 0
+    )
     absl_flags.DEFINE_boolean("quick", False, "10 seeds an arm.", flag_values=values)
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
     absl_flags.DEFINE_boolean(
@@ -58,13 +63,20 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         "Compare runs though their bits may differ for this: cpu for unlike CPUs; none for none.",
         flag_values=values,
     )  # fmt: skip
-    absl_flags.DEFINE_integer(
-        "checkpoint_every", None,
+    flags.define_integer(
+        values, "checkpoint_every", None,
         "Steps between checkpoints of lanes in training, from which an interrupted sweep goes on; 0"
         " for at every evaluation, none for no checkpoints.",
-        lower_bound=0, flag_values=values,
+        0,
     )  # fmt: skip
+    absl_flags.DEFINE_string(
+        "engine", None,
+        "What trains lanes, as module:function or FILE.py:function; none for this machine.",
+        flag_values=values,
+    )  # fmt: skip
+    script.define_keep(values, "none", "beside its record")
     absl_flags.DEFINE_string("runs", "runs", "Folder for records and reports.", flag_values=values)
+    script.define_quiet(values)
     flags.define_where(values)
     flags.define_config(values, Config(), without=["seed"])
 
@@ -81,11 +93,17 @@ def read_options(values: absl_flags.FlagValues, argv: Sequence[str]) -> Flags:
         runs=pathlib.Path(values.runs),
         where=flags.read_where(values),
         num_seeds=10 if values.quick else values.seeds,
+        first_seed=values.first_seed,
         plan_only=values.plan,
+        sources=flags.find_sources(values, argv),
         command=flags.quote_command(["python", *argv]),
         mix=(values.mix,) if values.mix else (),
         judge_only=values.judge_only,
         checkpoint_every=values.checkpoint_every,
+        quiet=values.quiet,
+        engine=values.engine,
+        traceback=values.traceback,
+        keep=values.keep,
     )
 
 
@@ -104,73 +122,90 @@ def conduct(
 
     options = api.Options(
         wanted.runs, wanted.where, wanted.num_seeds, wanted.mix, wanted.command, wanted.scoreboard,
-        wanted.checkpoint_every,
+        wanted.checkpoint_every, wanted.first_seed,
+        plugins.find_engine(wanted.engine) if wanted.engine else None, wanted.keep,
     )  # fmt: skip
     if wanted.judge_only:
-        return script.DONE, print_report(api.find_earlier(study, given, options), options)
-    checked = api.check_study(study, given, options)
+        earlier = api.find_earlier(study, given, options)
+        return script.DONE, print_report(earlier, options, wanted.quiet)
+    checked = api.check_study(study, given, options, prepare=not wanted.plan_only)
     for warning in checked.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    for note in checked.notes:
+        words.say(f"warning: {warning}", sys.stderr)
+    for note in checked.notes if not wanted.quiet else ():
         script.print_note(note)
     if wanted.plan_only:
-        print_prospect(checked, api.look_ahead(checked, given, options), wanted.num_seeds)
+        prospect = api.look_ahead(checked, wanted.sources, options)
+        print_prospect(checked, prospect, wanted.num_seeds)
         return script.DONE, None
     try:
-        with script.observe(stop) as observer:
+        with script.observe(stop, wanted.quiet) as observer:
             finished = api.run_study(checked, options, observer)
     except Interrupted:
         return script.INTERRUPTED, None
     for failure in finished.failures:
-        print_failure(failure)
+        print_failure(failure, wanted.traceback)
     if finished.failures:
         return script.FAILED, None
-    for note in finished.notes:
-        script.print_note(note)
     with stop.listen() as should_stop:  # a report is soon written: it need not be made again
-        judgement = print_report(finished, options)
+        judgement = print_report(finished, options, wanted.quiet)
     return (script.INTERRUPTED if should_stop() else script.DONE), judgement
 
 
 def print_prospect(checked: "api.Checked", prospect: "api.Prospect", num_seeds: int) -> None:
     """Prints what a study would run and could show."""
-    from rich.console import Console
-
-    from cnnjax.config import explain
     from cnnjax.report import terminal, text
+    from cnnjax.report.console import open_console, print_text
 
-    console = Console()
+    console = open_console()
     terminal.print_plan(checked.study, checked.plan, num_seeds, console, prospect.timing)
-    for line in explain.describe_choices(prospect.choices):
-        print(line)
+    script.print_choices(prospect.choices)
     for outlook in prospect.outlooks:
-        console.print(text.describe_outlook(outlook, num_seeds))
+        print_text(text.describe_outlook(outlook, num_seeds), console)
     for feed in prospect.feeds:
-        print(f"data: {feed}")
+        words.say(f"data: {feed}")
 
 
-def print_report(finished: "api.Finished", options: "api.Options") -> "Judgement":
-    """Writes and prints the report; gives the judgement."""
-    from rich.console import Console
+def print_report(
+    finished: "api.Finished", options: "api.Options", quiet: bool = False
+) -> "Judgement":
+    """Writes and prints the report, behind that of what chose its arms; gives the judgement.
 
+    Where it is to be quiet, it prints where they are alone.
+    """
     from cnnjax import api
     from cnnjax.report import terminal
+    from cnnjax.report.console import open_console
 
+    if finished.choice is not None:
+        print_report(finished.choice, options, quiet)
+    for note in finished.notes if not quiet else ():
+        script.print_note(note)
     judgement, path = api.report_study(finished, options)
-    terminal.print_judgement(judgement, Console())
-    print(printable(finished.source))
-    print(printable(f"report: {path}"))
-    print(printable(f"all reports: {options.runs / 'index.html'}"), flush=True)
+    if not quiet:
+        terminal.print_judgement(judgement, open_console())
+        words.say(printable(finished.source))
+    words.say(printable(f"report: {path}"))
+    if not quiet:
+        words.say(printable(f"all reports: {options.runs / 'index.html'}"))
     return judgement
 
 
-def print_failure(failure: "Failure") -> None:
-    """A failed group on stderr: its choices in one line, then the error as Python shows it."""
+def print_failure(failure: "Failure", whole: bool = False) -> None:
+    """A failed group on stderr: its choices in one line, then the error as Python shows it.
+
+    Of an error in a plug-in only the place and what it says, unless the whole is asked for.
+    """
+    values = values_of(failure.group.structure)
     differing = [
-        f"--{field.name}={format_value(getattr(failure.group.structure, field.name))}"
-        for field in dataclasses.fields(Config)
-        if getattr(failure.group.structure, field.name) != field.default
+        f"--{name}={format_value(values[name])}"
+        for name, knob in KNOBS.items()
+        if values[name] != knob.default
     ]
     choices = flags.quote_command(differing)
-    print(f"failed: {len(failure.group.lanes)} lanes of {choices}", file=sys.stderr)
-    traceback.print_exception(failure.error)
+    lanes = words.count(len(failure.group.lanes), "lane")
+    words.say(f"failed: {lanes} of {choices}", sys.stderr)
+    where = plugins.locate(failure.error)
+    if where is None or whole:
+        traceback.print_exception(failure.error)
+    else:
+        words.say(f"error: {printable(where)} (--traceback shows all)", sys.stderr)

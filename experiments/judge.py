@@ -11,6 +11,7 @@ from absl import flags as absl_flags
 
 from cnnjax.config import flags
 from cnnjax.config.knobs import ConfigError
+from cnnjax.config.words import count
 from cnnjax.records.atomic import write_json
 from cnnjax.study import decision, statistics
 from cnnjax.study.rule import Relation
@@ -243,17 +244,17 @@ def print_rows(
     rows: Sequence[Mapping[str, Any]], scores: Scores, notes: Sequence[str], unpaired: bool
 ) -> None:
     """Prints the comparisons, then the arms, in the unit of the metric."""
-    from rich.console import Console
     from rich.markup import escape
 
     from cnnjax.report import console as console_lib
     from cnnjax.report import text
 
     unit = "%" if scores.percent else ""
-    console, first = Console(), rows[0]
-    images = "" if scores.images is None else f" and {next(iter(scores.images.values())).shape[1]}"
-    runs = "runs not paired" if unpaired else f"{first['num_seeds']} paired seeds"
-    title = f"{first['metric']}, {runs}{images and images + ' images'}"
+    console, first = console_lib.open_console(), rows[0]
+    runs = "runs not paired" if unpaired else count(first["num_seeds"], "paired seed")
+    if scores.images is not None:
+        runs += f" and {count(next(iter(scores.images.values())).shape[1], 'image')}"
+    title = f"{first['metric']}, {runs}"
     if first["margin"] is not None:
         title += f", margin {first['margin']:g}{unit and ' points'}"
     asked = f"is a {first['relation']} b?"
@@ -290,9 +291,9 @@ def print_rows(
         )  # fmt: skip
     console_lib.print_table(table, console)
     for note in notes:
-        console.print(f"note: {escape(note)}", soft_wrap=True)
+        console_lib.print_text(f"note: {note}", console)
     for warning in dict.fromkeys(warning for row in rows for warning in row["warnings"]):
-        console.print(f"warning: {escape(warning)}", soft_wrap=True)
+        console_lib.print_text(f"warning: {warning}", console)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ SVG = ROOT / "docs" / "rooms.svg"
 # Each imports only from those before it.
 ROOMS = (
     "config", "records", "ops", "networks", "data", "measures", "study", "training", "sweep",
-    "runs", "report", "api", "experiments", "launch",
+    "runs", "report", "api", "notebook", "experiments", "launch",
 )  # fmt: skip
 WIDTH, HEIGHT, GAP, ROW = 260, 56, 36, 82  # pixels of a box, between boxes, from floor to floor
 

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnjax.study import own
 from cnnjax.study.claims import Study
-from experiments.checks import Outcome
+from experiments.checks import Outcome, decide
 from experiments.claims import article
 from experiments.claims.known_answers import KNOWN_ANSWERS, KnownAnswer
 
@@ -38,8 +39,32 @@ def collect(
     return sorted(rows, key=lambda row: order[row["id"]])
 
 
+def collect_board(
+    board: str, judgements: "Mapping[str, Judgement]", lacking: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """The rows of a board from outside, as those of `collect`, in the order of declaration."""
+    from cnnjax.report import scoreboard
+
+    rows: list[dict[str, Any]] = []
+    for study in own.list_studies(board):
+        absent = "not yet run" if study.name in lacking else "failed"
+        rows += scoreboard.list_study(study, judgements.get(study.name), absent)
+    rows += [_state(statement) for statement in own.STATEMENTS.get(board, {}).values()]
+    return sorted(rows, key=lambda row: own.order_of(board, row["id"]))
+
+
+def _state(statement: own.Statement) -> dict[str, Any]:
+    """The row of a statement that no study tries; one that is to be checked is checked here."""
+    row: dict[str, Any] = {"id": statement.id, "statement": statement.statement}
+    if statement.check is not None:
+        holds, finding = statement.check()
+        return {**row, "kind": "known answer", **decide(holds, finding)._asdict()}
+    verdict = "not yet run" if statement.kind == "experiment" else statement.kind
+    return {**row, "kind": statement.kind, "verdict": verdict, "finding": statement.finding}
+
+
 def list_claims(studies: Sequence[Study]) -> list[dict[str, str]]:
-    """What there is to judge, in the article's order, before anything is run."""
+    """What there is to judge, before anything is run: in the article's order, then others."""
     found: dict[str, tuple[str, list[str]]] = {}
     for study in studies:
         for claim in study.claims:
@@ -49,10 +74,16 @@ def list_claims(studies: Sequence[Study]) -> list[dict[str, str]]:
     listed += [(id, statement, "experiment", f"in {', '.join(names)}")
                for id, (statement, names) in found.items()]  # fmt: skip
     listed += [
-        (own.id, own.statement, own.kind, "not yet run" if own.kind == "experiment" else own.kind)
-        for own in article.OTHERS
+        (
+            other.id,
+            other.statement,
+            other.kind,
+            "not yet run" if other.kind == "experiment" else other.kind,
+        )
+        for other in article.OTHERS
     ]
-    listed.sort(key=lambda claim: article.ORDER.index(claim[0]))
+    places = {id: place for place, id in enumerate(article.ORDER)}
+    listed.sort(key=lambda claim: places.get(claim[0], len(places)))
     return [dict(zip(("id", "claim", "kind", "status"), claim, strict=True)) for claim in listed]
 
 

@@ -5,10 +5,14 @@ import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from cnnjax.config import flags
+from absl import flags as absl_flags
+
+from cnnjax.config import explain, flags, plugins, words
+from cnnjax.config.explain import Choice
 from cnnjax.config.knobs import ConfigError, RunError, printable
 
 if TYPE_CHECKING:
@@ -39,7 +43,7 @@ class Stop:
     def end(self) -> NoReturn:
         """Ends the process with status 75, saying how to go on."""
         message = f"interrupted: {self.go_on}; run the same command again to go on"
-        print(message, file=sys.stderr, flush=True)
+        words.say(message, sys.stderr)
         sys.stdout.flush()
         os._exit(INTERRUPTED)  # a compilation in another thread must not keep us waiting
 
@@ -57,9 +61,9 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     """Runs `main(argv, stop)` and ends the process with its exit status.
 
     An interruption ends with status 75 and says how to go on. A wrong request (ConfigError,
-    found only where values meet data or network) ends with one line and status 2; what the
-    system refused (RunError, OSError: a full disk, a folder that is a file) with one line and
-    status 1.
+    found only where values meet data or network) ends with one line and status 2, and so does an
+    error in a plug-in, unless --traceback asks for all of it; what the system refused (RunError,
+    OSError: a full disk, a folder that is a file) with one line and status 1.
     """
     stop = Stop(go_on)
     for stream in (sys.stdout, sys.stderr):
@@ -68,37 +72,71 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     try:
         status = main(sys.argv, stop)
     except ConfigError as error:
-        flags.refuse(str(error))
+        if "--traceback" in sys.argv:
+            traceback.print_exception(error)
+        flags.refuse(plugins.locate(error) or str(error))
+    except BrokenPipeError:  # whoever read it has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = DONE
     except (RunError, OSError) as error:
-        print(f"error: {printable(str(error))}", file=sys.stderr)
+        words.say(f"error: {printable(str(error))}", sys.stderr)
         status = FAILED
+    except Exception as error:
+        where = plugins.locate(error)
+        if where is None or "--traceback" in sys.argv:
+            raise
+        flags.refuse(where)
     if status == INTERRUPTED:
         stop.end()
     sys.exit(status)
 
 
+def define_quiet(values: absl_flags.FlagValues) -> None:
+    """Defines --quiet."""
+    absl_flags.DEFINE_boolean(
+        "quiet", False,
+        "Print no progress bar, notes and tables: only warnings, failures and where results are.",
+        flag_values=values,
+    )  # fmt: skip
+
+
 @contextlib.contextmanager
-def observe(stop: Stop) -> Iterator["Observer"]:
+def observe(stop: Stop, quiet: bool = False) -> Iterator["Observer"]:
     """Within, lanes train under a progress bar, and a first signal makes them stop politely.
 
-    Notes go to stderr.
+    Notes go to stderr. Both are left out where it is to be `quiet`.
     """
     from cnnjax.report import progress
     from cnnjax.sweep.observer import Observer
 
     with contextlib.ExitStack() as stack:
-        bar = stack.enter_context(progress.open_bar())
+        bar = stack.enter_context(progress.open_bar(quiet))
 
         def on_start(num_lanes: int, num_examples: int) -> None:
             stack.enter_context(stop.listen())
             bar.on_start(num_lanes, num_examples)
 
         yield Observer(
-            on_start, bar.on_examples, bar.on_waiting, bar.on_record, print_note,
-            lambda: stop.requested,
+            on_start, bar.on_examples, bar.on_waiting, bar.on_record,
+            (lambda note: None) if quiet else print_note, lambda: stop.requested,
         )  # fmt: skip
+
+
+def define_keep(values: absl_flags.FlagValues, default: str, where: str) -> None:
+    """Defines --keep; `where` says where the weights lie."""
+    absl_flags.DEFINE_enum(
+        "keep", default, ["final", "none"],
+        f"Weights that stay of a finished run: final, as final.safetensors {where}, or none.",
+        flag_values=values,
+    )  # fmt: skip
 
 
 def print_note(text: str) -> None:
     """On stderr, what a person should know."""
-    print(printable(f"note: {text}"), file=sys.stderr)
+    words.say(printable(f"note: {text}"), sys.stderr)
+
+
+def print_choices(choices: Sequence[Choice]) -> None:
+    """Prints the values in force that are not the plain default, by whence they are."""
+    for line in explain.describe_choices(choices):
+        words.say(line)

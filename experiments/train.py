@@ -2,13 +2,14 @@
 
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags
+from cnnjax.config import flags, words
 from cnnjax.config.config import Config, make_config
 from cnnjax.config.datasets import Where
+from cnnjax.config.epochs import Epochs, fill_steps
 from cnnjax.config.knobs import printable
 from experiments import script
 
@@ -16,12 +17,21 @@ DESCRIPTION = """
 python -m experiments.train [--name=value ...] --workdir=FOLDER
 
 Trains one network and scores it on the test split. FOLDER gets config.json, provenance.json,
-metrics.jsonl (one JSON object an evaluation), checkpoints/ and result.json. The same command
-goes on where an interrupted run stopped, to the same bits; a finished run is only reported.
+metrics.jsonl (one JSON object an evaluation), checkpoints/, result.json, final.safetensors with the
+weights (cnnjax.load_run opens them) and report.html with its learning curves. The same command goes
+on where an interrupted run stopped, to the same bits; a finished run is only reported.
 
 Exit status: 0 done, 1 the run failed, 2 the command line is wrong, 75 interrupted (run the same
 command again to go on).
 """
+
+
+class Saving(NamedTuple):
+    """What a run leaves, and where."""
+
+    workdir: pathlib.Path
+    checkpoint_every: int  # steps; 0 for at every evaluation
+    keep: str  # what of the weights
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
@@ -30,54 +40,69 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     absl_flags.DEFINE_string(
         "workdir", None, "Folder of this run; required but with --plan.", flag_values=values
     )
-    absl_flags.DEFINE_integer(
-        "checkpoint_every", 0, "Steps between checkpoints; 0 for at every evaluation.",
-        lower_bound=0, flag_values=values,
-    )  # fmt: skip
+    flags.define_integer(
+        values, "checkpoint_every", 0, "Steps between checkpoints; 0 for at every evaluation.", 0
+    )
     absl_flags.DEFINE_boolean(
         "plan", False, "Print what the network costs, layer by layer, and stop.", flag_values=values
     )
+    script.define_keep(values, "final", "in its folder")
+    script.define_quiet(values)
     flags.define_where(values)
     flags.define_config(values, Config())
     positional = flags.parse(values, argv, DESCRIPTION)
     if positional:
         flags.refuse(f"unexpected {positional[0]!r}: every choice is a flag, such as --pool=avg")
-    config = make_config(flags.given_config(values))
-    if values.plan:
-        return print_cost(config, flags.read_where(values), flags.find_sources(values, argv))
-    if not values.workdir:
+    where, epochs = flags.read_where(values), flags.read_epochs(values, argv)
+    given = flags.given_config(values)
+    config = make_config(given if epochs is None else fill_steps(epochs, given))
+    if not (values.plan or values.workdir):
         flags.refuse(
             "--workdir is missing: name the folder of this run, such as --workdir=runs/one"
         )
+    if epochs is not None:
+        config = count_steps(given, epochs, where, prepare=not values.plan)
+    if values.plan:
+        return print_cost(config, where, flags.find_sources(values, argv))
     workdir = pathlib.Path(values.workdir)
-    return train(config, workdir, flags.read_where(values), values.checkpoint_every, stop)
+    command = flags.quote_command(["python", "-m", "experiments.train", *argv[1:]])
+    saving = Saving(workdir, values.checkpoint_every, values.keep)
+    return train(config, saving, where, command, stop, values.quiet)
+
+
+def count_steps(given: Mapping[str, Any], epochs: Epochs, where: Where, prepare: bool) -> Config:
+    """The config of as many steps as its epochs are by its training images."""
+    from cnnjax.sweep import backend
+
+    backend.configure_jax()
+    from cnnjax import api
+
+    return api.make_timed(given, epochs, where, prepare)
 
 
 def print_cost(config: Config, where: Where, sources: Mapping[str, set[str]]) -> int:
     """Prints what the network costs, layer by layer, and what is in force; trains nothing."""
-    from rich.console import Console
-
     from cnnjax.sweep import backend
 
     backend.configure_jax()
     from cnnjax import api
     from cnnjax.config import explain
-    from cnnjax.report import terminal
+    from cnnjax.report import console, terminal
 
     described = api.describe_run(config, where)
-    terminal.print_cost(config, described.cost, Console())
-    for line in explain.describe_choices(explain.explain(config, sources)):
-        print(line)
+    terminal.print_cost(config, described.cost, console.open_console())
+    script.print_choices(explain.explain(config, sources))
     for note in described.notes:
         script.print_note(note)
-    print(f"data: {described.feed}")
+    words.say(f"data: {described.feed}")
     return script.DONE
 
 
 def train(
-    config: Config, workdir: pathlib.Path, where: Where, checkpoint_every: int, stop: script.Stop
-) -> int:
-    """Trains or goes on training in `workdir`; gives the exit status."""
+    config: Config, saving: Saving, where: Where, command: str, stop: script.Stop,
+    quiet: bool = False,
+) -> int:  # fmt: skip
+    """Trains or goes on training; gives the exit status."""
     from cnnjax.sweep import backend
 
     backend.configure_jax()
@@ -85,26 +110,33 @@ def train(
     from cnnjax.sweep.runner import Interrupted
 
     try:
-        with script.observe(stop) as observer:
-            result = api.train_run(config, workdir, where, checkpoint_every, observer)
+        with script.observe(stop, quiet) as observer:
+            workdir, every, keep = saving
+            result = api.train_run(config, workdir, where, every, observer, keep)
     except Interrupted:
         return script.INTERRUPTED
-    print_result(result)
-    print(printable(f"result: {workdir / 'result.json'}"))
+    if not quiet:
+        print_result(result)
+    page = workdir / "report.html"
+    if not page.exists():
+        api.report_run(config, workdir, command)
+    words.say(printable(f"result: {workdir / 'result.json'}"))
+    words.say(printable(f"report: {page}"))
     return script.DONE
 
 
 def print_result(result: Mapping[str, Any]) -> None:
     """What a finished run reached."""
     if result["diverged_at"] is not None:
-        print(f"the run diverged: its loss is no number from step {result['diverged_at']} on")
-    else:
-        print(
-            f"test accuracy {100 * result['test_accuracy']:.2f}% on"
-            f" {result['num_test_examples']:,} images, {result['num_parameters']:,} parameters"
-        )
-        if result["failed"]:
-            print("the run failed: its training loss is no better than a constant prediction's")
+        words.say(f"the run diverged: its loss is no number from step {result['diverged_at']} on")
+        return
+    images, parameters = (
+        words.count(result[f"num_{name}s"], name.replace("test_example", "image"))
+        for name in ("test_example", "parameter")
+    )
+    words.say(f"test accuracy {100 * result['test_accuracy']:.2f}% on {images}, {parameters}")
+    if result["failed"]:
+        words.say("the run failed: its training loss is no better than a constant prediction's")
 
 
 if __name__ == "__main__":

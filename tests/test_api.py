@@ -32,7 +32,7 @@ def options(tmp_path, data_dir, digits):  # the digits are prepared
 def test_a_study_is_checked_run_reported_and_read_again(study, options, capsys):
     checked = api.check_study(study, {}, options)
     assert checked.plan.num_lanes == 8 and checked.plan.num_tuning_lanes == 4
-    assert "2 seeds train and report, and decide nothing" in checked.warnings[0]
+    assert "2 seeds can train and report, and decide nothing" in checked.warnings[0]
     prospect = api.look_ahead(checked, {}, options)
     assert [outlook.claim for outlook in prospect.outlooks] == ["one"]
     assert prospect.feeds[0].startswith("digits: 600 training")

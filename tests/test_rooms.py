@@ -60,6 +60,7 @@ QUICK = [
     "experiments.claims",
     "experiments.claims.known_answers",
     "experiments.judge",
+    "experiments.records",
     "launch",
 ]
 

@@ -22,7 +22,11 @@ class Augmentation:
         used_with={"shift": SOME},
     )
     rotation: float = structure(
-        0.0, "Degrees by which a training image may turn, either way.", low=0.0, high=180.0
+        0.0,
+        "Degrees by which a training image may turn, either way.",
+        low=0.0,
+        high=180.0,
+        beside_one=True,
     )
     crop: float = structure(
         0.0,
@@ -36,31 +40,38 @@ class Augmentation:
         "Share by which brightness, contrast and saturation of a training image may change.",
         low=0.0,
         high=1.0,
+        beside_one=True,
     )
     noise: float = structure(
         0.0,
         "Standard deviation of noise on training images, in standard deviations of the pixels.",
         low=0.0,
+        beside_one=True,
     )
     cutout: int = structure(
         0, "Side of a square that is wiped out of each training image; 0 for none.", low=0
     )
     mixup: float = structure(
-        0.0, "Alpha of the blend of each training image with another one; 0 for none.", low=0.0
+        0.0,
+        "Alpha of the blend of each training image with another one; 0 for none. With --cutmix"
+        " each batch has one of the two.",
+        low=0.0,
     )
     cutmix: float = structure(
         0.0,
         "Alpha of the share of each training image that another one covers; 0 for none.",
         low=0.0,
     )
+    augment: tuple[str, ...] = structure(
+        (),
+        "What else is done to training images, by name, before they are mixed; flip_vertical turns"
+        " half of them upside down.",
+        registered=True,
+    )
 
 
 def check_augmentation(values: Mapping[str, Any]) -> None:
     """Raises ConfigError on values that are right alone and wrong together."""
-    if values["mixup"] and values["cutmix"]:
-        raise ConfigError(
-            f"--mixup={values['mixup']} excludes --cutmix={values['cutmix']}: give one"
-        )
     for name in ("mixup", "cutmix"):
         if values[name] and values["batch_size"] == 1:
             raise ConfigError(

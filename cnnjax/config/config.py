@@ -7,7 +7,7 @@ value, so runs that differ only in numbers train together in one program).
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from cnnjax.config import knobs
 from cnnjax.config.augmentation import Augmentation
@@ -20,6 +20,7 @@ from cnnjax.config.models import defaults_of
 from cnnjax.config.network import Network
 from cnnjax.config.rules import (
     KNOBS,
+    OWN,
     UNREAD,
     check_read,
     check_values,
@@ -29,15 +30,26 @@ from cnnjax.config.rules import (
 )
 from cnnjax.config.training import Training
 
+T = TypeVar("T")
+
 
 @dataclasses.dataclass(frozen=True)
 class Config(Execution, Augmentation, Training, Layers, Network, Data):
     """One run; its fields are those of `rules.FAMILIES`, in that order, the reverse of the bases.
 
-    Raises ConfigError on a value or a combination that cannot be.
+    Raises ConfigError on a value or a combination that cannot be. `own` has the families from
+    outside that are not at their defaults, an instance each; their knobs are attributes, too.
     """
 
+    own: tuple[Any, ...] = ()
+
+    def of(self, family: type[T]) -> T:
+        """The values of a family from outside, typed by its own class."""
+        return _find(self.own, family) or family()
+
     def __post_init__(self):
+        for family in OWN.values():
+            vars(self).update(vars(_find(self.own, family) or family()))
         for knob in KNOBS.values():
             value = getattr(self, knob.name)
             knobs.check_value(knob, value)
@@ -45,13 +57,44 @@ class Config(Execution, Augmentation, Training, Layers, Network, Data):
                 object.__setattr__(self, knob.name, float(value) + 0.0)
             if knob.item is str:
                 object.__setattr__(self, knob.name, tuple(sorted(set(value))))
+        object.__setattr__(self, "own", _gather(vars(self)))
         check_values(vars(self))
 
 
+def _find(own: Sequence[Any], family: type[T]) -> T | None:
+    """The instance of a family, be it of its class as a notebook's cell declared it before."""
+    for one in own:
+        if (type(one).__module__, type(one).__qualname__) == (
+            family.__module__, family.__qualname__
+        ):  # fmt: skip
+            return one
+    return None
+
+
+def _gather(values: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The families from outside that have other values than their defaults."""
+    found = (
+        family(**{field.name: values[field.name] for field in dataclasses.fields(family)})
+        for _, family in sorted(OWN.items())
+    )
+    return tuple(one for one in found if one != type(one)())
+
+
+def _build(values: Mapping[str, Any]) -> Config:
+    """The config of a value for every knob."""
+    ours = {name: value for name, value in values.items() if not KNOBS[name].source}
+    return Config(**ours, own=_gather(values) if OWN else ())
+
+
+def values_of(config: Config) -> dict[str, Any]:
+    """A value for every knob, by name."""
+    return {name: getattr(config, name) for name in KNOBS}
+
+
 def to_json(config: Config) -> dict[str, Any]:
-    """The config as plain JSON values, one key a field."""
-    values = vars(config)
-    found = ((name, values[name]) for name in KNOBS)
+    """The config as plain JSON values, one key a knob; of families from outside those in `own`."""
+    values, own = vars(config), {name for one in config.own for name in vars(one)}
+    found = ((name, values[name]) for name in KNOBS if name in own or not KNOBS[name].source)
     return {name: list(value) if isinstance(value, tuple) else value for name, value in found}
 
 
@@ -61,12 +104,12 @@ def from_json(values: Mapping[str, Any]) -> Config:
         find_knob(name).name: tuple(value) if isinstance(value, list) else value
         for name, value in values.items()
     }
-    return Config(**fill_in(fields))
+    return _build(fill_in(fields))
 
 
 def structure_of(config: Config) -> Config:
     """The config with every traced number at its default: equal for runs that share a program."""
-    values = vars(config)
+    values = values_of(config)
     traced = {name: default_of(name, values) for name, knob in KNOBS.items() if knob.traced}
     return _copy(config, traced)
 
@@ -110,7 +153,7 @@ def make_config(given: Mapping[str, Any]) -> Config:
     """
     for name in given:
         find_knob(name)
-    config = Config(**fill_in(given))
+    config = _build(fill_in(given))
     for name in given:
         check_read(KNOBS[name], vars(config))
     return config
@@ -134,7 +177,7 @@ def make_base(given: Mapping[str, Any], arms: Sequence[Mapping[str, Any]]) -> Co
 
 def settings_of(config: Config) -> dict[str, Any]:
     """What a config has other than by default: `make_config` of it is the config again."""
-    values = vars(config)
+    values = values_of(config)
     own = {name: value for name, value in values.items() if value != default_of(name, values)}
     return own if config.model == KNOBS["model"].default else {"model": config.model, **own}
 
@@ -155,7 +198,7 @@ def override(base: Config, overrides: Mapping[str, Any]) -> Config:
         obstacle = find_obstacle(knob, values) if name in kept else None
         if name not in kept or obstacle is not None and obstacle[0] == UNREAD:
             values[name] = default_of(name, values)
-    config = Config(**values)
+    config = _build(values)
     for name in overrides:
         check_read(find_knob(name), values)
     return config

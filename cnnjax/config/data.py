@@ -20,7 +20,7 @@ class Data:
         " with a subfolder of images a class; arrays:PATH, a .npz or .mat file or a folder of"
         " .npy files; or idx:PATH with files in MNIST's format.",
         check=datasets.parse,
-        allowed=datasets.ALLOWED,
+        allowed=datasets.describe_allowed,
     )
     train_split: str = structure(
         "",
@@ -87,3 +87,9 @@ class Data:
         " as they are.",
         low=0,
     )
+
+
+def input_shape(config: Data, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Height, width and channels of what the network sees of images of that shape."""
+    side = config.image_size
+    return (side, side, image_shape[2]) if side else image_shape

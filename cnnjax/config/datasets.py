@@ -7,6 +7,7 @@ import pathlib
 import re
 from typing import Any, NamedTuple
 
+from cnnjax.config import register
 from cnnjax.config.knobs import ConfigError
 
 BUILT_IN = ("digits", "mnist1d", "dot", "gratings", "shapes")  # need no network
@@ -16,16 +17,15 @@ FILES = {
     " x_test, y_test, or x and y",
     "idx": "idx:PATH, a folder of files in MNIST's format",
 }
+NAME = re.compile(r"\w[\w.+-]*")  # of data from outside
 OFFICIAL = re.compile(r"(?P<name>\w+(/\w[\w.+-]*)?)(:(?P<version>\d+\.\d+\.\d+))?")
-ALLOWED = (
-    f"{'|'.join(BUILT_IN)}, a TFDS name such as mnist or cifar10:3.0.2, {'|'.join(FILES)}:PATH"
-)
+PREPARED = ("built-in", "tfds", "builder")  # kinds that TFDS prepares
 
 
 class DataName(NamedTuple):
     """A value of --dataset, taken apart."""
 
-    kind: str  # built-in, tfds, or a key of FILES
+    kind: str  # built-in, tfds, or a key of FILES; from outside: builder (of TFDS), function
     name: str  # with the config behind a slash if one was given; of files their path
     version: str = ""  # empty for the newest
 
@@ -67,13 +67,39 @@ def parse(text: str) -> DataName:
         return DataName(kind, path)
     if text in BUILT_IN:
         return DataName("built-in", text)
+    if own := register.CHOICES["dataset"].get(text):
+        return DataName("builder" if own.traits["builder"] else "function", text)
     match = OFFICIAL.fullmatch(text)
     known = load_sources()
     if match and match["name"].split("/")[0] in set(known) - set(BUILT_IN):
         return DataName("tfds", match["name"], match["version"] or "")
-    near = difflib.get_close_matches(text.split(":")[0].split("/")[0], [*known, *FILES], n=1)
-    hint = f"did you mean {near[0]}?" if near else f"give {ALLOWED}"
+    names = [*register.CHOICES["dataset"], *known, *FILES]
+    near = difflib.get_close_matches(text.split(":")[0].split("/")[0], names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"give {describe_allowed()}"
     raise ConfigError(f"--dataset={text} is not known: {hint}")
+
+
+def is_known(text: str) -> bool:
+    """Whether a text is a value of --dataset; one that could be no name of a plug-in's is."""
+    try:
+        parse(text)
+    except ConfigError:
+        return not NAME.fullmatch(text)
+    return True
+
+
+def describe_allowed() -> str:
+    """The values of --dataset, in words."""
+    names = (*BUILT_IN, *register.names("dataset"))
+    return f"{'|'.join(names)}, a TFDS name such as mnist or cifar10:3.0.2, {'|'.join(FILES)}:PATH"
+
+
+def check_new(name: str) -> None:
+    """Raises ConfigError where a name is that of other data, or cannot be one."""
+    if not NAME.fullmatch(name):
+        raise ConfigError(f"--dataset={name} cannot be a name: give letters, digits, - _ . or +")
+    if name in {*load_sources(), *BUILT_IN, *FILES}:
+        raise ConfigError(f"--dataset={name} is there already: give another name")
 
 
 def without_path(dataset: str) -> str:
@@ -99,4 +125,6 @@ def describe(dataset: str) -> dict[str, str]:
     known = load_sources().get(name.name.split("/")[0], {})
     if name.kind in FILES:
         return {"source": name.name, "licence": "", "citation": ""}
+    if own := register.CHOICES["dataset"].get(name.name):
+        return {"source": pathlib.Path(own.source).name, "licence": "", "citation": ""}
     return {key: known.get(key, "") for key in ("source", "licence", "citation")}

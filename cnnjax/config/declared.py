@@ -9,26 +9,29 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).parents[2]
-FACT = re.compile(r'(\w+)=(?:"([^"]*)"|(\w+))')
+FACT = re.compile(r'(\w+)=(?:"([^"]*)"|([\w.]+))')
 
 
 class Declared(NamedTuple):
     """What stands at a name's decorator, and the first line of its function's docstring."""
 
-    facts: Mapping[str, str]  # arguments by keyword, where they are a word or a text in quotes
+    facts: Mapping[str, str]  # arguments by keyword: words, numbers, texts in quotes
     help: str
 
 
-def read(module: str, decorator: str) -> dict[str, Declared]:
+def read(module: str, decorator: str, first: str = "") -> dict[str, Declared]:
     """The names that `decorator`, a regular expression, declares in a module, in their order.
 
-    Of a package it reads all modules in it.
+    Of a package it reads all modules in it. `first` is what may stand before a name: of
+    `@register.choice("schedule", "cosine")` the knob.
     """
     place = ROOT / module.replace(".", "/")
     place = place if place.is_dir() else place.with_suffix(".py")
     files = sorted(place.glob("*.py")) if place.is_dir() else [place]
+    before = rf'(?:"{first}",\s*)?' if first else ""
     pattern = re.compile(
-        rf'^@{decorator}\(\s*"([^"]+)"(.*?)^def .*?"""(.*?)(?:"""|$)', re.MULTILINE | re.DOTALL
+        rf'^@(?:{decorator})\(\s*{before}"([^"]+)"(.*?)^def .*?"""(.*?)(?:"""|$)',
+        re.MULTILINE | re.DOTALL,
     )
     return {
         name: Declared({key: text or word for key, text, word in FACT.findall(arguments)}, help)

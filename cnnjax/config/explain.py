@@ -1,12 +1,13 @@
 """Whence the values of a run are: model, recipe, command line, or nobody. Imports no JAX."""
 
-import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cnnjax.config.config import KNOBS, Config, find_obstacle
+from cnnjax.config.config import KNOBS, Config, find_obstacle, values_of
 from cnnjax.config.knobs import format_value
 from cnnjax.config.models import defaults_of
+
+DEFAULT = "default"
 
 
 class Choice(NamedTuple):
@@ -23,31 +24,26 @@ def explain(config: Config, sources: Mapping[str, Collection[str]]) -> list[Choi
     That is the first of `sources` (such as {"command line": names}) that gives it, or else "model"
     where the model sets it, or "default".
     """
-    values, preset = vars(config), defaults_of(config.model)
+    values, preset = values_of(config), defaults_of(config.model)
     found = []
     for name, knob in KNOBS.items():
         of_model = name in preset and values[name] == preset[name]
         if find_obstacle(knob, values) and not of_model:
             continue
         given = [source for source, names in sources.items() if name in names]
-        source = given[0] if given else "model" if of_model else "default"
+        source = given[0] if given else "model" if of_model else DEFAULT
         found.append(Choice(name, values[name], source))
     return found
 
 
-def describe_choices(choices: Sequence[Choice], width: int = 98) -> list[str]:
-    """The values in force by source, such as 'from the model: --padding=HALF', in lines of `width`.
+def describe_choices(choices: Sequence[Choice]) -> list[str]:
+    """The values in force that are not the plain default, a line a source.
 
-    Defaults are the last.
+    Such as 'from the model: --padding=HALF --norm=batch'.
     """
-    flags = {source: [] for _, _, source in choices if source != "default"} | {"default": []}
+    flags: dict[str, list[str]] = {}
     for name, value, source in choices:
-        flags[source].append(f"--{name}={format_value(value)}")
-    return [
-        line
-        for source, own in flags.items()
-        for line in textwrap.wrap(
-            f"from the {source}: {' '.join(own)}" if own else "", width,
-            subsequent_indent="  ", break_long_words=False, break_on_hyphens=False,
-        )
-    ]  # fmt: skip
+        if source != DEFAULT:
+            flags.setdefault(source, []).append(f"--{name}={format_value(value)}")
+    lines = [f"from the {source}: {' '.join(own)}" for source, own in flags.items()]
+    return [*lines, f"all {'else' if lines else 'values'}: the default (--help)"]

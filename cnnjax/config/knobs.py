@@ -1,6 +1,7 @@
 """One choice of a run as data: its type, its allowed values, its text. Imports no JAX."""
 
 import dataclasses
+import difflib
 import re
 import struct
 import types
@@ -12,11 +13,13 @@ from typing import Any, Literal, NamedTuple
 from cnnjax.config import register
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.errors import RunError as RunError
+from cnnjax.config.words import read_integer
 
 LARGEST_INTEGER = 2**31 - 1  # a program counts in 32 bits
 NOT_ALLOWED = "is not allowed"
 SOME = range(1, LARGEST_INTEGER + 1)  # any number but 0
 LEAST_NORMAL = 2.0**-126  # of float32: devices take what is smaller for 0
+EPSILON = 2.0**-23  # of float32: what is smaller is lost beside 1
 
 
 def structure(default: Any, help: str, **rules: Any) -> Any:
@@ -68,16 +71,18 @@ class Knob(NamedTuple):
     registered: bool = False  # whether the choices are names in the register
     item: Any = int  # what a tuple holds: int, or str of which order and repetition do not count
     check: Callable[[str], Any] | None = None  # of a free text: raises ConfigError
-    allowed: str = ""  # what a free text may be, in words
+    allowed: str | Callable[[], str] = ""  # what a free text may be, in words
     low: float | None = None  # least allowed value
     high: float | None = None  # greatest allowed value
     above: float | None = None  # every value must be greater
     below: float | None = None  # every value must be smaller
+    beside_one: bool = False  # whether a run adds it to 1, or to what is as large, or takes it away
     pair: bool = False  # a tuple of one or two: height and width
     by_model: bool = False  # whether it is read by the models alone that say so
     model_values: tuple[str, ...] = ()  # values that a model must say it has
     used_with: Mapping[str, Allowed] = types.MappingProxyType({})
     only_with: Mapping[str, Mapping[str, Allowed]] = types.MappingProxyType({})  # by value
+    source: str = ""  # the file that declares it, where that is none of ours
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -123,11 +128,12 @@ def join(families: Sequence[type]) -> dict[str, Knob]:
 def describe_allowed(knob: Knob) -> str:
     """The values a knob takes, in words, such as 'an integer >= 1' or 'max|avg'."""
     if knob.choices:
-        return "|".join(knob.choices)
+        several = ", or several with commas between" if knob.type is tuple else ""
+        return "|".join(knob.choices) + several
     if knob.type is bool:
         return "true|false"
     if str in (knob.type, knob.item):
-        return knob.allowed
+        return knob.allowed if isinstance(knob.allowed, str) else knob.allowed()
     words = {int: "an integer", float: "a number", tuple: "integers such as 16,32"}[knob.type]
     if knob.pair:
         words = "one integer, or two that differ such as 3x5"
@@ -151,9 +157,16 @@ def check_value(knob: Knob, value: Any) -> None:
         if not typed or not _allows(knob, item):
             raise ConfigError(
                 f"--{knob.name}={format_value(value)} {NOT_ALLOWED}: give {describe_allowed(knob)}"
+                f"{_hint(knob, item)}"
             )
         if item_type in (int, float):
             _check_precision(knob, item)
+
+
+def _hint(knob: Knob, item: Any) -> str:
+    """The name that was meant, where one is near."""
+    near = difflib.get_close_matches(str(item), knob.choices, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _allows(knob: Knob, item: Any) -> bool:
@@ -194,6 +207,11 @@ def _check_precision(knob: Knob, item: Any) -> None:
             f"--{knob.name}={item} is {rounded:g} in float32, in which runs compute: give"
             f" {describe_allowed(knob)} there"
         )
+    if knob.beside_one and 0 < abs(item) < EPSILON:
+        raise ConfigError(
+            f"--{knob.name}={item} does nothing: it is lost beside 1 in float32, in which runs"
+            f" compute: give 0, or {EPSILON:.2g} or more"
+        )
 
 
 def format_value(value: Any) -> str:
@@ -229,7 +247,7 @@ def parse_value(knob: Knob, text: str) -> Any:
             value = tuple(part.strip() for part in plain.split(",")) if plain else ()
         elif knob.type is tuple:
             parts = plain.replace("x", ",").split(",") if plain else []
-            value = tuple(int(part) for part in parts)
+            value = tuple(map(read_integer, parts))
             if knob.pair and len(value) == 2 and value[0] == value[1]:
                 value = value[:1]
         elif knob.type is bool:
@@ -237,7 +255,7 @@ def parse_value(knob: Knob, text: str) -> Any:
         elif knob.type is str:
             value = plain if knob.choices else text
         else:
-            value = knob.type(plain)
+            value = read_integer(plain) if knob.type is int else knob.type(plain)
     except (ValueError, KeyError):
         value = text
     check_value(knob, value)
@@ -275,13 +293,3 @@ def split_values(text: str) -> list[str]:
             values.append(bare or single.replace("''", "'"))
         place = item.end()
     return values
-
-
-def normalise_number(text: str) -> str:
-    """One text for each number, so that 0, 0.0 and 00 are one name; other text as it is."""
-    match = re.fullmatch(r"([+-]?)0*(\d+?)(?:\.(\d*?)0*)?", text, re.ASCII)
-    if match is None:
-        return text
-    sign, whole, part = match.groups()
-    number = f"{whole}.{part}" if part else whole
-    return f"-{number}" if sign == "-" and number != "0" else number

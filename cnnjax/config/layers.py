@@ -5,10 +5,6 @@ from typing import Literal
 
 from cnnjax.config.knobs import but, choice, number, structure
 
-Init = Literal[
-    "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal",
-    "lecun_uniform", "orthogonal", "pytorch", "dirac", "lenet5",
-]  # fmt: skip
 SHRINKING = but("none")
 WINDOWED = but("stride", "none")
 
@@ -139,7 +135,7 @@ class Layers:
         by_model=True,
         used_with={"pool": SHRINKING},
     )
-    norm: Literal["none", "batch", "layer", "group", "response"] = structure(
+    norm: str = choice(
         "none",
         "Normalisation before every activation; group has 8 groups, or fewer that divide the"
         " channels. response is AlexNet's, after the activation of convolutions.",
@@ -156,6 +152,7 @@ class Layers:
         "Decay of batch normalisation's running statistics.",
         low=0.0,
         below=1.0,
+        beside_one=True,
         used_with={"norm": ("batch",)},
     )
     norm_epsilon: float = structure(
@@ -170,7 +167,7 @@ class Layers:
         by_model=True,
         model_values=("maxout",),
     )
-    init: Init = structure(
+    init: str = choice(
         "he_normal",
         "Initial kernels; He's gain is for layers below an activation, the logits then have"
         " LeCun's. dirac is pytorch, but that a convolution's first outputs copy its inputs;"

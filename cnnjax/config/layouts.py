@@ -26,6 +26,7 @@ class Conv(NamedTuple):
 
 
 POOL, DROPOUT = "pool", "dropout"
+LOGITS = "logits"  # at the end: the maps are a class each, and their mean or maximum the logits
 Layout = tuple[Conv | str, ...]  # layers one after the other
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cnnjax.config import presets, register
-from cnnjax.config.layouts import DROPOUT, POOL, Conv, Dense, Layout, ResNet, scale_width
+from cnnjax.config.layouts import DROPOUT, LOGITS, POOL, Conv, Dense, Layout, ResNet, scale_width
 
 if TYPE_CHECKING:
     from cnnjax.config.config import Config
@@ -104,9 +104,10 @@ def local_twin(config: "Config", num_classes: int) -> Layout:
     },
 )  # fmt: skip
 def lenet5(config: "Config", num_classes: int) -> Layout:
-    """C1, S2, C3, S4 and C5 of LeCun et al. 1998, "Gradient-based learning applied to document
-    recognition", section II-B; 32x32 images.
-    """  # fmt: skip
+    """LeCun et al. 1998, C1, S2, C3, S4 and C5 of section II-B; 32x32 images.
+
+    "Gradient-based learning applied to document recognition".
+    """
     c1, c3, c5 = (Conv(scale_width(config, features), (5,)) for features in (6, 16, 120))
     return c1, POOL, c3._replace(partial=True), POOL, c5
 
@@ -129,11 +130,13 @@ def lenet5_modern(config: "Config", num_classes: int) -> Layout:
         "pool_size": 3, "pool_stride": 2, "hidden": (4096, 4096), "dropout": 0.5,
     },
     small={"width_multiplier": 0.07, "image_size": 67, "hidden": (32,)},
+    instead="--model=cnn",
 )  # fmt: skip
 def alexnet(config: "Config", num_classes: int) -> Layout:
-    """Krizhevsky et al. 2012, "ImageNet classification with deep convolutional networks", section
-    3; 227x227 images, or 224x224 that CEIL makes 227x227.
-    """  # fmt: skip
+    """Krizhevsky et al. 2012, section 3; 227x227 images, or 224x224 that CEIL makes 227x227.
+
+    "ImageNet classification with deep convolutional networks".
+    """
     first, second, *others = (scale_width(config, n) for n in (96, 256, 384, 384, 256))
     third, fourth, fifth = (Conv(features, (3,), responds=False) for features in others)
     return (
@@ -158,16 +161,17 @@ def alexnet(config: "Config", num_classes: int) -> Layout:
     small={"width_multiplier": 0.1, "image_size": 12, "activation": "elu"},  # ReLU dies
 )  # fmt: skip
 def all_cnn_c(config: "Config", num_classes: int) -> Layout:
-    """Springenberg et al. 2015, "Striving for simplicity: the all convolutional net", tables 1 and
-    2; 32x32 images. Its last convolution is the logits.
+    """Springenberg et al. 2015, tables 1 and 2; 32x32 images.
 
-    With --pool=stride it is All-CNN-C, with a pooling in windows ConvPool-CNN-C.
-    """  # fmt: skip
+    "Striving for simplicity: the all convolutional net". Its last convolution is the logits. With
+    --pool=stride it is All-CNN-C, with a pooling in windows ConvPool-CNN-C.
+    """
     narrow, wide = (Conv(scale_width(config, features), (3,)) for features in (96, 192))
     return (
         narrow, narrow, narrow, POOL, DROPOUT,
         wide, wide, wide, POOL, DROPOUT,
         wide._replace(padding="VALID"), wide._replace(kernel_size=(1,)), Conv(num_classes, (1,)),
+        LOGITS,
     )  # fmt: skip
 
 
@@ -179,13 +183,19 @@ def vgg(config: "Config", *stages: tuple[int, int]) -> Layout:
     return tuple(layers)
 
 
-@register.model("vgg11", reads=presets.PUBLISHED, defaults=presets.VGG, small=presets.SMALL_VGG)
+@register.model(
+    "vgg11", reads=presets.PUBLISHED, defaults=presets.VGG, small=presets.SMALL_VGG,
+    instead="--model=cnn",
+)  # fmt: skip
 def vgg11(config: "Config", num_classes: int) -> Layout:
     """Simonyan and Zisserman 2015, configuration A; 224x224 images."""
     return vgg(config, (1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
 
 
-@register.model("vgg16", reads=presets.PUBLISHED, defaults=presets.VGG, small=presets.SMALL_VGG)
+@register.model(
+    "vgg16", reads=presets.PUBLISHED, defaults=presets.VGG, small=presets.SMALL_VGG,
+    instead="--model=cnn",
+)  # fmt: skip
 def vgg16(config: "Config", num_classes: int) -> Layout:
     """Simonyan and Zisserman 2015, configuration D; 224x224 images."""
     return vgg(config, (2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
@@ -224,9 +234,7 @@ def airbench94(config: "Config", num_classes: int) -> Layout:
     small={"width_multiplier": 0.5},
 )  # fmt: skip
 def mnist1d_cnn(config: "Config", num_classes: int) -> Layout:
-    """Greydanus and Kobak 2024, "Scaling down deep learning with MNIST-1D": three convolutions
-    along the width of signals [1, 40, 1].
-    """  # fmt: skip
+    """Greydanus and Kobak 2024, MNIST-1D: three convolutions along signals of 40 cells."""
     features = scale_width(config, 25)
     return tuple(Conv(features, (1, cells), stride=2) for cells in (5, 3, 3))
 
@@ -238,7 +246,7 @@ def mnist1d_cnn(config: "Config", num_classes: int) -> Layout:
     small={"hidden": (32, 32)},
 )
 def mnist1d_mlp(config: "Config", num_classes: int) -> Dense:
-    """Greydanus and Kobak 2024: two hidden layers, the second with a shortcut."""
+    """Greydanus and Kobak 2024, MNIST-1D: two hidden layers, the second with a shortcut."""
     return Dense()
 
 
@@ -246,44 +254,36 @@ def mnist1d_mlp(config: "Config", num_classes: int) -> Dense:
 
 
 @register.model(
-    "resnet18",
-    reads=presets.STEMMED,
-    defaults={**presets.STEM, "image_size": 224},
-    small=presets.SMALL_RESNET,
-)
+    "resnet18", reads=presets.STEMMED, defaults=presets.RESNET224, small=presets.SMALL_RESNET,
+    instead="--model=resnet18_small",
+)  # fmt: skip
 def resnet18(config: "Config", num_classes: int) -> ResNet:
     """Blocks of two convolutions; 224x224 images."""
     return ResNet((64, 128, 256, 512), (2, 2, 2, 2))
 
 
 @register.model(
-    "resnet34",
-    reads=presets.STEMMED,
-    defaults={**presets.STEM, "image_size": 224},
-    small=presets.SMALL_RESNET,
-)
+    "resnet34", reads=presets.STEMMED, defaults=presets.RESNET224, small=presets.SMALL_RESNET,
+    instead="--model=resnet18_small, or --stem=small --image_size=0",
+)  # fmt: skip
 def resnet34(config: "Config", num_classes: int) -> ResNet:
     """Blocks of two convolutions; 224x224 images."""
     return ResNet((64, 128, 256, 512), (3, 4, 6, 3))
 
 
 @register.model(
-    "resnet50",
-    reads=presets.STEMMED,
-    defaults={**presets.STEM, "image_size": 224},
-    small=presets.SMALL_RESNET,
-)
+    "resnet50", reads=presets.STEMMED, defaults=presets.RESNET224, small=presets.SMALL_RESNET,
+    instead="--model=resnet18_small, or --stem=small --image_size=0",
+)  # fmt: skip
 def resnet50(config: "Config", num_classes: int) -> ResNet:
     """Blocks with a bottleneck; 224x224 images."""
     return ResNet((64, 128, 256, 512), (3, 4, 6, 3), bottleneck=True)
 
 
 @register.model(
-    "resnet18_small",
-    reads=presets.STEMMED,
-    defaults={**presets.STEM, "stem": "small"},
+    "resnet18_small", reads=presets.STEMMED, defaults={**presets.STEM, "stem": "small"},
     small={**presets.SMALL_RESNET, "image_size": 8},
-)
+)  # fmt: skip
 def resnet18_small(config: "Config", num_classes: int) -> ResNet:
     """A ResNet-18 for small images."""
     return ResNet((64, 128, 256, 512), (2, 2, 2, 2))
@@ -296,5 +296,5 @@ def resnet18_small(config: "Config", num_classes: int) -> ResNet:
     small={"width_multiplier": 0.25},
 )
 def resnet20(config: "Config", num_classes: int) -> ResNet:
-    """With n = 3; its shortcuts are projections here."""
+    """Of 20 layers for small images, with n = 3; its shortcuts are projections here."""
     return ResNet((16, 32, 64), (3, 3, 3))

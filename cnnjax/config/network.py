@@ -59,6 +59,7 @@ class Network:
         " one, of what the logits see), and after All-CNN-C's poolings.",
         low=0.0,
         below=1.0,
+        beside_one=True,
         by_model=True,
     )
     input_dropout: float = structure(
@@ -66,6 +67,7 @@ class Network:
         "Share of the cells of each standardised training image that is dropped.",
         low=0.0,
         below=1.0,
+        beside_one=True,
     )
     stochastic_depth: float = structure(
         0.0,
@@ -73,5 +75,6 @@ class Network:
         " are dropped in proportion to their depth.",
         low=0.0,
         below=1.0,
+        beside_one=True,
         by_model=True,
     )

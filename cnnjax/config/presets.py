@@ -36,6 +36,7 @@ Values = dict[str, Any]
 VGG: Values = {"image_size": 224, "hidden": (4096, 4096), "dropout": 0.5}
 RESNET: Values = {"padding": "HALF", "norm": "batch", "head": "global_avg", "hidden": ()}
 STEM: Values = {**RESNET, "pool_size": 3, "pool_stride": 2, "pool_padding": "HALF"}
+RESNET224: Values = {**STEM, "image_size": 224}
 # Sizes that train in a test.
 SMALL_CNN: Values = {"widths": (8, 8), "hidden": (32,)}
 SMALL_VGG: Values = {"width_multiplier": 0.07, "image_size": 32, "hidden": (32,)}

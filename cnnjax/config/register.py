@@ -10,18 +10,35 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from cnnjax.config import declared
 from cnnjax.config.declared import Declared
 from cnnjax.config.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T", int, str)
 PACKAGE = __name__.partition(".")[0]
-# Where the built-in names of a knob are declared; models are imported with the knobs.
+# Where the built-in names of a knob are declared; models are imported with the knobs. A corruption
+# is no knob: all that there are make up the measure `robustness`.
 HOMES = {
-    "pool": "cnnjax.ops.pool", "activation": "cnnjax.ops.activation", "measure": "cnnjax.measures"
+    "pool": "cnnjax.ops.pool",
+    "activation": "cnnjax.ops.activation",
+    "norm": "cnnjax.networks.norms",
+    "init": "cnnjax.ops.initial",
+    "optimizer": "cnnjax.training.optimizers",
+    "schedule": "cnnjax.training.schedules",
+    "measure": "cnnjax.measures",
+    "metric": "cnnjax.measures",
+    "augment": "cnnjax.data.augment",
+    "corruption": "cnnjax.measures.robustness",
+}
+# The decorator of a knob where it has one of its own; that of any other is `choice`.
+DECORATORS = {
+    "pool": "pooling", "activation": "activation", "measure": "(?:measure|metric)",
+    "metric": "metric",
 }  # fmt: skip
+METRICS = "cnnjax.study.metrics"  # declares those that read records, and imports NumPy
 
 
 class Choice(NamedTuple):
@@ -34,13 +51,18 @@ class Choice(NamedTuple):
 
 
 # By knob, in the order of declaration.
-CHOICES: dict[str, dict[str, Choice]] = {"model": {}, **{knob: {} for knob in HOMES}}
+CHOICES: dict[str, dict[str, Choice]] = {
+    "model": {}, "dataset": {}, **{knob: {} for knob in HOMES}
+}  # fmt: skip
 
 
 @functools.cache
 def read_home(knob: str) -> dict[str, Declared]:
     """The built-in names of a knob with what their source declares of them."""
-    return declared.read(HOMES[knob], r"register\.\w+") if knob in HOMES else {}
+    if knob not in HOMES:
+        return {}
+    own = DECORATORS.get(knob)
+    return declared.read(HOMES[knob], rf"register\.{own or 'choice'}", "" if own else knob)
 
 
 def scan(knob: str) -> dict[str, str]:
@@ -50,7 +72,8 @@ def scan(knob: str) -> dict[str, str]:
 
 def names(knob: str) -> tuple[str, ...]:
     """All names of a knob: the built-in ones, then those from outside."""
-    return tuple({**scan(knob), **CHOICES[knob]})
+    built_in = read_home(knob)
+    return (*built_in, *(name for name in CHOICES[knob] if name not in built_in))
 
 
 def find(knob: str, name: str) -> Choice:
@@ -58,6 +81,40 @@ def find(knob: str, name: str) -> Choice:
     if name not in CHOICES[knob] and knob in HOMES:
         importlib.import_module(HOMES[knob])
     return CHOICES[knob][name]
+
+
+def list_declared(source: str) -> dict[str, tuple[str, ...]]:
+    """By knob, the names that a file from outside declares."""
+    found = {
+        knob: tuple(name for name, own in known.items() if own.source == source)
+        for knob, known in CHOICES.items()
+    }
+    return {knob: names for knob, names in found.items() if names}
+
+
+def read_trait(knob: str, name: str, trait: str, default: T) -> T:
+    """A trait of a name that is a number or a text, without its home; the default where unknown."""
+    if name in CHOICES[knob]:
+        return CHOICES[knob][name].traits.get(trait, default)
+    own = read_home(knob).get(name)
+    return type(default)(own.facts.get(trait, default)) if own else default
+
+
+def absent(*arguments: Any, **named: Any) -> NoReturn:
+    """What a plug-in declared that is not loaded."""
+    raise ConfigError("what records were made with is of a plug-in that is not loaded: --plugin")
+
+
+def remember(knob: str, name: str, reads: Collection[str]) -> None:
+    """Makes a name of records one that can be judged, though its plug-in is not loaded.
+
+    `reads` are the knobs of which a model may have had any.
+    """
+    own: dict[str, Callable[..., Any]] = {
+        "model": functools.partial(model, reads=reads), "pool": pooling, "activation": activation,
+        "measure": measure, "dataset": dataset,
+    }  # fmt: skip
+    own.get(knob, functools.partial(choice, knob))(name)(absent)
 
 
 def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
@@ -68,6 +125,8 @@ def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
         source = getattr(sys.modules.get(module), "__file__", None) or module
     there = CHOICES[knob].get(name)
     taken = source and name in scan(knob)
+    if there is not None and there.make is absent:
+        there = None
     if taken or there and (there.source, there.make.__qualname__) != (source, make.__qualname__):
         raise ConfigError(
             f"{source or module}: --{knob}={name} is there already: give it another name"
@@ -83,14 +142,19 @@ def model(
     reads: Collection[str],
     defaults: Mapping[str, Any] | None = None,
     small: Mapping[str, Any] | None = None,
+    instead: str = "",
 ) -> Callable[[F], F]:
     """Declares a model: a function of (Config, classes) to its layers as data, or a Linen module.
 
     `reads` names the knobs that it heeds of those that say `by_model`, and values that not every
     model has, such as "padding=published". `defaults` are its own of the knobs of its architecture,
     for which a person may give another value; `small` makes it one that trains in a test.
+    `instead` is what there is for small images, where the model is made for large ones.
     """
-    traits = {"reads": frozenset(reads), "defaults": defaults or {}, "small": small or {}}
+    traits = {
+        "reads": frozenset(reads), "defaults": defaults or {}, "small": small or {},
+        "instead": instead,
+    }  # fmt: skip
     return lambda make: _register("model", name, make, traits)
 
 
@@ -118,6 +182,21 @@ def pooling(
     return lambda make: _register("pool", name, make, traits)
 
 
+def choice(knob: str, name: str, **traits: Any) -> Callable[[F], F]:
+    """Declares a value of a knob that has no decorator of its own, with what is known of it.
+
+    A schedule is a function of a number of steps to the share of the rate at each; an optimizer of
+    (numbers, schedule, kernels) to an optax transformation, with the number of `averages` that it
+    keeps of each parameter; a norm of (config, units, train, name) to units; an init of (key,
+    shape, dtype) to a kernel; an augment of (key, images) to images; a corruption of (key, images,
+    strength, way, pixels) to images, with `strengths` and their `unit`.
+    """
+    own = [other for other in HOMES if other not in DECORATORS]
+    if knob not in own:
+        raise ConfigError(f"choice({knob!r}, {name!r}): give one of {', '.join(own)}")
+    return lambda make: _register(knob, name, make, traits)
+
+
 def activation(name: str, *, pieces: int = 1) -> Callable[[F], F]:
     """Declares a non-linearity: a function of units [..., C].
 
@@ -139,4 +218,75 @@ def measure(
     in NumPy without padding, spec of the data) gives scores: numbers, values [test images] of which
     the score is the mean, or JSON as it stands.
     """
-    return lambda make: _register("measure", name, make, {"always": always, "finish": finish})
+    traits = {"always": always, "finish": finish, "of_logits": False}
+    return lambda make: _register("measure", name, make, traits)
+
+
+def dataset(name: str) -> Callable[[F], F]:
+    """Declares a data set: a function of nothing to arrays by name, or a TFDS builder class.
+
+    Arrays are x_train, y_train, x_test and y_test [N, H, W] or [N, H, W, C] and [N], as in the
+    files of --dataset=arrays:PATH, with x_val and y_val where validation images are not to be held
+    out of train, and `class_names` where labels are numbers of these.
+    """
+
+    def declare(make: F) -> F:
+        from cnnjax.config import datasets  # imports this
+
+        datasets.check_new(name)
+        return _register("dataset", name, make, {"builder": inspect.isclass(make)})
+
+    return declare
+
+
+def metric(
+    name: str,
+    *,
+    margin: float,
+    label: str = "",
+    share: bool = False,
+    unit: str = "",
+    resolution: float | Callable[[Any], float] = 0.0,
+    by_image: bool | Callable[[Any], Any] = False,
+    measure: str = "",
+    counts_failures: bool = False,
+) -> Callable[[F], F]:
+    """Declares what a study may compare: a function of `(record)` or of `(logits, labels)`.
+
+    Its arguments' names decide. It gives one number a run; with `by_image` one for each test image
+    [N], of which the metric is the mean, and comparisons then answer for other images too. One of
+    logits [N, classes] and labels [N], in NumPy, is a measure as well: a study that names it asks
+    for it. `margin` is the least difference that matters, `share` whether the number is shown in
+    per cent, `unit` its unit where it is none, `resolution` the least step between two numbers. One
+    of a record gives NaN for images that do not count, and None where there is nothing to read; it
+    may say what `measure` it reads, and where `by_image` is itself a function of a record, it gives
+    the mean of what that gives.
+    """
+    traits: dict[str, Any] = {
+        "label": label or name_plainly(name), "margin": margin, "share": share, "unit": unit,
+        "resolution": resolution, "by_image": by_image,
+    }  # fmt: skip
+
+    def declare(make: F) -> F:
+        arguments = [*inspect.signature(make).parameters]
+        if make.__module__.partition(".")[0] != PACKAGE:
+            importlib.import_module(METRICS)  # so that a name that is taken is refused here
+        if arguments == ["logits", "labels"]:
+            if measure or counts_failures or callable(by_image):
+                raise ConfigError(f"metric {name}: one of logits reads nothing else")
+            own = {"always": False, "finish": None, "by_image": by_image, "of_logits": True}
+            _register("measure", name, make, own)
+            return _register("metric", name, make, {**traits, "of_logits": True})
+        if arguments[:1] != ["record"]:
+            raise ConfigError(
+                f"metric {name} takes {arguments}: write (record) or (logits, labels)"
+            )
+        more = {"measure": measure, "counts_failures": counts_failures}
+        return _register("metric", name, make, {**traits, **more})
+
+    return declare
+
+
+def name_plainly(name: str) -> str:
+    """A metric's name in words."""
+    return name.replace("_", " ")

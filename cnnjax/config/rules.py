@@ -1,10 +1,9 @@
 """Which knobs a run reads: by its model and by its other knobs. Imports no JAX."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from cnnjax.config import knobs, models
+from cnnjax.config import hints, knobs, models, register
 from cnnjax.config.augmentation import Augmentation, check_augmentation
 from cnnjax.config.data import Data
 from cnnjax.config.errors import ConfigError
@@ -17,14 +16,16 @@ from cnnjax.config.training import Training, check_training
 FAMILIES = (Data, Network, Layers, Training, Augmentation, Execution)
 KNOBS: dict[str, Knob] = knobs.join(FAMILIES)
 UNREAD = "does nothing"
+# Families from outside, by module and name; their knobs stand in KNOBS, behind ours.
+OWN: dict[str, type] = {}
 
 
 def find_knob(name: str) -> Knob:
     """The knob of that name. Raises ConfigError, with the nearest right name."""
     if name in KNOBS:
         return KNOBS[name]
-    nearest = difflib.get_close_matches(name, KNOBS, n=1)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"the knobs are {', '.join(KNOBS)}"
+    meant = hints.find_meant(name, KNOBS)
+    hint = f"did you mean {meant}?" if meant else f"the knobs are {', '.join(KNOBS)}"
     raise ConfigError(f"unknown knob {name!r}: {hint}")
 
 
@@ -36,6 +37,11 @@ def find_obstacle(knob: Knob, values: Mapping[str, Any]) -> tuple[str, str, Allo
     for other, allowed in knob.used_with.items():
         if values[other] not in allowed:
             return UNREAD, other, allowed
+    if knob.source and not (knob.by_model or knob.used_with):
+        declared = register.list_declared(knob.source)
+        known = [other for other in declared if other in values]
+        if known and not any(_has(values[other], declared[other]) for other in known):
+            return UNREAD, known[0], declared[known[0]]
     if values["hidden"] == () and models.reads(model, f"{knob.name}@hidden"):
         return UNREAD, "hidden", KNOBS["hidden"].default
     named = f"{knob.name}={value}"
@@ -47,6 +53,10 @@ def find_obstacle(knob: Knob, values: Mapping[str, Any]) -> tuple[str, str, Allo
     return None
 
 
+def _has(value: Any, names: tuple[str, ...]) -> bool:
+    return not set(names).isdisjoint((value,) if isinstance(value, str) else value)
+
+
 def check_read(knob: Knob, values: Mapping[str, Any]) -> None:
     """Raises ConfigError where nothing in a run of these values would read the knob."""
     obstacle = find_obstacle(knob, values)
@@ -55,11 +65,11 @@ def check_read(knob: Knob, values: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"--{knob.name}={format_value(values[knob.name])} {verb} with"
             f" --{other}={format_value(values[other])}: leave it out, or choose"
-            f" --{other}{_describe(KNOBS[other], allowed)}"
+            f" --{other}{describe_values(KNOBS[other], allowed)}"
         )
 
 
-def _describe(knob: Knob, allowed: Allowed) -> str:
+def describe_values(knob: Knob, allowed: Allowed) -> str:
     """Values of a knob with which another one is read, in words."""
     if isinstance(allowed, range):
         return f" of {allowed[0]} or more"

@@ -2,20 +2,18 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from cnnjax.config import measured
 from cnnjax.config.errors import ConfigError
-from cnnjax.config.knobs import LARGEST_INTEGER, but, number, structure
-
-Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "lion", "lamb", "muon"]
+from cnnjax.config.knobs import LARGEST_INTEGER, but, choice, number, structure
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
     """How a network learns, and for how long."""
 
-    optimizer: Optimizer = structure(
+    optimizer: str = choice(
         "adam",
         "Update rule; adamw is adam with weight decay, muon orthogonalises kernels and takes"
         " nadam for the rest.",
@@ -26,6 +24,7 @@ class Training:
         "Decay of the momentum average.",
         low=0.0,
         below=1.0,
+        beside_one=True,
         used_with={"optimizer": ("momentum", "nesterov")},
     )
     weight_decay: float = number(
@@ -36,7 +35,7 @@ class Training:
         low=0.0,
         used_with={"optimizer": but("adam")},
     )
-    schedule: Literal["constant", "cosine", "step", "one_cycle"] = structure(
+    schedule: str = choice(
         "cosine",
         "Learning rate over the steps: constant, a cosine to zero, a tenth at a half and at"
         " three quarters, or up over 30% and down to zero.",
@@ -46,7 +45,11 @@ class Training:
     )
     clip_norm: float = structure(0.0, "Greatest norm of the whole gradient; 0 for any.", low=0.0)
     label_smoothing: float = number(
-        0.0, "Share of each label spread over all classes in training.", low=0.0, below=1.0
+        0.0,
+        "Share of each label spread over all classes in training.",
+        low=0.0,
+        below=1.0,
+        beside_one=True,
     )
     ema_decay: float = structure(
         0.0,
@@ -54,6 +57,7 @@ class Training:
         " corrected for its start (Kingma and Ba 2015, section 3); 0 for none.",
         low=0.0,
         below=1.0,
+        beside_one=True,
     )
     batch_size: int = structure(32, "Images per step.", low=1)
     steps: int = structure(400, "Optimiser steps.", low=1)
@@ -65,7 +69,7 @@ class Training:
         "What is measured on the finished run besides accuracy, loss and calibration; a study adds"
         f" what its metrics need. {measured.describe_built_in()}",
         check=measured.check,
-        allowed=measured.describe_names(),
+        allowed=measured.describe_names,
     )
     seed: int = number(
         0, "Draws the initial weights and the order of the batches.", low=0, high=2**32 - 1

@@ -5,6 +5,7 @@ row summing to one. Every image draws its own numbers, but for mixup and cutmix,
 drawn once a batch. An axis of one cell, as signals have, is none: nothing moves or is cut along it.
 """
 
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from jax import Array
 from jax.scipy import ndimage
 
+from cnnjax.config import register
 from cnnjax.config.config import Config
 from cnnjax.ops import padding
 
@@ -150,6 +152,32 @@ def cutmix(key: Array, images: Array, targets: Array, alpha: float) -> tuple[Arr
     )
 
 
+@register.choice("augment", "flip_vertical")
+def flip_vertical(key: Array, images: Array) -> Array:
+    """Half of the images upside down."""
+    return jnp.where(_per_image(jax.random.bernoulli(key, 0.5, images.shape[:1])),
+                     images[:, ::-1], images)  # fmt: skip
+
+
+def _key_of(key: Array, name: str) -> Array:
+    """A key by the name: what a run draws for one is the same whatever others it has."""
+    return jax.random.fold_in(key, zlib.crc32(name.encode()))
+
+
+def mix_either(
+    which: Array, key: Array, images: Array, targets: Array, blend: float, paste: float
+) -> tuple[Array, Array]:
+    """Mixup or cutmix of the batch, each half of the time, as timm has it (Wightman et al. 2021).
+
+    The key `which` chooses; `blend` and `paste` are the alphas of the two.
+    """
+    return jax.lax.cond(
+        jax.random.bernoulli(which),
+        lambda: cutmix(key, images, targets, paste),
+        lambda: mixup(key, images, targets, blend),
+    )
+
+
 def augment(
     config: Config, key: Array, images: Array, targets: Array, mean: Any, std: Any
 ) -> tuple[Array, Array]:
@@ -171,6 +199,11 @@ def augment(
         if wanted:
             images = step(jax.random.fold_in(key, index), images)
     mixing = jax.random.fold_in(key, len(steps))
+    for name in config.augment:
+        images = register.find("augment", name).make(_key_of(key, name), images)
+    if config.mixup and config.cutmix:
+        either = jax.random.fold_in(key, len(steps) + 1)
+        return mix_either(either, mixing, images, targets, config.mixup, config.cutmix)
     if config.mixup:
         return mixup(mixing, images, targets, config.mixup)
     if config.cutmix:

@@ -1,13 +1,15 @@
-"""A data set as arrays: three splits, and what else a run reads of it."""
+"""A data set as a run reads it: three splits, and what else is known of them."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import source
 from cnnjax.data.source import Example
+
+Feed = Literal["memory", "stream"]  # where training images are, once it is decided
 
 
 class Split(NamedTuple):
@@ -17,41 +19,62 @@ class Split(NamedTuple):
     labels: np.ndarray  # [n] int32
 
 
-class Dataset(NamedTuple):
-    """A data set in memory, with the hash of all its examples and labels.
+class Stream(NamedTuple):
+    """Training examples that are decoded while others train, in an order of their own."""
 
-    Where it is streamed, `train` holds only a sample of the training images, and `stream` all.
-    """
+    examples: Sequence[Example]
+    sample: Split  # from all over them, decoded: what is measured of their pixels
+
+
+class Dataset(NamedTuple):
+    """A data set, with the hash of all its examples and labels."""
 
     name: str
     num_classes: int
-    train: Split
+    train: Split | Stream
     validation: Split
     test: Split
     fingerprint: str
     positions: np.ndarray | None = None  # row and column of each class [classes, 2], in pixels
-    stream: Sequence[Example] | None = None
     notes: tuple[str, ...] = ()  # what a person should know, one line each
     class_names: tuple[str, ...] = ()
     cluster: np.ndarray | None = None  # of each test image [n] int32: which belong together
     test_fingerprint: str = ""  # of the test images and their labels alone
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every image."""
+        height, width, channels = self.test.images.shape[1:]
+        return height, width, channels
+
+    @property
+    def feed(self) -> Feed:
+        """Whether training images lie in memory or are streamed."""
+        return "stream" if isinstance(self.train, Stream) else "memory"
+
+    @property
+    def num_train(self) -> int:
+        """How many training examples there are."""
+        train = self.train
+        return len(train.examples if isinstance(train, Stream) else train.labels)
+
+    @property
+    def sample(self) -> Split:
+        """The training examples in memory: all of them, or a stream's sample."""
+        return self.train.sample if isinstance(self.train, Stream) else self.train
+
 
 def describe_notes(dataset: Dataset) -> list[str]:
     """What a person should know of a data set, one line each."""
-    lines = [f"{dataset.name}: {note}" for note in dataset.notes]
-    if dataset.stream is not None:
-        lines.append(f"{dataset.name}: {len(dataset.stream):,} training images are streamed")
-    return lines
+    return [f"{dataset.name}: {note}" for note in dataset.notes]
 
 
 def check_train_examples(dataset: Dataset, num_examples: int) -> None:
     """Raises ConfigError where the training split holds fewer than `num_examples`."""
-    available = len(dataset.train.labels if dataset.stream is None else dataset.stream)
-    if num_examples > available:
+    if num_examples > dataset.num_train:
         raise ConfigError(
-            f"--train_examples={num_examples} is more than the {available} training images"
-            f" of {dataset.name}: give at most {available}, or 0 for all"
+            f"--train_examples={num_examples} is more than the {dataset.num_train} training images"
+            f" of {dataset.name}: give at most {dataset.num_train}, or 0 for all"
         )
 
 
@@ -61,9 +84,9 @@ def take_train(dataset: Dataset, num_examples: int) -> Dataset:
     Raises ConfigError where the split holds fewer.
     """
     check_train_examples(dataset, num_examples)
-    if dataset.stream is not None:
-        return dataset._replace(
-            stream=source.Taken(dataset.stream, range(num_examples or len(dataset.stream)))
-        )
-    keep = num_examples or len(dataset.train.labels)
-    return dataset._replace(train=Split(dataset.train.images[:keep], dataset.train.labels[:keep]))
+    train, keep = dataset.train, num_examples or dataset.num_train
+    if isinstance(train, Stream):
+        taken = train._replace(examples=source.Taken(train.examples, range(keep)))
+    else:
+        taken = Split(train.images[:keep], train.labels[:keep])
+    return dataset._replace(train=taken)

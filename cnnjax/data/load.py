@@ -4,19 +4,19 @@ import concurrent.futures
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from cnnjax.config.config import Config, request_of
-from cnnjax.config.datasets import DataName, Request, Where, parse
+from cnnjax.config.datasets import PREPARED, DataName, Request, Where, parse
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import decode, source
 from cnnjax.data.builders import drawings
-from cnnjax.data.dataset import Dataset, Split
+from cnnjax.data.dataset import Dataset, Feed, Split, Stream
 from cnnjax.data.source import Arrays, Example, Source
-from cnnjax.data.sources import check, files, folder, official, prepared
+from cnnjax.data.sources import check, files, folder, made, official, prepared
 
 POSITIONS = {"dot": drawings.dot_positions}  # data set -> where each class lies [classes, 2]
 AT_ONCE = 256  # examples that a core decodes before it takes the next
@@ -35,7 +35,7 @@ def check_request(request: Request) -> DataName:
         )
     for split in SPLITS:
         given = getattr(request, f"{split}_split")
-        if given and name.kind not in ("built-in", "tfds"):
+        if given and name.kind not in PREPARED:
             raise ConfigError(
                 f"--{split}_split={given} is for data sets of TFDS: {request.dataset} is split by"
                 " its own folders or arrays"
@@ -46,25 +46,32 @@ def check_request(request: Request) -> DataName:
 def open_source(request: Request, where: Where) -> Source:
     """The data set, found or prepared. Raises ConfigError or RunError where it cannot be had."""
     name = check_request(request)
-    if name.kind in ("built-in", "tfds"):
+    if name.kind in PREPARED:
         return prepared.open_source(name, request, where)
     if name.kind == "folder":
         opened = folder.open_source(
             name.name, official.cache_dir(), where.skip_bad_files, request.group_by
         )
         return opened._replace(notes=(*official.cache_notes(), *opened.notes))
+    if name.kind == "function":
+        return made.open_source(name.name)
     return files.open_arrays(name.name) if name.kind == "arrays" else files.open_idx(name.name)
 
 
-def load_dataset(config: Config, where: Where, budget: int | None = None) -> Dataset:
-    """The data set of a run, prepared if need be; streamed where it exceeds `budget` bytes.
+def load_dataset(
+    config: Config, where: Where, budget: int | None = None, feed: Feed | None = None
+) -> Dataset:
+    """The data set of a run, prepared if need be.
 
-    Raises RunError where it cannot be prepared, ConfigError where the request does not fit it.
+    Where the config leaves it open, it is fed as `feed` says, and without that streamed where it
+    exceeds `budget` bytes. Raises RunError where it cannot be prepared, ConfigError where the
+    request does not fit it.
     """
     request = request_of(config)
     opened = open_source(request, where)
     side = find_side(opened, request)
-    streamed = decide_streaming(opened, request, side, budget)
+    feed = feed or decide_feed(opened, request, side, budget)
+    streamed = feed == "stream"
     train = opened.splits["train"]
     sample = train
     if streamed:  # from all over the split: one end of it may be a class or two
@@ -73,11 +80,12 @@ def load_dataset(config: Config, where: Where, budget: int | None = None) -> Dat
     splits = [sample, opened.splits["validation"], opened.splits["test"]]
     loaded = [load_split(split, opened.channels, side, request.eval_crop) for split in splits]
     positions = POSITIONS[request.dataset]() if request.dataset in POSITIONS else None
+    notes = (*opened.notes, *check_loaded(request, opened, loaded, streamed))
     return Dataset(
-        request.dataset, len(opened.class_names), *loaded,
+        request.dataset, len(opened.class_names),
+        Stream(train, loaded[0]) if streamed else loaded[0], *loaded[1:],
         fingerprint=find_fingerprint(opened, loaded, positions, streamed), positions=positions,
-        stream=train if streamed else None,
-        notes=(*opened.notes, *check_loaded(request, opened, loaded, streamed)),
+        notes=(*notes, *note_feed(request, len(train), feed)),
         class_names=opened.class_names, cluster=opened.cluster,
         test_fingerprint=hash_arrays([], loaded[2]),
     )  # fmt: skip
@@ -140,24 +148,33 @@ def count_bytes(opened: Source, side: int | None) -> int:
     return math.prod(find_shape(opened, side)) * itemsize
 
 
-def decide_streaming(
-    opened: Source, request: Request, side: int | None, budget: int | None
-) -> bool:
-    """Whether the training images are streamed. Raises ConfigError where the others do not fit."""
+def decide_feed(opened: Source, request: Request, side: int | None, budget: int | None) -> Feed:
+    """Where the training images are to be. Raises ConfigError where the others do not fit."""
     if request.feed != "auto" or budget is None:
-        return request.feed == "stream"
+        return "stream" if request.feed == "stream" else "memory"
     counts = {split: len(opened.splits[split]) for split in SPLITS}
     each = count_bytes(opened, side)
     train, validation, test = (count * each for count in counts.values())
     if validation + test > budget:
-        own = parse(request.dataset).kind in ("built-in", "tfds")
+        own = parse(request.dataset).kind in PREPARED
         fewer = "fewer by --validation_split or --test_split, or " if own else ""
         raise ConfigError(
             f"--dataset={request.dataset}: {counts['validation']:,} validation and"
             f" {counts['test']:,} test images take {(validation + test) / 2**30:.1f} GiB, more than"
             f" the {budget / 2**30:.1f} GiB for images here: give {fewer}a smaller --image_size"
         )
-    return train + validation + test > budget
+    return "stream" if train + validation + test > budget else "memory"
+
+
+def note_feed(request: Request, num_train: int, feed: Feed) -> tuple[str, ...]:
+    """A note where training images are streamed, and whether that is this machine's doing."""
+    if feed == "memory":
+        return ()
+    why = ""
+    if request.feed == "auto":
+        why = (", since they exceed what this machine holds; where they fit, runs are others: give"
+               " --feed=stream for the same ones everywhere")  # fmt: skip
+    return (f"{num_train:,} training images are streamed{why}",)
 
 
 def load_split(examples: Sequence[Example], channels: int, side: int | None, share: float) -> Split:
@@ -215,17 +232,33 @@ def load_info(config: Config, where: Where) -> tuple[tuple[int, int, int], int]:
     """
     request = request_of(config)
     name = check_request(request)
-    if name.kind in ("built-in", "tfds"):
+    if name.kind in PREPARED:
         opened = prepared.describe(name, request, where)
     else:
         opened = open_source(request, where)
     return find_shape(opened, find_side(opened, request)), len(opened.class_names)
 
 
+def count_train(values: Mapping[str, Any], where: Where, prepare: bool = True) -> int:
+    """How many training images there are, by the values of a run's knobs; prepares them if need be.
+
+    Raises ConfigError where they are not prepared, and must not be for the sake of this.
+    """
+    request = Request(*(values[name] for name in Request._fields))
+    name = check_request(request)
+    own = name.kind in ("built-in", "tfds")
+    if own and not prepare and not prepared.is_prepared(name, where):
+        raise ConfigError(
+            f"--epochs needs the number of training images, and {request.dataset} is not prepared"
+            " yet: give --steps or --train_examples, or train first"
+        )
+    return len(open_source(request, where).splits["train"])
+
+
 def count_test(config: Config, where: Where) -> int | None:
     """How many test images a run is tested on; None where the data are not prepared yet."""
     request, name = request_of(config), parse(config.dataset)
-    if name.kind in ("built-in", "tfds") and not prepared.is_prepared(name, where):
+    if name.kind in PREPARED and not prepared.is_prepared(name, where):
         return None
     return len(open_source(request, where).splits["test"])
 
@@ -236,15 +269,15 @@ def describe_feed(config: Config, where: Where, budget: int) -> str:
     Prepares nothing.
     """
     request, name = request_of(config), parse(config.dataset)
-    if name.kind in ("built-in", "tfds") and not prepared.is_prepared(name, where):
+    if name.kind in PREPARED and not prepared.is_prepared(name, where):
         return f"{config.dataset}: not prepared yet; the first run does"
     opened = open_source(request, where)
     side = find_side(opened, request)
     shape = "x".join(map(str, find_shape(opened, side)))
     counts = [len(opened.splits[split]) for split in SPLITS]
-    streamed = decide_streaming(opened, request, side, budget)
-    size = (sum(counts[1:]) if streamed else sum(counts)) * count_bytes(opened, side)
-    feed = "training images streamed, the others" if streamed else "all"
+    feed = decide_feed(opened, request, side, budget)
+    size = sum(counts[feed == "stream" :]) * count_bytes(opened, side)
+    held = "training images streamed, the others" if feed == "stream" else "all"
     labels = opened.labels.get("test")
     if labels is None and counts[2] <= FEW:
         test = source.read(opened.splits["test"], 0, counts[2])
@@ -252,11 +285,11 @@ def describe_feed(config: Config, where: Where, budget: int) -> str:
     share = f"; {len(opened.class_names)} classes"
     if labels is not None:
         share += f", the largest {100 * check.majority_share(labels):.1f}% of the test images"
-    said = (*opened.notes, *note_enlarged(opened, request))
+    said = (*opened.notes, *note_enlarged(opened, request), *note_feed(request, counts[0], feed))
     notes = "".join(f"\nnote: {request.dataset}: {note}" for note in said)
     return (
         f"{config.dataset}: {counts[0]:,} training, {counts[1]:,} validation, {counts[2]:,} test"
-        f" images of {shape}; {feed} in memory ({size / 2**20:,.1f} MiB){share}{notes}"
+        f" images of {shape}; {held} in memory ({size / 2**20:,.1f} MiB){share}{notes}"
     )
 
 

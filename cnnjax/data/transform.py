@@ -1,5 +1,5 @@
 """What a run makes of a data set before it sees it: fewer examples, pixels in another order, and
-by what these are standardised.
+what is measured of these.
 """
 
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ import numpy as np
 from cnnjax.config.config import Config
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import stream
-from cnnjax.data.dataset import Dataset, Split, check_train_examples, take_train
+from cnnjax.data.dataset import Dataset, Split, Stream, check_train_examples, take_train
 
 PERMUTATION_SEED = 1  # fixed: all runs and arms share one order
 AT_ONCE = 2**20  # pixels that are counted at once
@@ -70,14 +70,6 @@ def _find_moments(pixels: np.ndarray) -> tuple[float, float]:
     return float(pixels.mean(dtype=np.float64)), float(pixels.var(dtype=np.float64))
 
 
-def find_scale(config: Config, mean: Any, std: Any) -> tuple[np.ndarray, np.ndarray]:
-    """What a run takes from its pixels and divides them by, each [1, 1, 1, channels] float32."""
-    mean, std = (np.asarray(own, np.float32).reshape(1, 1, 1, -1) for own in (mean, std))
-    if config.standardise == "none":
-        return np.zeros_like(mean), np.ones_like(std)
-    return mean, np.where(std > 0, std, np.float32(1))
-
-
 def merge_channels(mean: Any, std: Any) -> tuple[float, float]:
     """Mean and deviation of all pixels from those of each channel [channels]."""
     mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
@@ -87,9 +79,9 @@ def merge_channels(mean: Any, std: Any) -> tuple[float, float]:
 def check(config: Config, dataset: Dataset) -> None:
     """Raises ConfigError where a run asks for what this data set does not have."""
     check_train_examples(dataset, config.train_examples)
-    if dataset.stream is not None:
-        stream.check(config, dataset.train.images.dtype)
-    check_augmentation(config, *dataset.train.images.shape[1:3])
+    if isinstance(dataset.train, Stream):
+        stream.check(config, dataset.sample.images.dtype)
+    check_augmentation(config, *dataset.image_shape[:2])
 
 
 def check_augmentation(config: Config, height: int, width: int) -> None:
@@ -107,24 +99,13 @@ def draws_by_seed(config: Config, dataset: Dataset) -> bool:
     """Whether each seed trains on images of its own; --draw=auto does so wherever it can."""
     if config.draw != "auto":
         return config.draw == "seed"
-    in_memory = dataset.stream is None
-    return in_memory and 0 < config.train_examples < len(dataset.train.labels)
+    return dataset.feed == "memory" and 0 < config.train_examples < dataset.num_train
 
 
 def cannot_draw(config: Config, dataset: Dataset) -> bool:
     """Whether --draw=auto would give each seed images of its own, but that they are streamed."""
-    streamed = dataset.stream is not None and config.train_examples < len(dataset.stream)
-    return config.draw == "auto" and streamed and config.train_examples > 0
-
-
-def describe_draw(config: Config, dataset: Dataset) -> str:
-    """Which training images the seeds see, in words that end a sentence."""
-    images = dataset.train.labels if dataset.stream is None else dataset.stream
-    pool, count = len(images), config.train_examples or len(images)
-    if draws_by_seed(config, dataset):
-        return f"each seed trains on {count:,} images of its own, drawn from {pool:,}"
-    because = "; they are streamed" if dataset.stream is not None and count < pool else ""
-    return f"all seeds train on the same {count:,} images of {pool:,}{because}"
+    fewer = 0 < config.train_examples < dataset.num_train
+    return config.draw == "auto" and fewer and dataset.feed == "stream"
 
 
 def view_of(config: Config, dataset: Dataset) -> tuple[bool, int]:
@@ -145,6 +126,6 @@ def transform(config: Config, dataset: Dataset) -> Dataset:
         return dataset
     train, validation, test = (
         Split(permute_pixels(split.images), split.labels)
-        for split in (dataset.train, dataset.validation, dataset.test)
+        for split in (dataset.sample, dataset.validation, dataset.test)
     )
     return dataset._replace(train=train, validation=validation, test=test)

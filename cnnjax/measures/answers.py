@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from cnnjax.config import register
@@ -29,3 +30,12 @@ def measure_positions(
     predicted = observed.logits.argmax(axis=-1)
     apart = jnp.sqrt(((places[predicted] - places[observed.labels]) ** 2).sum(axis=-1))
     return {"test_position_error": apart}
+
+
+@register.metric(
+    "test_top5_accuracy", label="top-5 accuracy", margin=0.005, share=True, by_image=True
+)
+def find_among_five(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Whether the true class is among the five likeliest."""
+    true = np.take_along_axis(logits, labels[:, None], axis=-1)
+    return (logits > true).sum(axis=-1) < 5

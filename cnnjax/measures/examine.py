@@ -4,20 +4,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-from jax import Array
+import jax.numpy as jnp
+from jax import Array, lax
 
 from cnnjax.config import register
 from cnnjax.config.config import Config
 from cnnjax.data.batches import Batches
+from cnnjax.data.prepare import Prepare
 from cnnjax.measures import answers, calibration, last_layer, robustness
-from cnnjax.measures.observed import observe
+from cnnjax.measures.observed import Observed, observe
 from cnnjax.networks import models
 
 # Where measures are declared: a new file joins here, and so what decides a lane's numbers.
 HOMES = (answers, calibration, last_layer, robustness)
 SEED = 0  # fixed: every run is measured with the same draws
-# What each measure found, by its name and then by that of a score; and, by that of the split,
-# `validation` the right answers [validation examples].
+# `measures` has what each measure found, by its name and then by that of a score; `validation` the
+# right answers [validation examples]; `predicted` and `probability` the class that each test image
+# is taken for, and how surely [test examples], padding among them.
 Examination = dict[str, Any]
 
 
@@ -28,22 +31,39 @@ def list_measures(structure: Config) -> list[str]:
 
 
 def make_examine(
-    structure: Config, model: models.Model, spec: Any, standardise: Callable[[Array], Array]
+    structure: Config, model: models.Model, spec: Any, prepare: Prepare
 ) -> Callable[..., Examination]:
     """`examine(params, stats, validation, test)` of a run; the test split is read here only."""
 
     def examine(params: Any, stats: Any, validation: Batches, test: Batches) -> Examination:
-        observed = observe(model, params, stats, validation, test, spec, standardise)
+        observed = observe(model, params, stats, validation, test, spec, prepare)
         key = jax.random.key(SEED)
         found = {
-            name: register.find("measure", name).make(model, params, stats, observed, key)
+            name: measure(name, model, params, stats, observed, key)
             for name in list_measures(structure)
         }
         check(found, len(observed.labels))
         answers = observed.validation_logits.argmax(axis=-1)
-        return {"measures": found, "validation": answers == validation.labels.reshape(-1)}
+        # Apart from all else, which is then rounded as without it.
+        logits = lax.optimization_barrier(observed.logits)
+        return {
+            "measures": found,
+            "validation": answers == validation.labels.reshape(-1),
+            "predicted": logits.argmax(axis=-1),
+            "probability": models.probabilities(logits).max(axis=-1),
+        }
 
     return examine
+
+
+def measure(
+    name: str, model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
+) -> dict[str, Array]:
+    """What a measure finds; one of logits and labels is computed from these in `outcome.finish`."""
+    own = register.find("measure", name)
+    if own.traits["of_logits"]:
+        return {"logits": observed.logits.astype(jnp.float32).T, "labels": observed.labels}
+    return own.make(model, params, stats, observed, key)
 
 
 def check(found: Mapping[str, Mapping[str, Any]], num_images: int) -> None:
@@ -58,6 +78,7 @@ def check(found: Mapping[str, Mapping[str, Any]], num_images: int) -> None:
                     f"measure {name}: {score} has shape {value.shape}: give one number, or one for"
                     f" each of the {num_images} test images, padding among them, on the last axis"
                 )
-            is_score = register.find("measure", name).traits["finish"] is None
+            traits = register.find("measure", name).traits
+            is_score = traits["finish"] is None and not traits["of_logits"]
             if is_score and givers.setdefault(score, name) != name:
                 raise ValueError(f"measures {givers[score]} and {name} both give {score}")

@@ -1,6 +1,5 @@
 """What a finished network says of the images of both splits, in one pass over them."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -8,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from cnnjax.data.batches import Batches
+from cnnjax.data.prepare import Prepare
 from cnnjax.networks import models
 
 
@@ -15,7 +15,7 @@ class Observed(NamedTuple):
     """What measures are given of a run, besides its network."""
 
     spec: Any  # shapes, classes and pixels, see `training.program.DataSpec`
-    standardise: Callable[[Array], Array]  # images as stored to what the network takes
+    prepare: Prepare  # images as stored to what the network takes
     validation: Batches
     test: Batches
     validation_logits: Array  # [validation examples, classes], padding among them
@@ -49,7 +49,7 @@ def join(one: Batches, other: Batches) -> Batches:
 
 def observe(
     model: models.Model, params: Any, stats: Any, validation: Batches, test: Batches,
-    spec: Any, standardise: Callable[[Array], Array],
+    spec: Any, prepare: Prepare,
 ) -> Observed:  # fmt: skip
     """Logits of either split, and what the last layer sees of the test images of each class.
 
@@ -61,7 +61,7 @@ def observe(
 
     def one(batch: tuple[Batches, Array]) -> tuple[Array, Array, Array]:
         own, of_test = batch
-        images = standardise(own.images)
+        images = prepare(own.images)
         weight = own.mask * of_test.astype(jnp.float32)
         members = jax.nn.one_hot(own.labels, spec.num_classes) * weight[:, None]
         if model.observe is None:
@@ -75,6 +75,6 @@ def observe(
         part.reshape(-1, spec.num_classes) for part in (logits[:-num_test], logits[-num_test:])
     )
     return Observed(
-        spec, standardise, validation, test, of_validation[: validation.labels.size], of_test,
+        spec, prepare, validation, test, of_validation[: validation.labels.size], of_test,
         sums.sum(axis=0), counts.sum(axis=0),
     )  # fmt: skip

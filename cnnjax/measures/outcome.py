@@ -30,13 +30,31 @@ def finish(
     scores: dict[str, Any] = {}
     for name, values in found.items():
         values = {key: value[..., real] if value.ndim else value for key, value in values.items()}
-        finish_own = register.find("measure", name).traits["finish"]
-        for key, value in (finish_own(values, spec) if finish_own else values).items():
+        for key, value in finish_measure(name, values, spec).items():
             if isinstance(value, np.ndarray) and value.ndim:
                 images[key] = value
             else:
                 scores[key] = value if isinstance(value, dict) else float(value)
     return images, scores
+
+
+def finish_measure(name: str, values: Mapping[str, np.ndarray], spec: Any) -> Mapping[str, Any]:
+    """The scores of one measure from what it found, without padding.
+
+    Raises ValueError where one of logits and labels gives neither a number nor one by image.
+    """
+    own = register.find("measure", name)
+    if not own.traits["of_logits"]:
+        return own.traits["finish"](values, spec) if own.traits["finish"] else values
+    labels, by_image = values["labels"], own.traits["by_image"]
+    shape = labels.shape if by_image else ()
+    if not np.isfinite(values["logits"]).all():  # it failed, and has no score
+        return {name: np.full(shape, np.nan)}
+    value = np.asarray(own.make(values["logits"].T, labels))
+    if value.shape != shape:
+        wanted = f"one value for each of the {len(labels)} test images" if by_image else "a number"
+        raise ValueError(f"metric {name} gives an array of shape {value.shape}, and not {wanted}")
+    return {name: value}
 
 
 def summarise(

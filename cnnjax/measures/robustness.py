@@ -4,6 +4,7 @@ Images are [N, H, W, C] float32 in units of the pixels. Random corruptions are d
 key; black, which comes in from beyond the border, is the darkest training pixel.
 """
 
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -41,22 +42,10 @@ class Corruption(NamedTuple):
     unit: str = ""  # of a strength
 
 
-CORRUPTIONS: dict[str, Corruption] = {}
-
-
-def corruption(
-    kind: str, strengths: tuple[float, ...], *, unit: str, ways: int = 1
-) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
-    """Declares a corruption; strength 0 leaves an image as it is.
-
-    Others are drawn anew where one is put before them: a new one goes to the end.
-    """
-
-    def add(apply: Callable[..., Array]) -> Callable[..., Array]:
-        CORRUPTIONS[kind] = Corruption(apply, strengths, ways, unit)
-        return apply
-
-    return add
+def list_corruptions() -> dict[str, Corruption]:
+    """Every corruption by name."""
+    known = register.CHOICES["corruption"].items()
+    return {name: Corruption(own.make, **own.traits) for name, own in known}
 
 
 def _replace(key: Array, images: Array, share: Array, value: float) -> Array:
@@ -65,31 +54,33 @@ def _replace(key: Array, images: Array, share: Array, value: float) -> Array:
     return jnp.where(hit, value, images)
 
 
-@corruption("gaussian", (0.0, 0.25, 0.5, 0.75, 1.0, 1.5), unit="standard deviations")
+@register.choice(
+    "corruption", "gaussian", strengths=(0.0, 0.25, 0.5, 0.75, 1.0, 1.5), unit="standard deviations"
+)
 def gaussian(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """Noise, in standard deviations of the pixels."""
     return images + strength * pixels.std * jax.random.normal(key, images.shape)
 
 
-@corruption("salt", SHARES, unit="share")
+@register.choice("corruption", "salt", strengths=SHARES, unit="share")
 def salt(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """A share of the pixels becomes the brightest."""
     return _replace(key, images, strength, pixels.high)
 
 
-@corruption("pepper", SHARES, unit="share")
+@register.choice("corruption", "pepper", strengths=SHARES, unit="share")
 def pepper(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """A share of the pixels becomes the darkest."""
     return _replace(key, images, strength, pixels.low)
 
 
-@corruption("dropped", SHARES, unit="share")
+@register.choice("corruption", "dropped", strengths=SHARES, unit="share")
 def dropped(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """A share of the pixels becomes the mean, and says nothing."""
     return _replace(key, images, strength, pixels.mean)
 
 
-@corruption("blur", (0.0, 0.5, 1.0, 1.5, 2.0), unit="pixels")
+@register.choice("corruption", "blur", strengths=(0.0, 0.5, 1.0, 1.5, 2.0), unit="pixels")
 def blur(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """A Gaussian blur of that many pixels; the border repeats its edge."""
     distance = jnp.arange(-RADIUS, RADIUS + 1, dtype=jnp.float32)
@@ -107,7 +98,9 @@ def blur(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels)
     return images
 
 
-@corruption("contrast", (0.0, 0.2, 0.4, 0.6, 0.8, 0.9), unit="share lost")
+@register.choice(
+    "corruption", "contrast", strengths=(0.0, 0.2, 0.4, 0.6, 0.8, 0.9), unit="share lost"
+)
 def contrast(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """A share of each image's contrast is lost."""
     mean = images.mean(axis=(1, 2, 3), keepdims=True)
@@ -136,7 +129,7 @@ def _from_middle(images: Array, rows: Array, columns: Array, black: float) -> Ar
     return _resample(images, rows + (height - 1) / 2, columns + (width - 1) / 2, black)
 
 
-@corruption("translation", (0.0, 1.0, 2.0, 3.0), unit="pixels", ways=4)
+@register.choice("corruption", "translation", strengths=(0.0, 1.0, 2.0, 3.0), unit="pixels", ways=4)
 def translation(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """Moved by so many pixels: right, left, down or up."""
     rows, columns = _grid(images)
@@ -144,7 +137,13 @@ def translation(key: Array, images: Array, strength: Array, way: Array, pixels: 
     return _from_middle(images, rows - moves[0], columns - moves[1], pixels.low)
 
 
-@corruption("rotation", (0.0, 15.0, 30.0, 60.0, 90.0, 135.0, 180.0), unit="degrees", ways=2)
+@register.choice(
+    "corruption",
+    "rotation",
+    strengths=(0.0, 15.0, 30.0, 60.0, 90.0, 135.0, 180.0),
+    unit="degrees",
+    ways=2,
+)
 def rotation(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """Turned by so many degrees, one way or the other."""
     angle = jnp.deg2rad(strength) * jnp.where(way == 0, 1.0, -1.0)
@@ -153,7 +152,7 @@ def rotation(key: Array, images: Array, strength: Array, way: Array, pixels: Pix
     return _from_middle(images, cos * rows - sin * columns, sin * rows + cos * columns, pixels.low)
 
 
-@corruption("scale", (0.0, 0.1, 0.2, 0.35, 0.5), unit="share", ways=2)
+@register.choice("corruption", "scale", strengths=(0.0, 0.1, 0.2, 0.35, 0.5), unit="share", ways=2)
 def scale(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels) -> Array:
     """Enlarged by a share, or shrunk by as much."""
     factor = jnp.where(way == 0, 1 / (1 + strength), 1 + strength)
@@ -163,10 +162,26 @@ def scale(key: Array, images: Array, strength: Array, way: Array, pixels: Pixels
 
 def choose(height: int) -> dict[str, Corruption]:
     """What makes sense for images of that height: a signal of height 1 has no rotation."""
+    known = list_corruptions()
     if height > 1:
-        return CORRUPTIONS
-    found = {kind: own for kind, own in CORRUPTIONS.items() if kind != "rotation"}
+        return known
+    found = {kind: own for kind, own in known.items() if kind != "rotation"}
     return {**found, "translation": found["translation"]._replace(ways=2)}
+
+
+def list_draws(table: Mapping[str, Corruption]) -> np.ndarray:
+    """What the key of each corruption of a table follows from: its place, or from outside its name.
+
+    Others are drawn anew where one of ours is put before them: a new one goes to the end.
+    """
+    known = register.CHOICES["corruption"]
+    return np.array(
+        [
+            zlib.crc32(name.encode()) if known[name].source else place
+            for place, name in enumerate(table)
+        ],
+        np.uint32,
+    )
 
 
 class Trial(NamedTuple):
@@ -228,12 +243,12 @@ def measure_robustness(
     table = choose(spec.image_shape[0])
     # All channels alike, so that the test is the same however a run standardises its images.
     pixels = Pixels(*transform.merge_channels(spec.mean, spec.std), spec.low, spec.high)
-    trials = list_trials(table)
+    trials, draws = list_trials(table), jnp.asarray(list_draws(table))
     before = observed.logits.argmax(axis=-1).reshape(test.labels.shape)
 
     def one(trial: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         kind, strength, way = trial
-        own_key = jax.random.fold_in(key, kind)
+        own_key = jax.random.fold_in(key, draws[kind])
 
         def batch(place: tuple[Array, Batches, Array]) -> tuple[Array, Array]:
             index, own, classes = place
@@ -245,8 +260,7 @@ def measure_robustness(
                 ],
                 jax.random.fold_in(own_key, index), own.images.astype(jnp.float32), strength, way,
             )  # fmt: skip
-            standardised = observed.standardise(images)
-            found = model.apply(params, stats, standardised, None)[0].argmax(axis=-1)
+            found = model.apply(params, stats, observed.prepare(images), None)[0].argmax(axis=-1)
             return found == own.labels, found == classes
 
         places = (jnp.arange(test.labels.shape[0]), test, before)

@@ -58,7 +58,7 @@ class Conv(nn.Module):
 
     def standard(self, maps: Array) -> tuple[Array, int]:
         """One kernel a feature at every position; each sees its group's or its table's channels."""
-        init, channels = initial.INITS[self.config.init][0], maps.shape[-1]
+        init, channels = initial.find(self.config.init), maps.shape[-1]
         units = self.features // self.pieces
         if channels % self.groups or units % self.groups:
             raise ValueError(f"{self.groups} groups do not divide {channels} channels into {units}")
@@ -86,7 +86,7 @@ class Conv(nn.Module):
 
         def init() -> Array:
             half = -(-shape[-1] // 2)
-            kernel = initial.ORTHOGONAL(self.make_rng("params"), (*shape[:-1], half))
+            kernel = initial.orthogonal(self.make_rng("params"), (*shape[:-1], half))
             return jnp.concatenate([kernel, -kernel], axis=-1)[..., : shape[-1]]
 
         kernel = self.variable("batch_stats", "kernel", init).value
@@ -104,11 +104,11 @@ class Conv(nn.Module):
         Together they start at the scale of a standard convolution.
         """
         init, channels, cells = self.config.init, maps.shape[-1], math.prod(self.kernel_size)
-        own = initial.in_groups(initial.DEPTHWISE[init][0], channels)
+        own = initial.in_groups(initial.find_other(init, "depthwise"), channels)
         depthwise = self.param("depthwise", own, (*self.kernel_size, 1, channels))
         gain = initial.pointwise_gain(init, cells, channels, self.features)
         pointwise = self.param(
-            "kernel", lambda key, shape: initial.INITS[init][0](key, shape) * gain,
+            "kernel", lambda key, shape: initial.find(init)(key, shape) * gain,
             (1, 1, channels, self.features),
         )  # fmt: skip
         maps = self.round(self.slide(maps, depthwise, channels))
@@ -127,7 +127,7 @@ class Conv(nn.Module):
         def init(key: Array, shape: tuple[int, ...]) -> Array:
             keys = jax.random.split(key, rows * columns)  # each position on its own
             own = (*window, maps.shape[-1], self.features)  # the fans are those of a convolution
-            kernels = jax.vmap(lambda key: initial.INITS[config.init][0](key, own))(keys)
+            kernels = jax.vmap(lambda key: initial.find(config.init)(key, own))(keys)
             return kernels.reshape(shape)
 
         kernel = self.param("kernel", init, (rows, columns, fan_in, self.features))

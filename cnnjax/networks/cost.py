@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from cnnjax.config import models as rows
 from cnnjax.config.config import Config, override
+from cnnjax.config.data import input_shape
 from cnnjax.config.knobs import ConfigError
 from cnnjax.networks import count, models
 from cnnjax.networks.facts import Layer
@@ -46,7 +47,7 @@ def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int)
         network = models.read(config, image_shape, num_classes)
     except ValueError as error:
         raise ConfigError(f"the network does not fit the images: {error}") from None
-    side = models.input_shape(config, image_shape)
+    side = input_shape(config, image_shape)
     return Cost(
         layers=network.layers,
         parameters=network.parameters,
@@ -71,7 +72,8 @@ def find_poolings(config: Config, image_shape: tuple[int, int, int], num_classes
     With the greatest, one pooling behind all of them, where none does; as it is where
     `pool_every` is given or nothing pools.
     """
-    if config.model != "cnn" or config.pool == "none" or config.pool_every:
+    read = rows.reads(config.model, "pool_every")
+    if not read or config.pool == "none" or config.pool_every:
         return config
     for every in range(1, len(config.widths)):
         tried = dataclasses.replace(config, pool_every=every)

@@ -83,9 +83,9 @@ class Dense(nn.Module):
             return precision.round_to(self.config.dtype, values, self.platform)
 
         init, inputs = self.config.init, units.shape[-1]
-        hidden, linear = initial.INITS[init]
+        begin = initial.find(init) if self.activated else initial.find_other(init, "logits")
         shape = (inputs, self.features)
-        kernel = self.param("kernel", hidden if self.activated else linear, shape)
+        kernel = self.param("kernel", begin, shape)
         output = round_to(round_to(units) @ round_to(kernel))
         if not self.use_bias:
             return output

@@ -12,6 +12,7 @@ from jax import Array
 from cnnjax.config import layouts
 from cnnjax.config import models as rows
 from cnnjax.config.config import Config
+from cnnjax.config.data import input_shape
 from cnnjax.networks import convolution, count, modules
 from cnnjax.networks.facts import Roles
 from cnnjax.ops import precision, whitening
@@ -23,7 +24,7 @@ SHAPES_ONLY = "cpu"  # the platform of a network that is asked for its shapes: a
 
 
 class Model(NamedTuple):
-    """A network as pure functions. Images are [N, H, W, C], logits [N, classes].
+    """A network as pure functions. Images are [N, H, W, C] of `input_shape`, logits [N, classes].
 
     `apply(params, stats, images, key)` gives logits and new statistics. With a key it trains
     (dropout, batch statistics, random pooling); with None it evaluates, and changes nothing.
@@ -65,23 +66,10 @@ def make_module(config: Config, num_classes: int, platform: str) -> nn.Module:
     return MODULES[type(network)](config, num_classes, platform)
 
 
-def input_shape(config: Config, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Height, width and channels of what the network sees of images of that shape."""
-    side = config.image_size
-    return (side, side, image_shape[2]) if side else image_shape
-
-
-def resize(config: Config, images: Array) -> Array:
-    """Images [N, H, W, C] as large as the run wants them, bilinear, blurred where they shrink."""
-    shape = input_shape(config, images.shape[1:])  # pyright: ignore[reportArgumentType]
-    if shape == images.shape[1:]:
-        return images
-    precision = jax.lax.Precision[config.precision.upper()]
-    return jax.image.resize(images, (images.shape[0], *shape), "bilinear", precision=precision)
-
-
-def find_filters(config: Config, images: np.ndarray, mean: Any, std: Any) -> np.ndarray | None:
-    """The first layer's whitening kernels for images [N, H, W, C] standardised by these.
+def find_filters(
+    config: Config, images: np.ndarray, prepare: Callable[[np.ndarray], Any]
+) -> np.ndarray | None:
+    """The first layer's whitening kernels for images [N, H, W, C] as `prepare` makes them.
 
     None where that layer is learned.
     """
@@ -91,14 +79,13 @@ def find_filters(config: Config, images: np.ndarray, mean: Any, std: Any) -> np.
     assert isinstance(spec, layouts.Conv)
     layer = convolution.make_conv(config, spec, spec.stride, "conv_1", SHAPES_ONLY, whitened=True)
 
-    def standardised() -> Iterator[np.ndarray]:
+    def prepared() -> Iterator[np.ndarray]:
         enough = images[: whitening.ENOUGH]
         for start in range(0, len(enough), 250):
-            some = enough[start : start + 250].astype(np.float32)
-            yield from np.asarray(resize(config, jnp.asarray((some - mean) / std)))
+            yield from np.asarray(prepare(enough[start : start + 250]))
 
     count = layer.count_features(images.shape[-1])
-    return whitening.make_filters(standardised(), layer.kernel_size, config.dilation, count)
+    return whitening.make_filters(prepared(), layer.kernel_size, config.dilation, count)
 
 
 def set_filters(stats: Stats, filters: np.ndarray | None, roles: Roles) -> Stats:
@@ -148,7 +135,7 @@ def make_model(
     last = None if roles.logits is None else roles.logits.rpartition("/")[0]
 
     def see(images: Array) -> Array:
-        return precision.round_to(config.dtype, resize(config, images), platform)
+        return precision.round_to(config.dtype, images, platform)
 
     def init(key: Array) -> tuple[Params, Stats]:
         blank = jnp.zeros((1, *input_shape(config, image_shape)), jnp.float32)

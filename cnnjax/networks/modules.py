@@ -49,15 +49,11 @@ class Dense(nn.Module):
         return logits(units)
 
 
-def apply_head(config: Config, num_classes: int, maps: Array, train: bool, platform: str) -> Array:
-    """What follows the last map: all of it, or its mean or maximum by channel, to the logits."""
+def apply_head(config: Config, maps: Array) -> Array:
+    """What is kept of the last map: all of it, or its mean or maximum by channel."""
     if config.head == "global_avg":
-        maps = maps.mean(axis=(1, 2))
-    elif config.head == "global_max":
-        maps = maps.max(axis=(1, 2))
-    if config.model == "all_cnn_c":  # its last maps are a class each
-        return maps
-    return Dense(config, num_classes, platform, name="head")(maps, train)
+        return maps.mean(axis=(1, 2))
+    return maps.max(axis=(1, 2)) if config.head == "global_max" else maps
 
 
 def apply_pool(config: Config, maps: Array, train: bool, name: str, platform: str) -> Array:
@@ -94,13 +90,16 @@ class CNN(nn.Module):
                 if layer.normed:
                     maps = norms.normalise(config, maps, train, f"norm_{number}")
                 maps = layers.activate(config, maps)
-                if config.norm == "response" and layer.responds:
-                    maps = norms.respond(maps)
+                if layer.responds:
+                    maps = norms.normalise(config, maps, train, f"norm_{number}", after=True)
             elif layer == layouts.DROPOUT:
                 maps = nn.Dropout(config.dropout, deterministic=not train)(maps)
-            elif traits["windows"]:
+            elif layer == layouts.POOL and traits["windows"]:
                 maps = apply_pool(config, maps, train, f"pool_{number}", self.platform)
-        return apply_head(config, self.num_classes, maps, train, self.platform)
+        maps = apply_head(config, maps)
+        if layout[-1] == layouts.LOGITS:
+            return maps
+        return Dense(config, self.num_classes, self.platform, name="head")(maps, train)
 
 
 def add(shortcut: Array, branch: Array, name: str) -> Array:
@@ -224,4 +223,5 @@ class ResNet(nn.Module):
             name = f"block_{index}"
             block = Block(config, features, stride, plan.bottleneck, drop, self.platform, name=name)
             maps = block(maps, train)
-        return apply_head(config, self.num_classes, maps, train, self.platform)
+        head = Dense(config, self.num_classes, self.platform, name="head")
+        return head(apply_head(config, maps), train)

@@ -1,11 +1,13 @@
 """Normalisations of units, as Flax modules and functions over the channels, which lie last."""
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
+from cnnjax.config import register
 from cnnjax.config.config import Config
 from cnnjax.ops import norm
 
@@ -36,23 +38,55 @@ class BatchNorm(nn.Module):
         return found[0]
 
 
-def normalise(config: Config, units: Array, train: bool, name: str) -> Array:
-    """The run's normalisation over the channels, where it is before activations.
+def normalise(config: Config, units: Array, train: bool, name: str, after: bool = False) -> Array:
+    """The run's normalisation over the channels [..., C], where it is before activations.
 
-    Batch (Ioffe and Szegedy 2015), layer (Ba et al. 2016), group (Wu and He 2018). Statistics and
+    With `after`, where it is one that follows the activation of a convolution. Statistics and
     parameters are float32, the result is of the precision of the units.
     """
-    scaled = config.norm_scale
-    if config.norm == "batch":
-        return BatchNorm(config.norm_momentum, config.norm_epsilon, scaled, name=name)(units, train)
-    # Flax's fast variance is the mean of squares less the squared mean: nothing is left of it
-    # where the mean is large.
-    shared = {"use_scale": scaled, "use_fast_variance": False, "dtype": units.dtype, "name": name}
-    if config.norm == "layer":
-        return nn.LayerNorm(**shared)(units)
-    if config.norm == "group":
-        return nn.GroupNorm(num_groups=math.gcd(units.shape[-1], 8), **shared)(units)
+    own = register.find("norm", config.norm)
+    if own.traits.get("after", False) != after:
+        return units
+    return own.make(config, units, train, name)
+
+
+@register.choice("norm", "none")
+def no_norm(config: Config, units: Array, train: bool, name: str) -> Array:
+    """Not at all."""
     return units
+
+
+@register.choice("norm", "batch")
+def batch_norm(config: Config, units: Array, train: bool, name: str) -> Array:
+    """Each channel by the statistics of the batch (Ioffe and Szegedy 2015)."""
+    momentum, epsilon = config.norm_momentum, config.norm_epsilon
+    return BatchNorm(momentum, epsilon, config.norm_scale, name=name)(units, train)
+
+
+@register.choice("norm", "layer")
+def layer_norm(config: Config, units: Array, train: bool, name: str) -> Array:
+    """All channels together (Ba et al. 2016)."""
+    return nn.LayerNorm(**_share(config, units), name=name)(units)
+
+
+@register.choice("norm", "group")
+def group_norm(config: Config, units: Array, train: bool, name: str) -> Array:
+    """In 8 groups of channels, or fewer that divide them (Wu and He 2018)."""
+    groups = math.gcd(units.shape[-1], 8)
+    return nn.GroupNorm(num_groups=groups, **_share(config, units), name=name)(units)
+
+
+def _share(config: Config, units: Array) -> dict[str, Any]:
+    """Flax's fast variance is the mean of squares less the squared mean: nothing is left of it
+    where the mean is large.
+    """  # fmt: skip
+    return {"use_scale": config.norm_scale, "use_fast_variance": False, "dtype": units.dtype}
+
+
+@register.choice("norm", "response", after=True)
+def response_norm(config: Config, units: Array, train: bool, name: str) -> Array:
+    """By the activity of neighbouring channels (Krizhevsky et al. 2012, section 3.3)."""
+    return respond(units)
 
 
 def respond(maps: Array) -> Array:

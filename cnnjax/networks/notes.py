@@ -2,18 +2,9 @@
 
 from collections.abc import Sequence
 
+from cnnjax.config import register
 from cnnjax.config.config import Config
 from cnnjax.networks import cost
-
-# What is made for small images, by networks that are not.
-SMALL = {
-    "resnet18": "--model=resnet18_small",
-    "resnet34": "--model=resnet18_small, or --stem=small --image_size=0",
-    "resnet50": "--model=resnet18_small, or --stem=small --image_size=0",
-    "alexnet": "--model=cnn",
-    "vgg11": "--model=cnn",
-    "vgg16": "--model=cnn",
-}
 
 
 def list_notes(config: Config, image_shape: Sequence[int], num_classes: int) -> tuple[str, ...]:
@@ -37,7 +28,9 @@ def _note_size(config: Config, shape: tuple[int, int, int], num_classes: int) ->
     if side <= max(shape[:2]):
         return []
     macs = cost.measure(config, shape, num_classes).macs
-    small = SMALL.get(config.model) if side >= 2 * max(shape[:2]) else None
+    small = (
+        register.find("model", config.model).traits["instead"] if side >= 2 * max(shape[:2]) else ""
+    )
     return [
         f"--model={config.model} sees images of {shape[0]}x{shape[1]} enlarged to {side}x{side},"
         f" {macs:,} MACs an image" + (f"; for small images there is {small}" if small else "")

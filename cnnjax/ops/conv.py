@@ -14,9 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from cnnjax.ops import padding as padding_lib
 from cnnjax.ops import precision, winograd
-from cnnjax.ops.padding import Pads, output_size
+from cnnjax.ops.padding import PADDINGS, Pads, coverage, fill_border, output_size, span_of
 
 
 def window_cells(
@@ -51,7 +50,7 @@ def patches_times_matrix(
 
     def multiply(images: Array, kernel: Array) -> Array:
         height, width, channels, features = kernel.shape
-        images = padding_lib.fill_border(images, pads, "zero")
+        images = fill_border(images, pads, "zero")
         cells = window_cells(images, (height, width), stride, dilation)
         if groups == 1:
             # As matrices: with four axes XLA's gradient of the kernel takes three times as long.
@@ -142,12 +141,12 @@ def find_pads(
 
     Raises ValueError where the window then fits nowhere, or somewhere lies off the map wholly.
     """
-    spans = [padding_lib.span_of(cells, dilation) for cells in window]
+    spans = [span_of(cells, dilation) for cells in window]
     if padding == "explicit":
         pads = tuple((cells, cells) for cells in explicit)
     else:
         pads = tuple(
-            padding_lib.PADDINGS[padding](size, span, stride)
+            PADDINGS[padding](size, span, stride)
             for size, span in zip(shape[1:3], spans, strict=True)
         )
     for size, cells, span, pad in zip(shape[1:3], window, spans, pads, strict=True):
@@ -159,7 +158,8 @@ def find_pads(
             )
         if max(pad) >= span and padding == "explicit":
             raise ValueError(
-                f"a border of {max(pad)} cells leaves a kernel of {span} nothing to see"
+                f"a border of {max(pad)} cell{'s' * (max(pad) > 1)} leaves a kernel of {span}"
+                " nothing to see"
             )
     return pads
 
@@ -168,7 +168,7 @@ def partial_scale(
     images: Array, window: tuple[int, int], stride: int, pads: Pads, dilation: int
 ) -> Array:
     """Cells of a window over those of them on the map, [1, H', W', 1]; 0 where there are none."""
-    seen = padding_lib.coverage(images.shape[1:3], window, stride, pads, dilation)
+    seen = coverage(images.shape[1:3], window, stride, pads, dilation)
     scale = np.divide(window[0] * window[1], seen, where=seen > 0, out=np.zeros_like(seen))
     return jnp.asarray(scale[None, :, :, None], images.dtype)
 
@@ -190,7 +190,7 @@ def conv2d(
     pads = find_pads(images.shape, window, stride, padding, explicit, dilation)
     scale = partial_scale(images, window, stride, pads, dilation) if fill == "partial" else None
     if fill not in ("zero", "partial"):
-        images, pads = padding_lib.fill_border(images, pads, fill), ((0, 0), (0, 0))
+        images, pads = fill_border(images, pads, fill), ((0, 0), (0, 0))
     if form == "auto" and precision.is_cpu(platform):
         form = choose_form(images.shape, kernel.shape, stride, pads, dilation, groups, images.dtype)
     slide = native if form == "auto" else FORMS[form]
@@ -208,7 +208,7 @@ def local2d(
     Raises ValueError where the window does not fit.
     """
     pads = find_pads(images.shape, window, stride, padding, explicit, dilation)
-    border = padding_lib.fill_border(images, pads, fill)
+    border = fill_border(images, pads, fill)
     patches = jnp.concatenate(window_cells(border, window, stride, dilation), axis=-1)
     output = jnp.einsum("nhwp,hwpf->nhwf", patches, kernel)
     return (

@@ -10,21 +10,86 @@ import numpy as np
 from flax import linen as nn
 from jax import Array
 
+from cnnjax.config import register
+
 Initializer = Callable[..., Array]
 
 
+def find(name: str) -> Initializer:
+    """The initial kernels of that name, of layers below an activation."""
+    return register.find("init", name).make
+
+
+def find_other(name: str, layers: str) -> Initializer:
+    """Those of layers that have others by that name, `logits` or `depthwise`."""
+    return find(register.find("init", name).traits.get(layers, name))
+
+
+# Where a name has others for them, `logits` are those of the layer of the logits: He's gain makes
+# up for what ReLU cuts off, so that layer has LeCun's, without it (He et al. 2015). `depthwise` are
+# those of that half of a layer: the variance of its outputs is that of its inputs. The deviation of
+# kernels falls with the fan in to a `power`, or else to a half; `bound` is that of biases by their
+# fan in, or else they are 0; `spread` is the gain of 1x1 kernels below depthwise ones where the
+# power does not tell.
+
+
+@register.choice("init", "he_normal", logits="lecun_normal", depthwise="lecun_normal")
+def he_normal(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """Normal, of variance 2 / fan in (He et al. 2015)."""
+    return nn.initializers.he_normal()(key, shape, dtype)
+
+
+@register.choice("init", "he_uniform", logits="lecun_uniform", depthwise="lecun_uniform")
+def he_uniform(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """Uniform, of variance 2 / fan in (He et al. 2015)."""
+    return nn.initializers.he_uniform()(key, shape, dtype)
+
+
+@register.choice("init", "glorot_normal")
+def glorot_normal(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """Normal, of variance 2 / (fan in + fan out) (Glorot and Bengio 2010)."""
+    return nn.initializers.glorot_normal()(key, shape, dtype)
+
+
+@register.choice("init", "glorot_uniform")
+def glorot_uniform(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """Uniform, of variance 2 / (fan in + fan out) (Glorot and Bengio 2010)."""
+    return nn.initializers.glorot_uniform()(key, shape, dtype)
+
+
+@register.choice("init", "lecun_normal")
+def lecun_normal(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """Normal, of variance 1 / fan in (LeCun et al. 1998, "Efficient backprop")."""
+    return nn.initializers.lecun_normal()(key, shape, dtype)
+
+
+@register.choice("init", "lecun_uniform")
+def lecun_uniform(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """Uniform, of variance 1 / fan in (LeCun et al. 1998, "Efficient backprop")."""
+    return nn.initializers.lecun_uniform()(key, shape, dtype)
+
+
+def spread_orthogonal(cells: int, channels: int, features: int) -> float:
+    """Orthogonal kernels spread the variance over more outputs than inputs."""
+    return math.sqrt(min(features, cells * channels) / min(features, channels))
+
+
+@register.choice("init", "orthogonal", spread=spread_orthogonal)
+def orthogonal(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """Orthogonal columns, or rows where these are fewer (Saxe et al. 2014)."""
+    return nn.initializers.orthogonal()(key, shape, dtype)
+
+
+@register.choice(
+    "init", "pytorch", depthwise="lecun_uniform", bound=lambda fan_in: 1 / math.sqrt(fan_in)
+)
 def pytorch_kernel(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
-    """Uniform within 1 / sqrt(fan in), as PyTorch's convolutions and linear layers begin."""
+    """Uniform within 1 / sqrt(fan in), biases too, as PyTorch's layers begin."""
     bound = 1 / math.sqrt(math.prod(shape[:-1]))
     return jax.random.uniform(key, shape, dtype, -bound, bound)
 
 
-def lenet5_kernel(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
-    """Uniform within 2.4 / fan in (LeCun et al. 1998, appendix A)."""
-    bound = 2.4 / math.prod(shape[:-1])
-    return jax.random.uniform(key, shape, dtype, -bound, bound)
-
-
+@register.choice("init", "dirac", logits="pytorch")
 def dirac_kernel(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
     """PyTorch's, but that as many of the first outputs as there are inputs copy one input each.
 
@@ -39,32 +104,13 @@ def dirac_kernel(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -
     return kernel.at[..., :copies].set(0).at[(*middle, channels, channels)].set(1)
 
 
-# Below an activation, and below the logits. He's gain makes up for what ReLU cuts off, so that
-# the layer of the logits has LeCun's, without it (He et al. 2015).
-_HE_NORMAL, _HE_UNIFORM = nn.initializers.he_normal(), nn.initializers.he_uniform()
-_LECUN_NORMAL, _LECUN_UNIFORM = nn.initializers.lecun_normal(), nn.initializers.lecun_uniform()
-_GLOROT_NORMAL, _GLOROT_UNIFORM = nn.initializers.glorot_normal(), nn.initializers.glorot_uniform()
-ORTHOGONAL = nn.initializers.orthogonal()
-INITS: dict[str, tuple[Initializer, Initializer]] = {
-    "he_normal": (_HE_NORMAL, _LECUN_NORMAL),
-    "he_uniform": (_HE_UNIFORM, _LECUN_UNIFORM),
-    "glorot_normal": (_GLOROT_NORMAL, _GLOROT_NORMAL),
-    "glorot_uniform": (_GLOROT_UNIFORM, _GLOROT_UNIFORM),
-    "lecun_normal": (_LECUN_NORMAL, _LECUN_NORMAL),
-    "lecun_uniform": (_LECUN_UNIFORM, _LECUN_UNIFORM),
-    "orthogonal": (ORTHOGONAL, ORTHOGONAL),
-    "pytorch": (pytorch_kernel, pytorch_kernel),
-    "dirac": (dirac_kernel, pytorch_kernel),
-    "lenet5": (lenet5_kernel, lenet5_kernel),
-}
-# Of a layer's depthwise half: the variance of its outputs is that of its inputs.
-DEPTHWISE = {
-    **INITS,
-    "he_normal": (_LECUN_NORMAL, _LECUN_NORMAL),
-    "he_uniform": (_LECUN_UNIFORM, _LECUN_UNIFORM),
-    "pytorch": (_LECUN_UNIFORM, _LECUN_UNIFORM),
-    "lenet5": (_LECUN_UNIFORM, _LECUN_UNIFORM),
-}
+@register.choice(
+    "init", "lenet5", depthwise="lecun_uniform", power=1.0, bound=lambda fan_in: 2.4 / fan_in
+)
+def lenet5_kernel(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """Uniform within 2.4 / fan in, biases too (LeCun et al. 1998, appendix A)."""
+    bound = 2.4 / math.prod(shape[:-1])
+    return jax.random.uniform(key, shape, dtype, -bound, bound)
 
 
 def in_groups(initializer: Initializer, groups: int) -> Initializer:
@@ -82,35 +128,37 @@ def in_groups(initializer: Initializer, groups: int) -> Initializer:
     return init
 
 
-def make_up(init: str, channels: int, seen: np.ndarray) -> np.ndarray:
+def make_up(name: str, channels: int, seen: np.ndarray) -> np.ndarray:
     """What kernels [.., F] drawn for all channels are multiplied by where each sees fewer, [F].
 
     The initialiser counts every channel: its variance falls with one over the fan in, but with the
     square of it for LeNet-5's.
     """
-    return (channels / seen) ** (1.0 if init == "lenet5" else 0.5)
+    return (channels / seen) ** power_of(name)
 
 
-def pointwise_gain(init: str, cells: int, channels: int, features: int) -> float:
+def pointwise_gain(name: str, cells: int, channels: int, features: int) -> float:
     """What a 1x1 kernel [C, F] below a depthwise one of so many cells is multiplied by.
 
     So the two halves together start at the scale of one kernel of these cells, which tells where a
-    scale depends on the fan in: orthogonal ones spread the variance over more outputs than inputs,
-    and LeNet-5's bound falls with the fan in itself.
+    scale depends on the fan in in another way than a variance of one over it.
     """
-    if init == "orthogonal":
-        return math.sqrt(min(features, cells * channels) / min(features, channels))
-    return cells**-0.5 if init == "lenet5" else 1.0
+    spread = register.find("init", name).traits.get("spread")
+    return spread(cells, channels, features) if spread else cells ** (0.5 - power_of(name))
 
 
-def init_bias(init: str, fan_in: int) -> Initializer:
-    """Zeros, but uniform within 1 / sqrt(fan in) for PyTorch's way and 2.4 / fan in for LeNet-5's.
+def power_of(name: str) -> float:
+    """The power of the fan in with which the deviation of these kernels falls."""
+    return register.find("init", name).traits.get("power", 0.5)
 
-    A bias is a connection there (LeCun et al. 1998 count them as such).
+
+def init_bias(name: str, fan_in: int) -> Initializer:
+    """Zeros, or uniform within the bound of the name.
+
+    A bias is a connection for LeNet-5 (LeCun et al. 1998 count them as such).
     """
-    if init not in ("pytorch", "lenet5"):
+    bound = register.find("init", name).traits.get("bound")
+    if bound is None:
         return nn.initializers.zeros
-    bound = 1 / math.sqrt(fan_in) if init == "pytorch" else 2.4 / fan_in
-    return lambda key, shape, dtype=jnp.float32: jax.random.uniform(
-        key, shape, dtype, -bound, bound
-    )
+    most = bound(fan_in)
+    return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -most, most)

@@ -88,8 +88,9 @@ def fill_border(images: Array, pads: Pads, fill: str) -> Array:
     if fill == "reflect" and any(
         max(pad) >= size for pad, size in zip(pads, images.shape[1:3], strict=True)
     ):
+        widest = max(map(max, pads))
         raise ValueError(
-            f"reflect cannot fill a border of {max(map(max, pads))} cells from a map of"
+            f"reflect cannot fill a border of {widest} cell{'s' * (widest > 1)} from a map of"
             f" {images.shape[1]}x{images.shape[2]}"
         )
     return jnp.pad(images, ((0, 0), *pads, (0, 0)), mode=FILLS[fill])

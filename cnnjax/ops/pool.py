@@ -16,7 +16,7 @@ from jax import Array, lax
 
 from cnnjax.config import register
 from cnnjax.ops import conv, precision
-from cnnjax.ops import padding as padding_lib
+from cnnjax.ops.padding import PADDINGS, coverage, output_size
 
 Param = Callable[..., Array]  # of a name, an initializer and a shape: what the pooling learns
 
@@ -30,10 +30,9 @@ def find_pads(
     shape: tuple[int, ...], size: int, stride: int, padding: str
 ) -> list[tuple[int, int]]:
     """Cells before and after each axis of maps. Raises ValueError where no window is left."""
-    pads = [padding_lib.PADDINGS[padding](cells, size, stride) for cells in shape]
+    pads = [PADDINGS[padding](cells, size, stride) for cells in shape]
     left = [
-        padding_lib.output_size(cells, size, stride, sum(pad))
-        for cells, pad in zip(shape, pads, strict=True)
+        output_size(cells, size, stride, sum(pad)) for cells, pad in zip(shape, pads, strict=True)
     ]
     if 0 in left:
         raise ValueError(
@@ -51,7 +50,7 @@ def gather_windows(
     """
     shape, window = maps.shape[1:3], (size, size)
     pads = find_pads(shape, size, stride, padding)
-    counts = padding_lib.coverage(shape, window, stride, pads)
+    counts = coverage(shape, window, stride, pads)
     cells = conv.window_cells(_extend(maps, pads, beyond), window, stride)
     return cells, counts[None, :, :, None]
 
@@ -218,9 +217,10 @@ def subsample(maps: Array, size: int, stride: int, padding: str, *, param: Param
 
 @register.pooling("decimate", sees=lambda size: 1)
 def decimate(maps: Array, size: int, stride: int, padding: str = "VALID") -> Array:
-    """The middle cell of each window, the first of two: a convolution of stride 1 becomes one of
-    that stride.
-    """  # fmt: skip
+    """The middle cell of each window, the first of two.
+
+    A convolution of stride 1 becomes one of that stride.
+    """
     cells, _ = gather_windows(maps, size, stride, padding, 0.0)
     return cells[(size - 1) // 2 * (size + 1)]
 

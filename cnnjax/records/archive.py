@@ -1,7 +1,8 @@
 """Which of the records that there are tell a study's lanes: of one origin, or of mixed ones."""
 
+import itertools
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cnnjax.config.config import KNOBS, Config, request_of, to_json, with_seed
@@ -35,10 +36,13 @@ def find_lanes(
     they lay: records of it are given as of the lane's path. Where there are none, or the
     fingerprint is not known, those of the very path are the lane's.
     """
-    by_key: dict[tuple[str, int], list[Record]] = {}
+    lanes, by_key = list(lanes), {}
+    seeds = {lane.seed for lane in lanes}  # of others no key is made: it takes most of the time
     for record in records:
-        by_key.setdefault((_pathless_key(record.config), record.seed), []).append(record)
-    found, keys = {}, {}
+        if record.seed in seeds:
+            by_key.setdefault((_pathless_key(record.config), record.seed), []).append(record)
+    found: dict[Config, list[Record]] = {}
+    keys: dict[Config, tuple[str, str | None]] = {}
     for lane in lanes:
         arm = with_seed(lane, 0)  # lanes of one arm share its key
         if arm not in keys:
@@ -82,16 +86,46 @@ def list_complete(
     """The origins under which every lane has a record, newest first.
 
     What `mix` names may differ within one. Each data set has one fingerprint in it: that in
-    `data`, if it is there.
+    `data`, if it is there; and each file from outside one hash.
     """
+    found = find_lanes(lanes, records, data)
+    complete = [
+        stock
+        for versions in _list_versions(found)
+        for stock in _list_of_versions(lanes, found, versions, mix)
+    ]
+    return sorted(complete, key=lambda stock: stock.date, reverse=True)
+
+
+def _list_versions(found: Mapping[Config, Sequence[Record]]) -> Iterator[dict[str, str]]:
+    """Every choice of one hash for each file from outside, of those that records used together."""
+    used: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for record in (record for own in found.values() for record in own):
+        hashes = origin_of(record).get("plugins") or {}
+        known = used.setdefault(tuple(sorted(hashes)), [])
+        if hashes not in known:
+            known.append(hashes)
+    for chosen in itertools.product(*used.values()):
+        versions = {name: value for hashes in chosen for name, value in hashes.items()}
+        if all(hashes.items() <= versions.items() for hashes in chosen):
+            yield versions
+
+
+def _list_of_versions(
+    lanes: Sequence[Config], found: Mapping[Config, Sequence[Record]],
+    versions: Mapping[str, str], mix: Collection[str],
+) -> list[Stock]:  # fmt: skip
+    """The origins that are complete with these versions of files from outside."""
     left_out = {*BY_ARM, *list_mixed(mix)}
     asked: dict[Request, set[Config]] = {}
     for lane in lanes:
         asked.setdefault(request_of(lane), set()).add(lane)
     stocks: dict[str, dict[Any, dict[Config, Record]]] = {}
-    for lane, candidates in find_lanes(lanes, records, data).items():
+    for lane, candidates in found.items():
         for record in candidates:  # the newest of each stays
             origin = origin_of(record)
+            if not (origin.get("plugins") or {}).items() <= versions.items():
+                continue
             key = json.dumps(without(origin, left_out), sort_keys=True)
             read = (request_of(lane), origin.get("data"))
             stocks.setdefault(key, {}).setdefault(read, {})[lane] = record
@@ -104,7 +138,7 @@ def list_complete(
         if set(lanes) <= set(whole):
             chosen = [whole[lane] for lane in dict.fromkeys(lanes)]
             complete.append(Stock(key, chosen, max(map(_date, chosen))))
-    return sorted(complete, key=lambda stock: stock.date, reverse=True)
+    return complete
 
 
 def find_alike(
@@ -137,9 +171,12 @@ def compare_arms(
     data: dict[Request, list[dict[str, Any]]] = {}
     different = compare(shared, mix)
     for (request, _), owns in zip(arms, origins, strict=True):
-        data.setdefault(request, []).extend({"data": own.get("data")} for own in owns)
+        data.setdefault(request, []).extend(
+            {name: own.get(name) for name in ("feed", "data")} for own in owns
+        )
         different += compare([{"num_devices": own.get("num_devices")} for own in owns])
     different += [line for fields in data.values() for line in compare(fields)]
+    different += compare([{"plugins": own.get("plugins")} for owns in origins for own in owns])
     mixed = [line for line in compare(shared) if line not in different]
     return list(dict.fromkeys(different)), tuple(mixed)
 

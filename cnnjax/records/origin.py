@@ -19,11 +19,13 @@ class Origin(NamedTuple):
     versions: dict[str, str]  # of packages
     program: str  # hash of our own code
     data: str  # fingerprint
+    feed: str  # memory or stream, where --feed=auto left it to the machine
+    plugins: dict[str, str] | None = None  # hash of each file from outside that the lane uses
 
 
 # What --mix allows to differ, by name.
 MIXABLE: Mapping[str, tuple[str, ...]] = {"cpu": ("cpu", "cpu_features", "cpu_threads")}
-BY_ARM = ("data", "num_devices")  # what the arms of a study may choose
+BY_ARM = ("data", "feed", "num_devices", "plugins")  # what the arms of a study may choose
 # The fields of a record that was written when its origin was a sentence.
 FORMER = {
     "platform": "platform",
@@ -57,12 +59,14 @@ def compare(origins: Sequence[Mapping[str, Any]], mix: Collection[str] = ()) -> 
     """What differs, a line a field, such as 'device_kind: A against B'; nothing where all agree.
 
     `mix` are names of `MIXABLE` whose fields may differ. A field that is None plays no part; one
-    that some origins lack differs, for they do not say what it was.
+    that some origins lack differs, for they do not say what it was. A plug-in that not all use may
+    be there; those who do must have used the same.
     """
     flat = [_flatten(without(origin, list_mixed(mix))) for origin in origins]
     lines = []
     for name in dict.fromkeys(name for one in flat for name in one):
-        values = [one.get(name, "not recorded") for one in flat]
+        lacking = None if name.partition(" ")[0] == "plugins" else "not recorded"
+        values = [one.get(name, lacking) for one in flat]
         texts = dict.fromkeys(_describe(value, values) for value in values if value is not None)
         if len(texts) > 1:
             lines.append(f"{name}: {' against '.join(texts)}")

@@ -22,7 +22,7 @@ IN_CONFIG = frozenset({"cnnjax.config.presets"})
 DECLARATIONS = ("structure", "number", "choice")  # of knobs; the second argument is their help
 TEXTS = ("help", "allowed")
 # What a model says of itself beside its layers: values in the Config, or which may be given.
-ROW = ("reads", "defaults", "small")
+ROW = ("reads", "defaults", "small", "instead")
 
 
 @functools.cache
@@ -82,18 +82,24 @@ def code_only(source: str) -> str:
     """Python without what is for readers: comments, docstrings, and what knobs and models say of
     themselves.
     """  # fmt: skip
-    tree = ast.parse(source)
+    tree = blank_docstrings(ast.parse(source))
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-                body[0].value.value = ""
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") in DECLARATIONS:
             del node.args[1:]
             node.keywords = [keyword for keyword in node.keywords if keyword.arg not in TEXTS]
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "model":
             node.keywords = [keyword for keyword in node.keywords if keyword.arg not in ROW]
     return ast.unparse(tree)
+
+
+def blank_docstrings(tree: ast.Module) -> ast.Module:
+    """The tree itself, every docstring in it empty."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+                body[0].value.value = ""
+    return tree
 
 
 def describe_environment() -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 import pathlib
 from typing import Any, NamedTuple
 
+from cnnjax.records import readme
 from cnnjax.records.atomic import write_json
 
 SCHEMA = 1
@@ -35,7 +36,8 @@ def record_path(runs: pathlib.Path, id: str) -> pathlib.Path:
 
 
 def write_record(runs: pathlib.Path, record: Record) -> None:
-    """Writes a record whole or not at all."""
+    """Writes a record whole or not at all, and beside all records what they are."""
+    readme.explain(runs)
     fields = {"schema": SCHEMA, "seed": record.seed, **record._asdict()}
     write_json(record_path(runs, record.id), fields)
 

@@ -1,75 +1,139 @@
 """How every table of the terminal looks. Imports no JAX."""
 
+import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
+
+from cnnjax.config import words
 
 STYLES = {
     "supported": "green", "refuted": "red", "equivalent": "blue", "inconclusive": "yellow",
     "in part": "magenta",
 }  # fmt: skip
 GAP, EDGES = 3, 2  # blanks of that box between columns, and beside the table
+ENDLESS = 100_000  # columns of what is no terminal: a pipe or a file, in which nothing wraps
 
 
-def start_table(title: str, first_column: str) -> Table:
-    """A table with its first column, of words; print it with `print_table`."""
-    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first_column)
+def open_console() -> Console:
+    """Standard output: as wide as the terminal, or, where it is none, as wide as need be."""
+    return Console(width=words.find_width(sys.stdout) or ENDLESS)
+
+
+def print_text(text: str, console: Console, style: str = "") -> None:
+    """Prints lines as wide as the console, broken at blanks alone."""
+    for line in words.fold(text, console.width):
+        console.print(Text(line, style=style), soft_wrap=True, crop=False, highlight=False)
+
+
+def start_table(title: str, *keys: str) -> Table:
+    """A table with its first columns, of words; print it with `print_table`."""
+    table = Table(title=escape(title), box=box.SIMPLE_HEAD, pad_edge=False)
+    for key in keys:
+        table.add_column(key)
     return table
 
 
-def print_table(table: Table, console: Console) -> None:
+class _Column(NamedTuple):
+    """A column as plain data."""
+
+    header: str
+    cells: Sequence[str]
+    justify: JustifyMethod = "left"
+
+    @property
+    def width(self) -> int:
+        return _width(_lines([self.header, *self.cells]))
+
+
+def print_table(table: Table, console: Console, keys: int = 1) -> None:
     """Prints a table without breaking a word or a number, however narrow the terminal.
 
-    Cells of the first column wrap at blanks, others not at all. Where columns do not fit, their
-    headers wrap too; those that still do not follow below, beside the first column again.
+    Cells of an only first column wrap at blanks, others not at all. Where columns do not fit, their
+    headers wrap too; those that still do not follow below, beside the first `keys` columns again.
+    Keys that leave no room for another column become one, of words such as 'pool=max'.
     """
-    first, *others = table.columns
-    names = _lines([first.header, *first.cells])
-    least = _width([word for line in names for word in line.split(" ")])
-    headers = [str(column.header) for column in others]
-    widths = [_width(_lines([column.header, *column.cells])) for column in others]
-    if EDGES + least + sum(widths) + GAP * len(widths) > console.width:
-        headers = [_fold(column) for column in others]
-        widths = [
-            _width(_lines([header, *column.cells]))
-            for header, column in zip(headers, others, strict=True)
-        ]
-    parts: list[list[int]] = [[]]
-    for place, width in enumerate(widths):
-        taken = EDGES + least + sum(widths[other] + GAP for other in parts[-1])
-        if parts[-1] and taken + width + GAP > console.width:
+    columns = [
+        _Column(str(column.header), [str(cell) for cell in column.cells], column.justify)
+        for column in table.columns
+    ]
+    heads, others = columns[:keys], columns[keys:]
+    folded = [column._replace(header=_fold(column)) for column in others]
+    widest = max((column.width for column in folded), default=0)
+    if keys > 1 and _take(heads) + GAP + widest > console.width:
+        heads = [_join(heads)]
+    # An only first column has room for its longest word at least.
+    least = EDGES + _width(_words(heads[0])) if len(heads) == 1 else _take(heads)
+    if least + sum(column.width + GAP for column in others) > console.width:
+        others = folded
+    if table.title:
+        print_text(Text.from_markup(str(table.title)).plain, console, style="italic")
+    parts: list[list[_Column]] = [[]]
+    for column in others:
+        taken = least + sum(GAP + other.width for other in parts[-1])
+        if parts[-1] and taken + GAP + column.width > console.width:
             parts.append([])
-        parts[-1].append(place)
+        parts[-1].append(column)
     for part in parts:
-        beside = EDGES + sum(widths[place] + GAP for place in part)
-        room = max(least, min(_width(names), console.width - beside))
-        shown = Table(box=table.box, pad_edge=False, title_justify=table.title_justify)
-        shown.title = table.title if part is parts[0] else None
-        shown.width = room + beside  # wider than the terminal where a single word is
-        shown.add_column(first.header, min_width=room, max_width=room)
-        for place in part:
-            shown.add_column(
-                headers[place], justify=others[place].justify, no_wrap=True,
-                min_width=widths[place], vertical="bottom",
-            )  # fmt: skip
-        cells = [list(column.cells) for column in (first, *(others[place] for place in part))]
-        for row, style in zip(zip(*cells, strict=True), table.rows, strict=True):
-            shown.add_row(*row, end_section=style.end_section)
-        console.print(shown, crop=False)
+        _print_part(table, heads, part, console)
 
 
-def _fold(column: Column) -> str:
+def _print_part(
+    table: Table, heads: Sequence[_Column], part: Sequence[_Column], console: Console
+) -> None:
+    """Prints some of a table's columns beside its first ones."""
+    beside = EDGES + sum(GAP + column.width for column in part)
+    rooms = [head.width for head in heads]
+    if len(heads) == 1:
+        rooms = [max(_width(_words(heads[0])), min(rooms[0], console.width - beside))]
+    shown = Table(box=table.box, pad_edge=False)
+    # Wider than the terminal where a single word is.
+    shown.width = beside + sum(rooms) + GAP * (len(rooms) - 1)
+    for head, room in zip(heads, rooms, strict=True):
+        shown.add_column(head.header, min_width=room, max_width=room, vertical="bottom")
+    for column in part:
+        shown.add_column(
+            column.header, justify=column.justify, no_wrap=True, min_width=column.width,
+            vertical="bottom",
+        )  # fmt: skip
+    cells = [column.cells for column in (*heads, *part)]
+    for row, style in zip(zip(*cells, strict=True), table.rows, strict=True):
+        shown.add_row(*row, end_section=style.end_section)
+    console.print(shown, crop=False)
+
+
+def _take(columns: Sequence[_Column]) -> int:
+    """How wide columns are beside each other, with the table's edges."""
+    return EDGES + sum(column.width for column in columns) + GAP * (len(columns) - 1)
+
+
+def _join(heads: Sequence[_Column]) -> _Column:
+    """The first columns as one of words: 'pool=max padding=SAME'."""
+    rows = zip(*(head.cells for head in heads), strict=True)
+    cells = [
+        " ".join(f"{head.header}={cell}" for head, cell in zip(heads, row, strict=True) if cell)
+        for row in rows
+    ]
+    return _Column("arm", cells)
+
+
+def _fold(column: _Column) -> str:
     """A column's header in lines that are no wider than its cells, if its words are not."""
-    header = str(column.header)
-    least = max(_width(_lines(column.cells)), _width(header.split()))
-    return "\n".join(textwrap.wrap(header, least, break_long_words=False, break_on_hyphens=False))
+    least = max(_width(_lines(column.cells)), _width(column.header.split()))
+    return "\n".join(
+        textwrap.wrap(column.header, least, break_long_words=False, break_on_hyphens=False)
+    )
+
+
+def _words(column: _Column) -> list[str]:
+    return [word for line in _lines([column.header, *column.cells]) for word in line.split(" ")]
 
 
 def _lines(cells: Iterable[object]) -> list[str]:

@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 from matplotlib import figure, ticker
 
+from cnnjax.config import register
 from cnnjax.config.knobs import format_value
 from cnnjax.report import text
 from cnnjax.report.drawing import (
@@ -186,7 +187,7 @@ def draw_robustness(arms: Sequence[Arm]) -> Drawing:
                 draw_band(axes, own[0]["strengths"], accuracies, color, name or "all")
                 areas.append(f"{kind}, {name or 'all'}: {100 * np.mean(accuracies):.1f}%")
         axes.set_title(kind, fontsize=SMALL)
-        axes.set_xlabel(metrics.CORRUPTIONS[kind].facts["unit"], fontsize=SMALL)
+        axes.set_xlabel(register.read_trait("corruption", kind, "unit", ""), fontsize=SMALL)
         axes.grid(alpha=0.2, lw=0.6)
     add_legend(drawing, grid)
     drawing.supylabel("Test accuracy (%)", fontsize=10)

@@ -8,16 +8,18 @@ import re
 import shutil
 import tempfile
 import urllib.parse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import filelock
 import jinja2
 
+from cnnjax.config import words
 from cnnjax.config.config import Config, to_json
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records import atomic
 from cnnjax.study.claims import Study
+from cnnjax.study.own import LONGEST
 
 ABOUT = "about.json"  # what the index shows of a report, and its hash
 PAGE = "report.html"
@@ -38,16 +40,28 @@ def hash_study(study: Study, base: Config, seeds: Sequence[int]) -> str:
     That is its arms and claims, the flags given (in `base`, the Config that arms share) and the
     seeds; not its name.
     """
-    data = study._replace(name="", settings={})
-    return hash_of([data._asdict(), to_json(base), list(seeds)])
+    data = study._replace(name="", settings={})._asdict()
+    del data["sizes"]
+    for younger in ("epochs", "choosing"):  # than the hashes of reports that have it not
+        if data[younger] is None:
+            del data[younger]
+    return hash_of([data, to_json(base), list(seeds)])
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Names of knobs for a folder: joined, and cut where there are many."""
+    joined = "-".join(names)
+    return joined if len(joined) <= LONGEST else f"{joined[:LONGEST].rpartition('-')[0]}-and-more"
 
 
 def make_templates() -> jinja2.Environment:
     """The templates of this folder; what they show is escaped."""
-    return jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.PackageLoader("cnnjax", "report"), autoescape=True, trim_blocks=True,
         lstrip_blocks=True, undefined=jinja2.StrictUndefined,
     )  # fmt: skip
+    templates.filters["count"] = words.count
+    return templates
 
 
 def check(folder: pathlib.Path) -> None:

@@ -11,24 +11,26 @@ from cnnjax.config import datasets, knobs
 from cnnjax.config.config import KNOBS
 from cnnjax.records import origin
 from cnnjax.records.atomic import write_bytes, write_json, write_text
-from cnnjax.report import figures, folders, scope, tables, text
+from cnnjax.report import classes, figures, folders, scope, tables, text
 from cnnjax.report.drawing import Drawing, render_pdf, render_svg
 from cnnjax.study import metrics
+from cnnjax.study.arms import ask_epochs
 from cnnjax.study.claims import name_arm, varied_knobs
 from cnnjax.study.judge import Judgement, verdict_of
 from cnnjax.study.summary import Arm
 
 RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equal",
              "!=": "against"}  # fmt: skip
+NAMED = 20  # classes of a data set at most
 
 
 def write_report(
-    judgement: Judgement, runs: pathlib.Path, command: str, scoreboard: bool = False
+    judgement: Judgement, runs: pathlib.Path, command: str, scoreboard: str = ""
 ) -> pathlib.Path:
     """Writes everything under `runs/<study>/`, whole or not at all, and gives the page's path.
 
-    With `scoreboard`, the page links to the one of all statements. A report that was made with
-    other flags before moves below (`folders.replace`).
+    The page links to that of all statements in the folder `scoreboard` beside it, where one is
+    named. A report that was made with other flags before moves below (`folders.replace`).
     """
     directory = runs / judgement.study.name
     rendered = figures.draw_all(judgement)
@@ -61,7 +63,7 @@ def describe_report(judgement: Judgement, command: str) -> dict[str, Any]:
         "hash": folders.hash_study(judgement.study, judgement.config, seeds),
         "question": judgement.study.question,
         "command": command,
-        "data": f"{names}, {len(seeds)} seeds",
+        "data": f"{names}, {scope.describe_seeds(judgement.arms)}",
         "date": dict(summarise_provenance(judgement))["date"].split(", ")[-1],
         "claims": claims,
         "others": dict(others.most_common()),
@@ -82,7 +84,9 @@ def list_records(judgement: Judgement) -> list[dict[str, Any]]:
 
     All rows have the same columns, also where arms have unlike scores; a failed run's are empty.
     """
-    varied = varied_knobs(judgement.study)
+    asked = ask_epochs(judgement.study)
+    varied = [knob for knob in varied_knobs(judgement.study) if knob in KNOBS]
+    varied += ["steps"] if asked and "steps" not in varied else []
     rows = [
         {
             "arm": arm.name,
@@ -168,7 +172,7 @@ def make_environment() -> jinja2.Environment:
 
 
 def render_page(
-    judgement: Judgement, drawings: dict[str, str], command: str, scoreboard: bool
+    judgement: Judgement, drawings: dict[str, str], command: str, scoreboard: str
 ) -> str:
     """The whole page as one string, with nothing to fetch."""
     claims = [
@@ -184,12 +188,12 @@ def render_page(
         for claim in judgement.study.claims
         for rows in [[row for row in judgement.verdicts if row["claim"] == claim.id]]
     ]
-    arms, varied = judgement.arms, varied_knobs(judgement.study)
+    arms = judgement.arms
     own_datasets = list(dict.fromkeys(arm.config.dataset for arm in arms))
     drawn = dict.fromkeys(("robustness", "published", "curves"), "") | drawings
     return make_environment().get_template("page.html").render(
         study=judgement.study,
-        config=judgement.config,
+        config=arms[0].config,
         images=scope.list_images(judgement),
         draws={
             name: scope.describe_draws(own)
@@ -200,9 +204,10 @@ def render_page(
             for row in judgement.verdicts
         },
         key=id,
-        knobs=[k for k in KNOBS if k not in (*varied, "seed")],
+        knobs=[k for k in KNOBS if k != "seed" and len({getattr(a.config, k) for a in arms}) == 1],
         claims=claims,
         arms=scope.order_arms(arms),
+        seeds=scope.describe_seeds(arms),
         collapsed={arm.name: scope.describe_collapse(arm) for arm in arms},
         agreements=judgement.agreements,
         accuracies={arm.name: mean_accuracy(arm) for arm in arms},
@@ -210,6 +215,7 @@ def render_page(
         provenances=summarise_provenance(judgement),
         mixed=judgement.mixed,
         sources={name: datasets.describe(name) for name in own_datasets},
+        classes=list_classes(judgement),
         drawings=drawn,
         command=command,
         scoreboard=scoreboard,
@@ -217,6 +223,16 @@ def render_page(
         find_metric=metrics.find,
         relations=RELATIONS,
     )  # fmt: skip
+
+
+def list_classes(judgement: Judgement) -> dict[str, classes.Table]:
+    """By data set, the classes that are recognised least; none where the test is not read."""
+    if judgement.study.metric == "validation_accuracy":
+        return {}
+    tables = {
+        name: classes.list_classes(arms) for name, arms in scope.group_by_dataset(judgement).items()
+    }
+    return {name: table for name, table in tables.items() if table}
 
 
 def mean_accuracy(arm: Arm) -> float:
@@ -246,12 +262,16 @@ def summarise_provenance(judgement: Judgement) -> list[tuple[str, str]]:
 
 def _flatten(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     plain = [
-        (k, str(v)) for k, v in provenance.items() if not isinstance(v, dict) and k != "origin"
-    ]
+        (k, str(v)) for k, v in provenance.items()
+        if not isinstance(v, dict) and k not in ("origin", "class_names")
+    ]  # fmt: skip
+    if names := provenance.get("class_names"):
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        plain.append(("classes", ", ".join(names[:NAMED]) + more))
     versions = ", ".join(f"{name} {version}" for name, version in provenance["packages"].items())
     found = origin.read(provenance)
     own = [(k, str(found[k])) for k in ("cpu", "cpu_threads") if found.get(k)]
-    own += [(k, _list(found[k])) for k in ("settings", "flags") if found.get(k)]
+    own += [(k, _list(found[k])) for k in ("settings", "flags", "plugins") if found.get(k)]
     return [*plain, *own, ("packages", versions)]
 
 

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+LEAST = 80  # columns of a terminal that has room for all
 WAITING = 0.1  # share of the time waited for data that is worth a word
 
 
@@ -17,8 +18,8 @@ class Bar(NamedTuple):
 
 
 @contextlib.contextmanager
-def open_bar() -> Iterator[Bar]:
-    """A bar on stderr from the first lane on, silent unless that is a terminal.
+def open_bar(quiet: bool = False) -> Iterator[Bar]:
+    """A bar on stderr from the first lane on, silent where it is to be or that is no terminal.
 
     Says when training waits for data, which the device could have used.
     """
@@ -26,14 +27,22 @@ def open_bar() -> Iterator[Bar]:
     from rich.console import Console
 
     console = Console(stderr=True)
+    lanes_done = progress.TextColumn("{task.fields[done]}/{task.fields[lanes]} lanes")
+    rate = "{task.fields[rate]} examples/s"
+    if console.width < LEAST:  # words would be cut short
+        columns = [progress.BarColumn(10), lanes_done, progress.TextColumn(rate)]
+    else:
+        columns = [
+            progress.TextColumn("training"),
+            progress.BarColumn(),
+            lanes_done,
+            progress.TextColumn(rate + "{task.fields[waiting]}"),
+            progress.TimeRemainingColumn(),
+        ]
     bar = progress.Progress(
-        progress.TextColumn("training"),
-        progress.BarColumn(),
-        progress.TextColumn("{task.fields[done]}/{task.fields[lanes]} lanes"),
-        progress.TextColumn("{task.fields[rate]} examples/s{task.fields[waiting]}"),
-        progress.TimeRemainingColumn(),
+        *columns,
         console=console,
-        disable=not console.is_terminal,
+        disable=quiet or not console.is_terminal,
         transient=True,
     )
     done = lanes = examples = 0

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from cnnjax.config import words
 from cnnjax.study.judge import Judgement
 from cnnjax.study.summary import Arm
 
@@ -16,9 +17,15 @@ def list_images(judgement: Judgement) -> list[str]:
         records = [record for arm in arms for record in arm.records]
         trained = _unlike(record.scores.get("num_train_examples") for record in records)
         tested = _unlike(record.scores["num_test_examples"] for record in records)
-        training = f"{trained} training images, " if trained else ""
-        lines.append(f"{name}: {training}{tested} test images")
+        training = f"{trained} training {_images(trained)}, " if trained else ""
+        lines.append(f"{name}: {training}{tested} test {_images(tested)}")
     return lines
+
+
+def describe_seeds(arms: Sequence[Arm]) -> str:
+    """How many seeds each arm has, and which if they are not the first: '10 seeds (20 to 29)'."""
+    seeds = [record.seed for record in arms[0].records]
+    return words.count(len(seeds), "seed") + (f" ({seeds[0]} to {seeds[-1]})" if seeds[0] else "")
 
 
 def group_by_dataset(judgement: Judgement) -> dict[str, list[Arm]]:
@@ -31,6 +38,10 @@ def group_by_dataset(judgement: Judgement) -> dict[str, list[Arm]]:
 
 def _unlike(counts: Any) -> str:
     return " or ".join(f"{count:,}" for count in dict.fromkeys(counts) if count)
+
+
+def _images(counts: str) -> str:
+    return "image" if counts == "1" else "images"
 
 
 def describe_draws(arms: Sequence[Arm]) -> str:
@@ -74,7 +85,7 @@ def describe_collapse(arm: Arm) -> str:
     if not arm.num_failed:
         return ""
     if arm.num_failed == count:
-        return f"all {count} runs failed"
+        return f"all {count} runs failed" if count > 1 else "its run failed"
     return f"{arm.num_failed} of {count} runs failed"
 
 

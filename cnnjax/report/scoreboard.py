@@ -8,27 +8,31 @@ from typing import Any, NamedTuple
 
 import matplotlib
 
+from cnnjax.config.words import count
 from cnnjax.records.atomic import write_json, write_text
 from cnnjax.report import figures, folders, page, tables, text
 from cnnjax.report.drawing import STYLE, Drawing
 from cnnjax.study import decision, metrics, statistics
 from cnnjax.study.claims import Study
 from cnnjax.study.judge import Judgement, verdict_of
+from cnnjax.study.own import folder_of
 
+TITLE = "What an introduction to convolutional networks says, tried and judged"
 CLASSES = {"cited": "cited", "not testable here": "untestable", "not yet run": "waiting"}
 
 
 def write_scoreboard(
     rows: Sequence[dict[str, Any]], judgements: Sequence[Judgement], runs: pathlib.Path,
-    command: str,
+    command: str, board: str = "",
 ) -> pathlib.Path:  # fmt: skip
     """Writes everything under `runs/scoreboard/` and gives the path of the page.
 
+    That of another `board` than the article's lies under `runs/board-NAME/`.
     A row has `id`, `statement`, `kind`, `verdict`, `finding`, and that of a study also `study`,
     `tried_as`, `heads` (its headline, or its parts: rows of verdicts.json) and `others` (how often
     each verdict came out of the rest).
     """
-    directory = runs / "scoreboard"
+    directory = runs / folder_of(board)
     facts, odds = summarise(judgements), weigh(rows)
     shown = [list_row(row, odds) for row in rows]
     rendered = draw([head for row in rows for head in row.get("heads", ())])
@@ -43,6 +47,8 @@ def write_scoreboard(
             write_text(folder / f"scoreboard.{suffix}", write_table(shown))
         drawings = page.write_figures(folder, rendered)
         html = page.make_environment().get_template("scoreboard.html").render(
+            board=board,
+            title=f"The statements of board {board}, tried and judged" if board else TITLE,
             rows=[{"heads": [], "others": {}, "tried_as": "", "study": "", **row} for row in rows],
             odds=odds,
             counts=counts.most_common(),
@@ -58,7 +64,8 @@ def write_scoreboard(
 
     about = {
         "hash": folders.hash_of([page.describe_report(own, "")["hash"] for own in judgements]),
-        "question": "Every statement of the article, tried and judged",
+        "question": f"Every statement of {f'board {board}' if board else 'the article'}, tried"
+        " and judged",
         "command": command,
         "data": facts.get("data sets", ""),
         "date": facts.get("dates", "").split(" ")[-1],
@@ -156,11 +163,12 @@ def list_row(row: dict[str, Any], odds: Odds) -> dict[str, Any]:
 
 def describe_odds(odds: Odds) -> str:
     """Two sentences on how far the verdicts could be chance."""
-    bound = len(odds.bound_by_images)
+    bound, few = len(odds.bound_by_images), len(odds.survivors)
+    judged = f"{count(odds.num_judged, 'claim')} {'is' if odds.num_judged == 1 else 'are'}"
+    survive = f"{count(few, 'difference')}, marked *, {'survives' if few == 1 else 'survive'}"
     return (
-        f"{odds.num_judged} claims are judged by data; if nothing were true, about"
-        f" {odds.expected_false:.1f} of them would be decided by chance. {len(odds.survivors)}"
-        " differences, marked *, survive Holm's correction over the whole board."
+        f"{judged} judged by data; if nothing were true, about {odds.expected_false:.1f} of them"
+        f" would be decided by chance. {survive} Holm's correction over the whole board."
         + (f" {bound} could only be decided by more test images." if bound else "")
     )
 

@@ -1,8 +1,9 @@
-"""Tables as CSV and as LaTeX (booktabs)."""
+"""Tables as CSV, LaTeX (booktabs), Markdown and HTML."""
 
 import csv
 import io
 from collections.abc import Sequence
+from html import escape as escape_html
 from typing import Any
 
 ESCAPES = {
@@ -56,3 +57,13 @@ def write_markdown(rows: Sequence[dict[str, Any]]) -> str:
     return "".join(
         "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines
     )
+
+
+def write_html(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows with the same keys as an HTML table."""
+    head = "".join(f"<th>{escape_html(str(name))}</th>" for name in rows[0])
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape_html(str(cell))}</td>' for cell in row.values())}</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

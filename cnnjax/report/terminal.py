@@ -1,16 +1,19 @@
 """The verdicts and the arms as tables for a terminal."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from cnnjax.config.config import Config
+from cnnjax.config.knobs import format_value
+from cnnjax.config.words import count
 from cnnjax.networks.cost import Cost
 from cnnjax.report import figures, scope, text
-from cnnjax.report.console import STYLES, print_table, start_table
+from cnnjax.report.console import STYLES, print_table, print_text, start_table
 from cnnjax.study import metrics
-from cnnjax.study.claims import Study
+from cnnjax.study.claims import Overrides, Study, name_arms
 from cnnjax.study.judge import Judgement, verdict_of
 from cnnjax.study.plan import Plan
 from cnnjax.study.timing import Timing
@@ -41,31 +44,50 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
                 text.probability(row["p_adjusted"]),
             )  # fmt: skip
     print_table(table, console)
-    seeds = len(judgement.arms[0].records)
     metric = judgement.study.metric
     label = metrics.find(metric).label
-    table = start_table(f"arms: {label}, {seeds} seeds each", "arm")
+    keys, cells = tell_apart({arm.name: arm.overrides for arm in judgement.arms})
+    table = start_table(f"arms: {label}, {scope.describe_seeds(judgement.arms)} each", *keys)
     for name in (f"mean{text.unit(metric)}", "95% interval", "failed", "parameters", "MACs"):
         table.add_column(name, justify="right")
     for arm in scope.order_arms(judgement.arms):
         table.add_row(
-            escape(arm.name or "all"), text.score(arm.mean, metric),
+            *cells[arm.name], text.score(arm.mean, metric),
             escape(text.interval(arm.interval, metric, signed=False)), str(arm.num_failed),
             f"{arm.cost['parameters']:,}", f"{arm.cost['macs']:,}",
         )  # fmt: skip
-    print_table(table, console)
+    print_table(table, console, len(keys))
     for line in scope.list_images(judgement):
-        console.print(escape(line))
+        print_text(line, console)
     for name, arms in scope.group_by_dataset(judgement).items():
         if draws := scope.describe_draws(arms):
-            console.print(escape(f"{name}: {draws}"))
+            print_text(f"{name}: {draws}", console)
     for arm in judgement.arms:
         if failed := scope.describe_collapse(arm):
-            console.print(escape(f"note: {arm.name or 'all'}: {failed}, left out of its mean"))
+            print_text(f"note: {arm.name or 'all'}: {failed}, left out of its mean", console)
     for line in judgement.mixed:
-        console.print(escape(f"note: runs of unlike CPUs are compared (--mix=cpu): {line}"))
+        print_text(f"note: runs of unlike CPUs are compared (--mix=cpu): {line}", console)
     for agreement in judgement.agreements:
-        console.print(escape(figures.describe_agreement(agreement)))
+        print_text(figures.describe_agreement(agreement), console)
+
+
+def tell_apart(arms: Mapping[str, Overrides]) -> tuple[list[str], dict[str, list[str]]]:
+    """The first columns of a table of arms, one a knob in which they differ, and each arm's cells.
+
+    An arm that leaves such a knob as it is has an empty cell. A single arm is told by its name.
+    """
+    knobs = list(dict.fromkeys(name for arm in arms.values() for name in arm))
+    shown = {
+        knob: [format_value(arm[knob]) if knob in arm else "" for arm in arms.values()]
+        for knob in knobs
+    }
+    varied = [knob for knob in knobs if len(set(shown[knob])) > 1]
+    if not varied:
+        return ["arm"], {name: [escape(name or "all")] for name in arms}
+    rows: Sequence[tuple[str, ...]] = list(zip(*(shown[knob] for knob in varied), strict=True))
+    return varied, {
+        name: [escape(cell) for cell in row] for name, row in zip(arms, rows, strict=True)
+    }
 
 
 def _name_comparison(row: dict[str, Any], metric: str) -> str:
@@ -85,7 +107,7 @@ def _name_comparison(row: dict[str, Any], metric: str) -> str:
 
 def print_cost(config: Config, cost: Cost, console: Console) -> None:
     """Prints what a network costs for one image, layer by layer."""
-    title = f"{config.model} on {config.dataset}: {config.batch_size} images a step"
+    title = f"{config.model} on {config.dataset}: {count(config.batch_size, 'image')} a step"
     table = start_table(title, "layer")
     for name in ("output", "parameters", "MACs", "activations", "receptive field"):
         table.add_column(name, justify="right")
@@ -99,9 +121,10 @@ def print_cost(config: Config, cost: Cost, console: Console) -> None:
         "in all", "", f"{cost.parameters:,}", f"{cost.macs:,}", text.size(cost.activation_bytes), ""
     )
     print_table(table, console)
-    console.print(
+    print_text(
         f"{text.size(config.batch_size * cost.activation_bytes)} of activations for a batch"
-        f" ({config.dtype}); norms' parameters count in the last line alone"
+        f" ({config.dtype}); norms' parameters count in the last line alone",
+        console,
     )
 
 
@@ -109,33 +132,38 @@ def print_plan(
     study: Study, plan: Plan, num_seeds: int, console: Console, timing: Timing | None = None
 ) -> None:
     """Prints what would run: arms with their cost, lanes, memory, and minutes where known."""
-    table = start_table(study.question, "arm")
+    keys, cells = tell_apart(name_arms(study))
+    table = start_table(study.question, *keys)
     for name in ("parameters", "MACs", "activations", "receptive field", "last map"):
         table.add_column(name, justify="right")
     for name, cost in plan.arms.items():
         table.add_row(
-            escape(name), f"{cost.parameters:,}", f"{cost.macs:,}",
+            *cells[name], f"{cost.parameters:,}", f"{cost.macs:,}",
             text.size(cost.activation_bytes), text.field(cost.receptive_field),
             text.shape(cost.map_shape),
         )  # fmt: skip
-    print_table(table, console)
-    tuning = f", {plan.num_tuning_lanes} of tuning" if plan.num_tuning_lanes else ""
-    console.print(
-        f"{plan.num_groups} groups (compiled programs), {plan.num_lanes} lanes"
-        f" ({len(plan.arms)} arms x {num_seeds} seeds{tuning})\n"
-        f"memory: {plan.state_bytes / 2**20:,.1f} MiB of parameters and optimiser state at most"
+    print_table(table, console, len(keys))
+    tuning = f", {plan.num_tuning_lanes:,} of tuning" if plan.num_tuning_lanes else ""
+    if plan.num_fresh_lanes:
+        tuning += f", {plan.num_fresh_lanes:,} of the best one and the baseline"
+    print_text(
+        f"{count(plan.num_groups, 'group (compiled program)', 'groups (compiled programs)')},"
+        f" {count(plan.num_lanes, 'lane')}"
+        f" ({count(len(plan.arms), 'arm')} x {count(num_seeds, 'seed')}{tuning})\n"
+        f"memory: {plan.state_bytes / 2**20:,.1f} MiB of parameters and optimiser state at most",
+        console,
     )
     if timing is not None:
-        console.print(describe_timing(timing, plan.num_groups))
+        print_text(describe_timing(timing, plan.num_groups), console)
 
 
 def describe_timing(timing: Timing, num_groups: int) -> str:
     """How long a plan would take, and how that is known."""
     other = num_groups - timing.num_alike
-    nearest = f"; {other} of {num_groups} groups by their MACs from the nearest of those"
+    nearest = f"; {other} of {count(num_groups, 'group')} by their MACs from the nearest of those"
     return (
         f"time: {timing.training_seconds / 60:,.1f} minutes of training, and beside it"
         f" {timing.compile_seconds / 60:,.1f} of compiling, several programs at once; as"
-        f" {timing.num_records} records of this machine took{nearest if other else ''} (nothing"
-        " reused)"
+        f" {count(timing.num_records, 'record')} of this machine took{nearest if other else ''}"
+        " (nothing reused)"
     )

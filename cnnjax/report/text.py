@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from cnnjax.config.words import count
 from cnnjax.study import metrics
 
 
@@ -120,7 +121,7 @@ def name_side(name: str, metric: str) -> str:
         arms, _, knob = name.rpartition("per doubling of ")
         return f"the gain of {arms}per doubling of {knob}" if arms else f"the gain {name}"
     head, of, rest = name.partition(" of ")
-    return f"the {metrics.find(head).label}{of}{rest}" if head in metrics.METRICS else name
+    return f"the {metrics.find(head).label}{of}{rest}" if head in metrics.list_names() else name
 
 
 def _words(row: dict[str, Any]) -> tuple[str, str]:
@@ -237,7 +238,7 @@ def describe_verdict(row: dict[str, Any], scope: str = "") -> str:
     """
     claim = describe_claim(row)
     images = " and test images" if is_known(row.get("image_error")) else ""
-    seeds = f"{row['num_seeds']} paired seed{'' if row['num_seeds'] == 1 else 's'}{images}"
+    seeds = count(row["num_seeds"], "paired seed") + images
     sentence = f"{row['verdict']}, {describe_finding(row)}, over {seeds}{scope and ', ' + scope}."
     return f"{claim[0].upper() if claim.startswith('the ') else claim[0]}{claim[1:]}: {sentence}"
 
@@ -254,13 +255,11 @@ def describe_outlook(outlook: Any, num_seeds: int) -> str:
         shown = score(deviations * outlook.deviation, metric) + unit(metric, difference=True)
         return f"{shown} ({deviations:.2f} standard deviations)"
 
-    lines = [
-        f"{outlook.claim}, {metrics.find(metric).label}: {num_seeds} seeds find"
-        f" {effect(outlook.detectable)} in 80% of studies"
-    ]
-    if outlook.num_secondary:
+    finds = f"{count(num_seeds, 'seed finds', 'seeds find')} {effect(outlook.detectable)}"
+    lines = [f"{outlook.claim}, {metrics.find(metric).label}: {finds} in 80% of studies"]
+    if number := outlook.num_secondary:
         lines.append(
-            f"  each of {outlook.num_secondary} comparisons beside it, at"
+            f"  {'the' if number == 1 else 'each of'} {count(number, 'comparison')} beside it, at"
             f" {100 * outlook.secondary_level:.2g}%: {effect(outlook.secondary_detectable)}"
         )
     if outlook.margin and outlook.deviation:

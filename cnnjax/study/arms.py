@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cnnjax.config import config
-from cnnjax.config.config import Config, override, with_seed
+from cnnjax.config.config import KNOBS, Config, override, with_seed
+from cnnjax.config.epochs import NAME as EPOCHS
+from cnnjax.config.epochs import Epochs, fill_steps
 from cnnjax.config.knobs import ConfigError, format_value
 from cnnjax.study.claims import (
     Lead,
@@ -21,6 +23,8 @@ from cnnjax.study.claims import (
     name_arms,
     select,
 )  # fmt: skip
+
+LARGEST_SEED = int(KNOBS["seed"].high or 0)
 
 
 def find_shared(study: Study) -> dict[str, Any]:
@@ -36,25 +40,33 @@ def find_shared(study: Study) -> dict[str, Any]:
 def make_base(study: Study, given: Overrides) -> Config:
     """The base Config under the flags given. Raises ConfigError on a flag that the study varies.
 
-    A data set may be given for the arms that name none, and measures beside the study's own.
+    A data set may be given for the arms that name none, and measures beside the study's own. Where
+    the study asks for epochs, its steps are those of the images that the base itself names.
     """
-    for name in given:
-        setters = [arm[name] for arm in study.arms if name in arm]
+    for name in (*given, *([EPOCHS] if study.epochs else [])):
+        # Steps and epochs are one choice.
+        known = ("steps", EPOCHS) if name in ("steps", EPOCHS) else (name,)
+        tuned = [knob for knob in known if study.tuning and knob in study.tuning.grid]
+        varied = [knob for knob in known for arm in study.arms if knob in arm]
+        it = "it" if name in (*tuned, *varied) else f"--{[*tuned, *varied, name][0]}"
+        setters = [arm[knob] for knob in known for arm in study.arms if knob in arm]
         free = name == "dataset" and len(setters) < len(study.arms)
         if setters and not free:
             values = ", ".join(dict.fromkeys(map(format_value, setters)))
             raise ConfigError(
-                f"--{name} cannot be set here: study {study.name} varies it over {values};"
+                f"--{name} cannot be set here: study {study.name} varies {it} over {values};"
                 " for a grid of your own use python -m experiments.ablate"
             )
-        if study.tuning and name in study.tuning.grid:
-            raise ConfigError(f"--{name} cannot be set here: study {study.name} tunes it")
+        if tuned:
+            raise ConfigError(f"--{name} cannot be set here: study {study.name} tunes {it}")
     shared = find_shared(study)
     whole = {**shared, **given}
     if "measure" in shared and "measure" in given:
         whole["measure"] = (*shared["measure"], *given["measure"])
+    if study.epochs:
+        whole = fill_steps(Epochs(study.epochs, study.sizes), whole)
     try:
-        return config.make_base(whole, study.arms)
+        return config.make_base(whole, [_drop_epochs(arm) for arm in study.arms])
     except ConfigError as error:  # it may be on a knob that the study gave
         raise ConfigError(f"study {study.name}: {error}") from None
 
@@ -65,8 +77,31 @@ def list_metrics(study: Study) -> list[str]:
     sides = [side for pair in pairs for side in (pair.a, pair.b)]
     found = [study.metric, *(pair.metric for pair in pairs)]
     found += [side.metric for side in sides if isinstance(side, Score)]
-    found += [study.tuning.metric] if study.tuning else []
+    found += [own.metric for own in (study.tuning, study.choosing) if own]
     return [name for name in dict.fromkeys(found) if name]
+
+
+def make_arm(study: Study, base: Config, overrides: Overrides) -> Config:
+    """The Config of an arm, of as many steps as its epochs are where the study asks for those.
+
+    Raises ConfigError where the arm cannot be.
+    """
+    number, own = overrides.get(EPOCHS, study.epochs), _drop_epochs(overrides)
+    if number is None or "steps" in own:
+        return override(base, own)
+    steps = Epochs(number, study.sizes).find_steps({**vars(base), **own})
+    return override(base, {**own, "steps": steps})
+
+
+def ask_epochs(study: Study) -> bool:
+    """Whether the steps of some arm follow from how many training images it has."""
+    tuned = study.tuning is not None and EPOCHS in study.tuning.grid
+    return study.epochs is not None or tuned or any(EPOCHS in arm for arm in study.arms)
+
+
+def _drop_epochs(overrides: Overrides) -> dict[str, Any]:
+    """What is a Config's own."""
+    return {name: value for name, value in overrides.items() if name != EPOCHS}
 
 
 def make_configs(study: Study, base: Config) -> dict[str, Config]:
@@ -75,14 +110,14 @@ def make_configs(study: Study, base: Config) -> dict[str, Config]:
     Raises ConfigError where an arm cannot be.
     """
     return {
-        name: override(base, {**overrides, **study.settings.get(name, {})})
+        name: make_arm(study, base, {**overrides, **study.settings.get(name, {})})
         for name, overrides in name_arms(study).items()
     }
 
 
-def make_lanes(study: Study, base: Config, num_seeds: int) -> list[Config]:
-    """Every arm with every seed from 0 up."""
-    return _add_seeds(make_configs(study, base).values(), range(num_seeds))
+def make_lanes(study: Study, base: Config, num_seeds: int, first_seed: int = 0) -> list[Config]:
+    """Every arm with every seed from the first up."""
+    return _add_seeds(make_configs(study, base).values(), range(first_seed, first_seed + num_seeds))
 
 
 def list_settings(study: Study, overrides: Overrides) -> tuple[dict[str, Any], ...]:
@@ -95,10 +130,37 @@ def list_settings(study: Study, overrides: Overrides) -> tuple[dict[str, Any], .
 def make_trials(study: Study, base: Config) -> list[Config]:
     """Every arm with every setting of the tuning."""
     return [
-        override(base, {**overrides, **setting})
+        make_arm(study, base, {**overrides, **setting})
         for overrides in name_arms(study).values()
         for setting in list_settings(study, overrides)
     ]
+
+
+def list_seeds(study: Study, num_seeds: int, first_seed: int = 0) -> range:
+    """The arms' seeds, and behind them those on which the arm that they chose is compared.
+
+    Raises ConfigError where there are not so many.
+    """
+    own = range(first_seed, first_seed + num_seeds * (2 if study.choosing else 1))
+    if own[-1] > LARGEST_SEED:
+        raise ConfigError(
+            f"--first_seed={first_seed} and {len(own)} seeds from there go beyond the last one,"
+            f" {LARGEST_SEED}: begin with a smaller one"
+        )
+    return own
+
+
+def keep_apart(study: Study, own: range) -> Study:
+    """The study, its tuning on seeds that are none of `own`: where one is, on others beside those.
+
+    So what a seed chose is never judged by that seed.
+    """
+    if study.tuning and any(seed in own for seed in study.tuning.seeds):
+        count = len(study.tuning.seeds)
+        first = own.stop if own.stop + count <= LARGEST_SEED + 1 else own.start - count
+        apart = study.tuning._replace(seeds=tuple(range(first, first + count)))
+        study = study._replace(tuning=apart)
+    return study
 
 
 def make_tuning_lanes(study: Study, base: Config) -> list[Config]:

@@ -2,12 +2,15 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
 from cnnjax.config.config import KNOBS
+from cnnjax.config.epochs import NAME as EPOCHS
 from cnnjax.config.knobs import format_value
 
-Overrides = Mapping[str, Any]  # Config fields of an arm, by name
+Overrides = Mapping[str, Any]  # Config fields of an arm, by name, or `epochs` in place of steps
+VALIDATION = "validation_accuracy"  # the metric of what chooses
 
 
 class Score(NamedTuple):
@@ -71,12 +74,23 @@ class Claim(NamedTuple):
 class Tuning(NamedTuple):
     """Settings tried for every arm, the same many, before its seeds run: the best is taken.
 
-    Judged by the validation split alone, on seeds that are never used again.
+    Judged by the validation split alone, on seeds that are never used again: where these are
+    among the arms' own, others take their place (`arms.keep_apart`).
     """
 
     grid: Mapping[str, tuple[Any, ...]]  # knob -> values; an arm keeps those it sets itself
     seeds: tuple[int, ...] = (1000, 1001, 1002)
-    metric: str = "validation_accuracy"
+    metric: str = VALIDATION
+
+
+class Choosing(NamedTuple):
+    """The best arm by the validation split is compared with one of them on seeds of their own.
+
+    The arms' seeds choose it. The fresh ones behind them, as many, and the study's metric judge it.
+    """
+
+    baseline: Overrides  # the arm with which the best is compared
+    metric: str = VALIDATION
 
 
 class Published(NamedTuple):
@@ -102,6 +116,9 @@ class Study(NamedTuple):
     tuning: Tuning | None = None
     published: tuple[Published, ...] = ()
     settings: Mapping[str, Overrides] = {}  # by arm: what tuning chose
+    choosing: Choosing | None = None
+    epochs: Fraction | int | None = None  # of all arms, in place of the steps of its base
+    sizes: Mapping[str, int] | None = None  # training images by `epochs.name_source`, once counted
 
 
 def cross(grid: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ...]:
@@ -191,6 +208,7 @@ def check_study(study: Study) -> None:
     wanted = [
         *study.controls,
         *(published.arm for published in study.published),
+        *([study.choosing.baseline] if study.choosing else []),
         *(
             part
             for claim in study.claims
@@ -202,6 +220,6 @@ def check_study(study: Study) -> None:
     for overrides in wanted:
         if not select(arms, overrides):
             raise ValueError(f"study {study.name}: no arm has {name_arm(overrides)}")
-        unknown = [name for name in overrides if name not in KNOBS]
+        unknown = [name for name in overrides if name not in (*KNOBS, EPOCHS)]
         if unknown:
             raise ValueError(f"study {study.name}: {unknown[0]} is no knob")

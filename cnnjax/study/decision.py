@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats as scipy_stats
 
+from cnnjax.config import words
 from cnnjax.study import statistics
 from cnnjax.study.rule import Finding, Relation, Role, Verdict, decide
 from cnnjax.study.statistics import ALPHA, FEWEST, Estimate
@@ -193,7 +194,7 @@ def _cross(
 def _describe_clusters(clusters: np.ndarray) -> str:
     count, effective = len(np.unique(clusters)), statistics.count_effective(clusters)
     unlike = f" of unlike sizes, worth {effective:.1f}" if effective < 0.95 * count else ""
-    return f"they come from {count} clusters{unlike}"
+    return f"they come from {words.count(count, 'cluster')}{unlike}"
 
 
 def _answer(question: Question, own: _Measured, level: float, p_adjusted: float) -> dict[str, Any]:
@@ -212,7 +213,7 @@ def _answer(question: Question, own: _Measured, level: float, p_adjusted: float)
         alone = decide(ask[0], *narrow, *ask[1:])[1]
         if alone != "inconclusive":
             count = np.shape(question.images)[1]
-            warnings.append(f"on these {count:,} test images: {alone}")
+            warnings.append(f"on these {words.count(count, 'test image')}: {alone}")
         if bound_by_images(question, own.facts["difference"], own.facts["image_error"]):
             warnings.append(BOUND)
     flip = own.facts["p_sign_flip"]

@@ -5,6 +5,7 @@ import pathlib
 import statistics
 from typing import Any, NamedTuple
 
+from cnnjax.config.words import count
 from cnnjax.study import metrics, power
 from cnnjax.study.claims import Claim, Study
 from cnnjax.study.statistics import ALPHA, FEWEST
@@ -69,7 +70,7 @@ def look_ahead(
     level = ALPHA / max(secondary, 1)
     deviation, floor, sources = spread.deviation, None, []
     if deviation is not None:
-        sources.append(f"deviation of {spread.num_earlier} earlier comparisons")
+        sources.append(f"deviation of {count(spread.num_earlier, 'earlier comparison')}")
     elif metric.share:
         deviation = ASSUMED_DEVIATION
         sources.append("deviation assumed")
@@ -94,14 +95,15 @@ def look_ahead(
 def warn_of_seeds(study: Study, num_seeds: int) -> list[str]:
     """One line for each claim that so few seeds can never decide."""
     if num_seeds < FEWEST:
-        return [f"{num_seeds} seeds train and report, and decide nothing: {FEWEST} are needed"]
+        seeds = count(num_seeds, "seed")
+        return [f"{seeds} can train and report, and decide nothing: {FEWEST} are needed"]
     found = []
     for claim in study.claims:
         pair = claim.comparisons[0]
         least = 2.0 ** (1 - num_seeds)
         if metrics.find(pair.metric or study.metric).counts_failures and least >= ALPHA:
             found.append(
-                f"claim {claim.id}: {num_seeds} seeds can reach p = {least:.3g} at best in the"
-                f" exact test of failures, and {ALPHA} is needed"
+                f"claim {claim.id}: {count(num_seeds, 'seed')} can reach p = {least:.3g} at best in"
+                f" the exact test of failures, and {ALPHA} is needed"
             )
     return found

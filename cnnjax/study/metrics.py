@@ -1,19 +1,27 @@
-"""What a study may compare: how each metric is read from a record, and how it is shown."""
+"""What a study may compare: how each metric is read from a record, and how it is shown.
 
-import functools
+A metric is a function of a record below `@register.metric("name", ...)`; what is alike is declared
+in a loop. One of logits and labels stands in a file of `measures`, for it decides what is trained
+to be measured: only what its decorator says is read here.
+"""
+
+import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnjax.config import declared
+from cnnjax.config import register
+from cnnjax.config.errors import ConfigError
+from cnnjax.config.register import Choice
 from cnnjax.measures.packing import unpack_values
 from cnnjax.records.record import Record
 
-
-def _none(record: Record) -> float:
-    return 0.0
+Images = Callable[[Record], np.ndarray | None]
+RECALL = "test_recall_"  # and the number of a class, or its name
+CORRUPTIONS = register.read_home("corruption")  # by kind
 
 
 class Metric(NamedTuple):
@@ -22,22 +30,14 @@ class Metric(NamedTuple):
     label: str
     margin: float  # differences below this do not matter, unless a study says otherwise
     read: Callable[[Record], float]  # NaN where the run failed
-    share: bool = True
-    unit: str = ""  # of what is no share
-    resolution: Callable[[Record], float] = _none  # least step between two scores
+    share: bool
+    unit: str  # of what is no share
+    resolution: Callable[[Record], float]  # least step between two scores
     # What the metric is the mean of [images], NaN for images that do not count; None where it is
     # no such mean, or was not kept.
-    images: Callable[[Record], np.ndarray | None] = lambda record: None
-    counts_failures: bool = False
-    measure: str = ""  # what a lane is measured by for it, where that must be asked for
-
-
-def _score(name: str) -> Callable[[Record], float]:
-    def read(record: Record) -> float:
-        value = record.scores.get(name)
-        return math.nan if value is None else float(value)
-
-    return read
+    images: Images
+    counts_failures: bool
+    measure: str  # what a lane is measured by for it, where that must be asked for
 
 
 def has_failed(record: Record) -> bool:
@@ -45,63 +45,230 @@ def has_failed(record: Record) -> bool:
     return bool(record.scores.get("failed", record.scores.get("diverged", False)))
 
 
-def _read_failed(record: Record) -> float:
-    return float(has_failed(record))
+def find(name: str) -> Metric:
+    """The metric of that name; `test_recall_3` is the recall of class 3, `test_recall_cat` that of
+    the class cat. Raises ConfigError, with the nearest name, where there is none.
+    """  # fmt: skip
+    asked = name.removeprefix(RECALL)
+    if asked != name and asked and asked == name_class(asked):
+        return _recall(asked)
+    facts = register.read_home("metric").get(name)
+    if facts is not None:
+        return _of_logits(name, facts.facts)
+    _declare_areas()
+    own = register.CHOICES["metric"].get(name)
+    if own is None:
+        near = difflib.get_close_matches(name, list_names(), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"give {', '.join(list_names())}"
+        raise ConfigError(f"there is no metric {name}: {hint}")
+    if "of_logits" in own.traits:
+        return _of_logits(name, own.traits)
+    return _of_record(own)
 
 
-def _images(name: str) -> Callable[[Record], np.ndarray | None]:
-    def read(record: Record) -> np.ndarray | None:
-        kept = record.scores.get("by_image") or {}
-        return unpack_values(kept[name]).astype(np.float32) if name in kept else None
-
-    return read
+def list_names() -> tuple[str, ...]:
+    """The metrics that there are, but for recalls."""
+    _declare_areas()
+    return register.names("metric")
 
 
-def _one_image(record: Record) -> float:
-    return 1 / record.scores["num_test_examples"]
+def list_measures(names: Iterable[str]) -> tuple[str, ...]:
+    """What must be measured for these metrics besides what always is."""
+    return tuple(sorted({find(name).measure for name in names} - {""}))
 
 
-def _one_evaluation(record: Record) -> float:
-    return float(record.config["eval_every"] or record.config["steps"])
+def check_classes(names: Iterable[str], class_names: Sequence[str]) -> None:
+    """Raises ConfigError where a metric is the recall of a class that these are without."""
+    for name in names:
+        if name.startswith(RECALL):
+            find_class(name.removeprefix(RECALL), class_names)
 
 
-def _mean(
-    name: str, label: str, margin: float, share: bool = True, unit: str = "", counted: bool = True,
-    measure: str = "",
-) -> Metric:  # fmt: skip
-    """A mean over the test images; `counted` where each counts as right or wrong."""
-    resolution = _one_image if counted else _none
+def name_class(text: str) -> str:
+    """A class's name as part of a metric's: letters, digits and _, such as golden_retriever."""
+    return re.sub(r"\W+", "_", text).strip("_")
+
+
+def find_class(asked: str, class_names: Sequence[str]) -> int:
+    """The number of a class from its number, or from its name as `name_class` writes it.
+
+    Raises ConfigError where no class has that name, or more than one.
+    """
+    known = [name_class(name) for name in class_names]
+    if asked.isdecimal() and (int(asked) < len(known) or asked not in known):
+        return int(asked)
+    if known.count(asked) != 1:
+        near = difflib.get_close_matches(asked, known, n=1)
+        hint = f"did you mean {near[0]}?" if near and near[0] != asked else "give its number"
+        which = "several classes have" if asked in known else "no class has"
+        raise ConfigError(f"{RECALL}{asked}: {which} that name: {hint}")
+    return known.index(asked)
+
+
+def _of_record(own: Choice) -> Metric:
+    """The metric that a function of a record is."""
+    traits: dict[str, Any] = dict(own.traits)
+    given: Any = traits.pop("resolution")
+    by_image, make = traits.pop("by_image"), own.make
+
+    def run(record: Record) -> Any:  # of a failed run those from outside are not asked
+        return None if own.source and has_failed(record) else make(record)
+
+    if by_image is True:
+        return Metric(
+            **traits, images=run, read=lambda record: _mean(run(record)),
+            resolution=lambda record: max(given, _step(run(record))),
+        )  # fmt: skip
+
+    def read(record: Record) -> float:
+        value = run(record)
+        return math.nan if value is None else float(value)
+
+    step: Any = given if callable(given) else lambda record: given
+    return Metric(**traits, images=by_image or _no_images, read=read, resolution=step)
+
+
+def _of_logits(name: str, traits: Any) -> Metric:
+    """The metric that reads what a function of logits and labels gave, by its decorator.
+
+    Its traits are values, or words as they stand in its source.
+    """
+    images = kept(name) if str(traits.get("by_image")) == "True" else _no_images
+    given, read = float(traits.get("resolution", 0.0)), score(name)
     return Metric(
-        label, margin, _score(name), share, unit, resolution, _images(name), measure=measure
+        label=traits.get("label") or register.name_plainly(name),
+        margin=float(traits["margin"]),
+        read=lambda record: math.nan if (own := read(record)) is None else float(own),
+        share=str(traits.get("share")) == "True",
+        unit=traits.get("unit", ""),
+        resolution=lambda record: max(given, _step(images(record))),
+        images=images,
+        counts_failures=False,
+        measure=name,
     )
 
 
-def _steps_to(target: float) -> Callable[[Record], float]:
-    """Steps to the first evaluation that reaches a validation accuracy; all where none does."""
+def _no_images(record: Record) -> None:
+    return None
 
-    def read(record: Record) -> float:
-        if has_failed(record):
-            return math.nan
-        for line in record.metrics:
-            if (line["validation_accuracy"] or 0.0) >= target:
-                return float(line["step"])
-        return float(record.config["steps"])
+
+def _mean(values: np.ndarray | None) -> float:
+    """The mean of the images that count."""
+    known = None if values is None else np.asarray(values)[np.isfinite(values)]
+    return math.nan if known is None or not len(known) else float(np.mean(known, dtype=np.float64))
+
+
+def _step(values: np.ndarray | None) -> float:
+    """The least step between two means of such values: where they are whole, that of one image."""
+    known = np.zeros(0) if values is None else np.asarray(values)[np.isfinite(values)]
+    return 1 / len(known) if len(known) and (known == np.round(known)).all() else 0.0
+
+
+def score(name: str) -> Callable[[Record], float | None]:
+    """What reads a score of that name."""
+    return lambda record: record.scores.get(name)
+
+
+def kept(name: str) -> Images:
+    """What reads a score image by image [images], where it was kept."""
+
+    def read(record: Record) -> np.ndarray | None:
+        own = record.scores.get("by_image") or {}
+        return unpack_values(own[name]).astype(np.float32) if name in own else None
 
     return read
 
 
-def _steps(target: float) -> Metric:
-    label = f"steps to {100 * target:.0f}%"
-    return Metric(label, 10, _steps_to(target), False, "steps", resolution=_one_evaluation)
+def one_image(record: Record) -> float:
+    """The step of what counts test images."""
+    return 1 / record.scores["num_test_examples"]
 
 
-def _recall(place: int) -> Metric:
-    """The share of the test images of a class, by its number, that are recognised."""
+def one_evaluation(record: Record) -> float:
+    """The step of what counts training steps."""
+    return float(record.config["eval_every"] or record.config["steps"])
+
+
+# Shares of the test images that are right, and other means over them.
+COUNTED = {
+    "test_accuracy": ("test accuracy", 0.005, ""),
+    "test_balanced_accuracy": ("balanced accuracy", 0.005, ""),
+    "shift_consistency": ("shift consistency", 0.01, "robustness"),
+}
+MEANS = {
+    "test_loss": ("test loss", 0.02, False, "nats"),
+    "test_brier": ("Brier score", 0.005, False, ""),
+    "test_brier_scaled": ("Brier score, scaled", 0.005, False, ""),
+    "test_overconfidence": ("confidence above accuracy", 0.005, True, ""),
+    "test_position_error": ("position error", 0.1, False, "pixels"),
+}
+OTHERS = {
+    "validation_accuracy": ("validation accuracy", 0.005, True, ""),
+    "initial_loss": ("loss before training", 0.1, False, "nats"),
+    "test_ece": ("calibration error", 0.005, True, ""),
+    "test_ece_scaled": ("calibration error, scaled", 0.005, True, ""),
+    "fc_correlation": ("rank correlation", 0.05, False, ""),
+}
+
+
+def _declare_counted(name: str, label: str, margin: float, measure: str) -> None:
+    register.metric(
+        name, label=label, margin=margin, share=True, resolution=one_image, by_image=kept(name),
+        measure=measure,
+    )(score(name))  # fmt: skip
+
+
+def _declare_areas() -> None:
+    """The metric of each corruption, also of one that was declared since."""
+    for kind in register.names("corruption"):
+        if f"auc_{kind}" not in register.CHOICES["metric"]:
+            _declare_counted(f"auc_{kind}", f"accuracy under {kind}", 0.01, "robustness")
+
+
+for _name, _facts in COUNTED.items():
+    _declare_counted(_name, *_facts)
+_declare_areas()
+for _name, (_label, _margin, _share, _unit) in MEANS.items():
+    register.metric(
+        _name, label=_label, margin=_margin, share=_share, unit=_unit, by_image=kept(_name)
+    )(score(_name))
+for _name, (_label, _margin, _share, _unit) in OTHERS.items():
+    register.metric(_name, label=_label, margin=_margin, share=_share, unit=_unit)(score(_name))
+
+
+@register.metric(
+    "failed", label="runs that fail to converge", margin=0.05, share=True, counts_failures=True
+)
+def read_failed(record: Record) -> float:
+    """Whether a run failed: the mean over seeds is the share that does."""
+    return float(has_failed(record))
+
+
+def _steps_to(record: Record, target: float) -> float:
+    """Steps to the first evaluation that reaches a validation accuracy; all where none does."""
+    if has_failed(record):
+        return math.nan
+    for line in record.metrics:
+        if (line["validation_accuracy"] or 0.0) >= target:
+            return float(line["step"])
+    return float(record.config["steps"])
+
+
+for _target in (80, 90):
+    register.metric(
+        f"steps_to_{_target}", label=f"steps to {_target}%", margin=10, unit="steps",
+        resolution=one_evaluation,
+    )(lambda record, target=_target / 100: _steps_to(record, target))  # fmt: skip
+
+
+def _recall(asked: str) -> Metric:
+    """The share of the test images of a class, by its number or name, that are recognised."""
 
     def images(record: Record) -> np.ndarray | None:
-        correct, labels = _images("test_accuracy")(record), _images("label")(record)
+        correct, labels = kept("test_accuracy")(record), kept("label")(record)
         if correct is None or labels is None:
             return None
+        place = find_class(asked, record.provenance.get("class_names") or ())
         return np.where(labels == place, correct, np.nan)
 
     def read(record: Record) -> float:
@@ -113,55 +280,6 @@ def _recall(place: int) -> Metric:
         own = images(record)
         return 0.0 if own is None else 1 / max(int(np.isfinite(own).sum()), 1)
 
-    label = f"recall of class {place}"
-    return Metric(label, 0.005, read, resolution=resolution, images=images)
-
-
-def _area(kind: str) -> Metric:
-    return _mean(f"auc_{kind}", f"accuracy under {kind}", 0.01, measure="robustness")
-
-
-CORRUPTIONS = declared.read("cnnjax.measures.robustness", "corruption")  # by kind
-METRICS: Mapping[str, Metric] = {
-    "test_accuracy": _mean("test_accuracy", "test accuracy", 0.005),
-    "test_balanced_accuracy": _mean("test_balanced_accuracy", "balanced accuracy", 0.005),
-    "validation_accuracy": Metric("validation accuracy", 0.005, _score("validation_accuracy")),
-    "test_loss": _mean("test_loss", "test loss", 0.02, False, "nats", counted=False),
-    "initial_loss": Metric(
-        "loss before training", 0.1, _score("initial_loss"), share=False, unit="nats"
-    ),
-    "test_ece": Metric("calibration error", 0.005, _score("test_ece")),
-    "test_ece_scaled": Metric("calibration error, scaled", 0.005, _score("test_ece_scaled")),
-    "test_brier": _mean("test_brier", "Brier score", 0.005, share=False, counted=False),
-    "test_brier_scaled": _mean(
-        "test_brier_scaled", "Brier score, scaled", 0.005, share=False, counted=False
-    ),
-    "test_overconfidence": _mean(
-        "test_overconfidence", "confidence above accuracy", 0.005, counted=False
-    ),
-    "test_position_error": _mean(
-        "test_position_error", "position error", 0.1, False, "pixels", counted=False
-    ),
-    "fc_correlation": Metric("rank correlation", 0.05, _score("fc_correlation"), share=False),
-    "shift_consistency": _mean(
-        "shift_consistency", "shift consistency", 0.01, measure="robustness"
-    ),
-    "failed": Metric("runs that fail to converge", 0.05, _read_failed, counts_failures=True),
-    "steps_to_80": _steps(0.8),
-    "steps_to_90": _steps(0.9),
-    **{f"auc_{kind}": _area(kind) for kind in CORRUPTIONS},
-}
-
-
-@functools.cache
-def find(name: str) -> Metric:
-    """The metric of that name; `test_recall_3` is the recall of class 3. Raises KeyError."""
-    head, _, place = name.rpartition("_")
-    if head == "test_recall" and place.isdecimal():
-        return _recall(int(place))
-    return METRICS[name]
-
-
-def list_measures(names: Iterable[str]) -> tuple[str, ...]:
-    """What must be measured for these metrics besides what always is."""
-    return tuple(sorted({find(name).measure for name in names} - {""}))
+    return Metric(
+        f"recall of class {asked}", 0.005, read, True, "", resolution, images, False, ""
+    )  # fmt: skip

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import NamedTuple
 
+from cnnjax.config import register
 from cnnjax.config.config import KNOBS, Config, request_of, structure_of
 from cnnjax.config.datasets import Request
 from cnnjax.config.training import Training
 from cnnjax.networks.cost import Cost, measure
 from cnnjax.study.arms import make_configs, make_trials
-from cnnjax.study.claims import Study
+from cnnjax.study.claims import Study, name_arm
 from cnnjax.study.timing import Group
 
 # Knobs that no network reads: arms that differ in these alone are measured once.
@@ -23,6 +24,7 @@ class Plan(NamedTuple):
     groups: tuple[Group, ...]
     num_lanes: int
     num_tuning_lanes: int  # of them, before the arms' own seeds
+    num_fresh_lanes: int  # of them, behind those: of the baseline and the arm that was best
     arms: dict[str, Cost]
     state_bytes: int  # parameters and optimiser state of all lanes of the largest group
 
@@ -43,7 +45,8 @@ Infos = Mapping[Request, tuple[tuple[int, int, int], int]]  # image shape and cl
 def make_plan(study: Study, base: Config, num_seeds: int, infos: Infos) -> Plan:
     """What would run, from shapes alone. Raises ConfigError where an arm's network cannot be.
 
-    Lanes are counted and not made: an arm's seeds share its program.
+    Lanes are counted and not made: an arm's seeds share its program. Of an arm that is yet to be
+    chosen it is not known which: then it is taken to be the one of most MACs.
     """
     structures = {name: structure_of(arm) for name, arm in make_configs(study, base).items()}
     trials = [structure_of(trial) for trial in make_trials(study, base)]
@@ -53,11 +56,16 @@ def make_plan(study: Study, base: Config, num_seeds: int, infos: Infos) -> Plan:
         for structure in own:
             counts[structure] += seeds
     costs = {own: measure(network_of(own), *infos[request_of(own)]) for own in counts}
+    if study.choosing:
+        baseline = structures[name_arm(study.choosing.baseline)]
+        for own in (baseline, max(structures.values(), key=lambda own: costs[own].macs)):
+            counts[own] += num_seeds
     groups = tuple(Group(own, costs[own].macs, number) for own, number in counts.items())
     return Plan(
         groups=groups,
         num_lanes=sum(counts.values()),
         num_tuning_lanes=len(trials) * num_tuning_seeds,
+        num_fresh_lanes=2 * num_seeds if study.choosing else 0,
         arms={name: costs[structure] for name, structure in structures.items()},
         state_bytes=max(
             4 * costs[own].parameters * count_copies(own) * number for own, number in counts.items()
@@ -72,5 +80,5 @@ def network_of(config: Config) -> Config:
 
 def count_copies(config: Config) -> int:
     """Arrays of the size of the parameters: themselves, gradients and averages."""
-    averages = {"sgd": 0, "adam": 2, "adamw": 2, "lamb": 2}.get(config.optimizer, 1)
+    averages = register.read_trait("optimizer", config.optimizer, "averages", 1)
     return 2 + averages + (config.ema_decay > 0)

@@ -108,4 +108,4 @@ def _distance(one: int, other: int) -> float:
 def _program_key(config: Mapping[str, Any]) -> str:
     """What runs of one program share, from the JSON of their configs, however long they trained."""
     values = read_knobs(config)
-    return json.dumps({name: values[name] for name in KNOBS if name not in UNTIMED})
+    return json.dumps({name: values.get(name) for name in KNOBS if name not in UNTIMED})

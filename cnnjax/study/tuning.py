@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnjax.config.config import Config, override, with_seed
+from cnnjax.config.config import Config, with_seed
 from cnnjax.config.knobs import format_value
 from cnnjax.measures.packing import unpack_values
 from cnnjax.records.record import Record
 from cnnjax.study import metrics
-from cnnjax.study.arms import list_settings
+from cnnjax.study.arms import list_settings, make_arm
 from cnnjax.study.claims import Overrides, Study, name_arms
 
 
@@ -57,7 +57,7 @@ def _try(
 ) -> Trial | None:  # fmt: skip
     """A setting's results; None where one of its seeds failed."""
     assert study.tuning is not None
-    config = override(base, {**overrides, **setting})
+    config = make_arm(study, base, {**overrides, **setting})
     own = [records[with_seed(config, seed)] for seed in study.tuning.seeds]
     if any(map(metrics.has_failed, own)):
         return None

@@ -10,6 +10,7 @@ from cnnjax.config.config import Config
 from cnnjax.records import archive
 from cnnjax.records.record import Record
 from cnnjax.study.arms import make_lanes, make_tuning_lanes
+from cnnjax.study.choosing import compare_best
 from cnnjax.study.claims import Study
 from cnnjax.study.tuning import choose_settings
 
@@ -32,15 +33,23 @@ def fixed(lanes: Sequence[Config]) -> Wanted:
     return wanted
 
 
-def of_study(study: Study, base: Config, num_seeds: int) -> Wanted:
-    """Every setting of a study's tuning, and then each arm's seeds in the setting that won."""
+def of_study(study: Study, base: Config, num_seeds: int, first_seed: int = 0) -> Wanted:
+    """Every setting of a study's tuning, then each arm's seeds in the setting that won, and then,
+    where a study chooses by validation, fresh seeds of the best arm and the baseline.
+    """  # fmt: skip
     tried = fixed(make_tuning_lanes(study, base))
 
     def wanted(records: Sequence[Record]) -> Sequence[Config]:
         if lacking := tried(records):
             return lacking
-        chosen, _ = choose(study, base, records)
-        return fixed(make_lanes(chosen, base, num_seeds))(records)
+        tuned, _ = choose(study, base, records)
+        lacking = fixed(make_lanes(tuned, base, num_seeds, first_seed))(records)
+        if lacking or study.choosing is None:
+            return lacking
+        best, _ = choose_arm(tuned, base, records, num_seeds, first_seed)
+        if best is None:
+            return []
+        return fixed(make_lanes(best, base, num_seeds, first_seed + num_seeds))(records)
 
     return wanted
 
@@ -49,3 +58,15 @@ def choose(study: Study, base: Config, records: Sequence[Record]) -> tuple[Study
     """The study with each arm's setting, and what a reader should know of the choice."""
     lanes = make_tuning_lanes(study, base)
     return choose_settings(study, base, match(lanes, records))
+
+
+def choose_arm(
+    study: Study, base: Config, records: Sequence[Record], num_seeds: int, first_seed: int = 0
+) -> tuple[Study | None, str]:
+    """The best arm beside the baseline as a study of fresh seeds, if any, and the choice in words.
+
+    The arms have the settings that `choose` gave them, and a record of each seed.
+    """
+    seeds = range(first_seed, first_seed + num_seeds)
+    lanes = make_lanes(study, base, num_seeds, first_seed)
+    return compare_best(study, base, match(lanes, records), seeds)

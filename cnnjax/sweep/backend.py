@@ -1,5 +1,6 @@
 """What JAX runs on and under which settings. Imports JAX when it is called, not before."""
 
+import contextlib
 import enum
 import functools
 import importlib.metadata
@@ -9,6 +10,7 @@ import re
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from cnnjax.config.knobs import ConfigError
@@ -120,20 +122,53 @@ def _take_cores(settings: Any) -> None:
     try:
         settings.update("jax_num_cpu_devices", count_cores())
     except RuntimeError:  # JAX was used before, as in a notebook
-        warnings.warn("JAX was used before: it keeps the devices that it has", stacklevel=3)
+        import jax
+
+        there = len(jax.local_devices())
+        if jax.default_backend() == "cpu" and there < count_cores():
+            warnings.warn(
+                f"JAX was used before: it keeps the devices that it has ({there}, of"
+                f" {count_cores()} cores); more train at once where cnnjax is called first",
+                stacklevel=3,
+            )
+
+
+@contextlib.contextmanager
+def own_settings() -> Iterator[None]:
+    """Within, JAX is as `configure_jax` makes it; then its settings are again what they were.
+
+    For a process that uses JAX for other things too: numbers follow from a Config alone, and those
+    of others are as they want them.
+    """
+    import jax
+
+    before = {name: jax.config.values[name] for name in PINNED if name in jax.config.values}
+    configure_jax()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
 
 
 def check_flags() -> None:
     """Raises ConfigError where XLA does not know its flags: it would end the process."""
-    if not os.environ.get("XLA_FLAGS"):
-        return
+    flags = os.environ.get("XLA_FLAGS")
+    if flags and (reason := _try_flags(flags)):
+        raise ConfigError(f"XLA_FLAGS={flags}: {reason}; correct or unset it")
+
+
+@functools.cache  # a process of its own takes seconds, and a notebook asks at every call
+def _try_flags(flags: str) -> str:
+    """What XLA says against its flags; empty where it starts."""
     child = subprocess.run(
         [sys.executable, "-c", "import jax; jax.devices()"],
-        env={**os.environ, "JAX_PLATFORMS": "cpu"}, capture_output=True, text=True,
+        env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}, capture_output=True,
+        text=True,
     )  # fmt: skip
-    if child.returncode:
-        reason = (child.stderr.strip().splitlines() or ["XLA ends"])[-1].rpartition("] ")[2]
-        raise ConfigError(f"XLA_FLAGS={os.environ['XLA_FLAGS']}: {reason}; correct or unset it")
+    if not child.returncode:
+        return ""
+    return (child.stderr.strip().splitlines() or ["XLA ends"])[-1].rpartition("] ")[2]
 
 
 def describe() -> dict[str, Any]:

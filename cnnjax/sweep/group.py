@@ -13,7 +13,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from cnnjax.config.config import Config
 from cnnjax.data import stream
-from cnnjax.measures import examine as examine_lib
+from cnnjax.measures.examine import Examination
 from cnnjax.sweep import placement
 from cnnjax.sweep.placed import GroupData
 from cnnjax.training import optimizers, program
@@ -219,8 +219,6 @@ def measure_start(
     )
 
 
-def examine(
-    executables: Executables, states: program.State, data: GroupData
-) -> examine_lib.Examination:
+def examine(executables: Executables, states: program.State, data: GroupData) -> Examination:
     """What is measured on the finished lanes, in NumPy. The test split is read here, once."""
     return jax.device_get(executables.examine(states, data.validation, data.test))

@@ -14,12 +14,12 @@ from cnnjax.config.datasets import Request
 from cnnjax.data.dataset import Dataset
 from cnnjax.measures import outcome
 from cnnjax.networks import cost
-from cnnjax.records import archive
+from cnnjax.records import archive, index, weights
 from cnnjax.records.address import record_id
 from cnnjax.records.origin import Origin
+from cnnjax.records.plugins import hash_files
 from cnnjax.records.provenance import describe_environment, program_version
-from cnnjax.records.record import Record, load_record
-from cnnjax.records.store import load_records
+from cnnjax.records.record import Record, load_record, record_path
 from cnnjax.sweep import backend, placement, runner
 
 Find = Callable[[Sequence[Config]], dict[Config, Record]]
@@ -35,6 +35,8 @@ def describe_origin(
         num_devices=jax.local_device_count() if in_step else None,
         program=version,
         data=dataset.fingerprint,
+        feed=dataset.feed,
+        plugins=hash_files(config),
     )._asdict()
 
 
@@ -82,8 +84,8 @@ def describe_cost(measured: cost.Cost, result: runner.Result) -> dict[str, Any]:
 
 def make_record(id: str, result: runner.Result, dataset: Dataset, version: str) -> Record:
     """What a finished lane leaves."""
-    shape = dataset.train.images.shape[1:]
-    measured = cost.measure(structure_of(result.config), shape, dataset.num_classes)
+    structure = structure_of(result.config)
+    measured = cost.measure(structure, dataset.image_shape, dataset.num_classes)
     provenance = make_provenance(result.config, dataset, version)
     return Record(
         id,
@@ -118,7 +120,19 @@ def open_finder(
                 found[lane] = record._replace(config=config)
         if mix:
             lacking = [lane for lane in origins if lane not in found]
-            found |= archive.find_alike(lacking, origins, load_records(runs), mix)
+            alike = archive.find_alike(lacking, origins, index.list_heads(runs), mix)
+            found |= zip(alike, index.open_heads(runs, alike.values()), strict=True)
         return found
 
     return find
+
+
+def require_weights(find: Find, runs: pathlib.Path) -> Find:
+    """What finds those records alone that have the run's weights beside them."""
+
+    def find_whole(lanes: Sequence[Config]) -> dict[Config, Record]:
+        found = find(lanes)
+        places = {lane: record_path(runs, own.id).parent for lane, own in found.items()}
+        return {lane: found[lane] for lane in found if (places[lane] / weights.NAME).exists()}
+
+    return find_whole

@@ -1,15 +1,16 @@
 """The only loop: what is wanted is looked up, and trained where it is missing, until nothing is."""
 
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from cnnjax.config import plugins
 from cnnjax.config.config import Config, request_of, to_json
-from cnnjax.config.datasets import Where
+from cnnjax.config.datasets import Request, Where
 from cnnjax.config.knobs import RunError
+from cnnjax.data.dataset import Feed
 from cnnjax.records.record import Record
 from cnnjax.study.wanted import Wanted
-from cnnjax.sweep import placement
 from cnnjax.sweep.engines import Engine, Job
 from cnnjax.sweep.lanes import Find
 from cnnjax.sweep.observer import Observer
@@ -38,7 +39,7 @@ def run_wanted(
     while lanes := list(dict.fromkeys(wanted([*records.values()]))):
         new = [lane for lane in lanes if lane not in records]
         if not new:
-            raise RunError(f"{len(lanes)} lanes are wanted though they are recorded")
+            raise RunError(f"lanes are wanted though they are recorded: {len(lanes)}")
         records |= find(new)
         missing = [lane for lane in new if lane not in records]
         if not missing:
@@ -51,19 +52,23 @@ def run_wanted(
         if failures:
             return Outcome(records, num_trained, failures)
         if len(trained) < len(missing):
-            raise RunError(f"{len(missing) - len(trained)} lanes were trained and left no record")
+            raise RunError(f"lanes were trained and left no record: {len(missing) - len(trained)}")
     return Outcome(records, num_trained, ())
 
 
 def make_jobs(
-    lanes: Sequence[Config], runs: pathlib.Path, where: Where, checkpoint_every: int | None = None
-) -> list[Job]:
-    """The lanes as jobs, one a data set."""
-    by_data: dict[object, list[Config]] = {}
+    lanes: Sequence[Config], runs: pathlib.Path, where: Where, feeds: Mapping[Request, Feed],
+    checkpoint_every: int | None = None, keep: str = "none",
+) -> list[Job]:  # fmt: skip
+    """The lanes as jobs, one a data set, each with the feed that was decided for it.
+
+    Whatever machine trains them, and however much it holds, trains them alike.
+    """
+    by_data: dict[Request, list[Config]] = {}
     for lane in lanes:
         by_data.setdefault(request_of(lane), []).append(lane)
     return [
-        Job(tuple(map(to_json, own)), str(runs), where._asdict(), placement.data_budget(),
-            checkpoint_every)
-        for own in by_data.values()
+        Job(tuple(map(to_json, own)), str(runs), where._asdict(), feeds[request],
+            tuple(plugins.LOADED), checkpoint_every, keep)
+        for request, own in by_data.items()
     ]  # fmt: skip

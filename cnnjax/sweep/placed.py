@@ -10,7 +10,8 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from cnnjax.config.config import Config
 from cnnjax.data import batches, transform
-from cnnjax.data.dataset import Dataset
+from cnnjax.data.dataset import Dataset, Stream
+from cnnjax.data.prepare import make_prepare
 from cnnjax.data.source import Example
 from cnnjax.networks import models
 from cnnjax.training import program
@@ -55,18 +56,18 @@ def place_data(
     pixels. Raises ValueError where the training split holds fewer examples than asked for.
     """
     shared = shared or Shared()
-    whole = dataset.train.labels if dataset.stream is None else dataset.stream
-    num_pool, num_train = len(whole), structure.train_examples or len(whole)
+    num_pool, num_train = dataset.num_train, structure.train_examples or dataset.num_train
     transform.check(structure, dataset)
     view = transform.view_of(structure, dataset)
     seen = shared.recall(view, lambda: transform.transform(structure, dataset))
     train, validation, test = shared.recall((view, mesh), lambda: _place(seen, mesh))
     measured = shared.recall(
         (view, structure.standardise),
-        lambda: transform.measure_pixels(structure, seen.train.images),
+        lambda: transform.measure_pixels(structure, seen.sample.images),
     )
     spec = make_spec(structure, seen, measured)
-    return GroupData(spec, train, validation, test, seen.stream, num_train, num_pool, seen.cluster)
+    stream = seen.train.examples if isinstance(seen.train, Stream) else None
+    return GroupData(spec, train, validation, test, stream, num_train, num_pool, seen.cluster)
 
 
 def _place(
@@ -75,7 +76,7 @@ def _place(
     """The three splits on every device of the mesh; no training images where they are streamed."""
     return jax.device_put(
         (
-            program.TrainData(*dataset.train) if dataset.stream is None else None,
+            None if isinstance(dataset.train, Stream) else program.TrainData(*dataset.train),
             batches.pad_batches(*dataset.validation),
             batches.pad_batches(*dataset.test),
         ),
@@ -87,16 +88,14 @@ def make_spec(
     structure: Config, dataset: Dataset, measured: transform.Pixels | None = None
 ) -> program.DataSpec:
     """What a program must know of a data set (already transformed), whose pixels are `measured`."""
-    images = dataset.train.images
-    height, width, channels = images.shape[1:]
+    images = dataset.sample.images
     pixels = measured or transform.measure_pixels(structure, images)
-    scale = transform.find_scale(structure, pixels.mean, pixels.std)
-    filters = models.find_filters(structure, images, *scale)
-    shape = (height, width, channels)
+    prepare = make_prepare(structure, pixels.mean, pixels.std)
+    filters = models.find_filters(structure, images, prepare)
     drawn = transform.draws_by_seed(structure, dataset)
     return program.DataSpec(
-        image_shape=shape, num_classes=dataset.num_classes, drawn=drawn,
+        image_shape=dataset.image_shape, num_classes=dataset.num_classes, drawn=drawn,
         num_train=drawn and structure.train_examples or len(images),
         filters=filters, **pixels._asdict(),
-        positions=dataset.positions, streamed=dataset.stream is not None,
+        positions=dataset.positions, streamed=dataset.feed == "stream",
     )  # fmt: skip

@@ -86,12 +86,11 @@ def platform_of(mesh: jax.sharding.Mesh) -> str:
 
 def make_group_mesh(structure: Config, num_lanes: int, dataset: Dataset) -> jax.sharding.Mesh:
     """The mesh on which so many lanes of a structure train."""
-    height, width, channels = dataset.train.images.shape[1:]
     # Lanes in step always take all devices: XLA compiles batched products anew for their number.
     platform = jax.local_devices()[0].platform
     in_step = find_strategy(structure, platform) == "vmap"
     num_places = len(jax.local_devices()) if in_step else num_lanes
-    num_pieces = count_pieces(structure, (height, width, channels), dataset.num_classes, platform)
+    num_pieces = count_pieces(structure, dataset.image_shape, dataset.num_classes, platform)
     return make_mesh(num_places, num_pieces)
 
 

@@ -1,14 +1,14 @@
 """What lanes say of themselves: a learning curve line by line, and scores in the end."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from scipy import stats as scipy_stats
 
-from cnnjax.measures import examine as examine_lib
 from cnnjax.measures import outcome
+from cnnjax.measures.examine import Examination
 from cnnjax.sweep import group
 from cnnjax.sweep.placed import GroupData
 from cnnjax.training import program
@@ -39,14 +39,21 @@ def describe_segment(segment: group.Segment, lane: int) -> dict[str, Any]:
     return line
 
 
+class Finished(NamedTuple):
+    """What a lane comes to."""
+
+    scores: dict[str, Any]
+    answers: tuple[np.ndarray, np.ndarray, np.ndarray] | None  # as `records.predictions` has them
+
+
 def finish_lane(
     curve: Sequence[dict[str, Any]],
     begun: program.Scores,
-    found: examine_lib.Examination,
+    found: Examination,
     data: GroupData,
     lane: int,
-) -> dict[str, Any]:
-    """Final scores of a lane, a failed one's too: `outcome.hide` takes those away.
+) -> Finished:
+    """Final scores of a lane, a failed one's too (`outcome.hide` takes those away), and answers.
 
     `by_image` holds what was measured on each test image.
     """
@@ -66,4 +73,6 @@ def finish_lane(
     }
     scores |= outcome.describe_failure(curve, scores["test_loss"])
     images["validation_accuracy"] = validated
-    return scores | {"by_image": outcome.pack(images, labels, data.clusters)}
+    scores["by_image"] = outcome.pack(images, labels, data.clusters)
+    answers = own["predicted"][real], own["probability"][real], labels
+    return Finished(scores, None if scores["failed"] else answers)

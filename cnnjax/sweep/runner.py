@@ -13,8 +13,10 @@ import jax
 
 from cnnjax.config.config import Config, structure_of
 from cnnjax.data.dataset import Dataset
+from cnnjax.records.predictions import Predictions, pack
 from cnnjax.sweep import checkpoints, results
 from cnnjax.sweep.checkpoints import Checkpoints
+from cnnjax.sweep.final import Final, take
 from cnnjax.sweep.observer import QUIET, Observer
 from cnnjax.sweep.placed import Shared
 from cnnjax.sweep.session import Session, open_session
@@ -39,6 +41,8 @@ class Result(NamedTuple):
     metrics: list[dict[str, Any]]  # one a evaluation
     examples_per_second: float | None  # of its whole wave, without compilation; None if resumed
     compile_seconds: float  # of the whole group
+    predictions: Predictions | None = None  # on the test images; None where it failed
+    final: Final | None = None  # the network, where it is to be kept
 
 
 class Failure(NamedTuple):
@@ -58,16 +62,17 @@ def group_lanes(configs: Iterable[Config]) -> list[Group]:
 
 def run_lanes(
     configs: Sequence[Config], dataset: Dataset, observer: Observer = QUIET,
-    saving: Checkpoints | None = None,
+    saving: Checkpoints | None = None, keep: bool = False,
 ) -> Iterator[Result | Failure]:  # fmt: skip
     """Trains every config and yields it when it is done; a group that fails yields a Failure.
 
     Groups compile concurrently while earlier ones train; a group whose states do not fit the memory
     goes in waves through one compiled program. The observer hears of each segment how many training
     examples it saw, and for what share of its time no data were there. Lanes go on where they were
-    saved, if they were. Raises Interrupted soon after the observer asked to stop.
+    saved, if they were. With `keep` each result has its network. Raises Interrupted soon after the
+    observer asked to stop.
     """
-    shared = Shared()
+    shared, names = Shared(), dataset.class_names if keep else None
 
     def make_ready(group: Group) -> tuple[Session, dict[int, list[Config]]]:
         """The group's session, and its lanes by the step from which they go on."""
@@ -98,7 +103,7 @@ def run_lanes(
                     for step, lanes in starts.items():
                         for first in range(0, len(lanes), session.wave):
                             wave = lanes[first : first + session.wave]
-                            yield from _run_wave(session, wave, step, observer, saving)
+                            yield from _run_wave(session, wave, step, observer, saving, names)
                 except Interrupted:
                     raise
                 except Exception as error:  # one bad group must not end a sweep overnight
@@ -109,9 +114,12 @@ def run_lanes(
 
 def _run_wave(
     session: Session, lanes: Sequence[Config], start: int, observer: Observer,
-    saving: Checkpoints | None,
+    saving: Checkpoints | None, names: Sequence[str] | None,
 ) -> Iterator[Result]:  # fmt: skip
-    """Trains lanes that are all after `start` steps."""
+    """Trains lanes that are all after `start` steps.
+
+    With the `names` of the classes, each result has its network.
+    """
     structure, step, seconds = session.structure, start, 0.0
     every = saving.steps_of(structure) if saving else 0
     with contextlib.ExitStack() as stack:
@@ -139,7 +147,11 @@ def _run_wave(
                 raise Interrupted
     assert states is not None
     trained = (step - start) * structure.batch_size * len(lanes)
-    for config, curve, scores in zip(
-        lanes, curves, session.finish(lanes, states, curves), strict=True
-    ):
-        yield Result(config, scores, curve, trained / seconds if trained else None, session.seconds)
+    kept: Sequence[Final | None] = [None] * len(lanes)
+    if names is not None:
+        kept = take(session, states, len(lanes), names)
+    finished = session.finish(lanes, states, curves)
+    rate = trained / seconds if trained else None
+    for config, curve, own, final in zip(lanes, curves, finished, kept, strict=True):
+        answers = None if own.answers is None else pack(*own.answers)
+        yield Result(config, own.scores, curve, rate, session.seconds, answers, final)

@@ -55,8 +55,8 @@ class Session(NamedTuple):
 
     def finish(
         self, lanes: Sequence[Config], states: program.State, curves: Sequence[list[dict[str, Any]]]
-    ) -> list[dict[str, Any]]:
-        """The final scores of each lane, given its learning curve. The test split is read here."""
+    ) -> list[results.Finished]:
+        """What each lane comes to, given its learning curve. The test split is read here."""
         begun = group.measure_start(self.executables, self.stack(lanes), self.data)
         found = group.examine(self.executables, states, self.data)
         return [

@@ -1,19 +1,18 @@
-"""Learning-rate schedule and optax chain of a run, with every number traced."""
+"""Update rules, and the optax chain of a run, with every number traced."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 
 import jax
 import optax
-from jax import Array
 from optax import contrib
 
+from cnnjax.config import register
 from cnnjax.config.config import Config
 from cnnjax.networks import count
 from cnnjax.networks.facts import Roles
+from cnnjax.training.schedules import Numbers, make_schedule
 
-Numbers = Mapping[str, Array]  # the traced fields of a Config, as scalars
 Mask = Callable[[optax.Params], optax.Params]  # true where a parameter is meant, false elsewhere
-MakeOptimizer = Callable[[Numbers, optax.Schedule, Mask], optax.GradientTransformation]
 
 
 def make_mask(paths: Collection[str]) -> Mask:
@@ -40,11 +39,13 @@ def decayed(
     return optax.chain(*directions, decay, *final, optax.scale_by_learning_rate(schedule))
 
 
+@register.choice("optimizer", "sgd", averages=0)
 def sgd(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.GradientTransformation:
     """The gradient itself."""
     return decayed(numbers=numbers, schedule=schedule, kernels=kernels)
 
 
+@register.choice("optimizer", "momentum")
 def momentum(
     numbers: Numbers, schedule: optax.Schedule, kernels: Mask
 ) -> optax.GradientTransformation:
@@ -53,6 +54,7 @@ def momentum(
     return decayed(trace, numbers=numbers, schedule=schedule, kernels=kernels)
 
 
+@register.choice("optimizer", "nesterov")
 def nesterov(
     numbers: Numbers, schedule: optax.Schedule, kernels: Mask
 ) -> optax.GradientTransformation:
@@ -61,16 +63,27 @@ def nesterov(
     return decayed(trace, numbers=numbers, schedule=schedule, kernels=kernels)
 
 
+@register.choice("optimizer", "adam", averages=2)
 def adam(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.GradientTransformation:
-    """Mean over root mean square of gradients (Kingma and Ba 2015); adamw where it may decay."""
+    """Mean over root mean square of gradients (Kingma and Ba 2015)."""
     return decayed(optax.scale_by_adam(), numbers=numbers, schedule=schedule, kernels=kernels)
 
 
+@register.choice("optimizer", "adamw", averages=2)
+def adamw(
+    numbers: Numbers, schedule: optax.Schedule, kernels: Mask
+) -> optax.GradientTransformation:
+    """Adam whose kernels decay (Loshchilov and Hutter 2019)."""
+    return adam(numbers, schedule, kernels)
+
+
+@register.choice("optimizer", "lion")
 def lion(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.GradientTransformation:
     """The sign of a momentum (Chen et al. 2023)."""
     return decayed(optax.scale_by_lion(), numbers=numbers, schedule=schedule, kernels=kernels)
 
 
+@register.choice("optimizer", "lamb", averages=2)
 def lamb(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.GradientTransformation:
     """Adam scaled layer by layer to the norm of the weights (You et al. 2020)."""
     return decayed(
@@ -79,6 +92,7 @@ def lamb(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.Gra
     )  # fmt: skip
 
 
+@register.choice("optimizer", "muon")
 def muon(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.GradientTransformation:
     """Orthogonalised momentum for kernels, NAdam for the rest (Jordan et al. 2024)."""
 
@@ -100,56 +114,6 @@ def muon(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.Gra
     )
 
 
-OPTIMIZERS: dict[str, MakeOptimizer] = {
-    "sgd": sgd,
-    "momentum": momentum,
-    "nesterov": nesterov,
-    "adam": adam,
-    "adamw": adam,
-    "lion": lion,
-    "lamb": lamb,
-    "muon": muon,
-}
-
-
-def fall_in_steps(steps: int) -> optax.Schedule:
-    """A tenth of the rate from half of the steps on, a hundredth from three quarters on.
-
-    Of 64,000 steps those are the 32,000 and 48,000 of He et al. 2016, section 4.2.
-    """
-    half, three_quarters = -(-steps // 2), -(-3 * steps // 4)
-    return optax.piecewise_constant_schedule(1.0, {half: 0.1, three_quarters: 0.1})
-
-
-def rise_and_fall(steps: int) -> optax.Schedule:
-    """Up from 1/25 over the first 30% of the steps, and down to nothing (Smith and Topin 2018).
-
-    The peak and the end lie at these shares of all steps, where PyTorch's `OneCycleLR` is a step
-    ahead, so that its last step is one of nothing.
-    """
-    return optax.cosine_onecycle_schedule(steps, 1.0)
-
-
-# The learning rate over `steps` steps, as a share of its peak.
-SCHEDULES: dict[str, Callable[[int], optax.Schedule]] = {
-    "constant": lambda steps: optax.constant_schedule(1.0),
-    "cosine": lambda steps: optax.cosine_decay_schedule(1.0, steps),
-    "step": fall_in_steps,
-    "one_cycle": rise_and_fall,
-}
-
-
-def make_schedule(structure: Config, numbers: Numbers) -> optax.Schedule:
-    """The learning rate by step: a linear warm-up from 1 / warmup_steps, then the schedule."""
-    warmup = structure.warmup_steps
-    share = SCHEDULES[structure.schedule](structure.steps - warmup)
-    if warmup:
-        share = optax.join_schedules(
-            [optax.linear_schedule(1 / warmup, 1.0, max(warmup - 1, 1)), share], [warmup]
-        )
-    return lambda step: numbers["learning_rate"] * share(step)
-
-
 def make_optimizer(
     structure: Config, numbers: Numbers, roles: Roles
 ) -> optax.GradientTransformation:
@@ -158,7 +122,8 @@ def make_optimizer(
     `roles` say which parameters are kernels, and which those of convolutions.
     """
     kernels, schedule = make_mask(roles.kernels), make_schedule(structure, numbers)
-    optimizer = OPTIMIZERS[structure.optimizer](numbers, schedule, kernels)
+    make = register.find("optimizer", structure.optimizer).make
+    optimizer = make(numbers, schedule, kernels)
     if structure.clip_norm:
         optimizer = optax.chain(optax.clip_by_global_norm(structure.clip_norm), optimizer)
     if structure.freeze == "none":

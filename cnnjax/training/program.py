@@ -15,8 +15,9 @@ import optax
 from jax import Array, lax
 
 from cnnjax.config.config import Config
-from cnnjax.data import augment, batches, transform
-from cnnjax.measures import examine as examine_lib
+from cnnjax.data import augment, batches
+from cnnjax.data.prepare import make_prepare
+from cnnjax.measures.examine import Examination, make_examine
 from cnnjax.networks import cost, models
 from cnnjax.training import microbatch, optimizers
 
@@ -88,7 +89,7 @@ class Program(NamedTuple):
     init: Callable[[optimizers.Numbers], State]
     advance: Callable[..., tuple[State, TrainScores]]  # numbers, state, train data, num_steps
     evaluate: Callable[[State, batches.Batches], Scores]
-    examine: Callable[..., examine_lib.Examination]  # state, validation, test
+    examine: Callable[..., Examination]  # state, validation, test
 
 
 def average(structure: Config, state: State) -> Average | None:
@@ -121,15 +122,12 @@ def make_program(
     network = cost.find_network(structure, spec.image_shape, spec.num_classes)
     model = models.make_model(network, spec.image_shape, spec.num_classes, platform)
 
-    mean, scale = transform.find_scale(structure, spec.mean, spec.std)
+    prepare = make_prepare(structure, spec.mean, spec.std)
     # A stream has cut and mirrored its images already.
     on_device = dataclasses.replace(structure, crop=0.0, flip=False) if spec.streamed else structure
 
     def run_key(numbers: optimizers.Numbers, purpose: int) -> Array:
         return jax.random.fold_in(jax.random.key(numbers["seed"]), purpose)
-
-    def standardise(images: Array) -> Array:
-        return (images.astype(jnp.float32) - mean) / scale
 
     def score(logits: Array, targets: Array, labels: Array, mask: Array) -> Scores:
         losses = optax.losses.softmax_cross_entropy(logits, targets)
@@ -167,7 +165,7 @@ def make_program(
         ) -> tuple[Array, tuple[models.Stats, tuple[Scores, Array]]]:
             """The loss of some of a batch, as a part of the mean over all of it."""
             images, targets, labels = batch
-            logits, stats = model.apply(params, stats, standardise(images), key)
+            logits, stats = model.apply(params, stats, prepare(images), key)
             scores = score(logits, targets, labels, jnp.ones(len(labels), jnp.float32))
             return scores.loss / structure.batch_size, (stats, (scores, targets.sum(axis=0)))
 
@@ -229,7 +227,7 @@ def make_program(
         params, batch_stats = judged(state)
 
         def judge(batch: batches.Batches) -> Scores:
-            images = standardise(batch.images)
+            images = prepare(batch.images)
             logits, _ = model.apply(params, batch_stats, images, None)
             targets = jax.nn.one_hot(batch.labels, spec.num_classes)
             return score(logits, targets, batch.labels, batch.mask)
@@ -238,11 +236,9 @@ def make_program(
             return microbatch.sum_over_pieces(judge, split, axis)
         return jax.tree.map(lambda sums: sums.sum(axis=0), lax.map(judge, split))
 
-    examine_run = examine_lib.make_examine(structure, model, spec, standardise)
+    examine_run = make_examine(structure, model, spec, prepare)
 
-    def examine(
-        state: State, validation: batches.Batches, test: batches.Batches
-    ) -> examine_lib.Examination:
+    def examine(state: State, validation: batches.Batches, test: batches.Batches) -> Examination:
         return examine_run(*judged(state), validation, test)
 
     def at_precision(function: Callable) -> Callable:

@@ -59,7 +59,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         "batch_sizes", [], "Images per step, such as 32,128,512; each network's own if none.",
         flag_values=values,
     )  # fmt: skip
-    absl_flags.DEFINE_integer("rounds", 7, "Rounds.", lower_bound=1, flag_values=values)
+    flags.define_integer(values, "rounds", 7, "Rounds.", 1)
     absl_flags.DEFINE_string("json", None, "Write the ratios to this file.", flag_values=values)
     absl_flags.DEFINE_boolean(
         "profile", False, "Time each layer of one run's step instead.", flag_values=values
@@ -69,7 +69,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         flag_values=values,
     )  # fmt: skip
     flags.define_where(values)
-    flags.define_config(values, Config())
+    flags.define_config(values, Config(), without=["epochs"])
     positional = flags.parse(values, argv, DESCRIPTION)
     if positional:
         flags.refuse(f"unexpected {positional[0]!r}: every choice is a flag, such as --lanes=8")
@@ -122,11 +122,10 @@ def parse_counts(name: str, texts: Sequence[str]) -> list[int]:
 
 def profile(configs: Sequence[tuple[str, Config]], where: Where, roofline: str | None) -> int:
     """Prints where the time of one run's training step goes; gives the exit status."""
-    from rich.console import Console
-
     from cnnjax.sweep import backend
 
     backend.configure_jax()
+    from cnnjax.report.console import open_console
     from experiments.benchmark import profiler, throughput
 
     peak, bandwidth = profiler.measure_peak(), profiler.measure_bandwidth()
@@ -138,7 +137,7 @@ def profile(configs: Sequence[tuple[str, Config]], where: Where, roofline: str |
         step = statistics.median(seconds) / config.steps
         times = profiler.profile(config, dataset)
         title = f"{name}: {config.batch_size} images a step"
-        profiler.print_profile(title, times, step, peak, Console())
+        profiler.print_profile(title, times, step, peak, open_console())
         if roofline:
             path = pathlib.Path(roofline)
             many = path.with_stem(f"{path.stem}-{name}-{config.batch_size}")
@@ -167,7 +166,7 @@ def measure_network(
     from cnnjax.networks import cost
     from experiments.benchmark import throughput
 
-    shape = dataset.train.images.shape[1:]
+    shape = dataset.image_shape
     flops = 6 * cost.measure(config, shape, dataset.num_classes).macs
     theirs, close = throughput.make_opponents(config, dataset, opponents)
     rows = []

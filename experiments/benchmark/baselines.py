@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from cnnjax.config.config import KNOBS, Config, default_of
+from cnnjax.config.config import KNOBS, Config, default_of, values_of
 from cnnjax.config.knobs import ConfigError
+from cnnjax.config.models import defaults_of
 from cnnjax.data.dataset import Dataset
+from cnnjax.data.prepare import make_prepare
+from cnnjax.data.transform import find_statistics
 from cnnjax.ops import whitening
 
 Train = Callable[[int], None]
@@ -18,27 +21,32 @@ KNOWN = (
     "dataset model train_examples widths conv_form kernel_size padding pool pool_size pool_every"
     " hidden activation learning_rate batch_size steps eval_every seed"
 ).split()
-
-
-MODELS = ("cnn", "resnet18_small", "airbench94")
+# Of these, the values that they know besides a model's own.
+VALUES = {
+    "model": ("cnn", "resnet18_small", "airbench94"),
+    "pool": ("max", "avg"),
+    "activation": ("relu", "tanh"),
+}
 
 
 def check_known(config: Config) -> None:
     """Raises ConfigError for a choice that the opponents do not have."""
     for name in KNOBS:
-        expected = default_of(name, vars(config))
+        expected = default_of(name, values_of(config))
         if name not in KNOWN and getattr(config, name) != expected:
             raise ConfigError(f"--{name} has no opponent: they know {', '.join(KNOWN)}")
-    if config.model not in MODELS:
-        raise ConfigError(f"--model={config.model} has no opponent: they know {', '.join(MODELS)}")
+    for name, known in VALUES.items():
+        value = getattr(config, name)
+        if value not in (*known, defaults_of(config.model).get(name)):
+            raise ConfigError(f"--{name}={value} has no opponent: they know {', '.join(known)}")
 
 
 def standardise(dataset: Dataset) -> np.ndarray:
     """The training images as float32 [n, height, width, channels], each channel of mean 0 and
     deviation 1.
     """  # fmt: skip
-    pixels = dataset.train.images.astype(np.float32)
-    return (pixels - pixels.mean(axis=(0, 1, 2))) / pixels.std(axis=(0, 1, 2))
+    images, config = dataset.sample.images, Config()
+    return np.asarray(make_prepare(config, *find_statistics(config, images))(images))
 
 
 def draw_batches(config: Config, num_examples: int, num_steps: int) -> Iterator[np.ndarray]:

@@ -99,7 +99,7 @@ def make_flax(config: Config, dataset: Dataset) -> baselines.Train:
     Raises ConfigError for choices that this opponent does not have.
     """
     baselines.check_known(config)
-    images, labels = baselines.standardise(dataset), dataset.train.labels
+    images, labels = baselines.standardise(dataset), dataset.sample.labels
     network = make_network(config, images, dataset.num_classes)
     optimizer = optax.adam(config.learning_rate)
     variables: Any = network.init(jax.random.key(config.seed), images[:1], train=False)

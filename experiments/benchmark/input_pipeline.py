@@ -31,7 +31,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     absl_flags.DEFINE_integer("rounds", 5, "Rounds.", lower_bound=1, flag_values=values)
     absl_flags.DEFINE_integer("batches", 20, "Batches a round.", lower_bound=1, flag_values=values)
     flags.define_where(values)
-    flags.define_config(values, Config())
+    flags.define_config(values, Config(), without=["epochs"])
     if positional := flags.parse(values, argv, DESCRIPTION):
         flags.refuse(f"unexpected {positional[0]!r}: every choice is a flag")
     config = make_config(flags.given_config(values))
@@ -53,7 +53,7 @@ def measure_memory(config: Config, where: Where, rounds: int) -> None:
 
     dataset = load.load_dataset(config, where)
     ours = throughput.make_ours(config, 1, dataset)
-    random = throughput.make_random_dataset(dataset.train.images.shape[1:])
+    random = throughput.make_random_dataset(dataset.image_shape)
     theirs = {"random images on the device": (throughput.make_ours(config, 1, random), 1)}
     (row,) = throughput.compare(config.dataset, config, 1, ours, theirs, rounds)
     print(
@@ -65,11 +65,12 @@ def measure_memory(config: Config, where: Where, rounds: int) -> None:
 def measure_stream(config: Config, where: Where, rounds: int, num_batches: int) -> None:
     """Prints images per second of both, and their ratio."""
     from cnnjax.data import load, stream
+    from cnnjax.data.dataset import Stream
 
     dataset = load.load_dataset(config, where)
-    examples = dataset.stream
-    assert examples is not None
-    shape = dataset.train.images.shape[1:]
+    assert isinstance(dataset.train, Stream)
+    examples = dataset.train.examples
+    shape = dataset.image_shape
     make = stream.make_loader(config, shape[2], shape[:2])
     count = num_batches * config.batch_size
 

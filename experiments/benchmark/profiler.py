@@ -12,6 +12,7 @@ from jax import lax
 from jax.sharding import PartitionSpec
 
 from cnnjax.config.config import Config
+from cnnjax.config.data import input_shape
 from cnnjax.data.dataset import Dataset
 from cnnjax.networks import convolution, cost, count, models, norms
 from cnnjax.ops import conv
@@ -47,7 +48,7 @@ class LayerTime(NamedTuple):
 
 def find_calls(config: Config, dataset: Dataset, images: int, platform: str) -> list[Call]:
     """Every layer of the network with the input that so many images give it, on a platform."""
-    shape = models.input_shape(config, dataset.train.images.shape[1:])  # pyright: ignore[reportArgumentType]
+    shape = input_shape(config, dataset.image_shape)
     module, found = models.make_module(config, dataset.num_classes, platform), []
 
     def record(next_function: Any, args: Any, kwargs: Any, context: Any) -> Any:
@@ -68,7 +69,7 @@ def find_calls(config: Config, dataset: Dataset, images: int, platform: str) -> 
 def profile(config: Config, dataset: Dataset) -> list[LayerTime]:
     """The layers of one run's training step, from the input up."""
     mesh = placement.make_group_mesh(config, 1, dataset)
-    image_shape = dataset.train.images.shape[1:]
+    image_shape = dataset.image_shape
     network = cost.find_network(config, image_shape, dataset.num_classes)
     platform = placement.platform_of(mesh)
     pieces = placement.count_pieces(config, image_shape, dataset.num_classes, platform)

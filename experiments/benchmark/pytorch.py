@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnjax.config import plugins
 from cnnjax.config.config import Config
 from cnnjax.data.dataset import Dataset
 from experiments.benchmark import baselines
@@ -108,7 +109,7 @@ def make_pytorch(
     pixels = baselines.standardise(dataset)
     images = torch.from_numpy(pixels.transpose(0, 3, 1, 2))
     images = images.contiguous(memory_format=torch.channels_last)
-    labels = torch.from_numpy(dataset.train.labels.astype(np.int64))
+    labels = torch.from_numpy(dataset.sample.labels.astype(np.int64))
     if config.model == "cnn":
         network = make_pytorch_cnn(config, images.shape[1], dataset.num_classes)
     elif config.model == "airbench94":
@@ -132,6 +133,7 @@ def make_pytorch(
 
 
 def _work(config: Config, dataset: Dataset, pipe: Any) -> None:
+    plugins.load_inherited()
     train = make_pytorch(config, dataset, threads=1)
     while num_steps := pipe.recv():
         train(num_steps)

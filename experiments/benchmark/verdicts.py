@@ -19,9 +19,8 @@ import numpy as np
 
 from cnnjax.config.config import Config, request_of, to_json
 from cnnjax.measures.packing import pack_values
-from cnnjax.records import archive
+from cnnjax.records import archive, index
 from cnnjax.records.record import Record, write_record
-from cnnjax.records.store import load_records
 from cnnjax.study import claims, judge, plan
 from cnnjax.study.arms import make_base, make_lanes
 from cnnjax.study.claims import Study
@@ -76,11 +75,17 @@ def run(name: str) -> str:
             runs = pathlib.Path(folder)
             write_records(runs, study, base, NUM_SEEDS[name])
             begin = time.process_time()
-            records = list(load_records(runs))
+            index.list_heads(runs)
+            indexed = time.process_time()
+            lanes = make_lanes(study, base, NUM_SEEDS[name])
+            (stock,) = archive.list_complete(lanes, index.list_heads(runs))
+            records = index.open_heads(runs, stock.records)
             read = time.process_time()
-            (stock,) = archive.list_complete(make_lanes(study, base, NUM_SEEDS[name]), records)
-            judge.judge(study, base, stock.records)
-        words = f"read in {read - begin:.2f} s, judged in {time.process_time() - read:.2f} s"
+            judge.judge(study, base, records)
+        words = (
+            f"indexed in {indexed - begin:.2f} s, read in {read - indexed:.2f} s,"
+            f" judged in {time.process_time() - read:.2f} s"
+        )
     else:
         begin = time.process_time()
         plan.make_plan(study, base, NUM_SEEDS[name], {request_of(base): ((8, 8, 1), 10)})

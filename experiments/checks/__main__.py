@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags
+from cnnjax.config import flags, words
 from cnnjax.config.config import KNOBS
 from experiments import script
 from experiments.checks import tpu
@@ -63,8 +63,9 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     for failure in failures:
         print(f"failed: {failure.network}: {failure.error}")
     wall, cpu = time.perf_counter() - begin, time.process_time()
-    print(f"{len(compiled)} programs compiled, {len(failures)} networks failed,"
-          f" {wall:.0f} s, {cpu:.0f} s of CPU time")  # fmt: skip
+    programs = words.count(len(compiled), "program")
+    networks = words.count(len(failures), "network")
+    print(f"{programs} compiled, {networks} failed, {wall:.0f} s, {cpu:.0f} s of CPU time")
     return script.FAILED if failures else script.DONE
 
 
@@ -89,7 +90,7 @@ def print_known_answers() -> int:
 
     for known in known_answers.KNOWN_ANSWERS:
         outcome = known.check()
-        print(f"{known.id}: {known.statement}\n  {outcome.verdict}: {outcome.finding}")
+        words.say(f"{known.id}: {known.statement}\n  {outcome.verdict}: {outcome.finding}")
     return script.DONE
 
 

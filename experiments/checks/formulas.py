@@ -73,9 +73,7 @@ def check_learning_rate() -> Outcome:
 
     def descend(curvature: jax.Array, start: jax.Array, rate: jax.Array) -> jax.Array:
         numbers = {"learning_rate": rate, "weight_decay": jnp.zeros((), rate.dtype)}
-        optimizer = optimizers.OPTIMIZERS["sgd"](
-            numbers, lambda step: rate, optimizers.make_mask(())
-        )
+        optimizer = optimizers.sgd(numbers, lambda step: rate, optimizers.make_mask(()))
 
         def step(carry: tuple, _: None) -> tuple:
             x, state = carry

@@ -16,6 +16,7 @@ from unittest import mock
 
 from cnnjax.config.config import Config
 from cnnjax.config.knobs import ConfigError, RunError
+from cnnjax.config.words import count
 
 # Nobody must look for hardware, or ask a cloud's metadata server for it. No chip is used, so
 # others may compile beside us.
@@ -225,7 +226,7 @@ def compile_network(name: str, config: Config, mesh: Any) -> Iterator[Compiled]:
     }
     for place, (title, compiled) in enumerate(programs.items()):
         took = 0.0 if place else seconds  # all four were compiled in it
-        yield describe_compiled(f"{name}, {lanes} lanes", title, took, compiled)
+        yield describe_compiled(f"{name}, {count(lanes, 'lane')}", title, took, compiled)
 
 
 def describe_compiled(name: str, program: str, seconds: float, compiled: Any) -> Compiled:
@@ -246,8 +247,6 @@ def describe_compiled(name: str, program: str, seconds: float, compiled: Any) ->
 
 def print_results(results: Sequence[Compiled], topology: str, effort: float) -> None:
     """One table of all programs."""
-    from rich.console import Console
-
     from cnnjax.report import console as console_lib
     from cnnjax.report import text
 
@@ -260,4 +259,4 @@ def print_results(results: Sequence[Compiled], topology: str, effort: float) -> 
         seconds = f"{row.seconds:.1f}" if row.seconds else ""
         size, flops = text.size(row.chip_bytes), f"{row.flops / 1e6:,.1f}"
         table.add_row(f"{row.network}: {row.program}", seconds, size, flops, row.collectives)
-    console_lib.print_table(table, Console())
+    console_lib.print_table(table, console_lib.open_console())

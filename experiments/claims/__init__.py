@@ -1,5 +1,7 @@
 """The studies, one file a claim or close family of claims; each is data."""
 
+from cnnjax.config.errors import ConfigError
+from cnnjax.study import own
 from cnnjax.study.claims import Study
 from experiments.claims import (
     activation,
@@ -46,3 +48,11 @@ STUDIES: dict[str, Study] = {
 DEFAULT = pooling_padding.STUDY.name
 # The default study tries part of two others: `all` runs those.
 ALL = tuple(name for name in STUDIES if name != DEFAULT)
+
+
+def find_studies() -> dict[str, Study]:
+    """The studies that there are, those from outside too. Raises ConfigError on a name of both."""
+    for name, owned in own.STUDIES.items():
+        if name in STUDIES:
+            raise ConfigError(f"{owned.source}: a study {name} is there already: give another name")
+    return {**STUDIES, **{name: owned.study for name, owned in own.STUDIES.items()}}

@@ -124,7 +124,7 @@ TINY, HUGE = "1e-50", "1e39"
         ("ema_decay", "0.99999999999", {}), ("dropout", "0.99999999999", {}),
         ("eval_crop", "1.0000001", {}), ("seed", "4294967296", {}), ("seed", "-1", {}),
         ("seed", "0.5", {}), ("steps", "2147483648", {}), ("widths", "16,2147483648", {}),
-        ("batch_size", "99999999999999999999", {}), ("image_size", "1e3", {}),
+        ("batch_size", "99999999999999999999", {}), ("image_size", "1e-3", {}),
     ],
 )  # fmt: skip
 def test_numbers_are_checked_in_the_precision_that_computes(name, text, fields):
@@ -147,6 +147,16 @@ def test_a_flag_that_32_bits_do_not_hold_says_why(flag, words, capsys):
     with pytest.raises(SystemExit):
         flags.parse(values, ["train", flag], "")
     assert f"error: flag {flag}: {words}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [name for name, knob in KNOBS.items() if knob.beside_one])
+def test_what_is_too_small_to_act_beside_one_is_refused(name):
+    needs = {"momentum": {"optimizer": "momentum"}, "norm_momentum": {"norm": "batch"},
+             "stochastic_depth": {"model": "resnet18"}}.get(name, {})  # fmt: skip
+    with pytest.raises(ConfigError, match=f"--{name}=1e-10 does nothing: it is lost beside 1"):
+        make_config({**needs, name: 1e-10})
+    for value in (0.0, 2.0**-23):
+        assert getattr(make_config({**needs, name: value}), name) == value
 
 
 def test_the_extremes_of_float32_and_of_seeds_are_taken():
@@ -250,14 +260,15 @@ def test_the_plan_says_whence_each_value_is():
     assert found["norm"] == ("batch", "model") and found["learning_rate"] == (3e-3, "default")
     assert found["weight_decay"] == (0.0, "default")
     assert not {"pool_size", "widths", "match", "pad"} & set(found)  # nothing reads them
-    lines = explain.describe_choices(explain.explain(Config(), {}))
-    assert lines[0].startswith("from the default: --dataset=digits ")
-    assert max(map(len, lines)) <= 98 and not any("--momentum" in line for line in lines)
-    lines = explain.describe_choices(explain.explain(make_config(given), sources))
-    starts = [line.partition(":")[0] for line in lines if line.startswith("from")]
-    order = ("command line", "model", "recipe", "default")
-    assert sorted(starts) == sorted(f"from the {source}" for source in order)
-    assert starts[-1] == "from the default"
+    assert explain.describe_choices(explain.explain(Config(), {})) == [
+        "all values: the default (--help)"
+    ]
+    assert explain.describe_choices(explain.explain(make_config(given), sources)) == [
+        "from the model: --image_size=224 --head=global_avg --hidden= --padding=HALF --norm=batch",
+        "from the command line: --model=resnet18 --stem=small",
+        "from the recipe: --optimizer=momentum --momentum=0.9",
+        "all else: the default (--help)",
+    ]
     twenty = explain.explain(make_config({"model": "resnet20"}), {})
     assert ("stem", "small", "model") in twenty  # in force, though nobody can set it
 

@@ -10,7 +10,7 @@ from absl import flags as absl_flags
 from cnnjax.config import flags
 from cnnjax.config.config import KNOBS, Config, from_json, make_config, to_json
 from cnnjax.config.knobs import ConfigError
-from cnnjax.data import transform
+from cnnjax.data import prepare, transform
 from cnnjax.data.dataset import Split
 from cnnjax.networks import cost, notes
 from cnnjax.sweep import placed
@@ -25,7 +25,7 @@ def test_pixels_are_standardised_by_channel_together_or_not_at_all(tiny, digits)
     for choice in KNOBS["standardise"].choices:
         config = dataclasses.replace(tiny, standardise=choice)
         spec = placed.make_spec(config, colour)
-        mean, scale = transform.find_scale(config, spec.mean, spec.std)
+        mean, scale = prepare.find_scale(config, spec.mean, spec.std)
         found[choice] = (pixels - mean) / scale
     by_channel = found["channel"].mean(axis=(0, 1, 2)), found["channel"].std(axis=(0, 1, 2))
     np.testing.assert_allclose(by_channel, [[0, 0, 0], [1, 1, 0]], atol=1e-5)  # blue is blank

@@ -22,12 +22,12 @@ REFUSALS = json.loads((pathlib.Path(__file__).parent / "refusals.json").read_tex
 
 def values_of(knob):
     """All choices of a knob, or its default and another value."""
+    if knob.item is str:
+        return (knob.default,)
     if knob.choices:
         return knob.choices
     if knob.type is bool:
         return False, True
-    if knob.item is str:
-        return (knob.default,)
     if knob.type is tuple:
         return knob.default, (1, 2) if knob.pair else (3, 5)
     if knob.type is str:
@@ -131,7 +131,7 @@ def test_a_knob_is_of_one_family():
 
 def test_a_config_is_the_families_in_their_order():
     assert Config.__bases__ == rules.FAMILIES[::-1]
-    assert [field.name for field in dataclasses.fields(Config)] == list(KNOBS)
+    assert [field.name for field in dataclasses.fields(Config)] == [*KNOBS, "own"]
 
 
 def test_names_are_known_without_their_home():

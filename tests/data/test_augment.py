@@ -1,5 +1,7 @@
 """Each augmentation does what its name says, and to the training batch only."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -116,6 +118,22 @@ def test_mixing_gives_targets_the_share_of_the_pixels(mix):
     if mix is augment.mixup:  # Beta(1, 1) is uniform; a box loses what lies beyond the border
         assert np.mean(shares) == pytest.approx(0.5, abs=0.07)
     assert np.std(shares) > 0.2
+
+
+def test_mixup_beside_cutmix_has_one_of_the_two_in_each_batch():
+    images, targets = jnp.stack([jnp.zeros((8, 8, 1)), jnp.ones((8, 8, 1))]), jnp.eye(2)
+    both, *apart = (
+        jax.jit(functools.partial(augment.augment, Config(**own)))
+        for own in ({"mixup": 1.0, "cutmix": 0.5}, {"mixup": 1.0}, {"cutmix": 0.5})
+    )
+    pasted = []
+    for seed in range(200):
+        given = jax.random.key(seed), images, targets, 100.0, 50.0
+        found, alone = both(*given), [own(*given) for own in apart]
+        same = [all(map(functools.partial(np.allclose, atol=1e-6), found, own)) for own in alone]
+        assert sum(same) == 1
+        pasted.append(same[1])
+    assert np.mean(pasted) == pytest.approx(0.5, abs=0.1)
 
 
 def test_nothing_asked_for_changes_nothing():

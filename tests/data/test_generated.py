@@ -23,6 +23,15 @@ def test_a_drawing_is_a_function_of_its_seed_with_balanced_labels(name):
     assert counts.max() - counts.min() <= 1
 
 
+@pytest.mark.parametrize(("name", "builder", "second"), [
+    ("dot", generated.CnnjaxDot, "row 0 column 1"), ("shapes", generated.CnnjaxShapes, "square"),
+    ("gratings", generated.CnnjaxGratings, "22.5 degrees"),
+])  # fmt: skip
+def test_classes_are_named(name, builder, second, tmp_path):
+    classes = builder(data_dir=tmp_path).info.features["label"].names
+    assert classes[1] == second and len(set(classes)) == len(np.unique(MAKERS[name](160, 7)[1]))
+
+
 def test_the_brightest_pixel_lies_in_the_block_of_the_label():
     images, labels = drawings.make_dots(200, 0)
     for image, label in zip(images[..., 0], labels, strict=True):

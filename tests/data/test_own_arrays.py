@@ -1,6 +1,5 @@
 """Arrays and IDX files of one's own."""
 
-import os
 import struct
 
 import numpy as np
@@ -11,10 +10,7 @@ from cnnjax.data.sources import files
 from tests import true_formats
 from tests.data.test_own_files import open_set, save_arrays
 
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_arrays_of_other_names_are_refused(tmp_path):

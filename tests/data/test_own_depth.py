@@ -1,7 +1,5 @@
 """The scale of a person's pixels: by the type and depth that files declare, one for all splits."""
 
-import os
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,10 +9,7 @@ from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data import load
 
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture

@@ -14,13 +14,10 @@ from cnnjax.data.sources import folder, holdout
 from tests import true_formats
 from tests.true_formats import encode
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 GREY = np.arange(64, dtype=np.uint8).reshape(8, 8) * 3
 RGB = np.stack([GREY, 255 - GREY, GREY // 2], -1)
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
 
 
 def open_set(name, skip=False, **knobs):

@@ -1,7 +1,5 @@
 """Labels mean what was given: one rule for all sources, and names that are kept."""
 
-import os
-
 import numpy as np
 import pytest
 from scipy import io
@@ -13,14 +11,11 @@ from cnnjax.data import load
 from cnnjax.data.sources import check
 from tests import true_formats
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 COUNT = 40
 IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, 5, 6), dtype=np.uint8)
 LABELS = np.arange(COUNT) % 2
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
 
 
 def open_set(name):

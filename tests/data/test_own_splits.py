@@ -28,11 +28,7 @@ from cnnjax.study import wanted
 from tests.true_formats import encode
 
 OPTAX = True  # see conftest.py
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def open_set(name, **knobs):

@@ -83,8 +83,8 @@ def config(photos, tmp_path, monkeypatch):
 def pixels(config, step=0):
     """The first training batch of a run."""
     dataset = load.load_dataset(config, Where())
-    shape = dataset.train.images.shape[1:]
-    (batches,) = stream.open_streams(config, dataset.stream, [config.seed], step, shape)
+    examples, shape = dataset.train.examples, dataset.image_shape
+    (batches,) = stream.open_streams(config, examples, [config.seed], step, shape)
     return next(batches)
 
 
@@ -165,9 +165,13 @@ def test_what_needs_all_images_at_once_is_refused(config):
 
 def test_size_decides_where_nobody_does(config):
     auto = change(config, feed="auto")
-    assert load.load_dataset(auto, Where(), budget=10**9).stream is None
+    assert load.load_dataset(auto, Where(), budget=10**9).feed == "memory"
     streamed = load.load_dataset(auto, Where(), budget=100 * 16 * 16 * 3)
-    assert len(streamed.stream) == 54
+    assert streamed.num_train == 54
+    (note,) = [note for note in streamed.notes if "streamed" in note]
+    assert "exceed what this machine holds" in note and "--feed=stream for the same" in note
+    (note,) = [note for note in load.load_dataset(config, Where()).notes if "streamed" in note]
+    assert note == "54 training images are streamed"
     assert streamed.fingerprint != load.load_dataset(auto, Where()).fingerprint
     with pytest.raises(ConfigError, match="validation and .* test images take"):
         load.load_dataset(auto, Where(), budget=1000)
@@ -183,13 +187,13 @@ def test_floats_are_streamed_as_they_are(config, tmp_path):
     mirrored = change(floats, flip=True)
     with pytest.raises(ConfigError, match="need 8-bit pixels"):
         transform.check(mirrored, load.load_dataset(mirrored, Where()))
-    assert load.load_dataset(change(floats, feed="auto"), Where(), budget=10_000).stream is not None
+    assert load.load_dataset(change(floats, feed="auto"), Where(), budget=10_000).feed == "stream"
 
 
 def test_fewer_examples_are_streamed_when_asked(config):
     fewer = change(config, train_examples=10)
     dataset = transform.transform(fewer, load.load_dataset(fewer, Where()))
-    assert len(dataset.stream) == 10
-    assert isinstance(dataset.stream[9], Example)
+    assert dataset.num_train == 10
+    assert isinstance(dataset.train.examples[9], Example)
     with pytest.raises(ConfigError, match="--train_examples=100 is more than the 54"):
         transform.check(change(config, train_examples=100), load.load_dataset(config, Where()))

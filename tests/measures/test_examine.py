@@ -73,18 +73,18 @@ def test_loss_before_training_is_of_the_seeds_own_weights_on_validation(run, dig
 
 def test_accuracy_under_a_corruption_is_that_of_the_corrupted_images(run, digits):
     config, _, data, _, state, found = run
-    trials = robustness.list_trials(robustness.CORRUPTIONS)
+    trials = robustness.list_trials(robustness.list_corruptions())
     pixels = robustness.Pixels(data.spec.mean, data.spec.std, data.spec.low, data.spec.high)
     assert (pixels.low, pixels.high) == (0, 16)
     clean = logits_of(config, data, state.params, digits.test.images).argmax(axis=1)
     for kind, strength, way in [("translation", 1.0, 2), ("rotation", 90.0, 0), ("blur", 1.0, 0)]:
-        corruption = robustness.CORRUPTIONS[kind]
+        corruption = robustness.list_corruptions()[kind]
         images = corruption.apply(
             jax.random.key(0), np.asarray(digits.test.images, np.float32), np.float32(strength),
             np.int32(way), pixels,
         )  # fmt: skip
         predicted = logits_of(config, data, state.params, images).argmax(axis=1)
-        place = trials.index((list(robustness.CORRUPTIONS).index(kind), strength, way))
+        place = trials.index((list(robustness.list_corruptions()).index(kind), strength, way))
         trial = {name: own[place, :1000] for name, own in found["measures"]["robustness"].items()}
         assert (trial["right"] != (predicted == digits.test.labels)).mean() <= 0.002
         assert (trial["kept"] != (predicted == clean)).mean() <= 0.002

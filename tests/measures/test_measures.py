@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnnjax import api
-from cnnjax.config import declared, knobs, measured, register
+from cnnjax.config import knobs, measured, register
 from cnnjax.config.config import KNOBS, Config, ConfigError, request_of, settings_of
 from cnnjax.measures import examine
 from cnnjax.measures.packing import unpack_values
@@ -20,8 +20,12 @@ OPTAX = True  # see conftest.py
 BUILT_IN = dict(register.CHOICES["measure"])
 
 
+def read_margin(record):
+    return record.scores["test_margin"]
+
+
 @pytest.fixture
-def traced(monkeypatch):
+def traced():
     """How often each measure declared here was traced, by its name; none stays declared."""
     count = Counter()
 
@@ -43,16 +47,12 @@ def traced(monkeypatch):
         count["parity"] += 1
         return {"even": observed.logits.argmax(axis=-1) % 2 == observed.labels % 2}
 
-    monkeypatch.setitem(
-        metrics.METRICS,
-        "test_margin",
-        metrics._mean("test_margin", "margin", 0.1, False, "", counted=False, measure="margin"),
-    )
-    metrics.find.cache_clear()
+    by_image = metrics.kept("test_margin")
+    register.metric("test_margin", margin=0.1, by_image=by_image, measure="margin")(read_margin)
     yield count
     register.CHOICES["measure"].clear()
     register.CHOICES["measure"].update(BUILT_IN)
-    metrics.find.cache_clear()
+    del register.CHOICES["metric"]["test_margin"]
 
 
 def test_what_is_asked_for_is_measured_and_nothing_else(tiny, digits, traced):
@@ -69,6 +69,17 @@ def test_what_is_asked_for_is_measured_and_nothing_else(tiny, digits, traced):
     assert len(by_image["test_margin"]) == len(digits.test.labels)
     for name in set(plain.scores) - {"by_image", "diverged_at"}:
         assert result.scores[name] == pytest.approx(plain.scores[name], rel=1e-5), name
+
+
+def test_a_metric_of_logits_is_measured_where_it_is_asked_for(tiny, digits):
+    (plain,) = runner.run_lanes([tiny], digits)
+    asking = dataclasses.replace(tiny, measure=("test_top5_accuracy",))
+    (result,) = runner.run_lanes([asking], digits)
+    assert set(result.scores) == set(plain.scores) | {"test_top5_accuracy"}
+    by_image = {name: unpack_values(text) for name, text in result.scores["by_image"].items()}
+    among = by_image["test_top5_accuracy"]
+    assert len(among) == len(digits.test.labels) and (among >= by_image["test_accuracy"]).all()
+    assert result.scores["test_top5_accuracy"] == among.mean() > result.scores["test_accuracy"]
 
 
 def test_what_is_no_score_yet_is_finished_without_the_padding(tiny, digits, traced):
@@ -131,20 +142,20 @@ def test_what_a_person_asks_for_is_measured_too(traced):
 
 def test_the_source_says_what_the_decorators_do():
     """Names are read from the source, so that `--help` imports no JAX."""
-    found = declared.read("cnnjax.measures", r"register\.measure")
+    found = register.read_home("measure")
     assert set(found) == set(BUILT_IN)
     for name, own in found.items():
         assert (own.facts.get("always") == "True") == BUILT_IN[name].traits["always"]
         assert own.help and own.help == BUILT_IN[name].help
-    assert set(measured.read_built_in()) == {"robustness"}
+    assert set(measured.read_built_in()) == {"robustness", "test_top5_accuracy"}
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("robustnes", "--measure=robustnes is not allowed: give robustness"),
-        ("robustness,,", "--measure= is not allowed: give robustness"),
-        ("calibration", "--measure=calibration is measured always: leave it out, or give rob"),
+        ("robustnes", "--measure=robustnes is not allowed: give test_top5_accuracy"),
+        ("robustness,,", "--measure= is not allowed: give test_top5_accuracy"),
+        ("calibration", "--measure=calibration is measured always: leave it out, or give test"),
     ],
 )
 def test_a_name_that_is_none_to_ask_for_is_refused(text, message):

@@ -8,20 +8,21 @@ import pytest
 from cnnjax.measures import robustness
 from cnnjax.study import metrics
 
+CORRUPTIONS = robustness.list_corruptions()
 PIXELS = robustness.Pixels(mean=5.0, std=2.0, low=0.0, high=16.0)
 IMAGES = np.random.default_rng(0).uniform(1, 15, (30, 8, 8, 2)).astype(np.float32)
 
 
 def spoil(kind, strength, way=0, images=IMAGES):
-    apply = robustness.CORRUPTIONS[kind].apply
+    apply = CORRUPTIONS[kind].apply
     return np.asarray(
         apply(jax.random.key(0), jnp.asarray(images), jnp.float32(strength), jnp.int32(way), PIXELS)
     )
 
 
-@pytest.mark.parametrize("kind", robustness.CORRUPTIONS)
+@pytest.mark.parametrize("kind", CORRUPTIONS)
 def test_strength_zero_leaves_images_as_they_are(kind):
-    corruption = robustness.CORRUPTIONS[kind]
+    corruption = CORRUPTIONS[kind]
     assert corruption.strengths[0] == 0 and sorted(corruption.strengths) == [*corruption.strengths]
     for way in range(corruption.ways):
         np.testing.assert_allclose(spoil(kind, 0.0, way), IMAGES, atol=1e-4)
@@ -87,7 +88,7 @@ def test_scale_enlarges_and_shrinks_about_the_middle():
 def test_signals_have_no_rotation_and_move_along_their_width_alone():
     table = robustness.choose(1)
     assert "rotation" not in table and table["translation"].ways == 2
-    assert robustness.choose(8) is robustness.CORRUPTIONS
+    assert robustness.choose(8) == CORRUPTIONS
 
 
 def test_area_is_the_mean_accuracy_over_the_strengths():
@@ -109,5 +110,5 @@ def test_area_is_the_mean_accuracy_over_the_strengths():
 
 def test_metrics_and_figures_read_the_corruptions_from_the_source():
     units = {kind: own.facts["unit"] for kind, own in metrics.CORRUPTIONS.items()}
-    assert units == {kind: own.unit for kind, own in robustness.CORRUPTIONS.items()}
-    assert all(units.values()) and {f"auc_{kind}" for kind in units} <= set(metrics.METRICS)
+    assert units == {kind: own.unit for kind, own in CORRUPTIONS.items()}
+    assert all(units.values()) and {f"auc_{kind}" for kind in units} <= set(metrics.list_names())

@@ -136,7 +136,8 @@ def test_a_global_branch_sees_the_whole_image_and_a_head_is_none(monkeypatch, ga
             maps = here.make_conv(config, layouts.Conv(4, (3,)), 1, "conv_1")(maps)
             maps = maps * nn.sigmoid(gate(config, maps))
             maps = here.make_conv(config, layouts.Conv(8, (3,)), 1, "conv_2")(maps)
-            return modules.apply_head(config, self.num_classes, maps, train, self.platform)
+            head = modules.Dense(config, self.num_classes, self.platform, name="head")
+            return head(modules.apply_head(config, maps), train)
 
     stand_in(monkeypatch, "cnn", lambda config, classes: Gated(config, classes, here.PLATFORM))
     cost.measure.cache_clear()

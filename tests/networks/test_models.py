@@ -163,7 +163,7 @@ def test_without_norm_scale_a_norm_has_a_bias_alone(norm):
 
 
 def test_dirac_convolutions_copy_their_inputs():
-    kernel = np.asarray(initial.INITS["dirac"][0](jax.random.key(0), (3, 3, 4, 6)))
+    kernel = np.asarray(initial.find("dirac")(jax.random.key(0), (3, 3, 4, 6)))
     maps = np.random.default_rng(0).normal(size=(2, 5, 5, 4)).astype(np.float32)
     output = np.asarray(here.conv2d(maps, kernel))
     np.testing.assert_allclose(output[..., :4], maps, atol=1e-6)
@@ -203,12 +203,12 @@ def test_dropout_keeps_the_mean():
     np.testing.assert_allclose(np.mean(drawn, axis=0), clean, atol=0.25)
 
 
-@pytest.mark.parametrize("name", initial.INITS)
+@pytest.mark.parametrize("name", KNOBS["init"].choices)
 def test_initial_kernels_have_the_stated_variance(name):
     fan_in, fan_out = 400, 600
     hidden, linear = (
         np.asarray(init(jax.random.key(0), (fan_in, fan_out), np.float32))
-        for init in initial.INITS[name]
+        for init in (initial.find(name), initial.find_other(name, "logits"))
     )
     glorot, lecun = 2 / (fan_in + fan_out), 1 / fan_in
     expected = {

@@ -9,6 +9,7 @@ import pytest
 from cnnjax.config import layouts
 from cnnjax.config import models as rows
 from cnnjax.config.config import Config, make_config
+from cnnjax.data.prepare import make_prepare
 from cnnjax.networks import models
 from cnnjax.ops import whitening
 from cnnjax.sweep import placed
@@ -62,8 +63,7 @@ def test_a_run_whitens_its_own_training_images_as_it_sees_them(tiny, digits, fie
     state = functions.init(numbers)
     np.testing.assert_array_equal(state.batch_stats["conv_1"]["kernel"], data.spec.filters)
     assert set(state.params["conv_1"]) == {"bias"}
-    images = digits.train.images[:48].astype(np.float32)
-    images = models.resize(config, (images - data.spec.mean) / data.spec.std)
+    images = make_prepare(config, data.spec.mean, data.spec.std)(digits.train.images[:48])
     maps = np.asarray(here.conv2d(images, data.spec.filters, 1, "VALID"))[..., :6]
     responses = maps.reshape(-1, 6).astype(np.float64)
     np.testing.assert_allclose(responses.T @ responses / len(responses), np.eye(6), atol=0.02)
@@ -96,7 +96,7 @@ def test_a_learned_first_layer_has_no_filters(tiny, digits):
 def test_every_layout_can_begin_with_it(model):
     config = make_small(model, first_layer="whitened")
     images = np.random.default_rng(0).integers(0, 256, size=(9, 8, 8, 3)).astype(np.uint8)
-    filters = models.find_filters(config, images, 127.0, 74.0)
+    filters = models.find_filters(config, images, make_prepare(config, 127.0, 74.0))
     network = here.make_model(config, (8, 8, 3), 10)
     stats = jax.eval_shape(network.init, jax.random.key(0))[1]
     assert filters is not None and stats["conv_1"]["kernel"].shape == filters.shape

@@ -11,7 +11,7 @@ from jax.test_util import check_grads
 from cnnjax.config import register
 from cnnjax.config.config import KNOBS
 from cnnjax.config.layers import WINDOWED
-from cnnjax.ops import activation, pool
+from cnnjax.ops import pool
 from tests import here, reference
 
 SHAPES = {  # map, window, stride, padding
@@ -180,9 +180,5 @@ def test_decimation_keeps_one_cell_of_each_window_on_the_map(shape):
     assert (np.asarray(found) != 0).all()
 
 
-def test_the_names_in_the_source_are_those_that_are_registered():
-    assert activation.pieces_of("maxout") == 2 and activation.pieces_of("relu") == 1
-    for knob in ("pool", "activation"):
-        found = {name: choice.help for name, choice in register.CHOICES[knob].items()}
-        assert register.scan(knob) == found and register.names(knob) == tuple(found)
+def test_windowed_poolings_are_those_with_windows():
     assert tuple(POOLS) == WINDOWED.among(KNOBS["pool"].choices)

@@ -7,9 +7,10 @@ import pytest
 from cnnjax.config import layouts
 from cnnjax.config.config import KNOBS, make_config
 from cnnjax.networks import layers, models
-from cnnjax.ops import connectivity, initial
+from cnnjax.ops import connectivity
 from tests import here
 
+INITS = KNOBS["init"].choices
 CELLS = 9  # of a 3x3 kernel
 
 
@@ -50,7 +51,7 @@ KINDS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("init", initial.INITS)
+@pytest.mark.parametrize("init", INITS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_output_variance_of_a_layer(kind, init):
     given, channels, features, own_channels, own_features = KINDS[kind]
@@ -61,7 +62,7 @@ def test_output_variance_of_a_layer(kind, init):
     assert measure({**given, "init": init}, channels, features) == pytest.approx(expected, rel=0.12)
 
 
-@pytest.mark.parametrize("init", [name for name in initial.INITS if name != "dirac"])
+@pytest.mark.parametrize("init", [name for name in INITS if name != "dirac"])
 @pytest.mark.parametrize("table", [name for name in KNOBS["connectivity"].choices if name != "all"])
 def test_output_variance_where_a_kernel_sees_some_of_the_channels(table, init):
     channels, features = 12, 48

@@ -17,8 +17,8 @@ from cnnjax.records.address import arm_key, record_id
 from cnnjax.records.record import Record, write_record
 from cnnjax.records.store import load_records
 from cnnjax.study import wanted
-from cnnjax.sweep import backend
-from cnnjax.sweep import lanes as lanes_lib
+from cnnjax.sweep import backend, stages
+from cnnjax.sweep.lanes import describe_origin, make_provenance
 from tests.by_hand import STUDY, make_records
 from tests.records.test_store import ORIGIN
 
@@ -69,10 +69,8 @@ def test_a_record_whose_origin_was_a_sentence_is_compared_by_what_it_says():
 
 
 def test_the_origin_is_of_plain_values_and_says_what_xla_compiles_for(tiny, digits):
-    found = lanes_lib.describe_origin(tiny, digits, "program", backend.describe())
-    assert (
-        origin.compare([found, lanes_lib.make_provenance(tiny, digits, "program")["origin"]]) == []
-    )
+    found = describe_origin(tiny, digits, "program", backend.describe())
+    assert origin.compare([found, make_provenance(tiny, digits, "program")["origin"]]) == []
     assert record_id(tiny, found)
     assert found["data"] == digits.fingerprint and found["program"] == "program"
     assert set(backend.NUMERIC_PACKAGES) == set(found["versions"])
@@ -131,11 +129,26 @@ def test_flags_that_change_numbers_are_told_from_those_that_do_not(monkeypatch, 
     assert backend.list_flags() == wanted
 
 
+def test_what_is_fed_otherwise_is_told_so():
+    """A machine that streams what another holds trains other runs, under --feed=auto too."""
+    other = {**ORIGIN, "feed": "stream", "data": "other"}
+    assert origin.compare([ORIGIN, other]) == [
+        "data: data against other", "feed: memory against stream",
+    ]  # fmt: skip
+    request = request_of(Config())
+    arms = [
+        (request, [make_record(LANES[0], "a")]),
+        (request, [make_record(LANES[2], "b", **other)]),
+    ]
+    assert archive.compare_arms(arms, ())[0][0] == "feed: memory against stream"
+
+
 def test_lanes_in_step_depend_on_the_number_of_devices(tiny, digits):
+    machine = dict.fromkeys(backend.describe())
     found = [
-        lanes_lib.describe_origin(dataclasses.replace(tiny, lanes_strategy=name), digits, "", {
-            field: None for field in ORIGIN if field not in ("program", "data", "num_devices")
-        })["num_devices"]
+        describe_origin(
+            dataclasses.replace(tiny, lanes_strategy=name), digits, "", machine
+        )["num_devices"]
         for name in ("map", "vmap")
     ]  # fmt: skip
     assert found == [None, jax.local_device_count()]
@@ -250,7 +263,7 @@ def test_files_that_are_gone_are_known_by_their_path():
 
 def test_moved_images_are_judged_by_what_is_in_them(tmp_path, small_folder):
     lane = Config(dataset=f"folder:{small_folder}", image_size=8)
-    found = api.fingerprint_files([lane, Config(), Config(dataset="folder:/gone")], Where())
+    found = stages.fingerprint_files([lane, Config(), Config(dataset="folder:/gone")], Where())
     assert list(found) == [request_of(lane)]
 
 

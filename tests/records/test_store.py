@@ -17,7 +17,7 @@ from cnnjax.records.record import Record, load_record, record_path, write_record
 CONFIG = Config(seed=3, widths=(8,))
 ORIGIN = Origin(
     "cpu", "cpu", "cpu", "haswell", ["avx2", "fma"], 2, None, {"jax_threefry_partitionable": True},
-    {}, {"jax": "0.10.2"}, "program", "data",
+    {}, {"jax": "0.10.2"}, "program", "data", "memory",
 )._asdict()  # fmt: skip
 RECORD = Record(
     record_id(CONFIG, ORIGIN), to_json(CONFIG), {"test_accuracy": 0.5},
@@ -71,6 +71,7 @@ OTHER_VALUES = {
     "train_examples": 5, "image_size": 9, "model": "mlp", "match": "macs", "width_multiplier": 2.0,
     "stem": "small", "logits": "rbf", "stochastic_depth": 0.5, "flip": True, "shift": 1,
     "rotation": 5.0, "crop": 0.5, "jitter": 0.1, "noise": 0.1, "cutout": 2, "mixup": 0.2,
+    "augment": ("flip_vertical",),
     "first_layer": "whitened", "norm_scale": False, "norm_momentum": 0.6, "norm_epsilon": 1e-12,
     "logit_scale": 0.5, "cutmix": 1.0, "widths": (1,), "conv": "unshared", "conv_form": "winograd2",
     "kernel_size": (1,), "lanes_strategy": "vmap",

@@ -6,10 +6,11 @@ import re
 
 import pytest
 
+from cnnjax.config import register
 from cnnjax.config.config import to_json
 from cnnjax.report import page, tables, terminal, text
 from cnnjax.report.drawing import pick_colors
-from cnnjax.study import claims, metrics
+from cnnjax.study import claims
 from cnnjax.study.arms import make_base, make_lanes
 from cnnjax.study.claims import Claim, Comparison, Lead, Published, Tuning
 from tests.browser import browse, find_browser
@@ -124,13 +125,10 @@ def test_arms_may_have_unlike_scores_and_data(tmp_path, order):
 
 
 def test_labels_keep_their_capitals(tmp_path, monkeypatch):
-    label = metrics.METRICS["test_accuracy"]._replace(label="macro F1")
-    monkeypatch.setitem(metrics.METRICS, "test_accuracy", label)
-    metrics.find.cache_clear()
-    try:
-        path = page.write_report(judge_all_kinds(), tmp_path, COMMAND)
-    finally:
-        metrics.find.cache_clear()
+    own = register.CHOICES["metric"]["test_accuracy"]
+    own = own._replace(traits={**own.traits, "label": "macro F1"})
+    monkeypatch.setitem(register.CHOICES["metric"], "test_accuracy", own)
+    path = page.write_report(judge_all_kinds(), tmp_path, COMMAND)
     for file in (path, path.parent / "arms.tex"):
         assert "macro F1" in file.read_text() and "f1" not in file.read_text()
 
@@ -171,7 +169,9 @@ def test_the_same_records_give_the_same_files(written, tmp_path):
 
 
 def test_page_of_every_kind_of_comparison(tmp_path):
-    html = page.write_report(judge_all_kinds(), tmp_path, COMMAND, scoreboard=True).read_text()
+    html = page.write_report(
+        judge_all_kinds(), tmp_path, COMMAND, scoreboard="scoreboard"
+    ).read_text()
     for word in (
         "lead of pool=max padding=SAME over pool=avg padding=SAME", "steps to 90%", "control",
         "published 93%", "lies in", "a paper", "What tuning chose", "learning_rate=0.01",

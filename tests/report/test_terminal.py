@@ -90,3 +90,37 @@ def test_the_plan_of_a_run_has_no_broken_number(capsys):
         text = "\n".join(lines)
         for layer in measured.layers:
             assert f" {layer.macs:,} " in text and f" {layer.parameters:,} " in text
+
+
+ARMS = {
+    "pool=max widths=16,32": {"pool": "max", "widths": (16, 32), "padding": "SAME"},
+    "pool=avg": {"pool": "avg", "padding": "SAME"},
+}
+
+
+def make_arms_table():
+    keys, cells = terminal.tell_apart(ARMS)
+    table = console_lib.start_table("", *keys)
+    table.add_column("mean%", justify="right")
+    for name, mean in zip(ARMS, ("96.1", "95.9"), strict=True):
+        table.add_row(*cells[name], mean)
+    return keys, table
+
+
+def test_arms_have_a_column_a_knob_in_which_they_differ(capsys):
+    keys, table = make_arms_table()
+    assert keys == ["pool", "widths"]
+    lines = show(capsys, 80, lambda console: console_lib.print_table(table, console, len(keys)))
+    assert [line.split() for line in lines if line.strip() and "─" not in line] == [
+        ["pool", "widths", "mean%"], ["max", "16,32", "96.1"], ["avg", "95.9"],
+    ]  # fmt: skip
+    assert terminal.tell_apart({"": {}}) == (["arm"], {"": ["all"]})
+
+
+def test_knobs_that_leave_no_room_stand_in_one_column(capsys):
+    keys, table = make_arms_table()
+    lines = show(capsys, 22, lambda console: console_lib.print_table(table, console, len(keys)))
+    assert [line.split() for line in lines if line.strip() and "─" not in line] == [
+        ["arm", "mean%"], ["pool=max"], ["widths=16,32", "96.1"], ["pool=avg", "95.9"],
+    ]  # fmt: skip
+    assert max(map(len, lines)) <= 22

@@ -52,7 +52,7 @@ ROW = tpu.Compiled("cnn bfloat16", "advance", 2.0, 2**20, 3e6, "none")
     ("found", "status", "last"),
     [
         ([ROW, ROW], 0, "2 programs compiled, 0 networks failed"),
-        ([ROW, tpu.Failure("vgg11 float32", "no")], 1, "1 programs compiled, 1 networks failed"),
+        ([ROW, tpu.Failure("vgg11 float32", "no")], 1, "1 program compiled, 1 network failed"),
     ],
 )
 def test_a_network_that_is_refused_is_a_failure(monkeypatch, capsys, found, status, last):

@@ -20,7 +20,7 @@ def test_studies_that_have_records_are_judged_though_others_lack_them(
         seen.append(study.name)
         return script.DONE, None
 
-    def write(judgements, lacking, options):
+    def write(judgements, lacking, options, board):
         assert list(judgements) == ["padding"] and "pooling" in lacking
 
     monkeypatch.setattr(conduct, "conduct", conduct_one)

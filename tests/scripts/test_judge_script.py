@@ -154,7 +154,7 @@ GOOD = ["arm,seed,accuracy", "a,0,0.5", "a,1,0.6", "b,0,0.4", "b,1,0.5"]
         ),
         (GOOD, [*PLAIN, "--unpaired", "--seed=x"], "--seed does nothing with --unpaired"),
         (GOOD, [*PLAIN, "more.csv"], "one file at a time"),
-        (GOOD, [*PLAIN, "--metrics=x"], "Unknown command line flag 'metrics'"),
+        (GOOD, [*PLAIN, "--metrics=x"], "unknown flag --metrics: did you mean --metric?"),
         (GOOD, [*PLAIN, "--json=/dev/null/x"], "--json=/dev/null/x cannot be written:"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

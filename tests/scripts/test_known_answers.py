@@ -100,12 +100,12 @@ def test_a_softmax_that_overflows_or_sums_to_something_else_is_noticed(monkeypat
 
 @pytest.mark.parametrize("factor", [-1.0, 1.01, 0.99])
 def test_an_update_with_another_sign_or_length_is_noticed(monkeypatch, factor):
-    right = optimizers.OPTIMIZERS["sgd"]
+    right = optimizers.sgd
 
     def wrong(numbers, schedule, kernels):
         return right(numbers, lambda step: factor * schedule(step), kernels)
 
-    monkeypatch.setitem(optimizers.OPTIMIZERS, "sgd", wrong)
+    monkeypatch.setattr(optimizers, "sgd", wrong)
     assert formulas.check_learning_rate().verdict == "refuted"
 
 

@@ -39,12 +39,17 @@ def test_help_names_every_flag_with_type_default_and_meaning(call, script):
         ([*LAUNCH, "--activation=rely"], "flag --activation=rely: give relu|leaky_relu|"),
         ([*LAUNCH, "--learning_rate=-1"], "give a number > 0.0"),
         ([*LAUNCH, "--seeds=0"], "flag --seeds=0"),
-        ([*LAUNCH, "--leaning_rate=1"], "Did you mean: learning_rate"),
+        (
+            [*LAUNCH, "--leaning_rate=1"],
+            "unknown flag --leaning_rate: did you mean --learning_rate?",
+        ),
         ([*LAUNCH, "poolin"], "unknown study 'poolin': did you mean pooling?"),
         ([*LAUNCH, "pooling", "--pool=max"], "--pool cannot be set here: study pooling varies it"),
         ([*LAUNCH, "all", "--pool=max"], "--pool cannot be set here: study stride varies it"),
         ([*LAUNCH, "--quick", "--seeds=5"], "--quick means --seeds=10"),
         ([*LAUNCH, "--json"], "--json goes with --list"),
+        ([*LAUNCH, "pooling", "--board=mine"], "--board goes with all: python launch.py all"),
+        ([*LAUNCH, "all", "--board=mine"], "--board=mine is not known: none is declared: give the"),
         ([*LAUNCH, "all", "pooling"], "all is every study, and stands alone, without pooling: did"),
         ([*LAUNCH, "pooling", "all"], "without pooling: did you mean all?"),
         ([*LAUNCH, "pooling", "stride", "pooling"], "pooling is named 2 times: name each study"),
@@ -70,6 +75,10 @@ def test_help_names_every_flag_with_type_default_and_meaning(call, script):
         ([*ABLATE, "--grid=pool=max,men"], "--pool=men is not allowed: give max|avg|"),
         ([*ABLATE, "--grid=pool"], "write --grid=pool=VALUE,VALUE"),
         ([*ABLATE, "--grid=seed=1,2"], "use --seeds=N"),
+        ([*ABLATE, "--grid=pool=max,avg", "--baseline=pool=mx"], 'did you mean "pool=max"?'),
+        ([*ABLATE, "--grid=pool=max,avg", "--metric=test_acuracy"], "did you mean test_accuracy?"),
+        ([*ABLATE, "--grid=pool=max,avg", "--choose=test"], "flag --choose=test: value should"),
+        ([*LAUNCH, "--first_seed=4294967290"], "20 seeds from there go beyond the last one"),
         ([*BENCHMARK, "--lanes=two"], "--lanes=two is not allowed"),
         ([*BENCHMARK, "--batch_sizes=32", "--batch_size=8"], "give one of them"),
         ([*BENCHMARK, "--roofline=f.svg"], "--roofline goes with --profile"),
@@ -168,6 +177,35 @@ def test_ablate_crosses_a_grid(call, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_best_by_validation_is_judged_on_fresh_seeds_and_the_test_split(call, tmp_path):
+    rest = [flag for flag in LEARNING if "learning_rate" not in flag]
+    command = [*ABLATE, "--grid=learning_rate=0.0001,0.01", *rest, "--choose=validation",
+               "--seeds=3", "--study=rates", f"--runs={tmp_path}"]  # fmt: skip
+    plan = call(*command, "--plan", "--first_seed=5")
+    assert "12 lanes (2 arms x 3 seeds, 6 of the best one and the baseline)" in plan.stdout
+    run = call(*command, "--first_seed=5")
+    assert run.returncode == 0, run.stderr
+    assert "12 lanes trained, 0 read" in run.stdout
+    assert (
+        "learning_rate=0.01 is the best of 2 arms by validation accuracy over seeds 5 to 7; it"
+        in (run.stderr)
+    )
+    (chosen,) = json.loads((tmp_path / "rates-validation" / "verdicts.json").read_text())
+    (judged,) = json.loads((tmp_path / "rates" / "verdicts.json").read_text())
+    assert (chosen["metric"], judged["metric"]) == ("validation_accuracy", "test_accuracy")
+    assert (judged["a"], judged["b"]) == ("learning_rate=0.01", "learning_rate=0.0001")
+    shown = (tmp_path / "rates-validation" / "report.html").read_text()
+    assert ">test accuracy<" not in shown and ">test-set s.e.<" not in shown  # what is yet to judge
+    page = (tmp_path / "rates" / "report.html").read_text()
+    assert "compared on seeds 8 to 10, which chose nothing" in page and "3 seeds (8 to 10)" in page
+    with open(tmp_path / "rates" / "records.csv", newline="") as file:
+        assert {row["seed"] for row in csv.DictReader(file)} == {"8", "9", "10"}
+    again = call(*command, "--first_seed=5", "--judge_only")
+    assert again.returncode == 0 and "nothing trained" in again.stdout
+    assert json.loads((tmp_path / "rates" / "verdicts.json").read_text()) == [judged]
+
+
+@pytest.mark.slow
 def test_a_group_that_fails_is_status_1_and_spoils_no_other(call, tmp_path):
     run = call(*ABLATE, "--grid=batch_size=16,500000000", *TINY[:3], "--steps=2", "--seeds=2",
                f"--runs={tmp_path}")  # fmt: skip
@@ -202,6 +240,7 @@ def test_train_writes_its_files_and_has_the_numbers_of_a_sweep(call, tmp_path):
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [40, 60]
     assert json.loads((workdir / "config.json").read_text())["seed"] == 1
+    assert "test images are recognised" in (workdir / "report.html").read_text()
     call(*ABLATE, "--grid=padding=SAME,VALID", *LEARNING, "--draw=first",
          "--seeds=2", f"--runs={runs}")  # fmt: skip
     records = [json.loads(path.read_text()) for path in runs.glob("records/*/record.json")]

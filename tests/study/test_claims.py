@@ -40,7 +40,8 @@ def test_every_study_can_be_planned(own, infos):
 def test_every_metric_is_known(own):
     for claim in own.claims:
         assert claim.comparisons and all(pair.predicted for pair in claim.comparisons)
-        assert {pair.metric or own.metric for pair in claim.comparisons} <= set(metrics.METRICS)
+        for pair in claim.comparisons:
+            metrics.find(pair.metric or own.metric)
 
 
 def test_no_statement_of_the_article_is_without_a_row():

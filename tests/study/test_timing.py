@@ -6,8 +6,8 @@ import os
 import pytest
 
 from cnnjax.config.config import Config, structure_of, to_json
+from cnnjax.records.index import list_newest
 from cnnjax.records.record import Record, record_path, write_record
-from cnnjax.records.store import load_newest
 from cnnjax.report.terminal import describe_timing
 from cnnjax.study import timing
 from cnnjax.study.timing import Group
@@ -70,5 +70,5 @@ def test_the_newest_records_are_read(tmp_path):
         write_record(tmp_path, make_record()._replace(id=name))
         os.utime(record_path(tmp_path, name), (1e9 - age, 1e9 - age))
     (tmp_path / "records" / "notes.txt").write_text("of somebody's own")
-    assert [record.id for record in load_newest(tmp_path, 2)] == ["new", "old"]
-    assert list(load_newest(tmp_path / "nothing", 2)) == []
+    assert [record.id for record in list_newest(tmp_path, 2)] == ["new", "old"]
+    assert list_newest(tmp_path / "nothing", 2) == []

@@ -8,7 +8,14 @@ from cnnjax.config.knobs import ConfigError
 from cnnjax.measures.packing import pack_values
 from cnnjax.records.record import Record
 from cnnjax.study import tuning
-from cnnjax.study.arms import make_base, make_lanes, make_tuning_lanes
+from cnnjax.study.arms import (
+    LARGEST_SEED,
+    keep_apart,
+    list_seeds,
+    make_base,
+    make_lanes,
+    make_tuning_lanes,
+)
 from cnnjax.study.claims import Tuning
 from tests.by_hand import AVG, MAX, STUDY
 
@@ -101,3 +108,29 @@ def test_a_setting_in_which_a_seed_failed_is_out():
 def test_a_flag_that_the_study_tunes_is_refused():
     with pytest.raises(ConfigError, match="--momentum cannot be set here: .* tunes it"):
         make_base(TUNED, {"momentum": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("first", "count", "tuned_on"),
+    [
+        (0, 1000, (1000, 1001, 1002)),
+        (0, 1001, (1001, 1002, 1003)),
+        (0, 2000, (2000, 2001, 2002)),
+        (1002, 10, (1012, 1013, 1014)),
+        (1003, 10, (1000, 1001, 1002)),
+    ],
+)
+def test_an_arm_is_never_judged_on_the_seeds_that_tuned_it(first, count, tuned_on):
+    own = RATES._replace(tuning=Tuning({"learning_rate": (0.001, 0.01)}))
+    seeds = list_seeds(own, count, first)
+    apart = keep_apart(own, seeds)
+    assert apart.tuning.seeds == tuned_on and not set(tuned_on) & set(seeds)
+    assert apart._replace(tuning=own.tuning) == own
+
+
+def test_at_the_last_seed_tuning_takes_those_before():
+    own = RATES._replace(tuning=Tuning({"learning_rate": (0.001, 0.01)}, seeds=(LARGEST_SEED,)))
+    seeds = list_seeds(own, 10, LARGEST_SEED - 9)
+    assert keep_apart(own, seeds).tuning.seeds == (LARGEST_SEED - 10,)
+    with pytest.raises(ConfigError, match="--first_seed=4294967287 and 10 seeds from there go bey"):
+        list_seeds(own, 10, LARGEST_SEED - 8)

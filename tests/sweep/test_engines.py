@@ -10,6 +10,8 @@ from cnnjax import api
 from cnnjax.config.config import request_of
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import RunError
+from cnnjax.measures.packing import unpack_values
+from cnnjax.records import predictions
 from cnnjax.records.record import Record
 from cnnjax.records.store import load_records
 from cnnjax.study import wanted
@@ -22,13 +24,50 @@ OPTAX = True  # see conftest.py
 
 def test_a_job_says_all_that_an_engine_needs_in_json(tiny, data_dir, tmp_path):
     lanes = [dataclasses.replace(tiny, seed=seed) for seed in (0, 1)]
-    (job,) = loop.make_jobs(lanes, tmp_path, Where(str(data_dir)))
+    (job,) = loop.make_jobs(lanes, tmp_path, Where(str(data_dir)), {request_of(tiny): "memory"})
     sent = Job(**json.loads(json.dumps(job._asdict())))
     heard = []
     assert list(local.run([sent], Observer(on_record=heard.append))) == []
     found = {record.seed: record for record in load_records(tmp_path)}
     assert sorted(found) == [0, 1] and len(heard) == 2
     assert found[1].config["pool"] == tiny.pool and found[1].scores["num_test_examples"] == 1000
+
+
+def test_a_record_keeps_the_answers_that_its_scores_are_of(tiny, digits, tmp_path):
+    lane = dataclasses.replace(tiny, steps=60, eval_every=0, learning_rate=0.01)
+    done = api.train_wanted(wanted.fixed([lane]), {request_of(lane): digits}, api.Options(tmp_path))
+    (record,) = done.records.values()
+    found = predictions.load_of(tmp_path, record)
+    by_image = {name: unpack_values(text) for name, text in record.scores["by_image"].items()}
+    np.testing.assert_array_equal(found.label, by_image["label"])
+    right = found.predicted == found.label
+    np.testing.assert_array_equal(right, by_image["test_accuracy"])
+    excess = found.probability - right  # what the calibration is made of
+    np.testing.assert_allclose(excess, by_image["test_overconfidence"], atol=2e-3)
+    confused = np.zeros((10, 10), int)
+    np.add.at(confused, (found.label, found.predicted), 1)
+    assert np.trace(confused) / confused.sum() == pytest.approx(record.scores["test_accuracy"])
+    assert record.provenance["class_names"] == [str(digit) for digit in range(10)]
+
+
+def test_a_failed_run_keeps_no_answers(tiny, digits, tmp_path):
+    wild = dataclasses.replace(tiny, optimizer="sgd", learning_rate=1e20)
+    options = api.Options(tmp_path)
+    done = api.train_wanted(wanted.fixed([wild]), {request_of(wild): digits}, options)
+    (record,) = done.records.values()
+    assert record.scores["failed"] and predictions.load_of(tmp_path, record) is None
+
+
+def test_a_job_is_fed_as_was_decided_where_it_was_made(tiny, data_dir, tmp_path, monkeypatch):
+    """Not as the machine that trains it would, whose memory may be another."""
+    fed = []
+    monkeypatch.setattr(runner, "run_lanes", lambda _, dataset, *rest: fed.append(dataset) or [])
+    for feed in ("stream", "memory"):
+        lane, where = dataclasses.replace(tiny, feed="auto"), Where(str(data_dir))
+        (job,) = loop.make_jobs([lane], tmp_path, where, {request_of(lane): feed})
+        assert list(local.run([job], QUIET)) == []
+    assert [dataset.feed for dataset in fed] == ["stream", "memory"]
+    assert fed[0].num_train == fed[1].num_train and len(fed[0].sample.labels) <= 2048
 
 
 def test_a_lane_that_is_recorded_leaves_no_checkpoint(tiny, digits, tmp_path):
@@ -97,7 +136,7 @@ def test_a_failure_ends_the_loop_and_keeps_what_was_trained(tiny, trained):
 
 
 def test_an_engine_that_leaves_nothing_is_an_error_and_no_endless_loop(tiny, trained):
-    with pytest.raises(RunError, match="1 lanes were trained and left no record"):
+    with pytest.raises(RunError, match="lanes were trained and left no record: 1"):
         run(lambda records: [tiny], trained, lambda jobs, observer: iter(()))
 
 

@@ -90,4 +90,4 @@ def test_a_wave_of_a_session_is_filled_up(tiny, digits):
     *_, last = session.train(lanes[1:2])
     (alone,) = session.finish(lanes[1:2], last.states, [[{"step": 6, "train_loss": 1.0,
                                                           "constant_loss": 2.0}]])  # fmt: skip
-    assert not alone["failed"] and 0 < alone["test_accuracy"] < 1
+    assert not alone.scores["failed"] and 0 < alone.scores["test_accuracy"] < 1

@@ -84,6 +84,8 @@ OTHER_VALUES = [
     ("logit_scale", 0.5, {}), ("flip", True, {}), ("shift", 1, {}),
     ("rotation", 20.0, {}), ("crop", 0.5, {}), ("jitter", 0.5, {}), ("noise", 0.5, {}),
     ("cutout", 3, {}), ("mixup", 0.2, {}), ("cutmix", 1.0, {}),
+    ("mixup", 0.0, {"mixup": 0.2, "cutmix": 1.0}), ("mixup", 1.0, {"mixup": 0.2, "cutmix": 1.0}),
+    ("cutmix", 0.0, {"mixup": 0.2, "cutmix": 1.0}), ("cutmix", 0.2, {"mixup": 0.2, "cutmix": 1.0}),
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnnjax.config.config import Config, structure_of
-from cnnjax.data import transform
+from cnnjax.data import prepare
 from cnnjax.networks import cost, models
 from cnnjax.sweep import placed, placement
 from cnnjax.training import program
@@ -108,7 +108,9 @@ def test_no_draw_of_augmentation_is_one_of_the_network(tiny, digits, monkeypatch
         assert not one & other
 
 
-@pytest.mark.parametrize("mixing", [{}, {"mixup": 1.0}, {"cutmix": 1.0}], ids=str)
+@pytest.mark.parametrize(
+    "mixing", [{}, {"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 1.0, "cutmix": 1.0}], ids=str
+)
 def test_smoothing_of_mixed_targets_is_that_of_the_mixture(tiny, digits, monkeypatch, mixing):
     """The loss of a step against Szegedy et al. 2016, section 7, of what was mixed, in float64."""
     config = dataclasses.replace(tiny, label_smoothing=0.2, steps=1, **mixing)
@@ -128,7 +130,7 @@ def test_smoothing_of_mixed_targets_is_that_of_the_mixture(tiny, digits, monkeyp
     ((images, targets),) = seen
     network = cost.find_network(config, data.spec.image_shape, 10)
     model = here.make_model(network, data.spec.image_shape, 10)
-    mean, scale = transform.find_scale(config, data.spec.mean, data.spec.std)
+    mean, scale = prepare.find_scale(config, data.spec.mean, data.spec.std)
     logits = np.asarray(
         model.apply(state.params, state.batch_stats, (images - mean) / scale)[0], np.float64
     )

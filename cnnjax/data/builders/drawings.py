@@ -10,6 +10,9 @@ BLOCKS, BLOCK = 4, 3  # blocks along each axis, and their pixels: images of 12x1
 SIDE = 16  # of gratings and shapes
 ORIENTATIONS = 8
 SHAPES = ("disc", "square", "triangle", "cross")
+# What classes are called where their numbers alone would not tell.
+PLACES = [f"row {row} column {column}" for row in range(BLOCKS) for column in range(BLOCKS)]
+ANGLES = [f"{180 * number / ORIENTATIONS:g} degrees" for number in range(ORIENTATIONS)]
 
 
 def _draw_labels(rng: np.random.Generator, count: int, num_classes: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnjax.config import datasets
+from cnnjax.config import datasets, words
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data.source import Arrays, Source
 from cnnjax.data.sources import check, holdout
@@ -188,10 +188,13 @@ def read_idx(path: pathlib.Path) -> np.ndarray:
     return values.reshape(shape)
 
 
-def make_source(name: str, pairs: Pairs, notes: tuple[str, ...] = ()) -> Source:
+def make_source(
+    name: str, pairs: Pairs, notes: tuple[str, ...] = (),
+    number: Callable[..., Any] = check.number_classes,
+) -> Source:  # fmt: skip
     """The data set of these arrays; what has no arrays of its own is held out of train.
 
-    Raises ConfigError where they do not fit together.
+    `number` finds the classes. Raises ConfigError where they do not fit together.
     """
     last = counts_last(name, pairs)
     arranged = {split: np.moveaxis(np.asarray(x), -1, 0) if last else np.asarray(x)
@@ -201,7 +204,7 @@ def make_source(name: str, pairs: Pairs, notes: tuple[str, ...] = ()) -> Source:
     images = check.cast_images(name, arranged)
     values = {split: check.read_labels(name, split, y, len(images[split]))
               for split, (_, y) in pairs.items()}  # fmt: skip
-    class_names, labels, said = check.number_classes(name, values)
+    class_names, labels, said = number(name, values)
     notes += (*said, *check.compare_pixels(name, images))
     hashes = {split: [hashlib.sha256(image.tobytes()).hexdigest() for image in own]
               for split, own in images.items()}  # fmt: skip
@@ -213,7 +216,8 @@ def make_source(name: str, pairs: Pairs, notes: tuple[str, ...] = ()) -> Source:
     labels = {split: splits[split].labels for split in SPLITS}
     notes += check.check_classes(name, class_names, labels)
     if copies := len(hashes["train"]) - len(set(hashes["train"])):
-        notes += (f"{copies} training images are copies of others",)
+        said = words.count(copies, "training image is a copy", "training images are copies")
+        notes += (f"{said} of others",)
     notes += count_shared(hashes)
     digest = hashlib.sha256()
     for split in sorted(splits):
@@ -252,4 +256,5 @@ def count_shared(hashes: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """A note where images of one split, by their hashes, are in another too."""
     places = Counter(image for own in hashes.values() for image in set(own))
     shared = sum(count > 1 for count in places.values())
-    return (f"{shared} images lie in several splits",) if shared else ()
+    said = words.count(shared, "image lies", "images lie")
+    return (f"{said} in several splits",) if shared else ()

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cnnjax.config import words
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data import decode, source
 from cnnjax.data.source import Example, Source
@@ -58,10 +59,10 @@ def open_source(
         more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
         if not skip_bad_files:
             raise RunError(
-                f"{len(bad)} of {len(found)} files in {root} are no images that can be used:"
-                f" {shown}{more}. Remove them, or give --skip_bad_files"
+                f"{len(bad)} of {words.count(len(found), 'file')} in {root} cannot be used as"
+                f" images: {shown}{more}. Remove them, or give --skip_bad_files"
             )
-        notes = (*notes, f"skipped {len(bad)} files: {shown}{more}")
+        notes = (*notes, f"skipped {words.count(len(bad), 'file')}: {shown}{more}")
     found = [file for file in found if not file.error]
     if not found:
         raise ConfigError(
@@ -217,7 +218,10 @@ def find_depth(name: str, splits: dict[str, list[Found]]) -> tuple[int, tuple[st
         )
     notes = []
     if depth < 16 or any(file.bits > 16 for file in deep):
-        notes.append(f"{len(deep)} images of more than 8 bits reach {said}: read as {depth} bits")
+        notes.append(
+            f"{words.count(len(deep), 'image')} of more than 8 bits, up to {said}: read as"
+            f" {depth} bits"
+        )
     if len(set(depths.values())) > 1:
         notes.append(f"splits differ in depth (greatest values: {said}): all are read as {depth}"
                      " bits")  # fmt: skip
@@ -230,7 +234,8 @@ def find_duplicates(places: dict[str, list[Found]]) -> tuple[str, ...]:
     copies = Counter(file.digest for _, file in files)
     if not (repeated := {digest for digest, count in copies.items() if count > 1}):
         return ()
-    notes = [f"{sum(copies[d] - 1 for d in repeated)} files are copies of others, byte for byte"]
+    spare = sum(copies[digest] - 1 for digest in repeated)
+    notes = [f"{words.count(spare, 'file is a copy', 'files are copies')} of others, byte for byte"]
     for what, of in (
         ("in several classes", lambda s, f: f.label),
         ("in several splits", lambda s, f: s),
@@ -241,7 +246,10 @@ def find_duplicates(places: dict[str, list[Found]]) -> tuple[str, ...]:
                 seen.setdefault(file.digest, set()).add(of(split, file))
         if straddling := [digest for digest, kinds in seen.items() if len(kinds) > 1]:
             example = next(file.path for _, file in files if file.digest == straddling[0])
-            notes.append(f"{len(straddling)} images lie {what}, such as {example}")
+            notes.append(
+                f"{words.count(len(straddling), 'image lies', 'images lie')} {what},"
+                f" such as {example}"
+            )
     return tuple(notes)
 
 

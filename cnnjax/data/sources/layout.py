@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from cnnjax.config import words
 from cnnjax.config.knobs import ConfigError, RunError
 
 SPLITS = {  # what a folder of each split may be called
@@ -104,8 +105,8 @@ def list_files(name: str, root: pathlib.Path, grouped: bool = False) -> Listed:
         if own
     ]
     if nested:
-        notes.append(f"{len(nested)} images in folders below a class are of it, such as"
-                     f" {show(nested[0])}")  # fmt: skip
+        said = words.count(len(nested), "image is", "images are")
+        notes.append(f"{said} in folders below a class, and of it, such as {show(nested[0])}")
     for label in sorted({label for _, label, split in files if not split}):
         if label.lower() in SPLIT_OF:
             notes.append(f"folder {label} is taken for a class: it has no folders of classes")

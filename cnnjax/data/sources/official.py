@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import platformdirs
 
+from cnnjax.config import register
 from cnnjax.config.datasets import DataName, Where
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.records import atomic
@@ -69,6 +70,8 @@ def make_builder(name: str, root: pathlib.Path) -> Any:
         module, builder = BUILDERS[name]
         make = getattr(importlib.import_module(f"cnnjax.data.builders.{module}"), builder)
         return make(data_dir=os.fspath(root), file_format="array_record")
+    if own := register.CHOICES["dataset"].get(name):
+        return own.make(data_dir=os.fspath(root), file_format="array_record")
     try:
         return tfds.builder(name, data_dir=os.fspath(root))
     except (ValueError, AssertionError, tfds.core.DatasetNotFoundError) as error:
@@ -106,7 +109,7 @@ def find_prepared(name: DataName, root: pathlib.Path) -> Any | None:
     """
     import tensorflow_datasets as tfds
 
-    own = f"cnnjax_{name.name}" if name.kind == "built-in" else name.name
+    own = name.name if name.kind == "tfds" else make_builder(name.name, root).name
     base = root / own
     if name.kind == "tfds" and "/" not in own and not list(base.glob("*/dataset_info.json")):
         configs = make_builder(name.name, root).builder_config
@@ -115,7 +118,7 @@ def find_prepared(name: DataName, root: pathlib.Path) -> Any | None:
     versions = [version for version in found if all(p.isdigit() for p in version.split("."))]
     if name.version:
         versions = [version for version in versions if version == name.version]
-    elif name.kind == "built-in":  # ours change with the code
+    elif name.kind != "tfds":  # these change with the code
         versions = [v for v in versions if v == str(make_builder(name.name, root).version)]
     if not versions:
         return None

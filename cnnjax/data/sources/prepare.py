@@ -16,6 +16,7 @@ from typing import Any
 
 import filelock
 
+from cnnjax.config import plugins
 from cnnjax.config.datasets import DataName, parse
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data.builders import stand_in
@@ -27,6 +28,7 @@ RETRIES = 1  # TFDS would try for minutes before it says that there is no networ
 
 def main(text: str, data_dir: str, manual_dir: str = "") -> None:
     """Writes the data set as array_record files, unless another process just did."""
+    plugins.load_inherited()
     name, root = parse(text), pathlib.Path(data_dir)
     root.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(root / f"{name.name.replace('/', '-')}.lock"):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from cnnjax.data.dataset import Feed
 from cnnjax.sweep.observer import Observer
 from cnnjax.sweep.runner import Failure
 
@@ -13,8 +14,10 @@ class Job(NamedTuple):
     lanes: tuple[Mapping[str, Any], ...]  # configs, as `config.to_json` gives them
     runs: str  # the folder of the store
     where: Mapping[str, Any]  # fields of `datasets.Where`
-    budget: int  # bytes of a device that images may take; larger data are streamed
+    feed: Feed  # of the training images, as it was decided where the job was made
+    plugins: tuple[str, ...] = ()  # that the lanes may use, as `config.plugins.load` takes them
     checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
+    keep: str = "none"  # "final" for the weights of finished lanes, beside their records
 
 
 # Trains the lanes of every job and leaves a record of each in its store, or yields the failure of

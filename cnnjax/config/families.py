@@ -1,0 +1,64 @@
+"""Knobs from outside: a small frozen dataclass, as each family of ours is. Imports no JAX.
+
+    @cnnjax.family
+    class SqueezeExcite:
+        "Squeeze and excitation."
+
+        se_ratio: int = cnnjax.structure(16, "Reduction of the channels.", low=1)
+
+A run has it where it differs from its defaults: `config.of(SqueezeExcite).se_ratio`.
+"""
+
+import dataclasses
+import sys
+import typing
+from typing import Any, TypeVar
+
+from cnnjax.config import knobs, rules
+from cnnjax.config.config import Config
+from cnnjax.config.errors import ConfigError
+
+T = TypeVar("T")
+
+
+@typing.dataclass_transform(frozen_default=True, field_specifiers=(knobs.structure,))
+def family(cls: type[T]) -> type[T]:
+    """Declares knobs of one's own, each a field `name: type = structure(default, help, ...)`.
+
+    A knob that says neither `used_with` nor `by_model` is read by runs that use a choice of the
+    same file. Raises ConfigError where a knob cannot be.
+    """
+    made: Any = cls
+    if "__dataclass_params__" not in vars(cls):
+        made = dataclasses.dataclass(frozen=True)(cls)
+    if not made.__dataclass_params__.frozen:
+        raise ConfigError(f"{cls.__name__}: its knobs can be changed: @dataclass(frozen=True)")
+    source = getattr(sys.modules.get(cls.__module__), "__file__", None) or cls.__module__
+    key = f"{cls.__module__}.{cls.__qualname__}"
+    before = rules.OWN.get(key)
+    own = {name: knob._replace(source=source) for name, knob in knobs.make_knobs(made).items()}
+    for knob in own.values():
+        _check(cls.__name__, knob, before)
+        if unknown := set(knob.used_with) - {*rules.KNOBS, *own}:
+            raise ConfigError(
+                f"{cls.__name__}: --{knob.name} is used with {unknown.pop()}, which is no knob"
+            )
+    for name in knobs.make_knobs(before) if before else ():  # a notebook's cell runs again
+        del rules.KNOBS[name]
+        delattr(Config, name)
+    rules.OWN[key] = made
+    rules.KNOBS.update(own)
+    for name, knob in own.items():  # what a Config has that was made before
+        setattr(Config, name, knob.default)
+    return made
+
+
+def _check(family: str, knob: knobs.Knob, before: type | None) -> None:
+    there = rules.KNOBS.get(knob.name)
+    if there is not None and (before is None or knob.name not in before.__annotations__):
+        raise ConfigError(f"{family}: --{knob.name} is there already: give it another name")
+    if there is None and hasattr(Config, knob.name):
+        raise ConfigError(f"{family}: a knob cannot be called {knob.name}")
+    if knob.traced:
+        raise ConfigError(f"{family}: --{knob.name} is no number of ours: declare a structure(...)")
+    knobs.check_value(knob, knob.default)

@@ -1,0 +1,160 @@
+"""Plug-ins: files and modules from outside, loaded where they are asked for. Imports no JAX.
+
+What they declare stands in the register beside what is ours. A child process is given the names of
+those that its parent has loaded by a variable of the environment.
+"""
+
+import importlib
+import importlib.util
+import json
+import os
+import pathlib
+import sys
+import traceback
+from collections.abc import Callable, Collection, Sequence
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from cnnjax.config import texts
+from cnnjax.config.errors import ConfigError
+
+GROUP = "cnnjax.plugins"  # of entry points
+VARIABLE = "CNNJAX_PLUGINS"  # for child processes: the names as JSON
+LOADED: dict[str, ModuleType] = {}  # by path or name of the module
+
+
+class Place(NamedTuple):
+    """Where a plug-in lies: a file, or a module that Python finds."""
+
+    name: str  # of the module
+    path: pathlib.Path | None = None
+    origin: str = ""  # the file of a module
+
+
+def load(names: Sequence[str]) -> None:
+    """Imports plug-ins, each FILE.py, package.module or the name of an entry point.
+
+    Raises ConfigError, in one line with file and line, where one cannot be.
+    """
+    for name in names:
+        place = find_place(name)
+        key = str(place.path or place.name)
+        if key in LOADED:
+            continue
+        try:
+            if place.path:
+                LOADED[key] = _import_file(place.path)
+            else:
+                LOADED[key] = importlib.import_module(place.name)
+        except (Exception, SystemExit) as error:
+            raise ConfigError(f"--plugin={name}: {locate(error, place.origin or key)}") from error
+        for source in texts.list_sources():  # as it is now, whatever becomes of the files
+            if os.path.isfile(source):
+                texts.read_files(source)
+        os.environ[VARIABLE] = json.dumps([*LOADED])
+
+
+def load_inherited() -> None:
+    """In a child process: what its parent has loaded."""
+    load(json.loads(os.environ.get(VARIABLE, "[]")))
+
+
+def find_place(name: str) -> Place:
+    """Where the plug-in of a name lies. Raises ConfigError where there is none."""
+    path = pathlib.Path(name).expanduser()
+    if path.suffix == ".py" or os.sep in name:
+        if not path.is_file():
+            raise ConfigError(f"--plugin={name}: there is no such file")
+        return Place(path.stem, path.resolve())
+    from importlib import metadata
+
+    points = {point.name: point.module for point in metadata.entry_points(group=GROUP)}
+    module = points.get(name, name)
+    try:
+        found = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        found = None
+    if found is None:
+        hint = f"did you mean {name}.py?" if path.with_suffix(".py").is_file() else (
+            f"give FILE.py, package.module or one of: {', '.join(points) or 'no names here'}"
+        )  # fmt: skip
+        raise ConfigError(f"--plugin={name}: there is no such module: {hint}")
+    return Place(module, origin=found.origin or "")
+
+
+def _import_file(path: pathlib.Path) -> ModuleType:
+    """The file as the module of its name; what it imports is looked for beside it first."""
+    there = sys.modules.get(path.stem)
+    found = getattr(there, "__file__", None)
+    if there is not None and found and pathlib.Path(found).resolve() == path:
+        return there  # another plug-in has imported it
+    spec = importlib.util.find_spec(path.stem) if there is None else there.__spec__
+    if there is not None or spec and pathlib.Path(spec.origin or "").resolve() != path:
+        raise ConfigError(f"{path.name} is called as module {path.stem} is: rename the file")
+    folder = str(path.parent)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+    finally:
+        sys.path.remove(folder)
+    if folder not in sys.path:
+        sys.path.append(folder)  # for what a function of it imports, and for child processes
+    return module
+
+
+def find_engine(text: str) -> Callable[..., Any]:
+    """The engine module:function. Raises ConfigError where there is none."""
+    module, colon, name = text.rpartition(":")
+    if not colon or not module or not name:
+        raise ConfigError(f"--engine={text}: give module:function, or FILE.py:function")
+    try:
+        load([module])
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("--plugin=", "--engine=", 1)) from error
+    place = find_place(module)
+    found = getattr(LOADED[str(place.path or place.name)], name, None)
+    if not callable(found):
+        raise ConfigError(f"--engine={text}: {module} has no function {name}")
+    return found
+
+
+def locate(error: BaseException, source: str = "") -> str | None:
+    """An error of a plug-in in one line, such as 'mine.py:7: ZeroDivisionError: division by zero'.
+
+    The place is the last line of a plug-in that led to it, of `source` if none did; None where it
+    is none of theirs.
+    """
+    known = {source, *LOADED, *texts.list_sources()} - {""}
+    files = {path for key in known for path in (key, *texts.read_paths(key))}
+    if isinstance(error, SyntaxError) and (source or error.filename in files):
+        return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
+    place = _find_line(error, files) or source
+    if not place:
+        return None
+    said = _first_line(error).removeprefix(f"{source}: ")
+    kind = "" if isinstance(error, ConfigError) else f"{type(error).__name__}: "
+    return f"{place}: {kind}{said}"
+
+
+def _find_line(error: BaseException | None, files: Collection[str]) -> str | None:
+    """The last line in one of these files that led to an error, or to the one that it is from."""
+    while error is not None:
+        lines = [
+            f"{frame.f_code.co_filename}:{line}"
+            for frame, line in traceback.walk_tb(error.__traceback__)
+            if frame.f_code.co_filename in files
+        ]
+        if lines:
+            return lines[-1]
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no more is said"])[0]

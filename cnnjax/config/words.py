@@ -1,0 +1,60 @@
+"""Lines for a terminal and for a pipe, and numbers with their nouns. Imports no JAX."""
+
+import contextlib
+import os
+import sys
+import textwrap
+from typing import TextIO
+
+
+def find_width(stream: TextIO) -> int | None:
+    """Columns of the terminal that a stream writes to; None where it is none."""
+    if not stream.isatty():
+        return None
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except OSError:
+        return 80
+
+
+def fold(text: str, width: int | None, indent: str = "  ") -> list[str]:
+    """`text` in lines of `width`, broken at blanks alone; without a width each line as it is.
+
+    What is broken goes on below its own margin, `indent` further in.
+    """
+    lines = []
+    for line in text.split("\n"):
+        margin = line[: len(line) - len(line.lstrip())]
+        lines += (
+            textwrap.wrap(
+                line, width, subsequent_indent=margin + indent, break_long_words=False,
+                break_on_hyphens=False,
+            )
+            if width and len(line) > width
+            else [line]
+        )  # fmt: skip
+    return lines
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Prints `text`, on a terminal in lines that break no word, elsewhere as it stands."""
+    where = sys.stdout if stream is None else stream
+    print("\n".join(fold(text, find_width(where))), file=where, flush=True)
+
+
+def read_integer(text: str) -> int:
+    """A whole number, written 1000, 1e3 or 1000.0. Raises ValueError on any other text."""
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            number = kind(text)
+            if number == number // 1:  # neither a NaN nor infinite
+                return int(number)
+    raise ValueError(f"{text} is no whole number")
+
+
+def count(number: int, noun: str, several: str = "") -> str:
+    """A number with its noun: '1 seed', '2,000 seeds'."""
+    return f"{number:,} {noun if number == 1 else several or noun + 's'}"

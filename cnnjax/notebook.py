@@ -1,0 +1,230 @@
+"""What a notebook calls: one function a question, values for answers.
+
+It imports all rooms up to `api`. Choices are named as on the command line: the knobs, and data_dir,
+manual_dir and skip_bad_files. Nothing is printed; an `Observer` hears what goes on.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from html import escape
+from typing import Any, Literal, NamedTuple
+
+from cnnjax import api
+from cnnjax.config import epochs
+from cnnjax.config.config import make_config
+from cnnjax.config.datasets import Where
+from cnnjax.config.epochs import Epochs
+from cnnjax.config.knobs import ConfigError, RunError
+from cnnjax.records.record import Record
+from cnnjax.records.store import load_records
+from cnnjax.report import folders, page, tables, text
+from cnnjax.runs import run as single
+from cnnjax.runs.run import Run
+from cnnjax.runs.run import load_run as load_run
+from cnnjax.runs.train import train_run
+from cnnjax.study import claims, grids
+from cnnjax.study.arms import list_seeds, make_base
+from cnnjax.study.claims import Study
+from cnnjax.study.judge import Judgement
+from cnnjax.sweep import backend
+from cnnjax.sweep.final import KEEPS
+from cnnjax.sweep.observer import QUIET, Observer
+
+Keep = Literal["final", "none"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Results:
+    """What a study found."""
+
+    records: list[Record]  # one a run, in order of arms and seeds
+    verdicts: list[dict[str, Any]]  # one a comparison, with the keys of verdicts.json
+    path: pathlib.Path  # of the report
+    judgement: Judgement  # what the report shows
+    notes: tuple[str, ...] = ()  # what a reader should know
+
+    def __repr__(self) -> str:
+        lines = [text.describe_verdict(row) for row in self.verdicts]
+        return "\n".join([f"Results({len(self.records)} records, {self.path})", *lines])
+
+    def _repr_html_(self) -> str:
+        """The verdicts and their picture, as a notebook shows them."""
+        figure = self.path.parent / "figures" / "differences.svg"
+        drawn = figure.read_text(encoding="utf-8") if figure.exists() else ""
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        where = f"<p>report: {escape(str(self.path))}</p>"
+        return tables.write_html(page.show_verdicts(self.judgement)) + drawn + notes + where
+
+
+def train(
+    *, workdir: str | pathlib.Path | None = None, observer: Observer = QUIET, **choices: Any
+) -> Run:
+    """Trains one network, and scores it on the test split.
+
+    Files are written with a `workdir` alone: then the same call goes on where an interrupted run
+    stopped, and reads one that is finished. Raises ConfigError where the run cannot be.
+    """
+    where, long, given = _split(choices)
+    with backend.own_settings():
+        config = make_config(given) if long is None else api.make_timed(given, Epochs(long), where)
+        if workdir is None:
+            return single.train(config, where, observer)
+        folder = pathlib.Path(workdir)
+        train_run(config, folder, where, observer=observer)
+        return load_run(folder)
+
+
+def sweep(
+    grid: Mapping[str, Sequence[Any]], seeds: int = 10, *, metric: str = "test_accuracy",
+    baseline: Mapping[str, Any] | None = None, choose: Literal["validation"] | None = None,
+    first_seed: int = 0, runs: str | pathlib.Path = "runs", observer: Observer = QUIET,
+    keep: Keep = "none", **choices: Any,
+) -> Results:  # fmt: skip
+    """Trains every combination of a grid such as {"pool": ["max", "avg"]} over many seeds.
+
+    Each value of a knob is compared with its first one, averaged over the other knobs, paired by
+    seed; with a `baseline`, one combination, all others with it. To `choose` by validation accuracy
+    compares by that, and then the best with the baseline on as many fresh seeds. Records and report
+    lie in `runs`, as those of `python -m experiments.ablate` do. Raises ConfigError where the grid
+    cannot be, RunError where runs broke off.
+    """
+    values = {name: tuple(_read(name, value) for value in own) for name, own in grid.items()}
+    check_grid(values)
+    grids.check_metric(metric, choose is not None)
+    of = None if baseline is None else {name: _read(name, own) for name, own in baseline.items()}
+    if of is not None and of not in claims.cross(values):
+        raise ConfigError(f"the baseline {claims.name_arm(of)} is no combination of the grid")
+    study = grids.make_study(values, metric, of, choose is not None)
+    _, long, given = _split(choices)
+    study = study._replace(epochs=long)
+    tried = list_seeds(study, seeds, first_seed)
+    key = folders.hash_study(study, make_base(study, given), tried)
+    named = {"metric": metric, "baseline": baseline, "choose": choose, "first_seed": first_seed}
+    said = {name: own for name, own in named.items() if own not in (None, 0, "test_accuracy")}
+    asked = _Asked(
+        seeds, first_seed, pathlib.Path(runs), observer, keep,
+        _describe_call("sweep", dict(grid), seeds, {**said, **choices}),
+    )  # fmt: skip
+    name = "-".join(("ablate", folders.join_names(values), key))
+    return _conduct(study._replace(name=name), asked, choices)
+
+
+def check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
+    """Raises ConfigError unless there are knobs, each with two values or more, none twice."""
+    if not grid:
+        raise ConfigError("the grid is empty: name a knob and its values")
+    if "seed" in grid:
+        raise ConfigError("the grid's seed: every arm already runs the same seeds; say how many")
+    for name, values in grid.items():
+        if len(values) < 2 or len(set(values)) < len(values):
+            raise ConfigError(f"the grid's {name} needs at least two values, all different")
+
+
+def conduct(
+    study: Study, seeds: int = 20, *, first_seed: int = 0, runs: str | pathlib.Path = "runs",
+    observer: Observer = QUIET, keep: Keep = "none", **choices: Any,
+) -> Results:  # fmt: skip
+    """Trains what a study has no records of yet, judges its claims and writes its report.
+
+    With `keep` of "final" the weights of each run lie beside its record, and `load_run` opens them.
+    Raises ConfigError where the study cannot be, RunError where runs broke off.
+    """
+    claims.check_study(study)
+    command = _describe_call("conduct", study.name, seeds, choices)
+    asked = _Asked(seeds, first_seed, pathlib.Path(runs), observer, keep, command)
+    return _conduct(study, asked, choices)
+
+
+def records(path: str | pathlib.Path = "runs") -> Any:
+    """Every record in a folder of runs, a row each: its knobs, scores and cost.
+
+    A pandas DataFrame where pandas is installed, else a list of dicts. Raises ConfigError where
+    there is no such folder.
+    """
+    folder = pathlib.Path(path)
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder of runs")
+    rows = [flatten(record) for record in load_records(folder)]
+    try:
+        import pandas  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return rows
+    return pandas.DataFrame(rows)
+
+
+def flatten(record: Record) -> dict[str, Any]:
+    """A record as a row of plain values: without curve, and without what is an image's."""
+    scores = {
+        name: value for name, value in record.scores.items() if not isinstance(value, (dict, list))
+    }
+    facts = ("date", "platform", "device", "program_version")
+    return {
+        "id": record.id,
+        **{name: _freeze(value) for name, value in record.config.items()},
+        **scores,
+        **{name: _freeze(value) for name, value in record.cost.items()},
+        **{name: record.provenance.get(name) for name in facts},
+    }
+
+
+class _Asked(NamedTuple):
+    """How a study is run, besides its knobs."""
+
+    seeds: int
+    first_seed: int
+    runs: pathlib.Path
+    observer: Observer
+    keep: str
+    command: str
+
+
+def _conduct(study: Study, asked: _Asked, choices: Mapping[str, Any]) -> Results:
+    where, long, given = _split(choices)
+    study = study._replace(epochs=long or study.epochs)
+    observer, keep = asked.observer, asked.keep
+    if keep not in KEEPS:
+        raise ConfigError(f"keep={keep!r}: give {' or '.join(KEEPS)}")
+    options = api.Options(
+        asked.runs, where, asked.seeds, command=asked.command, first_seed=asked.first_seed,
+        keep=keep,
+    )  # fmt: skip
+    with backend.own_settings():
+        checked = api.check_study(study, given, options)
+        for note in (*checked.warnings, *checked.notes):
+            observer.on_note(note)
+        finished = api.run_study(checked, options, observer)
+        if finished.failures:
+            group, error = finished.failures[0]
+            raise RunError(
+                f"{len(group.lanes)} lanes of {single.describe(group.structure)} broke off: {error}"
+            ) from error
+        if finished.choice is not None:
+            api.report_study(finished.choice, options)
+        judgement, path = api.report_study(finished, options)
+    notes = (*checked.warnings, *checked.notes, *finished.notes)
+    return Results(finished.records, list(judgement.verdicts), path, judgement, notes)
+
+
+def _split(choices: Mapping[str, Any]) -> tuple[Where, Fraction | None, dict[str, Any]]:
+    """Where data lie, the epochs if they are given, and the knobs."""
+    given = {name: _read(name, value) for name, value in choices.items()}
+    where = {name: given.pop(name) for name in Where._fields if name in given}
+    if epochs.NAME in given and "steps" in given:
+        raise ConfigError("epochs and steps both say how long a run is: give one of the two")
+    return Where(**where), given.pop(epochs.NAME, None), given
+
+
+def _read(name: str, value: Any) -> Any:
+    """The value of a knob: a list is as good as a tuple, and epochs are exact."""
+    return epochs.parse(str(value)) if name == epochs.NAME else _freeze(value)
+
+
+def _freeze(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _describe_call(name: str, first: Any, seeds: int, choices: Mapping[str, Any]) -> str:
+    named = {"seeds": seeds, **choices}
+    return f"cnnjax.{name}({', '.join([repr(first), *(f'{k}={v!r}' for k, v in named.items())])})"

@@ -1,0 +1,67 @@
+"""What a run answered for each test image: a file beside its record, which knows its checksum."""
+
+import hashlib
+import io
+import pathlib
+import zipfile
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnnjax.records.atomic import write_bytes
+from cnnjax.records.record import Record, record_path
+
+FILE = "predictions.npz"
+
+
+class Predictions(NamedTuple):
+    """Of each test image, in the order of the data set [n]."""
+
+    predicted: np.ndarray  # class that it is taken for
+    probability: np.ndarray  # float16, of that class
+    label: np.ndarray  # true class
+
+
+def pack(predicted: np.ndarray, probability: np.ndarray, label: np.ndarray) -> Predictions:
+    """The predictions in as few bytes as hold them; probabilities to three digits."""
+    most = max(int(predicted.max(initial=0)), int(label.max(initial=0)))
+    dtype = np.min_scalar_type(most)
+    return Predictions(predicted.astype(dtype), probability.astype(np.float16), label.astype(dtype))
+
+
+def write(folder: pathlib.Path, predictions: Predictions) -> dict[str, str]:
+    """Writes them whole or not at all; gives the file's checksum (SHA-256) by its name."""
+    content = io.BytesIO()
+    np.savez_compressed(content, **predictions._asdict())
+    write_bytes(folder / FILE, content.getvalue())
+    return {FILE: hashlib.sha256(content.getvalue()).hexdigest()}
+
+
+def keep(runs: pathlib.Path, record: Record, predictions: Predictions) -> Record:
+    """Writes them beside a record that is still to be written; gives it with their checksum."""
+    files = write(record_path(runs, record.id).parent, predictions)
+    return record._replace(provenance={**record.provenance, "files": files})
+
+
+def load(folder: pathlib.Path, provenance: dict[str, Any]) -> Predictions | None:
+    """The predictions in a folder, by the provenance of its record or run; None where none are.
+
+    A failed run and a record of before have none. Raises ValueError, naming the file, where it is
+    gone or is not the one that was written.
+    """
+    if (checksum := provenance.get("files", {}).get(FILE)) is None:
+        return None
+    path = folder / FILE
+    try:
+        raw = path.read_bytes()
+        if hashlib.sha256(raw).hexdigest() != checksum:
+            raise ValueError(f"{path} is not the file that its record was written with")
+        with np.load(io.BytesIO(raw)) as arrays:
+            return Predictions(*(arrays[name] for name in Predictions._fields))
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
+
+
+def load_of(runs: pathlib.Path, record: Record) -> Predictions | None:
+    """The predictions of a record in a store; None and errors as those of `load`."""
+    return load(record_path(runs, record.id).parent, record.provenance)

@@ -1,0 +1,208 @@
+"""A finished run: its scores, its network, and what that says of images."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cnnjax.config.config import Config, from_json, settings_of, structure_of, to_json
+from cnnjax.config.datasets import Where
+from cnnjax.config.knobs import ConfigError, format_value
+from cnnjax.data import transform
+from cnnjax.data.prepare import Prepare, make_prepare
+from cnnjax.networks import models
+from cnnjax.networks.models import Params, Stats
+from cnnjax.records import predictions, weights
+from cnnjax.records.atomic import dump_line, write_json, write_text
+from cnnjax.records.predictions import Predictions
+from cnnjax.runs import picture
+from cnnjax.runs.train import train_in_memory
+from cnnjax.sweep import final
+from cnnjax.sweep.final import Final, Input
+from cnnjax.sweep.observer import QUIET, Observer
+
+AT_ONCE = 256  # images
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """One finished run, wherever it was trained."""
+
+    config: Config
+    scores: dict[str, Any]  # of the test split and of validation, by name; None where it failed
+    metrics: list[dict[str, Any]]  # the learning curve: one dict an evaluation
+    params: Params  # arrays by layer and name
+    stats: Stats  # what the network keeps besides: running averages, kernels that stay fixed
+    input: Input  # what the network takes and gives
+    record: dict[str, Any]  # all that result.json or record.json says; empty where there is none
+    predictions: Predictions | None = None  # on the test images; None where it failed
+    path: pathlib.Path | None = None  # its folder, if it has one
+
+    def predict(self, images: Any) -> np.ndarray:
+        """Probabilities [N, classes] float32, a row an image, in the order of `class_names`.
+
+        Images are [N, height, width, channels] as the data set stores them, of bytes or of floats
+        in the same range: they are standardised here, as in training. Raises ConfigError on images
+        of another shape.
+        """
+        images = check_images(images, self.input.image_shape)
+        if not len(images):
+            return np.empty((0, self.input.num_classes), np.float32)
+        apply = _compile(structure_of(self.config), self.input.image_shape, self.input.num_classes)
+        prepare = open_prepare(self.config, self.input)
+        size = min(AT_ONCE, 1 << (len(images) - 1).bit_length())  # few shapes are compiled
+        found = []
+        for start in range(0, len(images), size):
+            some = np.asarray(prepare(images[start : start + size]))
+            filled = np.pad(some, [(0, size - len(some)), (0, 0), (0, 0), (0, 0)])
+            found.append(np.asarray(apply(self.params, self.stats, filled))[: len(some)])
+        return np.concatenate(found)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes, in the order of the columns of `predict`."""
+        return self.input.class_names or tuple(map(str, range(self.input.num_classes)))
+
+    def save(self, path: str | pathlib.Path) -> pathlib.Path:
+        """Writes the run to a new folder, which `load_run` opens; gives its path.
+
+        Raises ConfigError where the folder holds something.
+        """
+        folder = pathlib.Path(path)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ConfigError(f"{folder} is there already: name a new folder")
+        final.save(folder, self.config, Final(self.params, self.stats, self.input))
+        write_text(folder / "metrics.jsonl", "".join(dump_line(own) + "\n" for own in self.metrics))
+        write_json(folder / "config.json", to_json(self.config))
+        files = predictions.write(folder, self.predictions) if self.predictions else {}
+        provenance = {**self.record.get("provenance", {}), "files": files}
+        write_json(folder / "provenance.json", provenance)
+        write_json(folder / "result.json", {**self.scores, **self.record, "provenance": provenance})
+        return folder
+
+    def __repr__(self) -> str:
+        return f"Run({describe(self.config)}: {describe_scores(self.scores)})"
+
+    def _repr_html_(self) -> str:
+        """The run as a notebook shows it."""
+        return picture.show_run(describe(self.config), describe_scores(self.scores), self.metrics)
+
+
+def train(config: Config, where: Where, observer: Observer = QUIET) -> Run:
+    """One run that leaves no file. Raises as `train_run` does."""
+    result, record = train_in_memory(config, where, observer)
+    assert result.final is not None
+    return _make_run(config, record, result.metrics, result.final, result.predictions)
+
+
+def load_run(path: str | pathlib.Path) -> Run:
+    """The run of a folder: of `train` or `Run.save`, or one of RUNS/records.
+
+    It opens on any number of devices of any kind. Raises ConfigError where there is none, or its
+    weights were not kept.
+    """
+    folder = pathlib.Path(path)
+    file = folder / weights.NAME
+    if not file.exists():
+        raise ConfigError(_describe_missing(folder))
+    config, own = final.load(file)
+    record = _read_json(folder / "result.json") or _read_json(folder / "record.json")
+    metrics = record.pop("metrics", None)
+    if metrics is None:
+        lines = folder / "metrics.jsonl"
+        text = lines.read_text(encoding="utf-8") if lines.exists() else ""
+        metrics = [json.loads(line) for line in text.splitlines()]
+    answers = _load_predictions(folder, record.get("provenance", {}))
+    return _make_run(from_json(config), record, metrics, own, answers, folder)
+
+
+def _load_predictions(
+    folder: pathlib.Path, provenance: dict[str, Any]
+) -> Predictions | None:  # fmt: skip
+    if not (folder / predictions.FILE).exists():  # not copied with the rest
+        return None
+    try:
+        return predictions.load(folder, provenance)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _describe_missing(folder: pathlib.Path) -> str:
+    if not folder.is_dir():
+        return f"{folder} is no folder of a run"
+    if not any((folder / name).exists() for name in ("config.json", "record.json")):
+        return f"{folder} holds no run: it has neither config.json nor record.json"
+    return (
+        f"{folder} holds no {weights.NAME}: the run is not done, or was made with --keep=none; its"
+        " command with --keep=final writes it"
+    )
+
+
+def _make_run(
+    config: Config, record: dict[str, Any], metrics: list[dict[str, Any]], own: Final,
+    answers: Predictions | None, folder: pathlib.Path | None = None,
+) -> Run:  # fmt: skip
+    scores = {**record.get("scores", record)}
+    for name in ("by_image", "provenance"):
+        scores.pop(name, None)
+    return Run(config, scores, metrics, own.params, own.stats, own.input, record, answers, folder)
+
+
+def _read_json(path: pathlib.Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def check_images(images: Any, shape: tuple[int, int, int]) -> np.ndarray:
+    """The images as an array. Raises ConfigError unless it is [N, *shape] of numbers."""
+    found = np.asarray(images)
+    if found.ndim != 4 or found.shape[1:] != shape:
+        raise ConfigError(
+            f"images are {list(found.shape)}, and this network takes [N, height, width, channels]"
+            f" = [N, {', '.join(map(str, shape))}]"
+        )
+    if found.dtype.kind not in "uif":
+        raise ConfigError(f"images are of {found.dtype}: give bytes or floats, as they are stored")
+    return found
+
+
+def open_prepare(config: Config, taken: Input) -> Prepare:
+    """`prepare(images)`: images as stored [N, H, W, C] to what the network takes, float32."""
+    prepare = make_prepare(config, taken.pixels.mean, taken.pixels.std)
+    if not config.permute_pixels:
+        return prepare
+    return lambda images: prepare(transform.permute_pixels(images))
+
+
+@functools.lru_cache(maxsize=16)
+def _compile(structure: Config, shape: tuple[int, int, int], num_classes: int) -> Callable:
+    """Parameters, statistics and standardised images to probabilities, compiled when called."""
+    model = models.make_model(structure, shape, num_classes, jax.default_backend())
+
+    @jax.jit
+    def apply(params: Params, stats: Stats, images: jax.Array) -> jax.Array:
+        with jax.default_matmul_precision(structure.precision):
+            logits, _ = model.apply(params, stats, jnp.asarray(images), None)
+            return models.probabilities(logits)
+
+    return apply
+
+
+def describe(config: Config) -> str:
+    """A run in a line: what of it is not by default."""
+    own = settings_of(config)
+    words = [f"{name}={format_value(value)}" for name, value in own.items()]
+    return " ".join([config.model, "on", config.dataset, *words[:12]])
+
+
+def describe_scores(scores: Mapping[str, Any]) -> str:
+    """What a run reached, in words."""
+    if scores.get("test_accuracy") is None:
+        return "failed" if scores.get("failed") else "not scored"
+    failed = ", failed" if scores.get("failed") else ""
+    return f"test accuracy {100 * scores['test_accuracy']:.2f}%{failed}"

@@ -1,0 +1,77 @@
+"""A study of a free grid: every combination, each value or each arm compared. Imports no JAX."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cnnjax.config.knobs import ConfigError
+from cnnjax.study import metrics
+from cnnjax.study.claims import (
+    VALIDATION,
+    Choosing,
+    Claim,
+    Comparison,
+    Overrides,
+    Study,
+    cross,
+    make_factorial_claims,
+    name_arm,
+)
+
+Grid = Mapping[str, tuple[Any, ...]]  # knob -> values
+
+
+def make_study(
+    grid: Grid, metric: str = "test_accuracy", baseline: Overrides | None = None,
+    choose: bool = False,
+) -> Study:  # fmt: skip
+    """The study of a grid: each value against the first, or with a baseline each arm against it.
+
+    With `choose` these comparisons are by validation accuracy, and the best arm is then compared
+    with the baseline, or else with the first arm, on fresh seeds by `metric`.
+    """
+    arms = cross(grid)
+    claims = make_factorial_claims(grid) if baseline is None else compare_with(baseline, arms)
+    return Study(
+        name="ablate",
+        question=f"What does the choice of {' and '.join(grid)} change?",
+        base={},
+        arms=arms,
+        claims=claims,
+        metric=metric,
+        adjustment="benjamini-hochberg",
+        choosing=Choosing(arms[0] if baseline is None else baseline) if choose else None,
+    )
+
+
+def compare_with(baseline: Overrides, arms: Sequence[Overrides]) -> tuple[Claim, ...]:
+    """Every other arm against one."""
+    pairs = (Comparison(arm, baseline, "!=", "none") for arm in arms if arm != baseline)
+    statement = f"The choice makes a difference to {name_arm(baseline)}."
+    return (Claim("baseline", statement, tuple(pairs), parts=0),)
+
+
+def find_arm(grid: Grid, name: str) -> Overrides:
+    """The arm of that name, as reports have it. Raises ConfigError, with the nearest right one."""
+    arms = {name_arm(arm): arm for arm in cross(grid)}
+    asked = name if name in arms else " ".join(name.split())
+    if asked not in arms:
+        by_lower = {own.lower(): own for own in arms}
+        nearest = difflib.get_close_matches(asked.lower(), by_lower, n=1) or list(by_lower)[:1]
+        raise ConfigError(
+            f'--baseline="{name}" is no arm of the grid: did you mean "{by_lower[nearest[0]]}"?'
+        )
+    return arms[asked]
+
+
+def check_metric(name: str, choose: bool = False) -> None:
+    """Raises ConfigError unless a study may compare by that metric, with the nearest right name."""
+    try:
+        metrics.find(name)
+    except ConfigError as error:
+        raise ConfigError(f"--metric={name}: {error}") from None
+    if choose and name == VALIDATION:
+        raise ConfigError(
+            f"--choose=validation chooses by {name} and compares by another metric: leave"
+            f" --metric={name} out"
+        )

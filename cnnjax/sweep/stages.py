@@ -1,0 +1,110 @@
+"""What a study comes to by its records, trained or found: its arms, or the best on fresh seeds."""
+
+import contextlib
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from cnnjax.config.config import Config, request_of
+from cnnjax.config.datasets import FILES, Request, Where, parse
+from cnnjax.config.knobs import ConfigError, RunError
+from cnnjax.data import load
+from cnnjax.records import archive, index
+from cnnjax.records.archive import NoRecords
+from cnnjax.records.record import Record
+from cnnjax.study import choosing, wanted
+from cnnjax.study.arms import make_configs, make_lanes, make_trials, make_tuning_lanes
+from cnnjax.study.claims import Study
+from cnnjax.sweep import placement, runner
+from cnnjax.sweep.engines import Engine
+
+
+class Options(NamedTuple):
+    """Where and how a study is run, besides its Config."""
+
+    runs: pathlib.Path  # records and reports
+    where: Where = Where()
+    num_seeds: int = 20
+    mix: tuple[str, ...] = ()  # in what runs may be unlike
+    command: str = ""  # that reproduces the report
+    scoreboard: str = ""  # the folder of the page of all statements, where there is one
+    checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
+    first_seed: int = 0
+    engine: Engine | None = None  # None for this machine
+    keep: str = "none"  # "final" for the weights of finished lanes, beside their records
+
+
+class Finished(NamedTuple):
+    """A study whose lanes all have a record, or in which a group failed."""
+
+    study: Study  # with the settings that tuning chose
+    base: Config
+    records: list[Record]  # in order of the lanes
+    source: str  # whence they are, in words
+    notes: list[str]  # on what was chosen by validation, of settings and of arms
+    failures: tuple[runner.Failure, ...] = ()
+    choice: "Finished | None" = None  # the arms on validation, of which its own were chosen
+
+
+def list_configs(study: Study, base: Config) -> list[Config]:
+    """All that a study trains, but for the seeds."""
+    return [*make_trials(study, base), *make_configs(study, base).values()]
+
+
+def go_on(
+    arms: Finished, options: Options, find: Callable[[Sequence[Config]], list[Record]]
+) -> Finished:
+    """What the arms come to: themselves, or where they choose the best, that on fresh seeds."""
+    if arms.study.choosing is None:
+        return arms
+    num_seeds, first = options.num_seeds, options.first_seed
+    best, said = wanted.choose_arm(arms.study, arms.base, arms.records, num_seeds, first)
+    choice = arms._replace(study=choosing.on_validation(arms.study))
+    if best is None:
+        return choice._replace(notes=[*arms.notes, said])
+    lanes = make_lanes(best, arms.base, num_seeds, first + num_seeds)
+    return Finished(best, arms.base, find(lanes), arms.source, [said], choice=choice)
+
+
+def fingerprint_files(lanes: Sequence[Config], where: Where) -> dict[Request, str]:
+    """By request, the fingerprints of data of one's own that lie where they are asked for."""
+    found = {}
+    for request, lane in {request_of(lane): lane for lane in lanes}.items():
+        if parse(lane.dataset).kind in (*FILES, "function"):
+            with contextlib.suppress(ConfigError, RunError):  # gone: known by their path alone
+                dataset = load.load_dataset(lane, where, placement.data_budget())
+                found[request] = dataset.fingerprint
+    return found
+
+
+def find_earlier(study: Study, base: Config, options: Options) -> Finished:
+    """The study by records that there are, whatever made them: of the newest origin that has all.
+
+    Raises NoRecords where no origin has a record of every lane.
+    """
+    records = index.list_heads(options.runs)
+    tuning = make_tuning_lanes(study, base)
+    data = fingerprint_files(list_configs(study, base), options.where)
+    for tried in archive.list_complete(tuning, records, options.mix, data) if tuning else [None]:
+        trials = index.open_heads(options.runs, tried.records) if tried else []
+        tuned, found = wanted.choose(study, base, trials)
+        lanes = make_lanes(tuned, base, options.num_seeds, options.first_seed)
+        for stock in archive.list_complete(lanes, records, options.mix, data):
+            if tried is None or tried.origin == stock.origin:
+                source = f"nothing trained; records of {archive.describe(stock)}"
+                opened = index.open_heads(options.runs, stock.records)
+                arms = Finished(tuned, base, opened, source, found)
+
+                def find(lanes: Sequence[Config], origin: str = stock.origin) -> list[Record]:
+                    stocks = archive.list_complete(lanes, records, options.mix, data)
+                    alike = (own.records for own in stocks if own.origin == origin)
+                    return index.open_heads(options.runs, next(alike, []))
+
+                finished = go_on(arms, options, find)
+                if finished.records:
+                    return finished
+    raise NoRecords(
+        f"--judge_only: {options.runs}/records has no one origin with a record of every lane of"
+        f" study {study.name} with these flags: give the flags and --seeds of those runs, or leave"
+        " --judge_only out to train what is missing"
+    )

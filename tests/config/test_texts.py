@@ -1,0 +1,110 @@
+"""What a run uses from outside is in its address: its code, with the files beside it."""
+
+import pathlib
+import subprocess
+import sys
+
+import cnnjax
+from cnnjax.config import plugins, register, texts
+from cnnjax.config.config import (
+    Config,
+    make_config,
+)
+from cnnjax.records.plugins import hash_files, keep_texts
+from tests.outside import SCHEDULE
+
+
+def test_a_run_is_addressed_by_what_it_uses_of_them_and_by_nothing_else(outside, tmp_path):
+    plugins.load([outside["gem_outside"], outside["squeeze_outside"]])
+    gem, squeeze = Config(pool="gem"), make_config({"model": "squeeze"})
+    assert hash_files(Config()) is None
+    assert set(hash_files(gem) or ()) == {"gem_outside.py", "beside.py"}
+    assert set(hash_files(squeeze) or ()) == {"squeeze_outside.py"}
+    for _ in range(2):
+        keep_texts(tmp_path, gem)
+    kept = {path.stem: path.read_text() for path in (tmp_path / "plugins").glob("*.py")}
+    assert set(kept) == set((hash_files(gem) or {}).values())
+    assert "START = 3.0\n" in kept.values()
+
+
+def test_its_code_is_hashed_with_the_files_beside_it_and_not_its_comments(outside):
+    def hashes(name, old, new):
+        path = pathlib.Path(outside[name])
+        path.write_text(path.read_text().replace(old, new))
+        texts._read_closure.cache_clear()
+        return hash_files(Config(pool="gem"))
+
+    plugins.load([outside["gem_outside"]])
+    first = hash_files(Config(pool="gem"))
+    assert hashes("gem_outside", '"""The generalised mean', '"""A generalised mean') == first
+    assert hashes("beside", "3.0", "3.0  # as published") == first
+    second = hashes("beside", "3.0", "2.0")
+    assert second != first and hashes("gem_outside", "1e-3", "1e-4") != second
+
+
+def test_the_text_is_that_which_was_loaded(outside):
+    plugins.load([outside["gem_outside"]])
+    first = hash_files(Config(pool="gem"))
+    pathlib.Path(outside["beside"]).write_text("START = 1.0\n")
+    assert hash_files(Config(pool="gem")) == first
+
+
+def test_a_cell_that_runs_again_replaces_what_it_declared(outside):
+    def cell(value):
+        scope = {"__name__": "__cell__", "cnnjax": cnnjax}
+        exec(CELL.replace("VALUE", str(value)), scope)
+        return scope
+
+    cell(1)
+    config = make_config({"activation": "bent", "bend": 5})
+    again = cell(2)
+    assert config.of(again["Bent"]).bend == 5 and Config().of(again["Bent"]).bend == 2
+    assert register.find("activation", "bent").make is again["bent"]
+    assert list(hash_files(config) or ()) == ["__cell__:Bent", "__cell__:bent"]
+
+
+CELL = '''
+@cnnjax.family
+class Bent:
+    bend: int = cnnjax.structure(VALUE, "How much.")
+
+@cnnjax.activation("bent")
+def bent(units):
+    """Bent."""
+    return units * VALUE
+'''
+
+
+def test_what_was_typed_is_addressed_alike_in_every_process():
+    code = (
+        "import cnnjax\nfrom cnnjax.config.config import Config\n"
+        "from cnnjax.records.plugins import hash_files\n"
+        "@cnnjax.activation('typed')\ndef typed(units):\n    return (lambda x: 2 * x)(units)\n"
+        "print(hash_files(Config(activation='typed')))"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", text], capture_output=True, text=True, check=True
+        ).stdout
+        for text in (code, code, code.replace("2 * x", "3 * x"))
+    }
+    assert len(said) == 2 and all(line.startswith("{'__main__:typed': '") for line in said)
+
+
+def test_packages_without_a_file_of_their_own_are_followed(outside):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "loose").mkdir()
+    (folder / "loose" / "deep.py").write_text("HALF = 0.5\n")
+    (folder / "loose_outside.py").write_text("from loose.deep import HALF\n" + SCHEDULE)
+    plugins.load([str(folder / "loose_outside.py")])
+    assert set(texts.texts_of(Config(schedule="half"))) == {"loose/deep.py", "loose_outside.py"}
+
+
+def test_a_measure_that_is_always_made_is_every_runs(outside):
+    path = pathlib.Path(outside["beside"])
+    path.write_text(
+        "import cnnjax\n@cnnjax.measure('mine', always=True)\ndef mine(*all):\n    return {}\n"
+    )
+    assert hash_files(Config()) is None
+    plugins.load([str(path)])
+    assert set(hash_files(Config()) or ()) == {"beside.py"}

@@ -1,0 +1,96 @@
+"""The page of a single run: its learning curves, its rate, what it reached or where it broke."""
+
+import json
+import re
+
+import pytest
+
+from cnnjax.config.config import Config, make_config
+from cnnjax.report import run
+from cnnjax.runs.rate import MOST, list_rates
+from tests.browser import browse, find_browser
+
+OPTAX = True  # see conftest.py
+CONFIG = make_config({"steps": 100, "eval_every": 50, "pool": "avg", "seed": 3})
+COMMAND = "python -m experiments.train --pool=avg --workdir='my run'"
+RESULT = {
+    "test_accuracy": 0.9123, "test_balanced_accuracy": 0.91, "test_loss": 0.4, "test_ece": 0.02,
+    "test_brier": 0.1, "validation_accuracy": 0.9, "num_test_examples": 1000, "failed": False,
+    "diverged": False, "diverged_at": None, "num_parameters": 12345, "macs": 6789, "steps": 100,
+    "examples_per_second": 1234.5, "compile_seconds": 1.0,
+    "provenance": {"origin": {}, "platform": "cpu", "date": "2026-01-01", "cnnjax": "0.1",
+                   "packages": {"jax": "0.10.2"}},
+}  # fmt: skip
+LINES = [
+    {"step": step, "train_loss": 1 / step, "train_accuracy": 0.8, "constant_loss": 2.3,
+     "validation_loss": 2 / step, "validation_accuracy": 0.9}
+    for step in (50, 100)
+]  # fmt: skip
+
+
+def write(folder, result=RESULT, lines=LINES, config=CONFIG):
+    folder.mkdir()
+    (folder / "result.json").write_text(json.dumps(result))
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return run.write_page(folder, config, list_rates(config), COMMAND)
+
+
+def text_of(path):
+    return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", path.read_text()))
+
+
+def test_it_says_what_the_run_reached_and_how_to_make_it_again(tmp_path):
+    path = write(tmp_path / "my run")
+    shown = text_of(path)
+    assert path == tmp_path / "my run" / "report.html"
+    assert "91.23% of 1,000 test images are recognised" in shown
+    assert "cnn on digits, seed 3" in shown and "12,345" in shown
+    assert "--pool=avg --workdir=&#39;my run&#39;" in shown
+    assert "Not by default: " in shown and "--steps=100" in shown
+    for label in ("Accuracy (%)", "Loss (nats)", "Learning rate", "Training step"):
+        assert label in shown
+    said = 'aria-label="Accuracy, loss and learning rate over the steps; after step 100: training'
+    assert said in path.read_text()
+
+
+def test_a_run_that_diverged_says_where(tmp_path):
+    lines = [LINES[0], {**dict.fromkeys(LINES[0]), "step": 100, "constant_loss": 2.3,
+                        "diverged_at": 61}]  # fmt: skip
+    facts = {"failed": True, "diverged": True, "diverged_at": 61, "test_accuracy": None,
+             "test_loss": None, "test_ece": None, "test_brier": None, "validation_accuracy": None,
+             "test_balanced_accuracy": None}  # fmt: skip
+    shown = text_of(write(tmp_path / "one", {**RESULT, **facts}, lines))
+    assert "The run diverged: its loss is no number from step 61 on" in shown
+    assert "diverged at step 61" in shown and " nan " not in shown.lower()
+
+
+def test_a_run_that_diverged_at_once_has_a_picture_too(tmp_path):
+    lines = [{**dict.fromkeys(LINES[0]), "step": 100, "constant_loss": 2.3, "diverged_at": 1}]
+    result = {**RESULT, "failed": True, "diverged_at": 1, "test_accuracy": None}
+    assert "from step 1 on" in text_of(write(tmp_path / "one", result, lines))
+
+
+def test_a_run_that_learned_nothing_says_so(tmp_path):
+    shown = text_of(write(tmp_path / "one", {**RESULT, "failed": True}))
+    assert "The run failed: its training loss is no better than a constant" in shown
+
+
+def test_one_evaluation_is_enough_for_a_picture(tmp_path):
+    assert "after step 100" in write(tmp_path / "one", lines=LINES[1:]).read_text()
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "step", "one_cycle"])
+def test_the_rate_is_the_one_in_force_at_each_step(schedule):
+    config = Config(steps=8, schedule=schedule, warmup_steps=2, learning_rate=0.5)
+    steps, rates = list_rates(config)
+    assert steps == list(range(1, 9)) and rates[:2] == pytest.approx([0.25, 0.5])
+    expected = {"constant": 0.5, "step": 0.005}
+    assert rates[-1] == pytest.approx(expected.get(schedule, rates[-1]))
+    assert max(rates) <= 0.5 + 1e-6
+    assert len(list_rates(Config(steps=100_000, schedule=schedule))[0]) == MOST
+
+
+@pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")
+def test_in_a_browser_it_asks_for_nothing_and_is_no_wider_than_a_telephone(tmp_path):
+    found = browse(write(tmp_path / "one"), tmp_path)
+    assert found[0] == "requests: 0" and "wider: false" in found

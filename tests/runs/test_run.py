@@ -1,0 +1,166 @@
+"""A finished run can be opened, saved and asked what it sees, whatever device trained it."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from cnnjax.config.config import Config
+from cnnjax.config.datasets import Where
+from cnnjax.config.knobs import ConfigError
+from cnnjax.records import weights
+from cnnjax.runs import picture, run
+from cnnjax.runs.train import train_run
+from cnnjax.sweep import runner
+
+OPTAX = True  # see conftest.py
+
+
+@pytest.fixture(scope="module")
+def config():
+    return Config(widths=(8,), hidden=(16,), batch_size=16, steps=60, eval_every=30)
+
+
+@pytest.fixture(scope="module")
+def where(data_dir, digits):
+    return Where(str(data_dir))
+
+
+@pytest.fixture(scope="module")
+def folder(config, where, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "one"
+    import jax
+
+    with jax.numpy_dtype_promotion("standard"):
+        train_run(config, folder, where)
+    return folder
+
+
+def accuracy(own, split):
+    return (own.predict(split.images).argmax(axis=1) == split.labels).mean()
+
+
+def test_a_run_opens_and_predicts_what_its_scores_say(folder, config, digits):
+    own = run.load_run(folder)
+    assert own.config == config and own.path == folder
+    found = own.predict(digits.test.images)
+    assert found.shape == (len(digits.test.labels), 10) and found.dtype == np.float32
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
+    assert accuracy(own, digits.test) == pytest.approx(own.scores["test_accuracy"], abs=1e-6)
+    assert accuracy(own, digits.validation) == pytest.approx(own.metrics[-1]["validation_accuracy"])
+    assert [line["step"] for line in own.metrics] == [30, 60]
+    assert own.class_names == tuple(digits.class_names) and len(own.class_names) == 10
+    assert "by_image" not in own.scores and "by_image" in own.record
+
+
+def test_few_images_are_answered_as_many_are(folder, digits):
+    own = run.load_run(folder)
+    images = digits.test.images[:5]
+    whole = own.predict(digits.test.images)[:5]
+    np.testing.assert_allclose(own.predict(images), whole, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(own.predict(images.astype(float)), whole, rtol=1e-4, atol=1e-6)
+    assert own.predict(images[:0]).shape == (0, 10)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((2, 9, 8, 1)), r"\[2, 9, 8, 1\].*\[N, 8, 8, 1\]"),
+        (np.zeros((8, 8, 1)), r"\[8, 8, 1\], and this network takes"),
+        (np.array([[[["a"]]]] * 2), "this network takes"),
+        (np.full((1, 8, 8, 1), "a"), "give bytes or floats"),
+    ],
+)
+def test_other_images_are_refused_in_one_line(folder, images, message):
+    with pytest.raises(ConfigError, match=message) as error:
+        run.load_run(folder).predict(images)
+    assert "\n" not in str(error.value)
+
+
+def test_a_run_in_memory_is_the_run_in_a_folder(folder, config, where, digits, tmp_path):
+    kept, own = run.load_run(folder), run.train(config, where)
+    assert own.scores["test_accuracy"] == kept.scores["test_accuracy"]
+    assert own.metrics == kept.metrics and own.path is None
+    kernel, other = (weights_of(each)["conv_1/kernel"] for each in (own, kept))
+    assert kernel.tobytes() == other.tobytes()
+    saved = run.load_run(own.save(tmp_path / "saved"))
+    assert saved.metrics == own.metrics and saved.config == config
+    np.testing.assert_array_equal(
+        saved.predict(digits.test.images), own.predict(digits.test.images)
+    )
+    for each in (own, kept, saved):
+        assert each.predictions is not None
+        found = each.predict(digits.test.images)
+        np.testing.assert_array_equal(each.predictions.predicted, found.argmax(axis=1))
+        np.testing.assert_allclose(each.predictions.probability, found.max(axis=1), atol=1e-3)
+    with pytest.raises(ConfigError, match="is there already"):
+        own.save(tmp_path / "saved")
+
+
+def weights_of(own):
+    return dict(weights._flatten(own.params))
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"permute_pixels": True},
+        {"ema_decay": 0.9},
+        {"norm": "batch", "standardise": "all"},
+        {"standardise": "none"},
+        {"image_size": 12},
+        {"first_layer": "whitened"},
+    ],
+)
+def test_the_average_and_the_pixels_are_those_that_were_judged(own, config, where, digits):
+    trained = run.train(dataclasses.replace(config, **own), where)
+    assert accuracy(trained, digits.test) == pytest.approx(
+        trained.scores["test_accuracy"], abs=1e-6
+    )
+
+
+def test_weights_that_were_not_kept_are_written_from_the_last_checkpoint(folder, config, where):
+    other = folder.with_name("other")
+    shutil.copytree(folder, other)
+    (other / weights.NAME).unlink()
+    with pytest.raises(ConfigError, match="--keep=final writes it"):
+        run.load_run(other)
+    before = (other / "result.json").read_bytes()
+    train_run(config, other, where)
+    assert (other / weights.NAME).read_bytes() == (folder / weights.NAME).read_bytes()
+    assert (other / "result.json").read_bytes() == before
+
+
+def test_nothing_is_kept_where_it_is_not_asked_for(config, where, tmp_path, digits):
+    train_run(config, tmp_path / "none", where, keep="none")
+    assert not (tmp_path / "none" / weights.NAME).exists()
+    (result,) = runner.run_lanes([config], digits)
+    assert isinstance(result, runner.Result) and result.final is None
+
+
+def test_a_folder_without_a_run_is_said(tmp_path):
+    with pytest.raises(ConfigError, match="is no folder of a run"):
+        run.load_run(tmp_path / "gone")
+    with pytest.raises(ConfigError, match="neither config.json nor record.json"):
+        run.load_run(tmp_path)
+    weights.save(tmp_path / weights.NAME, {"a": np.ones(2)})
+    with pytest.raises(ConfigError, match="what run it is of"):
+        run.load_run(tmp_path)
+
+
+def test_a_notebook_shows_words_and_curves(folder):
+    own = run.load_run(folder)
+    assert repr(own).startswith("Run(cnn on digits") and "test accuracy" in repr(own)
+    shown = own._repr_html_()
+    assert shown.count("<svg") == 2 and shown.count("<polyline") == 4
+    lines = [{"step": 1, "train_loss": None}, {"step": 2, "train_loss": float("nan")}]
+    assert "<svg" not in picture.show_run("<b>", "failed", lines)
+    assert "&lt;b&gt;" in picture.show_run("<b>", "failed", lines)
+
+
+def test_the_file_says_what_it_is_of(folder, config):
+    about = weights.load(folder / weights.NAME).about
+    assert about["config"] == json.loads((folder / "config.json").read_text())
+    assert about["input"]["image_shape"] == [8, 8, 1]
