@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
+from cnnjax.config import installed
 from etils import epath
 from PIL import Image
 
@@ -166,7 +168,8 @@ class _StandIn(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)  # what Python itself asks of any module
-        raise NeedsTensorFlow(f"{self.__name__}.{name} needs TensorFlow: pip install 'cnnjax[tf]'")
+        how = installed.how_to_add("tf")
+        raise NeedsTensorFlow(f"{self.__name__}.{name} needs TensorFlow: {how}")
 
 
 def has_tensorflow() -> bool:
