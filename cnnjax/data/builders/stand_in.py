@@ -19,10 +19,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-
-from cnnjax.config import installed
 from etils import epath
 from PIL import Image
+
+from cnnjax.config import installed
 
 ROOTS = ("tf", "tensorflow")  # how builders call it
 
