@@ -51,7 +51,7 @@ def _run(module: str, path: str, go_on: str) -> None:
     sys.argv[0] = path
     script = importlib.import_module("experiments.script")
     found = importlib.import_module(module)
-    found.DESCRIPTION = name_commands(found.DESCRIPTION)
+    vars(found)["DESCRIPTION"] = name_commands(found.DESCRIPTION)
     script.run(found.main, go_on)
 
 
