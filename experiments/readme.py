@@ -13,7 +13,7 @@ from cnnjax.records.atomic import write_text
 from experiments import script
 
 DESCRIPTION = """
-python -m experiments.readme [--runs=runs] [--readme=README.md]
+python -m experiments.readme [--runs=runs] [--readme=docs/scoreboard.md]
 
 Replaces what stands between <!-- scoreboard --> and <!-- /scoreboard --> by the table of
 RUNS/scoreboard, which `python launch.py all` wrote.
@@ -25,7 +25,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     """Rewrites the block; gives the exit status."""
     values = absl_flags.FlagValues()
     absl_flags.DEFINE_string("runs", "runs", "Folder of the scoreboard.", flag_values=values)
-    absl_flags.DEFINE_string("readme", "README.md", "Markdown file.", flag_values=values)
+    absl_flags.DEFINE_string("readme", "docs/scoreboard.md", "Markdown file.", flag_values=values)
     flags.parse(values, argv, DESCRIPTION)
     folder, readme = pathlib.Path(values.runs) / "scoreboard", pathlib.Path(values.readme)
     if not (folder / "scoreboard.json").exists():

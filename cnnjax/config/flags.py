@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from cnnjax.config import epochs, flagfiles, help, hints, plugins, words
+from cnnjax.config import epochs, flagfiles, help, hints, installed, plugins, words
 from cnnjax.config.config import KNOBS, Config
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import (
@@ -236,7 +236,7 @@ def define_plugins(values: flags.FlagValues, arguments: Sequence[str]) -> None:
 
 def quote_command(arguments: Iterable[str]) -> str:
     """A command line that a shell reads back as these arguments."""
-    return " ".join(map(quote, arguments))
+    return installed.name_commands(" ".join(map(quote, arguments)))
 
 
 def quote(argument: str) -> str:

@@ -6,6 +6,8 @@ import sys
 import textwrap
 from typing import TextIO
 
+from cnnjax.config import installed
+
 
 def find_width(stream: TextIO) -> int | None:
     """Columns of the terminal that a stream writes to; None where it is none."""
@@ -40,9 +42,12 @@ def fold(text: str, width: int | None, indent: str = "  ") -> list[str]:
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Prints `text`, on a terminal in lines that break no word, elsewhere as it stands."""
+    """Prints `text`, on a terminal in lines that break no word, elsewhere as it stands.
+
+    Commands in it are named as this installation has them.
+    """
     where = sys.stdout if stream is None else stream
-    print("\n".join(fold(text, find_width(where))), file=where, flush=True)
+    print("\n".join(fold(installed.name_commands(text), find_width(where))), file=where, flush=True)
 
 
 def read_integer(text: str) -> int:

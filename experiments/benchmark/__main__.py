@@ -9,7 +9,7 @@ from typing import Any
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags
+from cnnjax.config import flags, installed
 from cnnjax.config.config import Config, make_config
 from cnnjax.config.datasets import Where
 from cnnjax.data.dataset import Dataset, take_train
@@ -91,7 +91,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         try:
             import torch  # noqa: F401
         except ImportError:
-            print("error: PyTorch is missing: pip install 'cnnjax[bench]'", file=sys.stderr)
+            how = installed.how_to_add("bench")
+            print(f"error: PyTorch is missing: {how}", file=sys.stderr)
             return script.FAILED
 
     from cnnjax.sweep import backend

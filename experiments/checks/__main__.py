@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags, words
+from cnnjax.config import flags, installed, words
 from cnnjax.config.config import KNOBS
 from experiments import script
 from experiments.checks import tpu
@@ -49,7 +49,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     models, dtypes, effort = choose_networks(values.all, values.models)
     if not tpu.is_installed():
         flags.refuse(
-            "--tpu was not checked: the TPU compiler is not installed; pip install -e '.[tpu]'"
+            "--tpu was not checked: the TPU compiler is not installed; "
+            + installed.how_to_add("tpu")
         )
     begin = time.perf_counter()
     found = []

@@ -186,7 +186,7 @@ def test_a_folder_that_cannot_be_written_is_named(root, told):
 
 def test_what_needs_tensorflow_says_so_before_downloading(tmp_path, host, told):
     told(port=host.port)
-    with pytest.raises(RunError, match=r"needs TensorFlow: pip install 'cnnjax\[tf\]'"):
+    with pytest.raises(RunError, match=r"needs TensorFlow: pip install -e '.\[tf\]'"):
         open_set("dmlab", tmp_path / "data")
     assert not host.requests
 
@@ -287,7 +287,7 @@ def test_where_data_lie(mnist, monkeypatch, tmp_path):
 
 def test_a_remote_folder_that_cannot_be_read_says_why(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path))
-    with pytest.raises(RunError, match=r"needs pip install 'cnnjax\[gcs\]'"):
+    with pytest.raises(RunError, match=r"needs pip install -e '.\[gcs\]'"):
         open_set("mnist", "gs://bucket/data")
     with pytest.raises(RunError, match="holds no mnist"):
         open_set("mnist", f"file://{tmp_path}")

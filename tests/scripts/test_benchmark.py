@@ -41,6 +41,7 @@ def test_the_peak_of_memory_is_said_before_and_after_each_sweep(call):
     assert 50 < before <= one <= every
 
 
+@pytest.mark.slow
 def test_the_input_pipeline_is_measured_beside_random_images(call):
     run = call("-m", "experiments.benchmark.input_pipeline", *SMALL, "--eval_every=0", "--rounds=1")
     assert run.returncode == 0, run.stderr

@@ -267,11 +267,11 @@ def test_the_second_run_of_a_command_compiles_nothing(environment, call, tmp_pat
     assert first and run("second") == first
 
 
-def test_a_pooling_added_as_the_readme_says_can_be_trained(tmp_path, data_dir):
+def test_a_pooling_added_as_the_page_on_code_says_can_be_trained(tmp_path, data_dir):
     for folder in ("cnnjax", "experiments"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    readme = (ROOT / "README.md").read_text()
-    code = readme.split("<!-- pooling -->\n```python\n")[1].split("```")[0]
+    page = (ROOT / "docs/code.md").read_text()
+    code = page.split("<!-- pooling -->\n```python\n")[1].split("```")[0]
     assert len(code.strip().splitlines()) <= 10
     with (tmp_path / "cnnjax/ops/pool.py").open("a") as file:
         file.write("\n\n" + code)

@@ -22,6 +22,8 @@ import numpy as np
 from etils import epath
 from PIL import Image
 
+from cnnjax.config import installed
+
 ROOTS = ("tf", "tensorflow")  # how builders call it
 
 
@@ -166,7 +168,8 @@ class _StandIn(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)  # what Python itself asks of any module
-        raise NeedsTensorFlow(f"{self.__name__}.{name} needs TensorFlow: pip install 'cnnjax[tf]'")
+        how = installed.how_to_add("tf")
+        raise NeedsTensorFlow(f"{self.__name__}.{name} needs TensorFlow: {how}")
 
 
 def has_tensorflow() -> bool:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import platformdirs
 
-from cnnjax.config import register
+from cnnjax.config import installed, register
 from cnnjax.config.datasets import DataName, Where
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.records import atomic
@@ -198,7 +198,7 @@ def fetch_remote(name: DataName, root: str) -> pathlib.Path:
         system.get(base, os.fspath(partial), recursive=True)
     except ImportError as error:
         extra = {"gs": "gcs"}.get(root.partition(":")[0], root.partition(":")[0])
-        raise RunError(f"{root} needs pip install 'cnnjax[{extra}]': {error}") from None
+        raise RunError(f"{root} needs {installed.how_to_add(extra)}: {error}") from None
     except RunError:
         raise
     except Exception as error:  # of as many types as there are stores

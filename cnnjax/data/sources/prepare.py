@@ -16,7 +16,7 @@ from typing import Any
 
 import filelock
 
-from cnnjax.config import plugins
+from cnnjax.config import installed, plugins
 from cnnjax.config.datasets import DataName, parse
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data.builders import stand_in
@@ -45,8 +45,8 @@ def prepare(name: DataName, root: pathlib.Path, manual_dir: str) -> None:
     if not stand_in.has_tensorflow():
         if missing := stand_in.find_missing(type(builder)):
             raise RunError(
-                f"preparing {builder.name} calls {missing[0]} and needs TensorFlow: pip install"
-                f" 'cnnjax[tf]', or give --data_dir=FOLDER in which it is prepared"
+                f"preparing {builder.name} calls {missing[0]} and needs TensorFlow:"
+                f" {installed.how_to_add('tf')}, or give --data_dir=FOLDER in which it is prepared"
             )
         stand_in.install()
 

@@ -1,0 +1,77 @@
+"""How this cnnjax was installed: its scripts by their names, and how to add an extra.
+
+A checkout has launch.py and the package `experiments` beside cnnjax; a wheel has both in the folder
+`cnnjax/scripts`, so that no other `experiments` stands in their way. Imports no JAX.
+"""
+
+import importlib
+import json
+import pathlib
+import sys
+
+PACKAGE = pathlib.Path(__file__).parents[1]
+IN_WHEEL = PACKAGE / "scripts"  # not there in a checkout
+COMMANDS = {  # what a console script is in a checkout
+    "cnnjax-train": "python -m experiments.train",
+    "cnnjax-ablate": "python -m experiments.ablate",
+    "cnnjax-judge": "python -m experiments.judge",
+    "cnnjax-records": "python -m experiments.records",
+    "cnnjax": "python launch.py",
+}
+
+
+def launch() -> None:
+    """The console script `cnnjax`."""
+    _run("launch", "launch.py", "finished lanes are saved")
+
+
+def train() -> None:
+    """The console script `cnnjax-train`."""
+    _run("experiments.train", "experiments/train.py", "the run is saved up to its last checkpoint")
+
+
+def ablate() -> None:
+    """The console script `cnnjax-ablate`."""
+    _run("experiments.ablate", "experiments/ablate.py", "finished lanes are saved")
+
+
+def judge() -> None:
+    """The console script `cnnjax-judge`."""
+    _run("experiments.judge", "experiments/judge.py", "nothing was written")
+
+
+def records() -> None:
+    """The console script `cnnjax-records`."""
+    _run("experiments.records", "experiments/records.py", "nothing was changed")
+
+
+def _run(module: str, path: str, go_on: str) -> None:
+    """Runs the script that a module is, as `python PATH` does in a checkout."""
+    sys.path.insert(0, str(IN_WHEEL if IN_WHEEL.is_dir() else PACKAGE.parent))
+    sys.argv[0] = path
+    script = importlib.import_module("experiments.script")
+    found = importlib.import_module(module)
+    vars(found)["DESCRIPTION"] = name_commands(found.DESCRIPTION)
+    script.run(found.main, go_on)
+
+
+def name_commands(text: str) -> str:
+    """A text in which commands are named as this installation has them."""
+    if IN_WHEEL.is_dir():
+        for name, command in COMMANDS.items():
+            text = text.replace(command, name)
+    return text
+
+
+def how_to_add(extra: str) -> str:
+    """The command that installs an extra beside what is there."""
+    if not IN_WHEEL.is_dir():
+        return f"pip install -e '.[{extra}]'"
+    from importlib import metadata  # slow to import
+
+    try:
+        whence = metadata.distribution("cnnjax").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:  # unpacked by hand
+        whence = None
+    url = f" @ {json.loads(whence)['url']}" if whence else ""
+    return f"pip install 'cnnjax[{extra}]{url}'"
