@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "python.md"
 CELL = re.compile(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```\n)?", re.DOTALL)
 # Runs cells as a notebook does: what one prints, or else the value of its last line, is its output.
@@ -29,6 +31,7 @@ json.dump(outputs, sys.stdout)
 """
 
 
+@pytest.mark.slow
 def test_every_cell_of_the_page_shows_what_it_says(environment, tmp_path):
     cells = CELL.findall(PAGE.read_text(encoding="utf-8"))
     assert len(cells) > 8

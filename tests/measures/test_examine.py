@@ -60,6 +60,7 @@ def test_answers_on_the_validation_split(run, digits):
     )
 
 
+@pytest.mark.slow
 def test_loss_before_training_is_of_the_seeds_own_weights_on_validation(run, digits):
     config, functions, _, numbers, _, _ = run
     data = run[2]

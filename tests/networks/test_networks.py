@@ -156,6 +156,7 @@ def test_twins_are_as_large_as_their_cnn(model, match):
         assert found.widths == config.widths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("block", "share"), [(1, 0.8 / 9), (5, 0.8 * 5 / 9), (9, 0.8)])
 def test_stochastic_depth_drops_late_branches_more_and_keeps_the_mean(block, share):
     config = make_small("resnet20", norm="none", stochastic_depth=0.8, activation="identity")

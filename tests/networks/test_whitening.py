@@ -71,6 +71,7 @@ def test_a_run_whitens_its_own_training_images_as_it_sees_them(tiny, digits, fie
     assert not np.allclose(abs(make_functions(other, digits)[1].spec.filters), data.spec.filters)
 
 
+@pytest.mark.slow
 def test_training_leaves_the_filters_as_they_are(digits):
     given = {"train_examples": 48, "batch_size": 16, "steps": 3}
     config = make_small(

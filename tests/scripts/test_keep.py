@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 SMALL = (
     "--widths=8", "--hidden=16", "--train_examples=96", "--batch_size=16", "--steps=12",
     "--eval_every=0",
@@ -30,6 +32,7 @@ def test_a_run_keeps_its_weights_unless_told_not_to(call, tmp_path):
     assert call("-c", LOAD, tmp_path / "one").stdout.split() == ["1", "max", "(1,", "10)"]
 
 
+@pytest.mark.slow
 def test_a_sweep_keeps_them_beside_its_records_where_it_is_asked_to(call, tmp_path):
     sweep = ("-m", "experiments.ablate", "--grid=pool=max,avg", "--seeds=1", *SMALL)
     ran = call(*sweep, f"--runs={tmp_path}")

@@ -71,6 +71,7 @@ def test_arms_said_to_be_matched_have_as_many_parameters(study, within, infos):
     assert max(counts) / min(counts) - 1 <= within
 
 
+@pytest.mark.slow
 def test_arms_that_are_the_same_function_come_out_equivalent(tiny, digits, tmp_path):
     """For a 3x3 kernel of stride 1 both borders are one cell on each side."""
     same = Study(
@@ -96,6 +97,7 @@ def test_arms_that_are_the_same_function_come_out_equivalent(tiny, digits, tmp_p
     assert row["interval"] == pytest.approx([-0.0004285, 0.0004285], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_lanes_of_several_data_sets_run_in_one_call(tiny, digits, data_dir, tmp_path):
     dots = load.load_dataset(Config(dataset="dot"), Where(str(data_dir)))
     lanes = [dataclasses.replace(tiny, dataset=name) for name in ("dot", "digits")]

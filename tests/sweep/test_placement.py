@@ -38,6 +38,7 @@ def test_auto_takes_the_strategy_of_the_platform(tiny, platform, strategy):
     )
 
 
+@pytest.mark.slow
 def test_lanes_fill_whole_chunks(tiny, digits, monkeypatch):
     monkeypatch.setattr(placement, "CHUNK_LANES", 4)
     tiny = dataclasses.replace(tiny, lanes_strategy="vmap")

@@ -47,7 +47,7 @@ def assert_same_bits(one, other):
     jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
-@pytest.mark.parametrize("model", ["cnn", "mlp"])
+@pytest.mark.parametrize("model", [pytest.param("cnn", marks=pytest.mark.slow), "mlp"])
 def test_a_lane_has_the_same_bits_alone_among_others_and_on_any_devices(tiny, digits, model):
     if model == "mlp":
         tiny = Config(model="mlp", train_examples=48, batch_size=16, steps=6, eval_every=3)
@@ -62,6 +62,7 @@ def test_a_lane_has_the_same_bits_alone_among_others_and_on_any_devices(tiny, di
         assert_same_bits(lane_of(alone, 0), lane_of(together, lane))
 
 
+@pytest.mark.slow
 def test_a_run_in_pieces_has_the_bits_of_a_run_in_one(tiny, digits):
     whole = dataclasses.replace(tiny, eval_every=0)
     pieces = dataclasses.replace(tiny, eval_every=2)
