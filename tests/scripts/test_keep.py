@@ -19,6 +19,7 @@ print(len(jax.devices()), own.config.pool, own.predict([[[[0]] * 8] * 8]).shape)
 """
 
 
+@pytest.mark.slow
 def test_a_run_keeps_its_weights_unless_told_not_to(call, tmp_path):
     train = ("-m", "experiments.train", *SMALL, f"--workdir={tmp_path}/one")
     ran = call(*train, "--keep=none")

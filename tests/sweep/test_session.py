@@ -32,6 +32,7 @@ def test_groups_that_see_the_same_pixels_hold_the_same_arrays(tiny, digits):
     assert place(standardise="all").train is one.train
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_goes_on_in_other_waves_to_the_same_bits(tiny, digits, tmp_path):
     lanes = [dataclasses.replace(tiny, seed=seed, steps=9) for seed in range(3)]
 

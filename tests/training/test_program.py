@@ -231,6 +231,7 @@ def test_a_sweep_stops_when_asked(tiny, digits):
         list(runner.run_lanes([tiny], digits, Observer(should_stop=lambda: True)))
 
 
+@pytest.mark.slow
 def test_a_sweep_beyond_its_memory_goes_in_waves_to_the_same_numbers(tiny, digits, monkeypatch):
     configs = [dataclasses.replace(tiny, seed=seed) for seed in range(5)]
     whole = {result.config: result for result in runner.run_lanes(configs, digits)}

@@ -47,6 +47,7 @@ def test_the_average_of_weights_and_batch_statistics_is_what_is_evaluated(tiny, 
         assert float(other.loss) != float(by_average.loss)
 
 
+@pytest.mark.slow
 def test_a_long_average_of_a_short_run_is_of_that_run_and_not_of_its_start(digits):
     """0.999 over 100 steps: started from the initial weights it would be 90% those."""
     config = Config(
