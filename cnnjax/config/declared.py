@@ -3,19 +3,19 @@
 A name stands at its decorator alone: `--help`, refusals and verdicts read it there, unimported.
 """
 
+import ast
 import pathlib
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = pathlib.Path(__file__).parents[2]
-FACT = re.compile(r'(\w+)=(?:"([^"]*)"|([\w.]+))')
 
 
 class Declared(NamedTuple):
     """What stands at a name's decorator, and the first line of its function's docstring."""
 
-    facts: Mapping[str, str]  # arguments by keyword: words, numbers, texts in quotes
+    facts: Mapping[str, Any]  # arguments by keyword: values, or the source of what is no literal
     help: str
 
 
@@ -34,7 +34,27 @@ def read(module: str, decorator: str, first: str = "") -> dict[str, Declared]:
         re.MULTILINE | re.DOTALL,
     )
     return {
-        name: Declared({key: text or word for key, text, word in FACT.findall(arguments)}, help)
+        name: Declared(read_facts(arguments), help)
         for file in files
         for name, arguments, help in pattern.findall(file.read_text(encoding="utf-8"))
     }
+
+
+def read_facts(arguments: str) -> dict[str, Any]:
+    """The arguments by keyword of a decorator, from its source behind the name.
+
+    >>> read_facts(", margin=5e-3, sees=lambda size: 1)")
+    {'margin': 0.005, 'sees': 'lambda size: 1'}
+    """
+    call = ast.parse(f"@name(''{arguments}def function(): ...").body[0]
+    assert isinstance(call, ast.FunctionDef)
+    decorator = call.decorator_list[0]
+    assert isinstance(decorator, ast.Call)
+    return {own.arg: _evaluate(own.value) for own in decorator.keywords if own.arg}
+
+
+def _evaluate(value: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(value)
+    except ValueError:
+        return ast.unparse(value)

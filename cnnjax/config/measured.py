@@ -10,7 +10,7 @@ from cnnjax.config.errors import ConfigError
 def read_built_in() -> dict[str, str]:
     """The measures of the package that are for the asking, and what they say of themselves."""
     found = register.read_home("measure")
-    return {name: own.help for name, own in found.items() if own.facts.get("always") != "True"}
+    return {name: own.help for name, own in found.items() if not own.facts.get("always")}
 
 
 def list_names() -> list[str]:

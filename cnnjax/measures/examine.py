@@ -9,6 +9,7 @@ from jax import Array, lax
 
 from cnnjax.config import register
 from cnnjax.config.config import Config
+from cnnjax.config.errors import ConfigError
 from cnnjax.data.batches import Batches
 from cnnjax.data.prepare import Prepare
 from cnnjax.measures import answers, calibration, last_layer, robustness
@@ -25,8 +26,14 @@ Examination = dict[str, Any]
 
 
 def list_measures(structure: Config) -> list[str]:
-    """The measures of a run, in the order of their declaration."""
+    """The measures of a run, in the order of their declaration.
+
+    Raises ConfigError where one that is asked for is declared in a file that nothing imports.
+    """
     known = register.CHOICES["measure"].items()
+    for name in structure.measure:
+        if name not in register.CHOICES["measure"]:
+            raise ConfigError(f"--measure={name}: its file is not in HOMES of measures/examine.py")
     return [name for name, own in known if own.traits["always"] or name in structure.measure]
 
 

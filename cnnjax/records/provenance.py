@@ -15,6 +15,9 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
+from cnnjax.config import models as models  # declares the rows
+from cnnjax.config import register
+
 PACKAGE = pathlib.Path(__file__).parents[1]
 ROOT = "cnnjax.sweep.session"  # trains lanes and measures them
 # What it says stands in each Config, and so in the address, as values.
@@ -23,6 +26,7 @@ DECLARATIONS = ("structure", "number", "choice")  # of knobs; the second argumen
 TEXTS = ("help", "allowed")
 # What a model says of itself beside its layers: values in the Config, or which may be given.
 ROW = ("reads", "defaults", "small", "instead")
+STOOD_FOR = ("cnn", "mlp")  # the networks of twins, whose own rows are in no Config
 
 
 @functools.cache
@@ -75,7 +79,14 @@ def program_version() -> str:
     digest, known = hashlib.sha256(), find_modules()
     for module in list_closure():
         digest.update(code_only(known[module].read_text(encoding="utf-8")).encode())
+    digest.update(repr([describe_row(model) for model in STOOD_FOR]).encode())
     return digest.hexdigest()[:16]
+
+
+def describe_row(model: str) -> tuple[Any, ...]:
+    """The knobs that a built-in model reads and its defaults, in alphabetical order."""
+    row = register.find("model", model).traits
+    return sorted(row["reads"]), sorted(row["defaults"].items())
 
 
 def code_only(source: str) -> str:

@@ -131,15 +131,19 @@ def _of_record(own: Choice) -> Metric:
 def _of_logits(name: str, traits: Any) -> Metric:
     """The metric that reads what a function of logits and labels gave, by its decorator.
 
-    Its traits are values, or words as they stand in its source.
+    Its traits are values, of a built-in one those that its source says. Raises ConfigError where
+    the margin or the resolution there is no plain number.
     """
-    images = kept(name) if str(traits.get("by_image")) == "True" else _no_images
+    for trait in ("margin", "resolution"):
+        if isinstance(own := traits.get(trait, 0.0), str):
+            raise ConfigError(f"metric {name}: {trait}={own}: give a plain number, such as 0.005")
+    images = kept(name) if traits.get("by_image") else _no_images
     given, read = float(traits.get("resolution", 0.0)), score(name)
     return Metric(
         label=traits.get("label") or register.name_plainly(name),
         margin=float(traits["margin"]),
         read=lambda record: math.nan if (own := read(record)) is None else float(own),
-        share=str(traits.get("share")) == "True",
+        share=bool(traits.get("share")),
         unit=traits.get("unit", ""),
         resolution=lambda record: max(given, _step(images(record))),
         images=images,

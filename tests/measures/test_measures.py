@@ -140,13 +140,23 @@ def test_what_a_person_asks_for_is_measured_too(traced):
     )
 
 
+def test_one_in_a_file_that_nothing_imports_is_refused(tiny, monkeypatch):
+    asked = dataclasses.replace(tiny, measure=("robustness",))
+    monkeypatch.delitem(register.CHOICES["measure"], "robustness")
+    with pytest.raises(ConfigError, match="HOMES of measures/examine.py"):
+        examine.list_measures(asked)
+
+
 def test_the_source_says_what_the_decorators_do():
     """Names are read from the source, so that `--help` imports no JAX."""
     found = register.read_home("measure")
     assert set(found) == set(BUILT_IN)
     for name, own in found.items():
-        assert (own.facts.get("always") == "True") == BUILT_IN[name].traits["always"]
+        assert own.facts.get("always", False) == BUILT_IN[name].traits["always"]
         assert own.help and own.help == BUILT_IN[name].help
+    for name, own in register.read_home("metric").items():
+        traits = register.find("metric", name).traits
+        assert {trait: traits[trait] for trait in own.facts} == dict(own.facts)
     assert set(measured.read_built_in()) == {"robustness", "test_top5_accuracy"}
 
 

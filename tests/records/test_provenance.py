@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from cnnjax.config import register
 from cnnjax.records import provenance
 
 
@@ -29,6 +30,20 @@ def test_code_that_decides_numbers_changes_the_version(package, module):
     before = provenance.program_version()
     touch(provenance.find_modules()[module])
     assert provenance.program_version() != before
+
+
+@pytest.mark.parametrize("trait, value", [("reads", {"norm"}), ("defaults", {"bias": False})])
+def test_the_row_of_a_network_that_a_twin_stands_for_changes_the_version(
+    package, monkeypatch, trait, value
+):
+    before = provenance.program_version()
+    for model, changes in (("lenet5", False), ("mlp", True)):
+        row = dict(register.find("model", model).traits)
+        monkeypatch.setitem(row, trait, value)
+        monkeypatch.setitem(
+            register.CHOICES["model"], model, register.find("model", model)._replace(traits=row)
+        )
+        assert (provenance.program_version() != before) == changes
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from cnnjax.config import register
+from cnnjax.config import declared, register
 from cnnjax.config.errors import ConfigError
 from cnnjax.measures import outcome
 from cnnjax.study import arms, metrics
@@ -196,3 +196,24 @@ def test_a_class_is_found(asked, names, place):
 def test_a_class_that_is_none_is_refused(asked, names, message):
     with pytest.raises(ConfigError, match=message):
         metrics.check_classes(("test_loss", f"test_recall_{asked}"), names)
+
+
+@pytest.mark.parametrize(
+    "arguments, facts",
+    [
+        (
+            ", margin=5e-3, share=True, by_image=True)\n",
+            {"margin": 0.005, "share": True, "by_image": True},
+        ),
+        (', label="a, b=c",\n    margin=0.1,\n)\n', {"label": "a, b=c", "margin": 0.1}),
+        (", margin=1 / 200)\n", {"margin": "1 / 200"}),
+        (")\n@functools.cache\n", {}),
+    ],
+)
+def test_the_source_of_a_decorator_is_read_as_python_does(arguments, facts):
+    assert declared.read_facts(arguments) == facts
+
+
+def test_a_margin_that_is_no_plain_number_is_refused():
+    with pytest.raises(ConfigError, match="margin=1 / 200: give a plain number"):
+        metrics._of_logits("top_two", {"margin": "1 / 200"})
