@@ -36,8 +36,7 @@ def read_file(path: str) -> list[str]:
     """The flags of a file, one a line, without comments (# or //) and empty lines.
 
     A recipe of ours is found from any folder. It is UTF-8, with or without a byte-order mark, or
-    UTF-16 with one. Raises ConfigError, naming
-    file and line, on other text.
+    UTF-16 with one. Raises ConfigError, naming file and line, on other text.
     """
     try:
         with open(installed.find_recipe(path), "rb") as file:
