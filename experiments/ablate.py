@@ -7,8 +7,8 @@ from typing import Any
 
 from absl import flags as absl_flags
 
-from cnnjax.config import epochs, flags
-from cnnjax.config.config import find_knob
+from cnnjax.config import epochs, flags, hints
+from cnnjax.config.config import KNOBS, find_knob
 from cnnjax.config.knobs import ConfigError, format_value, parse_value, split_values
 from cnnjax.records.remembered import remember_choices
 from cnnjax.records.store import load_records
@@ -116,6 +116,9 @@ def parse_grid(texts: Sequence[str]) -> dict[str, tuple[Any, ...]]:
 
 def parse_choices(text: str, name: str, choices: str) -> tuple[Any, ...]:
     """The values in `--grid=TEXT`. Raises ConfigError unless there are two or more, none twice."""
+    known = (*KNOBS, epochs.NAME)
+    if name not in known and hints.find_meant(name, known) == epochs.NAME:
+        raise ConfigError(f"unknown knob {name!r}: did you mean {epochs.NAME}?")
     parse = epochs.parse if name == epochs.NAME else functools.partial(parse_value, find_knob(name))
     try:
         values = [parse(choice) for choice in split_values(choices)]

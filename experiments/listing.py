@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import flags as absl_flags
 
-from cnnjax.config import datasets, register, words
+from cnnjax.config import datasets, installed, register, words
 from cnnjax.config.config import KNOBS, find_knob
 from cnnjax.config.help import list_choices
 from cnnjax.config.knobs import describe_allowed
@@ -98,7 +98,7 @@ def _line(name: str, text: str) -> str:
 
 
 def _list_studies() -> Iterator[str]:
-    yield "Studies (python launch.py STUDY):"
+    yield installed.name_commands("Studies (python launch.py STUDY):")
     yield from (_line(own["name"], own["question"]) for own in collect()["studies"])
 
 

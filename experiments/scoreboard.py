@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnjax.config import installed
 from cnnjax.study import own
 from cnnjax.study.claims import Study
 from experiments.checks import Outcome, decide
@@ -69,7 +70,8 @@ def list_claims(studies: Sequence[Study]) -> list[dict[str, str]]:
     for study in studies:
         for claim in study.claims:
             found.setdefault(claim.id, (claim.statement, []))[1].append(study.name)
-    listed = [(known.id, known.statement, "known answer", "checked by launch.py all")
+    checked = installed.name_commands("checked by python launch.py all")
+    listed = [(known.id, known.statement, "known answer", checked)
               for known in KNOWN_ANSWERS]  # fmt: skip
     listed += [(id, statement, "experiment", f"in {', '.join(names)}")
                for id, (statement, names) in found.items()]  # fmt: skip

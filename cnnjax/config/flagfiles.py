@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Sequence
 
+from cnnjax.config import installed
 from cnnjax.config.errors import ConfigError
 
 FLAG_FILE = re.compile(r"--?flagfile(?:=(?P<path>.*))?", re.DOTALL)
@@ -24,7 +25,7 @@ def read(arguments: Sequence[str], within: tuple[str, ...] = ()) -> list[str]:
         path = match["path"] or (rest.pop(0) if rest and match["path"] is None else "")
         if not path:
             raise ConfigError("--flagfile names no file: give --flagfile=FILE")
-        place = os.path.realpath(os.path.expanduser(path))
+        place = os.path.realpath(installed.find_recipe(path))
         if place in within:
             raise ConfigError(f"--flagfile={path} reads itself: remove that line from it")
         found += read(read_file(path), (*within, place))
@@ -34,11 +35,11 @@ def read(arguments: Sequence[str], within: tuple[str, ...] = ()) -> list[str]:
 def read_file(path: str) -> list[str]:
     """The flags of a file, one a line, without comments (# or //) and empty lines.
 
-    It is UTF-8, with or without a byte-order mark, or UTF-16 with one. Raises ConfigError, naming
-    file and line, on other text.
+    A recipe of ours is found from any folder. It is UTF-8, with or without a byte-order mark, or
+    UTF-16 with one. Raises ConfigError, naming file and line, on other text.
     """
     try:
-        with open(os.path.expanduser(path), "rb") as file:
+        with open(installed.find_recipe(path), "rb") as file:
             content = file.read()
     except OSError as error:
         raise ConfigError(f"--flagfile={path} cannot be read: {error.strerror}") from None

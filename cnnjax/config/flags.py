@@ -1,6 +1,5 @@
 """Config fields as absl flags, and a command line read with errors that help. Imports no JAX."""
 
-import contextlib
 import os
 import shlex
 import sys
@@ -175,17 +174,17 @@ def read_epochs(values: flags.FlagValues, argv: Sequence[str]) -> epochs.Epochs 
 def parse(values: flags.FlagValues, argv: Sequence[str], description: str) -> list[str]:
     """Reads `argv` (program name first) into `values` and gives the positional arguments.
 
-    `--help` prints `description` and every flag, or those that it asks for, and exits with 0. A
-    wrong command line prints one line on stderr and exits with 2. Raises ConfigError on a flag file
-    that cannot be read.
+    `--help` prints `description` and every flag, or those that it asks for, and exits with 0; of
+    what stands beside it, a wrong --model alone is refused. A wrong command line prints one line on
+    stderr and exits with 2. Raises ConfigError on a flag file that cannot be read.
     """
     topic = help.find_topic(argv[1:])
     given = [argument for argument in argv[1:] if help.find_topic([argument]) is None]
     arguments = flagfiles.read(given)
     define_plugins(values, arguments)
     if topic is not None:
-        with contextlib.suppress(flags.Error):  # a --model may be among them
-            values([argv[0], *arguments])
+        if "model" in values:
+            _read_model(values, arguments)
         print(help.render(values, description, topic))
         sys.exit(0)
     try:
@@ -198,6 +197,18 @@ def parse(values: flags.FlagValues, argv: Sequence[str], description: str) -> li
         refuse(str(error).removeprefix("ERROR:: "))
 
 
+def _read_model(values: flags.FlagValues, arguments: Sequence[str]) -> None:
+    """Reads --model alone, whatever else is wrong; ends the program if there is no such one."""
+    early = flags.FlagValues()
+    _define_knobs(early, Config(), ["model"])
+    try:
+        early(["", *arguments], known_only=True)
+    except flags.Error as error:
+        refuse(str(error).removeprefix("ERROR:: "))
+    if early["model"].present:
+        values(["", f"--model={early.model}"])
+
+
 def define_plugins(values: flags.FlagValues, arguments: Sequence[str]) -> None:
     """Loads the plug-ins that these arguments name, and defines the flags of their knobs.
 
@@ -207,7 +218,7 @@ def define_plugins(values: flags.FlagValues, arguments: Sequence[str]) -> None:
     flags.DEFINE_multi_string(
         "plugin", [],
         "Load choices, knobs and more from outside: FILE.py, package.module or the name of an entry"
-        " point",
+        " point.",
         flag_values=values,
     )  # fmt: skip
     flags.DEFINE_boolean(

@@ -15,11 +15,11 @@ from cnnjax.config.rules import FAMILIES, OWN, default_of, describe_values, find
 ASKED = ("help", "h", "helpfull")
 MARGIN = " " * 6  # of what is said of a flag
 WIDEST = 100
+REPEATED = ";\n    repeat this option to specify a list of values"  # as absl says it
 BESIDE = {"epochs": "steps"}  # a flag that is no knob, and the one whose family it stands in
 BUILT_IN = {
     "flagfile": "Read flags from this file, one a line; a line that begins with # is a comment.",
-    "help": "This text; --help=NAME is on one flag, or on a family: {}. With --model=NAME it shows"
-    " the defaults of that model.",
+    "help": "This text; --help=NAME is on one flag",
 }
 
 
@@ -56,7 +56,8 @@ def render(
         if name in BESIDE:
             continue
         beside = [more for more in BESIDE if more in defined and BESIDE[more] == name]
-        own = by_family.setdefault(KNOBS[name].family.lower() if name in KNOBS else "", [])
+        knob = _knob_of(flag)
+        own = by_family.setdefault(knob.family.lower() if knob else "", [])
         own += [flag, *(defined[more] for more in beside)]
     families = {name: own for name, own in list_families().items() if name in by_family}
     if topic in defined:
@@ -96,8 +97,17 @@ def _wrap_description(description: str, width: int) -> list[str]:
 
 def _describe_built_in(name: str, families: Mapping[str, type], width: int) -> list[str]:
     value = "FLAG or FAMILY" if name == "help" else "text"
-    meaning = BUILT_IN[name].format(", ".join(families))
+    meaning = BUILT_IN[name]
+    if name == "help":
+        meaning += f", or on a family: {', '.join(families)}." if families else "."
+        if "network" in families:
+            meaning += " With --model=NAME it shows the defaults of that model."
     return [f"  --{name}  ({value}; default: none)", *_wrap(meaning, width)]
+
+
+def _knob_of(flag: flags.Flag) -> Knob | None:
+    """The knob that a flag sets; None for another flag, even of the same name."""
+    return getattr(flag.parser, "knob", None)
 
 
 def _wrap(text: str, width: int, indent: str = "") -> list[str]:
@@ -115,11 +125,12 @@ def _describe_flag(
 
     The `whole` has a line on each choice, and what reads it.
     """
-    knob = KNOBS.get(flag.name)
+    knob = _knob_of(flag)
     choices = list_choices(knob) if knob and whole else {}
     listed = getattr(flag.parser, "enum_values", ())
     kind = "|".join(listed) or flag.parser.syntactic_help
     help = (flag.help or "").removeprefix(f"<{kind}>: ")  # absl repeats the choices there
+    help = help.replace(REPEATED, " May be given several times.")
     if flag.boolean and not listed:
         kind = "true|false"
     if choices:

@@ -30,6 +30,7 @@ MEANT = {
     "output_dir": "workdir", "out_dir": "workdir", "logdir": "workdir", "save_dir": "workdir",
     "config": "flagfile", "dry_run": "plan", "silent": "quiet", "q": "quiet",
 }  # fmt: skip
+CUTOFF = 0.7  # of likeness: below it a hint is no help, as --stride for --grid
 # What is meant where the first has no such flag.
 ELSE = {"workdir": "runs", "seed": "seeds", "epochs": "steps"}
 
@@ -42,5 +43,5 @@ def find_meant(name: str, known: Iterable[str]) -> str | None:
     for guess in (meant, ELSE.get(meant, "")):
         if guess in by_lower:
             return by_lower[guess]
-    nearest = difflib.get_close_matches(plain, by_lower, n=1)
+    nearest = difflib.get_close_matches(plain, by_lower, n=1, cutoff=CUTOFF)
     return by_lower[nearest[0]] if nearest else None

@@ -11,6 +11,7 @@ import sys
 
 PACKAGE = pathlib.Path(__file__).parents[1]
 IN_WHEEL = PACKAGE / "scripts"  # not there in a checkout
+RECIPES = "experiments/recipes/"  # as texts name them
 COMMANDS = {  # what a console script is in a checkout
     "cnnjax-train": "python -m experiments.train",
     "cnnjax-ablate": "python -m experiments.ablate",
@@ -47,12 +48,26 @@ def records() -> None:
 
 def _run(module: str, path: str, go_on: str) -> None:
     """Runs the script that a module is, as `python PATH` does in a checkout."""
-    sys.path.insert(0, str(IN_WHEEL if IN_WHEEL.is_dir() else PACKAGE.parent))
+    sys.path.insert(0, str(find_scripts()))
+    sys.path.append("")  # the current folder, for plug-ins: behind all else, as a script has none
     sys.argv[0] = path
     script = importlib.import_module("experiments.script")
     found = importlib.import_module(module)
     vars(found)["DESCRIPTION"] = name_commands(found.DESCRIPTION)
     script.run(found.main, go_on)
+
+
+def find_scripts() -> pathlib.Path:
+    """The folder that has launch.py and the package `experiments`."""
+    return IN_WHEEL if IN_WHEEL.is_dir() else PACKAGE.parent
+
+
+def find_recipe(path: str) -> str:
+    """Where a file of flags lies: one of ours, unless the current folder has it, is installed."""
+    here = pathlib.Path(path).expanduser()
+    if here.exists() or not path.startswith(RECIPES):
+        return str(here)
+    return str(find_scripts() / path)
 
 
 def name_commands(text: str) -> str:

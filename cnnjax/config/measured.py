@@ -31,8 +31,3 @@ def check(name: str) -> None:
 def describe_names() -> str:
     """The measures that may be asked for, in words."""
     return f"{'|'.join(list_names())}, or several with commas between"
-
-
-def describe_built_in() -> str:
-    """What each of the package's measures is, in words."""
-    return " ".join(f"{name}: {help}" for name, help in read_built_in().items())

@@ -67,7 +67,7 @@ class Training:
     measure: tuple[str, ...] = structure(
         (),
         "What is measured on the finished run besides accuracy, loss and calibration; a study adds"
-        f" what its metrics need. {measured.describe_built_in()}",
+        " what its metrics need.",
         check=measured.check,
         allowed=measured.describe_names,
     )

@@ -2,6 +2,7 @@
 
 import pathlib
 
+from cnnjax.config import installed
 from cnnjax.records import atomic
 
 NAME = "README.txt"
@@ -13,7 +14,7 @@ STUDY/                the report of a study as it ran last: report.html, the ver
                       and LaTeX, the scores of each run in records.csv, figures
 STUDY/earlier-HASH/   an earlier one of other flags or seeds
 ablate-KNOBS-HASH/    the report of a grid of one's own
-scoreboard/           every statement, by launch.py all
+scoreboard/           every statement, by python launch.py all
 records/ID/           one finished run: record.json has its settings, scores, learning curve and
                       cost, and by what code and where it was made; where --keep=final asked for
                       it, final.safetensors its weights
@@ -33,4 +34,4 @@ alone; the command that a report names makes it again, with --judge_only without
 def explain(runs: pathlib.Path) -> None:
     """Writes the text into a folder of runs, unless something of that name is there."""
     if not (runs / NAME).exists():
-        atomic.write_text(runs / NAME, TEXT)
+        atomic.write_text(runs / NAME, installed.name_commands(TEXT))

@@ -98,6 +98,8 @@ def test_every_study_takes_epochs_but_those_that_vary_steps():
 
 
 def test_epochs_are_varied_like_a_knob():
+    with pytest.raises(ConfigError, match="unknown knob 'epoch': did you mean epochs?"):
+        ablate.parse_grid(["epoch=1,2"])
     grid = ablate.parse_grid(["epochs=1, 0.5", "batch_size=10,20"])
     assert grid["epochs"] == (1, parse("1/2"))
     study = Study("grid", "?", {"train_examples": 100}, cross(grid), ())

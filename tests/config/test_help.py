@@ -85,12 +85,42 @@ def test_beside_a_model_its_defaults_are_shown(show, model, tmp_path):
 
 
 def test_a_wrong_flag_beside_help_does_not_hinder_it(show):
-    assert "Layers: " in show("--help", "--pool_size=x", "--nonsense", "--model=nothing")
+    assert "Layers: " in show("--help", "--pool_size=x", "--nonsense")
+
+
+def test_a_wrong_model_beside_help_is_refused_as_elsewhere(capsys):
+    values = absl_flags.FlagValues()
+    flags.define_config(values, Config())
+    with pytest.raises(SystemExit) as ended:
+        flags.parse(values, ["command", "--pool_size=x", "--help", "--model=bogus"], "A command.")
+    assert ended.value.code == 2
+    assert "error: flag --model=bogus: give cnn|mlp|" in capsys.readouterr().err
+
+
+def test_a_model_is_read_behind_a_wrong_flag(show):
+    assert "by resnet20" in show("--pool_size=x", "--model=resnet20", "--help")
+
+
+def test_a_script_without_knobs_names_neither_families_nor_models():
+    values = absl_flags.FlagValues()
+    absl_flags.DEFINE_string("seed", "seed", "Column, which is no knob.", flag_values=values)
+    text = " ".join(help.render(values, "A command.").split())
+    assert text.endswith("This text; --help=NAME is on one flag.")
+
+
+def test_a_flag_that_may_be_repeated_says_so_in_a_sentence(show):
+    text = " ".join(show("--help=plugin").split())
+    assert text.endswith("the name of an entry point. May be given several times.")
+
+
+def test_a_measure_is_told_once(show):
+    assert show("--help=measure").count("among the five likeliest") == 1
 
 
 @pytest.mark.parametrize(
     ("topic", "hint"),
     [("pol", "did you mean pool?"), ("lr", "did you mean learning_rate?"),
+     ("runs", "the families are"),
      ("layer", "did you mean layers?"), ("qqqq", "the families are data, network, layers")],
 )  # fmt: skip
 def test_help_on_what_there_is_not_names_what_is_meant(topic, hint):
@@ -113,7 +143,7 @@ def test_no_word_of_help_is_broken_at_any_width(width):
     ("given", "meant"),
     [("lr", "learning_rate"), ("wd", "weight_decay"), ("bs", "batch_size"), ("epoch", "epochs"),
      ("optim", "optimizer"), ("learning-rate", "learning_rate"), ("Batch-Size", "batch_size"),
-     ("poool", "pool"), ("arch", "model"), ("zzzz", None)],
+     ("poool", "pool"), ("arch", "model"), ("grid", None), ("zzzz", None)],
 )  # fmt: skip
 def test_what_others_call_a_flag_is_answered_with_ours(given, meant, capsys):
     values = absl_flags.FlagValues()

@@ -113,7 +113,7 @@ def test_list_says_which_claims_are_checked_rather_than_tried(call):
     listing = json.loads(call(*LAUNCH, "--list", "--json").stdout)
     known = [claim for claim in listing["claims"] if claim["kind"] == "known answer"]
     assert len(known) == 10
-    assert {claim["status"] for claim in known} == {"checked by launch.py all"}
+    assert {claim["status"] for claim in known} == {"checked by python launch.py all"}
 
 
 def test_plan_trains_and_writes_nothing(call, tmp_path):

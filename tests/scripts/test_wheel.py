@@ -9,6 +9,7 @@ import pytest
 
 from cnnjax.config import installed
 from experiments import rooms
+from tests.outside import SCHEDULE
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,39 @@ def test_a_missing_extra_is_named_with_the_wheel(wheel):
     )  # fmt: skip
     assert run.stdout.startswith("pip install 'cnnjax[tf] @ file:///")
     assert installed.how_to_add("tf") == "pip install -e '.[tf]'"  # here, in a checkout
+
+
+def test_a_module_of_the_current_folder_is_a_plug_in(run, tmp_path):
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "mod.py").write_text(SCHEDULE.replace("HALF", "0.5"))
+    found = run("cnnjax-train", "--plugin=pkg.mod", "--help=schedule")
+    assert found.returncode == 0, found.stderr
+    assert "half  " in found.stdout
+
+
+def test_a_recipe_is_found_by_the_name_that_help_gives_it(run):
+    recipe = "--flagfile=experiments/recipes/resnet20.txt"
+    found = run("cnnjax-train", recipe, "--help=stem")
+    assert found.returncode == 0, found.stderr
+    assert "resnet20" in found.stdout
+    gone = run("cnnjax-train", recipe.replace("20", "21"))
+    assert gone.stderr.startswith(f"error: {recipe.replace('20', '21')} cannot be read")
+
+
+def test_texts_name_the_commands_of_the_wheel(wheel, run, tmp_path):
+    listed = run("cnnjax", "--list").stdout
+    assert "Studies (cnnjax STUDY):" in listed and "checked by cnnjax all" in listed
+    assert "launch.py" not in listed
+    code = (
+        "import pathlib, sys; from cnnjax.records import readme;"
+        "readme.explain(pathlib.Path(sys.argv[1])); print(pathlib.Path('README.txt').read_text())"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, "."], env={**os.environ, "PYTHONPATH": str(wheel)},
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "cnnjax-records --list" in told and "by cnnjax all" in told
+    assert "launch.py" not in told and "python -m" not in told
 
 
 @pytest.mark.slow
