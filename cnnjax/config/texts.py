@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from cnnjax.config import register, rules
+from cnnjax.config import callers, register, rules
 from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
 
@@ -40,7 +40,7 @@ def texts_of(config: Config, data: bool = False) -> dict[str, str]:
         if os.path.isfile(source):
             texts |= read_files(source)
         else:
-            texts[f"{source}:{thing.__qualname__}"] = _read_cell(thing)
+            texts[f"{source}:{callers.name_of(thing)}"] = _read_cell(thing)
     return dict(sorted(texts.items()))
 
 

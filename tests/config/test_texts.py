@@ -4,6 +4,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 import cnnjax
 from cnnjax.config import plugins, register, texts
 from cnnjax.config.config import (
@@ -89,6 +91,24 @@ def test_what_was_typed_is_addressed_alike_in_every_process():
         for text in (code, code, code.replace("2 * x", "3 * x"))
     }
     assert len(said) == 2 and all(line.startswith("{'__main__:typed': '") for line in said)
+
+
+@pytest.mark.parametrize("make", ["functools.partial(scale, by=BY)", "make_scale(BY)"])
+def test_what_was_made_elsewhere_is_of_the_file_that_declares_it(outside, make):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "factory.py").write_text(
+        "def scale(units, by):\n    return by * units\n\n"
+        "def make_scale(by):\n    return lambda units: scale(units, by)\n"
+    )
+    path = folder / "scaled.py"
+    path.write_text(
+        "import functools\nimport cnnjax\nfrom factory import make_scale, scale\nBY = 2\n"
+        f"cnnjax.activation('scaled')({make})\n"
+    )
+    plugins.load([str(path)])
+    found = texts.texts_of(Config(activation="scaled"))
+    assert set(found) == {"factory.py", "scaled.py"} and "BY = 2" in found["scaled.py"]
+    assert register.find("activation", "scaled").source == str(path)
 
 
 def test_packages_without_a_file_of_their_own_are_followed(outside):
