@@ -2,6 +2,9 @@
 
 import functools
 import inspect
+import pathlib
+import sysconfig
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -30,3 +33,11 @@ def name_of(make: Callable[..., Any]) -> str:
     """The name of a function, a class or a partial of one, or of the class of what is called."""
     own = unwrap(make)
     return getattr(own, "__qualname__", type(own).__qualname__)
+
+
+def is_own(module: types.ModuleType) -> bool:
+    """Whether a module is a file of a person's own: neither installed nor Python's nor ours."""
+    path = pathlib.Path(getattr(module, "__file__", None) or "")
+    if path.suffix != ".py" or module.__name__.partition(".")[0] == PACKAGE:
+        return False
+    return not any(path.is_relative_to(place) for place in sysconfig.get_paths().values())

@@ -125,7 +125,9 @@ def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
         there = None
     own = (source, callers.name_of(make))
     if taken or there and (there.source, callers.name_of(there.make)) != own:
-        raise ConfigError(f"{source or make.__module__}: --{knob}={name} is there already: give it another name")
+        raise ConfigError(
+            f"{source or make.__module__}: --{knob}={name} is there already: give it another name"
+        )
     help = (inspect.getdoc(callers.unwrap(make)) or "").partition("\n")[0]
     CHOICES[knob][name] = Choice(make, help, source, traits)
     return make

@@ -77,6 +77,50 @@ def bent(units):
 '''
 
 
+NAMED = """
+import functools, beside, numpy as np
+SCALE, TABLE, RATES = 2.0, np.arange(3), {"a": [1, 2]}
+class Half:
+    by = 0.5
+    def take(self, units): return units * self.by
+def helper(units): return inner(units) * SCALE
+def inner(units): return units + 1
+def make(slope): return lambda units: units * slope
+closed = make(3.0)
+tied = functools.partial(lambda units, by: units * by, by=4)
+def bent(units):
+    def within(): return [closed(tied(units)) * TABLE.sum() for _ in RATES["a"]]
+    return helper(units) + beside.START + Half().take(units) + within()[0] + bent.__name__.count("x")
+cnnjax.activation("bent")(bent)
+"""
+
+
+@pytest.mark.parametrize(
+    ("cell", "changed"),
+    [
+        ("def helper(units): return inner(units) / SCALE", True),
+        ("def inner(units): return units + 2", True),
+        ("SCALE = 3.0", True),
+        ("TABLE = np.arange(4)", True),
+        ("RATES = {'a': [1, 3]}", True),
+        ("closed = make(5.0)", True),
+        ("tied = functools.partial(tied.func, by=5)", True),
+        ("Half.by = 0.25", True),
+        ("SCALE = 2.0; TABLE = np.arange(3); RATES = {'a': [1, 2]}", False),
+        ("other = 3; units = 4; sum = 5", False),
+    ],
+)
+def test_what_a_cell_names_of_others_is_in_its_address(outside, monkeypatch, cell, changed):
+    monkeypatch.syspath_prepend(str(pathlib.Path(outside["beside"]).parent))
+    scope = {"__name__": "__cell__", "cnnjax": cnnjax}
+    exec(NAMED, scope)
+    first = hash_files(Config(activation="bent"))
+    assert set(first or ()) == {"__cell__:bent", "beside.py"}
+    assert hash_files(Config(activation="bent")) == first
+    exec(cell, scope)
+    assert (hash_files(Config(activation="bent")) != first) is changed
+
+
 def test_what_was_typed_is_addressed_alike_in_every_process():
     code = (
         "import cnnjax\nfrom cnnjax.config.config import Config\n"
