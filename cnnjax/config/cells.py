@@ -14,7 +14,7 @@ import marshal
 import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
 from cnnjax.config import callers
@@ -143,10 +143,11 @@ def _follow_class(cls: type, name: str, found: Found) -> None:
         _name(module, name, found)
         return
     found.texts[id(cls)] = text = _read_source(cls)
+    lines: list[str] = []
     if not text and is_dataclass(cls):
-        own = [(field.name, field.type, _default_of(field)) for field in fields(cls)]
-        text = repr(own)
-    lines = [_follow(base, found) for base in cls.__bases__ if base is not object]
+        text = repr([(field.name, str(field.type)) for field in fields(cls)])
+        lines = [_follow(field.default, found) for field in fields(cls)]
+    lines += [_follow(base, found) for base in cls.__bases__ if base is not object]
     for key, value in sorted(vars(cls).items()):
         value = getattr(value, "__func__", getattr(value, "fget", value))  # static, of class, read
         written = is_dataclass(cls) and key in WRITTEN
@@ -155,10 +156,6 @@ def _follow_class(cls: type, name: str, found: Found) -> None:
         elif isinstance(value, PLAIN) and not key.startswith("__"):
             lines.append(f"{key} = {value!r}")
     found.texts[id(cls)] = "\n".join(filter(None, [text, *lines]))
-
-
-def _default_of(field: Field) -> Any:
-    return "" if field.default is MISSING else field.default
 
 
 def _read_source(thing: Any) -> str:

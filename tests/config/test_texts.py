@@ -90,7 +90,7 @@ closed = make(3.0)
 tied = functools.partial(lambda units, by: units * by, by=4)
 def bent(units):
     def within(): return [closed(tied(units)) * TABLE.sum() for _ in RATES["a"]]
-    return helper(units) + beside.START + Half().take(units) + within()[0] + bent.__name__.count("x")
+    return helper(units) + beside.START + Half().take(units) + within()[0] + (bent is None)
 cnnjax.activation("bent")(bent)
 """
 
