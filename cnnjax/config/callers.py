@@ -40,4 +40,5 @@ def is_own(module: types.ModuleType) -> bool:
     path = pathlib.Path(getattr(module, "__file__", None) or "")
     if path.suffix != ".py" or module.__name__.partition(".")[0] == PACKAGE:
         return False
-    return not any(path.is_relative_to(place) for place in sysconfig.get_paths().values())
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    return not installed and not path.is_relative_to(sysconfig.get_path("stdlib"))

@@ -115,8 +115,8 @@ def test_at_its_defaults_a_family_changes_no_address(outside):
             r"broken.py:2: A: --seeds is a flag of scripts: give it another name$",
         ),
         (
-            "import cnnjax\n@cnnjax.family\nclass A:\n    noquick: int = cnnjax.structure(1, 'x')\n",
-            r"broken.py:2: A: --noquick is a flag of scripts",
+            "import cnnjax\n@cnnjax.family\nclass A:\n    noplan: int = cnnjax.structure(1, 'x')\n",
+            r"broken.py:2: A: --noplan is a flag of scripts",
         ),
         (
             "import cnnjax\n@cnnjax.family\nclass A:\n    own: int = cnnjax.structure(1, 'x')\n",
