@@ -57,9 +57,10 @@ def _follow(value: Any, found: Found) -> str:
     found.seen[id(value)] = value
     if isinstance(value, (types.FunctionType, type)):
         name = f"{value.__module__}.{value.__qualname__}"
-        if not again:
-            follow = _follow_class if isinstance(value, type) else _follow_function
-            follow(value, name, found)
+        if isinstance(value, type) and not again:
+            _follow_class(value, name, found)
+        elif isinstance(value, types.FunctionType) and not again:
+            _follow_function(value, name, found)
         return repr(name)
     return repr(type(value).__name__) if again else _describe(value, found)
 

@@ -125,7 +125,11 @@ def test_what_was_typed_is_addressed_alike_in_every_process():
     code = (
         "import cnnjax\nfrom cnnjax.config.config import Config\n"
         "from cnnjax.records.plugins import hash_files\n"
-        "@cnnjax.activation('typed')\ndef typed(units):\n    return (lambda x: 2 * x)(units)\n"
+        "import dataclasses\nNAMES, THING = {'a', 'b', 'c'}, object()\n"
+        "@dataclasses.dataclass\nclass Kept:\n    one: int\n    other: object = THING\n"
+        "KEPT = Kept(3)\n"
+        "@cnnjax.activation('typed')\ndef typed(units):\n"
+        "    return NAMES and THING and KEPT and (lambda x: 2 * x)(units)\n"
         "print(hash_files(Config(activation='typed')))"
     )
     said = {
