@@ -19,6 +19,13 @@ from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
 
 T = TypeVar("T")
+# The flags that stand beside knobs in a script, absl's own, and arguments of `cnnjax.train`.
+RESERVED = frozenset(
+    "baseline batch_sizes batches board checkpoint_every choose data_dir engine epochs"
+    " first_seed flagfile grid h help helpfull helpshort helpxml json judge_only keep lanes list"
+    " manual_dir metric mix networks observer opponents plan plugin profile quick quiet readme"
+    " roofline rounds runs seeds skip_bad_files study traceback undefok workdir".split()
+)
 
 
 @typing.dataclass_transform(frozen_default=True, field_specifiers=(knobs.structure,))
@@ -54,7 +61,10 @@ def family(cls: type[T]) -> type[T]:
 
 
 def _check(family: str, knob: knobs.Knob, before: type | None) -> None:
-    there = rules.KNOBS.get(knob.name)
+    name = knob.name
+    if name in RESERVED or name.startswith("no") and name[2:] in {*rules.KNOBS, *RESERVED}:
+        raise ConfigError(f"{family}: --{name} is a flag of scripts: give it another name")
+    there = rules.KNOBS.get(name)
     if there is not None and (before is None or knob.name not in before.__annotations__):
         raise ConfigError(f"{family}: --{knob.name} is there already: give it another name")
     if there is None and hasattr(Config, knob.name):

@@ -8,11 +8,10 @@ and a refusal answer at once; `find` imports it. Imports no JAX.
 import functools
 import importlib
 import inspect
-import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
-from cnnjax.config import declared
+from cnnjax.config import callers, declared
 from cnnjax.config.declared import Declared
 from cnnjax.config.errors import ConfigError
 
@@ -119,19 +118,17 @@ def remember(knob: str, name: str, reads: Collection[str]) -> None:
 
 def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
     """Raises ConfigError where the name stands for something else already."""
-    module = make.__module__
-    source = ""
-    if module.partition(".")[0] != PACKAGE:
-        source = getattr(sys.modules.get(module), "__file__", None) or module
+    source = callers.find_source(__name__)
     there = CHOICES[knob].get(name)
     taken = source and name in scan(knob)
     if there is not None and there.make is absent:
         there = None
-    if taken or there and (there.source, there.make.__qualname__) != (source, make.__qualname__):
+    own = (source, callers.name_of(make))
+    if taken or there and (there.source, callers.name_of(there.make)) != own:
         raise ConfigError(
-            f"{source or module}: --{knob}={name} is there already: give it another name"
+            f"{source or make.__module__}: --{knob}={name} is there already: give it another name"
         )
-    help = (inspect.getdoc(make) or "").partition("\n")[0]
+    help = (inspect.getdoc(callers.unwrap(make)) or "").partition("\n")[0]
     CHOICES[knob][name] = Choice(make, help, source, traits)
     return make
 
@@ -269,7 +266,7 @@ def metric(
 
     def declare(make: F) -> F:
         arguments = [*inspect.signature(make).parameters]
-        if make.__module__.partition(".")[0] != PACKAGE:
+        if callers.find_source(__name__):
             importlib.import_module(METRICS)  # so that a name that is taken is refused here
         if arguments == ["logits", "labels"]:
             if measure or counts_failures or callable(by_image):

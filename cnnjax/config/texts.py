@@ -6,17 +6,14 @@ JAX.
 
 import ast
 import functools
-import inspect
-import marshal
 import os
 import pathlib
 import sys
 import sysconfig
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 from typing import Any
 
-from cnnjax.config import register, rules
+from cnnjax.config import callers, cells, register, rules
 from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
 
@@ -33,14 +30,18 @@ def texts_of(config: Config, data: bool = False) -> dict[str, str]:
 
     Its data are known by their contents: their text is given with `data` only.
     That is where its choices are declared, and those of its own knobs that are not at their
-    default, with the files beside it that these import; of a notebook's cell what is declared.
+    default, with the files beside it that these import; of a notebook's cell what is declared,
+    with all that its code names.
     """
     texts: dict[str, str] = {}
     for thing, source in _list_used(config, data):
         if os.path.isfile(source):
             texts |= read_files(source)
         else:
-            texts[f"{source}:{thing.__qualname__}"] = _read_cell(thing)
+            text, files = cells.read(thing)
+            texts[f"{source}:{callers.name_of(thing)}"] = text
+            for file in files:
+                texts |= read_files(file)
     return dict(sorted(texts.items()))
 
 
@@ -60,16 +61,6 @@ def _list_used(config: Config, data: bool) -> Iterator[tuple[Any, str]]:
     for own in config.own:
         source = rules.KNOBS[next(iter(vars(own)))].source
         yield type(own), source
-
-
-def _read_cell(thing: Any) -> str:
-    """What was typed, or where no text is kept of it what Python has made of it."""
-    try:
-        return inspect.getsource(thing)
-    except (OSError, TypeError):
-        if is_dataclass(thing):
-            return repr([(field.name, field.type, field.default) for field in fields(thing)])
-        return repr(marshal.dumps(thing.__code__))
 
 
 def read_files(source: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import pathlib
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,8 +19,9 @@ from cnnjax.data import transform
 from cnnjax.data.prepare import Prepare, make_prepare
 from cnnjax.networks import models
 from cnnjax.networks.models import Params, Stats
-from cnnjax.records import predictions, weights
+from cnnjax.records import origin, predictions, weights
 from cnnjax.records.atomic import dump_line, write_json, write_text
+from cnnjax.records.plugins import hash_files
 from cnnjax.records.predictions import Predictions
 from cnnjax.runs import picture
 from cnnjax.runs.train import train_in_memory
@@ -54,7 +56,10 @@ class Run:
         images = check_images(images, self.input.image_shape)
         if not len(images):
             return np.empty((0, self.input.num_classes), np.float32)
-        apply = _compile(structure_of(self.config), self.input.image_shape, self.input.num_classes)
+        outside = tuple((hash_files(self.config) or {}).items())
+        apply = _compile(
+            structure_of(self.config), self.input.image_shape, self.input.num_classes, outside
+        )
         prepare = open_prepare(self.config, self.input)
         size = min(AT_ONCE, 1 << (len(images) - 1).bit_length())  # few shapes are compiled
         found = []
@@ -104,8 +109,8 @@ def train(config: Config, where: Where, observer: Observer = QUIET) -> Run:
 def load_run(path: str | pathlib.Path) -> Run:
     """The run of a folder: of `train` or `Run.save`, or one of RUNS/records.
 
-    It opens on any number of devices of any kind. Raises ConfigError where there is none, or its
-    weights were not kept.
+    It opens on any number of devices of any kind. Warns where it was trained with plug-ins of
+    another text. Raises ConfigError where there is none, or its weights were not kept.
     """
     folder = pathlib.Path(path)
     file = folder / weights.NAME
@@ -119,7 +124,24 @@ def load_run(path: str | pathlib.Path) -> Run:
         text = lines.read_text(encoding="utf-8") if lines.exists() else ""
         metrics = [json.loads(line) for line in text.splitlines()]
     answers = _load_predictions(folder, record.get("provenance", {}))
-    return _make_run(from_json(config), record, metrics, own, answers, folder)
+    read = from_json(config)
+    _warn_of_edits(folder, read, record.get("provenance", {}))
+    return _make_run(read, record, metrics, own, answers, folder)
+
+
+def _warn_of_edits(folder: pathlib.Path, config: Config, provenance: Mapping[str, Any]) -> None:
+    """Warns where what is loaded from outside is not what the run was trained with."""
+    before = origin.read(provenance).get("plugins") if "origin" in provenance else None
+    if not before:
+        return  # none, or a record that does not say
+    now = hash_files(config) or {}
+    names = [name for name, text in before.items() if now.get(name) != text]
+    if names:
+        warnings.warn(
+            f"{folder} was trained with another text of {', '.join(names)} than is loaded now:"
+            " predict gives what the present one says",
+            stacklevel=3,
+        )
 
 
 def _load_predictions(
@@ -180,8 +202,15 @@ def open_prepare(config: Config, taken: Input) -> Prepare:
 
 
 @functools.lru_cache(maxsize=16)
-def _compile(structure: Config, shape: tuple[int, int, int], num_classes: int) -> Callable:
-    """Parameters, statistics and standardised images to probabilities, compiled when called."""
+def _compile(
+    structure: Config, shape: tuple[int, int, int], num_classes: int,
+    outside: tuple[tuple[str, str], ...],
+) -> Callable:  # fmt: skip
+    """Parameters, statistics and standardised images to probabilities, compiled when called.
+
+    `outside` are the hashes of what the structure names from outside: a cell that runs again makes
+    another network of the same structure.
+    """
     model = models.make_model(structure, shape, num_classes, jax.default_backend())
 
     @jax.jit

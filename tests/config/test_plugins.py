@@ -5,13 +5,14 @@ import json
 import os
 import pathlib
 import pickle
+import re
 import subprocess
 import sys
 
 import pytest
 
 import cnnjax
-from cnnjax.config import plugins, register, rules, texts
+from cnnjax.config import families, plugins, register, rules, texts
 from cnnjax.config.config import (
     KNOBS,
     Config,
@@ -26,6 +27,8 @@ from cnnjax.config.config import (
 from cnnjax.config.errors import ConfigError
 from cnnjax.records.address import record_id
 from tests.outside import SCHEDULE
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def test_the_package_gives_its_names_when_they_are_asked_for():
@@ -108,6 +111,14 @@ def test_at_its_defaults_a_family_changes_no_address(outside):
             r"broken.py:2: A: --steps is there already",
         ),
         (
+            "import cnnjax\n@cnnjax.family\nclass A:\n    seeds: int = cnnjax.structure(1, 'x')\n",
+            r"broken.py:2: A: --seeds is a flag of scripts: give it another name$",
+        ),
+        (
+            "import cnnjax\n@cnnjax.family\nclass A:\n    noplan: int = cnnjax.structure(1, 'x')\n",
+            r"broken.py:2: A: --noplan is a flag of scripts",
+        ),
+        (
             "import cnnjax\n@cnnjax.family\nclass A:\n    own: int = cnnjax.structure(1, 'x')\n",
             r"broken.py:2: A: a knob cannot be called own",
         ),
@@ -130,6 +141,17 @@ def test_an_error_in_a_plug_in_is_one_line_with_its_place(outside, text, words):
         plugins.load([str(path)])
     assert "\n" not in str(error.value) and str(error.value).startswith(f"--plugin={path}: ")
     assert not plugins.LOADED
+
+
+def test_all_flags_that_stand_beside_knobs_are_reserved():
+    own = ("conduct", "ablate", "train", "script", "listing", "benchmark/__main__",
+           "benchmark/input_pipeline")  # fmt: skip
+    scripts = [ROOT / "experiments" / f"{name}.py" for name in own]
+    scripts += [ROOT / "launch.py", ROOT / "cnnjax" / "config" / "flags.py"]
+    flag = r'(?:DEFINE_\w+|define_integer)\(\s*(?:values,\s*)?"(\w+)"'
+    names = {name for path in scripts for name in re.findall(flag, path.read_text())}
+    assert {"seeds", "runs", "plugin", "grid"} < names <= families.RESERVED
+    assert not families.RESERVED & set(rules.KNOBS)
 
 
 def test_a_plug_in_that_is_not_there_is_said_to_be(outside, monkeypatch):

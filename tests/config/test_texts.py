@@ -4,6 +4,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 import cnnjax
 from cnnjax.config import plugins, register, texts
 from cnnjax.config.config import (
@@ -75,11 +77,59 @@ def bent(units):
 '''
 
 
+NAMED = """
+import functools, beside, numpy as np
+SCALE, TABLE, RATES = 2.0, np.arange(3), {"a": [1, 2]}
+class Half:
+    by = 0.5
+    def take(self, units): return units * self.by
+def helper(units): return inner(units) * SCALE
+def inner(units): return units + 1
+def make(slope): return lambda units: units * slope
+closed = make(3.0)
+tied = functools.partial(lambda units, by: units * by, by=4)
+def bent(units):
+    def within(): return [closed(tied(units)) * TABLE.sum() for _ in RATES["a"]]
+    return helper(units) + beside.START + Half().take(units) + within()[0] + (bent is None)
+cnnjax.activation("bent")(bent)
+"""
+
+
+@pytest.mark.parametrize(
+    ("cell", "changed"),
+    [
+        ("def helper(units): return inner(units) / SCALE", True),
+        ("def inner(units): return units + 2", True),
+        ("SCALE = 3.0", True),
+        ("TABLE = np.arange(4)", True),
+        ("RATES = {'a': [1, 3]}", True),
+        ("closed = make(5.0)", True),
+        ("tied = functools.partial(tied.func, by=5)", True),
+        ("Half.by = 0.25", True),
+        ("SCALE = 2.0; TABLE = np.arange(3); RATES = {'a': [1, 2]}", False),
+        ("other = 3; units = 4; sum = 5", False),
+    ],
+)
+def test_what_a_cell_names_of_others_is_in_its_address(outside, monkeypatch, cell, changed):
+    monkeypatch.syspath_prepend(str(pathlib.Path(outside["beside"]).parent))
+    scope = {"__name__": "__cell__", "cnnjax": cnnjax}
+    exec(NAMED, scope)
+    first = hash_files(Config(activation="bent"))
+    assert set(first or ()) == {"__cell__:bent", "beside.py"}
+    assert hash_files(Config(activation="bent")) == first
+    exec(cell, scope)
+    assert (hash_files(Config(activation="bent")) != first) is changed
+
+
 def test_what_was_typed_is_addressed_alike_in_every_process():
     code = (
         "import cnnjax\nfrom cnnjax.config.config import Config\n"
         "from cnnjax.records.plugins import hash_files\n"
-        "@cnnjax.activation('typed')\ndef typed(units):\n    return (lambda x: 2 * x)(units)\n"
+        "import dataclasses\nNAMES, THING = {'a', 'b', 'c'}, object()\n"
+        "@dataclasses.dataclass\nclass Kept:\n    one: int\n    other: object = THING\n"
+        "KEPT = Kept(3)\n"
+        "@cnnjax.activation('typed')\ndef typed(units):\n"
+        "    return NAMES and THING and KEPT and (lambda x: 2 * x)(units)\n"
         "print(hash_files(Config(activation='typed')))"
     )
     said = {
@@ -89,6 +139,24 @@ def test_what_was_typed_is_addressed_alike_in_every_process():
         for text in (code, code, code.replace("2 * x", "3 * x"))
     }
     assert len(said) == 2 and all(line.startswith("{'__main__:typed': '") for line in said)
+
+
+@pytest.mark.parametrize("make", ["functools.partial(scale, by=BY)", "make_scale(BY)"])
+def test_what_was_made_elsewhere_is_of_the_file_that_declares_it(outside, make):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "factory.py").write_text(
+        "def scale(units, by):\n    return by * units\n\n"
+        "def make_scale(by):\n    return lambda units: scale(units, by)\n"
+    )
+    path = folder / "scaled.py"
+    path.write_text(
+        "import functools\nimport cnnjax\nfrom factory import make_scale, scale\nBY = 2\n"
+        f"cnnjax.activation('scaled')({make})\n"
+    )
+    plugins.load([str(path)])
+    found = texts.texts_of(Config(activation="scaled"))
+    assert set(found) == {"factory.py", "scaled.py"} and "BY = 2" in found["scaled.py"]
+    assert register.find("activation", "scaled").source == str(path)
 
 
 def test_packages_without_a_file_of_their_own_are_followed(outside):

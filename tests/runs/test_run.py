@@ -3,10 +3,12 @@
 import dataclasses
 import json
 import shutil
+import warnings
 
 import numpy as np
 import pytest
 
+import cnnjax
 from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError
@@ -138,6 +140,35 @@ def test_nothing_is_kept_where_it_is_not_asked_for(config, where, tmp_path, digi
     assert not (tmp_path / "none" / weights.NAME).exists()
     (result,) = runner.run_lanes([config], digits)
     assert isinstance(result, runner.Result) and result.final is None
+
+
+def declare_bent(slope):
+    """As a notebook's cell that may run again."""
+    code = "@cnnjax.activation('bent')\ndef bent(units):\n    return units * SLOPE\n"
+    exec(code.replace("SLOPE", slope), {"__name__": "__cell__", "cnnjax": cnnjax})
+
+
+@pytest.fixture
+def bent(config, where, outside):
+    declare_bent("2.0")
+    return run.train(
+        dataclasses.replace(config, activation="bent", steps=2, eval_every=2, batch_size=8), where
+    )
+
+
+def test_what_is_declared_again_is_what_predicts(bent, digits, tmp_path):
+    first = bent.predict(digits.test.images[:4])
+    folder = bent.save(tmp_path / "bent")
+    declare_bent("-7.0")
+    assert np.abs(bent.predict(digits.test.images[:4]) - first).max() > 1e-3
+    with pytest.warns(UserWarning, match="another text of __cell__:bent than") as said:
+        run.load_run(folder)
+    assert len(said) == 1 and "\n" not in str(said[0].message)
+    declare_bent("2.0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = run.load_run(folder)
+    np.testing.assert_array_equal(again.predict(digits.test.images[:4]), first)
 
 
 def test_a_folder_without_a_run_is_said(tmp_path):
