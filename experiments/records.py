@@ -9,7 +9,7 @@ from absl import flags as absl_flags
 
 from cnnjax.config import flags, words
 from cnnjax.config.knobs import ConfigError, format_value, printable
-from cnnjax.records import inventory, store
+from cnnjax.records import index, inventory, store
 from cnnjax.records.inventory import Row
 from experiments import script
 
@@ -44,7 +44,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
 
 def list_records(runs: pathlib.Path, as_json: bool) -> None:
     """Prints a row for the runs of each setting. Raises ConfigError where there are none."""
-    rows = inventory.list_rows(store.load_records(runs))
+    rows = inventory.list_rows(index.list_heads(runs))
     if not rows:
         raise ConfigError(f"{runs} has no records: give --runs=FOLDER, in which a study ran")
     if as_json:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from cnnjax.records import index, store
 from cnnjax.records.record import record_path, write_record
 from experiments import records as script
 from tests.by_hand import fail, make_records
@@ -45,6 +46,15 @@ def test_what_cannot_be_read_is_counted_and_no_failed_run_has_an_accuracy(tmp_pa
     shown = capsys.readouterr()
     assert "1 more is of another schema" in shown.err and "1 record" in shown.out
     assert "–" in shown.out and "%" not in shown.out
+
+
+def test_a_record_is_opened_once_and_then_known_by_the_index(runs, capsys, monkeypatch):
+    script.main(["records", "--list", f"--runs={runs}"], None)
+    first = capsys.readouterr().out
+    for module in (index, store):
+        monkeypatch.setattr(module, "load_record", lambda *_: pytest.fail("a record is opened"))
+    script.main(["records", "--list", f"--runs={runs}"], None)
+    assert capsys.readouterr().out == first
 
 
 def test_it_needs_no_jax(call, runs):
