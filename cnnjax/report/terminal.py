@@ -62,13 +62,21 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
     for name, arms in scope.group_by_dataset(judgement).items():
         if draws := scope.describe_draws(arms):
             print_text(f"{name}: {draws}", console)
-    for arm in judgement.arms:
-        if failed := scope.describe_collapse(arm):
-            print_text(f"note: {arm.name or 'all'}: {failed}, left out of its mean", console)
+    for line in list_failed(judgement):
+        print_text(line, console)
     for line in judgement.mixed:
         print_text(f"note: runs of unlike CPUs are compared (--mix=cpu): {line}", console)
     for agreement in judgement.agreements:
         print_text(figures.describe_agreement(agreement), console)
+
+
+def list_failed(judgement: Judgement) -> list[str]:
+    """A note on each arm of which runs failed."""
+    return [
+        f"note: {arm.name or 'all'}: {failed}, left out of its mean"
+        for arm in judgement.arms
+        if (failed := scope.describe_collapse(arm))
+    ]
 
 
 def tell_apart(arms: Mapping[str, Overrides]) -> tuple[list[str], dict[str, list[str]]]:
@@ -134,11 +142,15 @@ def print_plan(
     """Prints what would run: arms with their cost, lanes, memory, and minutes where known."""
     keys, cells = tell_apart(name_arms(study))
     table = start_table(study.question, *keys)
-    for name in ("parameters", "MACs", "activations", "receptive field", "last map"):
+    # Those of epochs are in no flag where arms differ in them.
+    timed = len(set(plan.steps.values())) > 1 and "steps" not in keys
+    columns = ("parameters", "MACs", "activations", "receptive field", "last map")
+    for name in ("steps", *columns) if timed else columns:
         table.add_column(name, justify="right")
     for name, cost in plan.arms.items():
         table.add_row(
-            *cells[name], f"{cost.parameters:,}", f"{cost.macs:,}",
+            *cells[name], *([f"{plan.steps[name]:,}"] if timed else []),
+            f"{cost.parameters:,}", f"{cost.macs:,}",
             text.size(cost.activation_bytes), text.field(cost.receptive_field),
             text.shape(cost.map_shape),
         )  # fmt: skip
