@@ -28,10 +28,10 @@ lists the runs of such a folder in one table.
 
 ID is a hash of all that can change the numbers of a run: settings, data, code, libraries, machine.
 A run that has a record.json is not trained again. Records may be copied here from elsewhere, and
-any folder of one may be deleted: the run is trained again when it is asked for. Beside a record.json
-that stays, a predictions.npz that was deleted is not made again; deleted weights are, where
---keep=final asks for them. Reports are made of record.json alone; the command that a report names
-makes it again, with --judge_only without training.
+any folder of one may be deleted: the run is trained again when it is asked for. Where record.json
+stays, a predictions.npz that was deleted is not made again; deleted weights are, where --keep=final
+asks for them. Reports are made of record.json alone; the command that a report names makes it
+again, with --judge_only without training.
 """
 
 
