@@ -24,6 +24,9 @@ Exit status: 0 done, 2 the command line is wrong, or the folder has no records.
 """
 
 
+MOST_COLUMNS = 4  # knobs that vary; where there are more, one column names them in a line
+
+
 def main(argv: Sequence[str], stop: script.Stop) -> int:
     """Does what the flags ask for with the records of a folder; gives the exit status."""
     values = absl_flags.FlagValues()
@@ -66,21 +69,29 @@ def print_rows(rows: Sequence[Row]) -> None:
     """The table, without what is the same in all rows, which is said once."""
     from rich.markup import escape
 
-    from cnnjax.report.console import open_console, print_table, start_table
+    from cnnjax.report.console import open_console, print_table, start_table, tell_apart
 
     shared = inventory.find_shared(rows) if len(rows) > 1 else {}
-    table = start_table("runs, the newest last", "setting")
+    settings = [
+        {name: value for name, value in row.settings.items() if name not in shared} for row in rows
+    ]
+    keys = ["setting"]
+    cells = [[escape(describe(own) or "default")] for own in settings]
+    varied = {name for own in settings for name in own}
+    if len(rows) > 1 and 0 < len(varied) <= MOST_COLUMNS:  # an empty cell is the default
+        keys, by_place = tell_apart({str(place): own for place, own in enumerate(settings)})
+        cells = [*by_place.values()]
+    table = start_table("runs, the newest last", *keys)
     for name in ("data", "seeds", "test accuracy", "failed", "date", "origin"):
         table.add_column(name, justify="right")
-    for row in rows:
-        own = {name: value for name, value in row.settings.items() if name not in shared}
+    for row, setting in zip(rows, cells, strict=True):
         accuracy = "–" if row.test_accuracy is None else f"{100 * row.test_accuracy:.2f}%"
         table.add_row(
-            escape(describe(own) or "default"), escape(printable(row.dataset)),
+            *setting, escape(printable(row.dataset)),
             inventory.describe_seeds(row.seeds), accuracy, str(row.num_failed),
             row.date[:16].replace("T", " "), row.origin,
         )  # fmt: skip
-    print_table(table, open_console())
+    print_table(table, open_console(), len(keys))
     if shared:
         words.say(f"all: {describe(shared)}")
 

@@ -1,19 +1,17 @@
 """The verdicts and the arms as tables for a terminal."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from cnnjax.config.config import Config
-from cnnjax.config.knobs import format_value
 from cnnjax.config.words import count
 from cnnjax.networks.cost import Cost
 from cnnjax.report import figures, scope, text
-from cnnjax.report.console import STYLES, print_table, print_text, start_table
+from cnnjax.report.console import STYLES, print_table, print_text, start_table, tell_apart
 from cnnjax.study import metrics
-from cnnjax.study.claims import Overrides, Study, name_arms
+from cnnjax.study.claims import Study, name_arms
 from cnnjax.study.judge import Judgement, verdict_of
 from cnnjax.study.plan import Plan
 from cnnjax.study.timing import Timing
@@ -77,25 +75,6 @@ def list_failed(judgement: Judgement) -> list[str]:
         for arm in judgement.arms
         if (failed := scope.describe_collapse(arm))
     ]
-
-
-def tell_apart(arms: Mapping[str, Overrides]) -> tuple[list[str], dict[str, list[str]]]:
-    """The first columns of a table of arms, one a knob in which they differ, and each arm's cells.
-
-    An arm that leaves such a knob as it is has an empty cell. A single arm is told by its name.
-    """
-    knobs = list(dict.fromkeys(name for arm in arms.values() for name in arm))
-    shown = {
-        knob: [format_value(arm[knob]) if knob in arm else "" for arm in arms.values()]
-        for knob in knobs
-    }
-    varied = [knob for knob in knobs if len(set(shown[knob])) > 1]
-    if not varied:
-        return ["arm"], {name: [escape(name or "all")] for name in arms}
-    rows: Sequence[tuple[str, ...]] = list(zip(*(shown[knob] for knob in varied), strict=True))
-    return varied, {
-        name: [escape(cell) for cell in row] for name, row in zip(arms, rows, strict=True)
-    }
 
 
 def _name_comparison(row: dict[str, Any], metric: str) -> str:
