@@ -24,8 +24,9 @@ seeds, judges the claims by paired statistics, and writes a report. Without STUD
 study on the embedded digits; with `all`, every study. What is already trained is not trained
 again. `--list=studies` names the studies, `--list` all that there is.
 
-Exit status: 0 done, 1 a run failed (or with --judge_only, one of several studies lacks records),
-2 the command line is wrong, 75 interrupted (run the same command again to go on).
+Exit status: 0 done, also where runs diverged or learned nothing, which is said; 1 a run broke off
+(or with --judge_only, one of several studies lacks records), 2 the command line is wrong, 75
+interrupted (run the same command again to go on).
 """
 
 

@@ -28,8 +28,8 @@ Blanks around a value do not count.
 To tune, and know what it brought: --choose=validation compares by validation accuracy, trains the
 best combination and the baseline on as many fresh seeds, and compares the two on the test split.
 
-Exit status: 0 done, 1 a run failed, 2 the command line is wrong, 75 interrupted (run the same
-command again to go on).
+Exit status: 0 done, also where runs diverged or learned nothing, which is said; 1 a run broke off,
+2 the command line is wrong, 75 interrupted (run the same command again to go on).
 """
 
 
@@ -70,6 +70,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
             raise
         remember_choices(load_records(pathlib.Path(values.runs)))
         grid = parse_grid(values.grid)
+    yield_length(values, argv, grid)
     if values.study is not None:
         own.check_name(values.study, "--study=")
     asked, given = flags.read_epochs(values, argv), flags.given_config(values)
@@ -91,6 +92,20 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     )
     status, _ = conduct.conduct(study._replace(name=name), given, options, stop)
     return status
+
+
+def yield_length(
+    values: absl_flags.FlagValues, argv: Sequence[str], grid: dict[str, tuple[Any, ...]]
+) -> None:
+    """Forgets how long a recipe's run is where a grid of the command line says that.
+
+    As a command line's --epochs is before a recipe's --steps.
+    """
+    length = ("steps", epochs.NAME)
+    if flags.is_written("grid", argv) and any(name in grid for name in length):
+        for name in length:
+            if not flags.is_written(name, argv):
+                values[name].unparse()
 
 
 def parse_grid(texts: Sequence[str]) -> dict[str, tuple[Any, ...]]:

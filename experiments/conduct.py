@@ -170,7 +170,7 @@ def print_report(
 ) -> "Judgement":
     """Writes and prints the report, behind that of what chose its arms; gives the judgement.
 
-    Where it is to be quiet, it prints where they are alone.
+    Where it is to be quiet, it prints where they are, and on stderr of which arms runs failed.
     """
     from cnnjax import api
     from cnnjax.report import terminal
@@ -181,6 +181,8 @@ def print_report(
     for note in finished.notes if not quiet else ():
         script.print_note(note)
     judgement, path = api.report_study(finished, options)
+    for line in terminal.list_failed(judgement) if quiet else ():
+        words.say(printable(line), sys.stderr)
     if not quiet:
         terminal.print_judgement(judgement, open_console())
         words.say(printable(finished.source))

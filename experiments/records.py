@@ -9,7 +9,7 @@ from absl import flags as absl_flags
 
 from cnnjax.config import flags, words
 from cnnjax.config.knobs import ConfigError, format_value, printable
-from cnnjax.records import inventory, store
+from cnnjax.records import index, inventory, store
 from cnnjax.records.inventory import Row
 from experiments import script
 
@@ -22,6 +22,9 @@ the newest last: what of their settings is not by default, and how they scored. 
 
 Exit status: 0 done, 2 the command line is wrong, or the folder has no records.
 """
+
+
+MOST_COLUMNS = 4  # knobs that vary; where there are more, one column names them in a line
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
@@ -44,7 +47,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
 
 def list_records(runs: pathlib.Path, as_json: bool) -> None:
     """Prints a row for the runs of each setting. Raises ConfigError where there are none."""
-    rows = inventory.list_rows(store.load_records(runs))
+    rows = inventory.list_rows(index.list_heads(runs))
     if not rows:
         raise ConfigError(f"{runs} has no records: give --runs=FOLDER, in which a study ran")
     if as_json:
@@ -66,21 +69,29 @@ def print_rows(rows: Sequence[Row]) -> None:
     """The table, without what is the same in all rows, which is said once."""
     from rich.markup import escape
 
-    from cnnjax.report.console import open_console, print_table, start_table
+    from cnnjax.report.console import open_console, print_table, start_table, tell_apart
 
     shared = inventory.find_shared(rows) if len(rows) > 1 else {}
-    table = start_table("runs, the newest last", "setting")
+    settings = [
+        {name: value for name, value in row.settings.items() if name not in shared} for row in rows
+    ]
+    keys = ["setting"]
+    cells = [[escape(describe(own) or "default")] for own in settings]
+    varied = {name for own in settings for name in own}
+    if len(rows) > 1 and 0 < len(varied) <= MOST_COLUMNS:  # an empty cell is the default
+        keys, by_place = tell_apart({str(place): own for place, own in enumerate(settings)})
+        cells = [*by_place.values()]
+    table = start_table("runs, the newest last", *keys)
     for name in ("data", "seeds", "test accuracy", "failed", "date", "origin"):
         table.add_column(name, justify="right")
-    for row in rows:
-        own = {name: value for name, value in row.settings.items() if name not in shared}
+    for row, setting in zip(rows, cells, strict=True):
         accuracy = "–" if row.test_accuracy is None else f"{100 * row.test_accuracy:.2f}%"
         table.add_row(
-            escape(describe(own) or "default"), escape(printable(row.dataset)),
+            *setting, escape(printable(row.dataset)),
             inventory.describe_seeds(row.seeds), accuracy, str(row.num_failed),
             row.date[:16].replace("T", " "), row.origin,
         )  # fmt: skip
-    print_table(table, open_console())
+    print_table(table, open_console(), len(keys))
     if shared:
         words.say(f"all: {describe(shared)}")
 

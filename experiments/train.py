@@ -1,6 +1,8 @@
 """One run, checkpointed and resumed to the same bits."""
 
+import html
 import pathlib
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,8 +23,9 @@ metrics.jsonl (one JSON object an evaluation), checkpoints/, result.json, final.
 weights (cnnjax.load_run opens them) and report.html with its learning curves. The same command goes
 on where an interrupted run stopped, to the same bits; a finished run is only reported.
 
-Exit status: 0 done, 1 the run failed, 2 the command line is wrong, 75 interrupted (run the same
-command again to go on).
+Exit status: 0 done, also where the run diverged or learned nothing, which is said and is in
+result.json; 1 the run broke off, 2 the command line is wrong, 75 interrupted (run the same command
+again to go on).
 """
 
 
@@ -115,20 +118,32 @@ def train(
             result = api.train_run(config, workdir, where, every, observer, keep)
     except Interrupted:
         return script.INTERRUPTED
-    if not quiet:
+    if quiet:
+        if failed := describe_failure(result):
+            words.say(failed, sys.stderr)
+    else:
         print_result(result)
     page = workdir / "report.html"
-    if not page.exists():
+    if not is_current(page):
         api.report_run(config, workdir, command)
     words.say(printable(f"result: {workdir / 'result.json'}"))
     words.say(printable(f"report: {page}"))
     return script.DONE
 
 
+def is_current(page: pathlib.Path) -> bool:
+    """Whether there is a page of the run's own beside its result, and no older one."""
+    if not page.is_file():
+        return False
+    made, needed = (path.stat().st_mtime_ns for path in (page, page.with_name("result.json")))
+    own = f"cnnjax run <code>{html.escape(page.parent.absolute().name)}</code>"
+    return made >= needed and own in page.read_text(encoding="utf-8", errors="replace")
+
+
 def print_result(result: Mapping[str, Any]) -> None:
     """What a finished run reached."""
     if result["diverged_at"] is not None:
-        words.say(f"the run diverged: its loss is no number from step {result['diverged_at']} on")
+        words.say(describe_failure(result))
         return
     images, parameters = (
         words.count(result[f"num_{name}s"], name.replace("test_example", "image"))
@@ -136,7 +151,16 @@ def print_result(result: Mapping[str, Any]) -> None:
     )
     words.say(f"test accuracy {100 * result['test_accuracy']:.2f}% on {images}, {parameters}")
     if result["failed"]:
-        words.say("the run failed: its training loss is no better than a constant prediction's")
+        words.say(describe_failure(result))
+
+
+def describe_failure(result: Mapping[str, Any]) -> str:
+    """Why a finished run counts as failed; empty where it does not."""
+    if result["diverged_at"] is not None:
+        return f"the run diverged: its loss is no number from step {result['diverged_at']} on"
+    if result["failed"]:
+        return "the run failed: its training loss is no better than a constant prediction's"
+    return ""
 
 
 if __name__ == "__main__":

@@ -30,6 +30,14 @@ def parse(text: str) -> fractions.Fraction:
     return number
 
 
+def read(value: Any) -> fractions.Fraction:
+    """A number of epochs as a study has it; a float means its decimals. Raises ConfigError.
+
+    0.07 is seven hundredths, and not the float that is a little more.
+    """
+    return value if isinstance(value, fractions.Fraction) and value > 0 else parse(str(value))
+
+
 def name_source(values: Mapping[str, Any]) -> str:
     """One text for all values of the knobs with which the training images are the same."""
     return json.dumps([values[name] for name in SOURCE])

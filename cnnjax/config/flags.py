@@ -136,15 +136,15 @@ def find_sources(values: flags.FlagValues, argv: Sequence[str]) -> dict[str, set
     Steps that are those of --epochs are by a source of their own.
     """
     given = set(given_config(values))
-    direct = {name for name in given if _is_written(name, argv)}
+    direct = {name for name in given if is_written(name, argv)}
     sources = {"command line": direct, "recipe": given - direct}
     if "epochs" in values and values["epochs"].present:
-        whence = "command line" if _is_written("epochs", argv) else "recipe"
+        whence = "command line" if is_written("epochs", argv) else "recipe"
         sources[f"--epochs={values.epochs} of the {whence}"] = {"steps"}
     return {source: names for source, names in sources.items() if names}
 
 
-def _is_written(name: str, argv: Sequence[str]) -> bool:
+def is_written(name: str, argv: Sequence[str]) -> bool:
     """Whether a flag stands on the command line itself."""
     written = {argument.lstrip("-").partition("=")[0] for argument in argv[1:]}
     return name in written or f"no{name}" in written
@@ -159,8 +159,8 @@ def read_epochs(values: flags.FlagValues, argv: Sequence[str]) -> epochs.Epochs 
     if not values["epochs"].present:
         return None
     if values["steps"].present:
-        direct = _is_written("epochs", argv)
-        if direct == _is_written("steps", argv):
+        direct = is_written("epochs", argv)
+        if direct == is_written("steps", argv):
             raise ConfigError(
                 f"--epochs={values.epochs} and --steps={values.steps} both say how long a run is:"
                 " give one of the two"

@@ -16,8 +16,11 @@ STUDY/earlier-HASH/   an earlier one of other flags or seeds
 ablate-KNOBS-HASH/    the report of a grid of one's own
 scoreboard/           every statement, by python launch.py all
 records/ID/           one finished run: record.json has its settings, scores, learning curve and
-                      cost, and by what code and where it was made; where --keep=final asked for
-                      it, final.safetensors its weights
+                      cost, and by what code and where it was made; predictions.npz what it
+                      answered for each test image; where --keep=final asked for it,
+                      final.safetensors its weights
+records/index.json    what all records say in short, so that they are listed fast; made again
+records/plugins/      the text of each plug-in that a run used, by its hash
 checkpoints/          runs in training, where --checkpoint_every asked for it
 
     python -m experiments.records --list --runs=FOLDER
@@ -25,9 +28,11 @@ checkpoints/          runs in training, where --checkpoint_every asked for it
 lists the runs of such a folder in one table.
 
 ID is a hash of all that can change the numbers of a run: settings, data, code, libraries, machine.
-A run that has a record is not trained again. Records may be copied here from elsewhere, and any
-may be deleted: what is missing is trained again when it is asked for. Reports are made of records
-alone; the command that a report names makes it again, with --judge_only without training.
+A run that has a record.json is not trained again. Records may be copied here from elsewhere, and
+any folder of one may be deleted: the run is trained again when it is asked for. Where record.json
+stays, a predictions.npz that was deleted is not made again; deleted weights are, where --keep=final
+asks for them. Reports are made of record.json alone; the command that a report names makes it
+again, with --judge_only without training.
 """
 
 

@@ -2,8 +2,8 @@
 
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from rich import box
 from rich.cells import cell_len
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cnnjax.config import words
+from cnnjax.config.knobs import format_value
 
 STYLES = {
     "supported": "green", "refuted": "red", "equivalent": "blue", "inconclusive": "yellow",
@@ -142,3 +143,22 @@ def _lines(cells: Iterable[object]) -> list[str]:
 
 def _width(texts: Iterable[str]) -> int:
     return max(map(cell_len, texts), default=0)
+
+
+def tell_apart(arms: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], dict[str, list[str]]]:
+    """The first columns of a table of arms, one a knob in which they differ, and each arm's cells.
+
+    An arm that leaves such a knob as it is has an empty cell. A single arm is told by its name.
+    """
+    knobs = list(dict.fromkeys(name for arm in arms.values() for name in arm))
+    shown = {
+        knob: [format_value(arm[knob]) if knob in arm else "" for arm in arms.values()]
+        for knob in knobs
+    }
+    varied = [knob for knob in knobs if len(set(shown[knob])) > 1]
+    if not varied:
+        return ["arm"], {name: [escape(name or "all")] for name in arms}
+    rows: Sequence[tuple[str, ...]] = list(zip(*(shown[knob] for knob in varied), strict=True))
+    return varied, {
+        name: [escape(cell) for cell in row] for name, row in zip(arms, rows, strict=True)
+    }

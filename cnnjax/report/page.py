@@ -21,7 +21,6 @@ from cnnjax.study.summary import Arm
 
 RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equal",
              "!=": "against"}  # fmt: skip
-NAMED = 20  # classes of a data set at most
 
 
 def write_report(
@@ -266,8 +265,7 @@ def _flatten(provenance: dict[str, Any]) -> list[tuple[str, str]]:
         if not isinstance(v, dict) and k not in ("origin", "class_names")
     ]  # fmt: skip
     if names := provenance.get("class_names"):
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        plain.append(("classes", ", ".join(names[:NAMED]) + more))
+        plain.append(("classes", scope.list_classes(names)))
     versions = ", ".join(f"{name} {version}" for name, version in provenance["packages"].items())
     found = origin.read(provenance)
     own = [(k, str(found[k])) for k in ("cpu", "cpu_threads") if found.get(k)]

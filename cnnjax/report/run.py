@@ -12,7 +12,7 @@ from matplotlib import figure, ticker
 from cnnjax.config import datasets, knobs, words
 from cnnjax.config.config import KNOBS, Config, settings_of
 from cnnjax.records.atomic import write_text
-from cnnjax.report import folders, text
+from cnnjax.report import folders, scope, text
 from cnnjax.report.drawing import (
     LINE_COLORS,
     SMALL,
@@ -52,6 +52,8 @@ def render_page(
     """The whole page as one string, with nothing to fetch."""
     provenance = result["provenance"]
     facts = {key: value for key, value in provenance.items() if isinstance(value, str | int)}
+    if names := provenance.get("class_names"):
+        facts["classes"] = scope.list_classes(names)
     facts["packages"] = ", ".join(f"{own} {at}" for own, at in provenance["packages"].items())
     settings = settings_of(config)
     environment = folders.make_templates()

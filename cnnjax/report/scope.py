@@ -7,6 +7,7 @@ from cnnjax.config import words
 from cnnjax.study.judge import Judgement
 from cnnjax.study.summary import Arm
 
+NAMED = 20  # classes of a data set at most
 LARGE_SHARE = 0.2  # of a pool: two draws then share so much that they say little of new images
 
 
@@ -87,6 +88,12 @@ def describe_collapse(arm: Arm) -> str:
     if arm.num_failed == count:
         return f"all {count} runs failed" if count > 1 else "its run failed"
     return f"{arm.num_failed} of {count} runs failed"
+
+
+def list_classes(names: Sequence[str]) -> str:
+    """The names of a data set's classes, the first ones where there are many."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def order_arms(arms: Sequence[Arm]) -> list[Arm]:

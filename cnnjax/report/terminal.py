@@ -1,19 +1,17 @@
 """The verdicts and the arms as tables for a terminal."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from cnnjax.config.config import Config
-from cnnjax.config.knobs import format_value
 from cnnjax.config.words import count
 from cnnjax.networks.cost import Cost
 from cnnjax.report import figures, scope, text
-from cnnjax.report.console import STYLES, print_table, print_text, start_table
+from cnnjax.report.console import STYLES, print_table, print_text, start_table, tell_apart
 from cnnjax.study import metrics
-from cnnjax.study.claims import Overrides, Study, name_arms
+from cnnjax.study.claims import Study, name_arms
 from cnnjax.study.judge import Judgement, verdict_of
 from cnnjax.study.plan import Plan
 from cnnjax.study.timing import Timing
@@ -62,32 +60,21 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
     for name, arms in scope.group_by_dataset(judgement).items():
         if draws := scope.describe_draws(arms):
             print_text(f"{name}: {draws}", console)
-    for arm in judgement.arms:
-        if failed := scope.describe_collapse(arm):
-            print_text(f"note: {arm.name or 'all'}: {failed}, left out of its mean", console)
+    for line in list_failed(judgement):
+        print_text(line, console)
     for line in judgement.mixed:
         print_text(f"note: runs of unlike CPUs are compared (--mix=cpu): {line}", console)
     for agreement in judgement.agreements:
         print_text(figures.describe_agreement(agreement), console)
 
 
-def tell_apart(arms: Mapping[str, Overrides]) -> tuple[list[str], dict[str, list[str]]]:
-    """The first columns of a table of arms, one a knob in which they differ, and each arm's cells.
-
-    An arm that leaves such a knob as it is has an empty cell. A single arm is told by its name.
-    """
-    knobs = list(dict.fromkeys(name for arm in arms.values() for name in arm))
-    shown = {
-        knob: [format_value(arm[knob]) if knob in arm else "" for arm in arms.values()]
-        for knob in knobs
-    }
-    varied = [knob for knob in knobs if len(set(shown[knob])) > 1]
-    if not varied:
-        return ["arm"], {name: [escape(name or "all")] for name in arms}
-    rows: Sequence[tuple[str, ...]] = list(zip(*(shown[knob] for knob in varied), strict=True))
-    return varied, {
-        name: [escape(cell) for cell in row] for name, row in zip(arms, rows, strict=True)
-    }
+def list_failed(judgement: Judgement) -> list[str]:
+    """A note on each arm of which runs failed."""
+    return [
+        f"note: {arm.name or 'all'}: {failed}, left out of its mean"
+        for arm in judgement.arms
+        if (failed := scope.describe_collapse(arm))
+    ]
 
 
 def _name_comparison(row: dict[str, Any], metric: str) -> str:
@@ -134,11 +121,15 @@ def print_plan(
     """Prints what would run: arms with their cost, lanes, memory, and minutes where known."""
     keys, cells = tell_apart(name_arms(study))
     table = start_table(study.question, *keys)
-    for name in ("parameters", "MACs", "activations", "receptive field", "last map"):
+    # Those of epochs are in no flag where arms differ in them.
+    timed = len(set(plan.steps.values())) > 1 and "steps" not in keys
+    columns = ("parameters", "MACs", "activations", "receptive field", "last map")
+    for name in ("steps", *columns) if timed else columns:
         table.add_column(name, justify="right")
     for name, cost in plan.arms.items():
         table.add_row(
-            *cells[name], f"{cost.parameters:,}", f"{cost.macs:,}",
+            *cells[name], *([f"{plan.steps[name]:,}"] if timed else []),
+            f"{cost.parameters:,}", f"{cost.macs:,}",
             text.size(cost.activation_bytes), text.field(cost.receptive_field),
             text.shape(cost.map_shape),
         )  # fmt: skip

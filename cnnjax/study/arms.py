@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from cnnjax.config import config
 from cnnjax.config.config import KNOBS, Config, override, with_seed
 from cnnjax.config.epochs import NAME as EPOCHS
-from cnnjax.config.epochs import Epochs, fill_steps
+from cnnjax.config.epochs import Epochs, fill_steps, read
 from cnnjax.config.knobs import ConfigError, format_value
 from cnnjax.study.claims import (
+    GRID,
     Lead,
     Overrides,
     Score,
@@ -43,7 +44,9 @@ def make_base(study: Study, given: Overrides) -> Config:
     A data set may be given for the arms that name none, and measures beside the study's own. Where
     the study asks for epochs, its steps are those of the images that the base itself names.
     """
-    for name in (*given, *([EPOCHS] if study.epochs else [])):
+    if EPOCHS in study.base:
+        raise ConfigError(f"study {study.name}: {EPOCHS} is none of its base: Study(epochs=...)")
+    for name in (*given, *([EPOCHS] if study.epochs is not None else [])):
         # Steps and epochs are one choice.
         known = ("steps", EPOCHS) if name in ("steps", EPOCHS) else (name,)
         tuned = [knob for knob in known if study.tuning and knob in study.tuning.grid]
@@ -53,9 +56,12 @@ def make_base(study: Study, given: Overrides) -> Config:
         free = name == "dataset" and len(setters) < len(study.arms)
         if setters and not free:
             values = ", ".join(dict.fromkeys(map(format_value, setters)))
+            of = f"study {study.name}"
+            advice = "for a grid of your own use python -m experiments.ablate"
+            if study.name == GRID:
+                of, advice = "the grid", "leave one of the two out"
             raise ConfigError(
-                f"--{name} cannot be set here: study {study.name} varies {it} over {values};"
-                " for a grid of your own use python -m experiments.ablate"
+                f"--{name} cannot be set here: {of} varies {it} over {values}; {advice}"
             )
         if tuned:
             raise ConfigError(f"--{name} cannot be set here: study {study.name} tunes {it}")
@@ -63,8 +69,8 @@ def make_base(study: Study, given: Overrides) -> Config:
     whole = {**shared, **given}
     if "measure" in shared and "measure" in given:
         whole["measure"] = (*shared["measure"], *given["measure"])
-    if study.epochs:
-        whole = fill_steps(Epochs(study.epochs, study.sizes), whole)
+    if study.epochs is not None:
+        whole = fill_steps(Epochs(read(study.epochs), study.sizes), whole)
     try:
         return config.make_base(whole, [_drop_epochs(arm) for arm in study.arms])
     except ConfigError as error:  # it may be on a knob that the study gave
@@ -89,7 +95,7 @@ def make_arm(study: Study, base: Config, overrides: Overrides) -> Config:
     number, own = overrides.get(EPOCHS, study.epochs), _drop_epochs(overrides)
     if number is None or "steps" in own:
         return override(base, own)
-    steps = Epochs(number, study.sizes).find_steps({**vars(base), **own})
+    steps = Epochs(read(number), study.sizes).find_steps({**vars(base), **own})
     return override(base, {**own, "steps": steps})
 
 

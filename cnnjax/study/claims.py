@@ -10,6 +10,7 @@ from cnnjax.config.epochs import NAME as EPOCHS
 from cnnjax.config.knobs import format_value
 
 Overrides = Mapping[str, Any]  # Config fields of an arm, by name, or `epochs` in place of steps
+GRID = "ablate"  # the name of a grid's study, until it has one of its own
 VALIDATION = "validation_accuracy"  # the metric of what chooses
 
 
@@ -117,7 +118,7 @@ class Study(NamedTuple):
     published: tuple[Published, ...] = ()
     settings: Mapping[str, Overrides] = {}  # by arm: what tuning chose
     choosing: Choosing | None = None
-    epochs: Fraction | int | None = None  # of all arms, in place of the steps of its base
+    epochs: Fraction | float | str | None = None  # of all arms, in place of the steps of its base
     sizes: Mapping[str, int] | None = None  # training images by `epochs.name_source`, once counted
 
 

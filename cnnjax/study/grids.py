@@ -7,6 +7,7 @@ from typing import Any
 from cnnjax.config.knobs import ConfigError
 from cnnjax.study import metrics
 from cnnjax.study.claims import (
+    GRID,
     VALIDATION,
     Choosing,
     Claim,
@@ -33,7 +34,7 @@ def make_study(
     arms = cross(grid)
     claims = make_factorial_claims(grid) if baseline is None else compare_with(baseline, arms)
     return Study(
-        name="ablate",
+        name=GRID,
         question=f"What does the choice of {' and '.join(grid)} change?",
         base={},
         arms=arms,

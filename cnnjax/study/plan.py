@@ -26,6 +26,7 @@ class Plan(NamedTuple):
     num_tuning_lanes: int  # of them, before the arms' own seeds
     num_fresh_lanes: int  # of them, behind those: of the baseline and the arm that was best
     arms: dict[str, Cost]
+    steps: dict[str, int]  # of each arm
     state_bytes: int  # parameters and optimiser state of all lanes of the largest group
 
     @property
@@ -48,7 +49,8 @@ def make_plan(study: Study, base: Config, num_seeds: int, infos: Infos) -> Plan:
     Lanes are counted and not made: an arm's seeds share its program. Of an arm that is yet to be
     chosen it is not known which: then it is taken to be the one of most MACs.
     """
-    structures = {name: structure_of(arm) for name, arm in make_configs(study, base).items()}
+    configs = make_configs(study, base)
+    structures = {name: structure_of(arm) for name, arm in configs.items()}
     trials = [structure_of(trial) for trial in make_trials(study, base)]
     num_tuning_seeds = len(study.tuning.seeds) if study.tuning else 0
     counts = Counter[Config]()
@@ -67,6 +69,7 @@ def make_plan(study: Study, base: Config, num_seeds: int, infos: Infos) -> Plan:
         num_tuning_lanes=len(trials) * num_tuning_seeds,
         num_fresh_lanes=2 * num_seeds if study.choosing else 0,
         arms={name: costs[structure] for name, structure in structures.items()},
+        steps={name: config.steps for name, config in configs.items()},
         state_bytes=max(
             4 * costs[own].parameters * count_copies(own) * number for own, number in counts.items()
         ),

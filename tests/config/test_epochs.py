@@ -131,3 +131,52 @@ def test_a_wrong_run_is_refused_before_its_data_are_prepared(tmp_path):
     with pytest.raises(ConfigError, match="digits is not prepared yet: give --steps or --train_"):
         api.make_timed({}, Epochs(parse("1")), where, prepare=False)
     assert not list(tmp_path.iterdir())
+
+
+def write_arms(*values, **rest):
+    """The steps of arms of so many epochs each, of 100 images by one."""
+    shared = {"train_examples": 100, "batch_size": 1}
+    study = Study("own", "?", shared, tuple({"epochs": value} for value in values), (), **rest)
+    return [arm.steps for arm in make_configs(study, make_base(study, {})).values()]
+
+
+def test_epochs_of_a_study_are_exact_however_they_are_written():
+    assert write_arms(0.07, "1/2", 1, parse("0.29")) == [7, 50, 100, 29]
+    study = Study("own", "?", {"train_examples": 100, "batch_size": 1}, ({},), (), epochs=0.07)
+    assert make_base(study, {}).steps == 7
+
+
+@pytest.mark.parametrize("value", [0, -1, "x", float("nan")])
+def test_a_study_of_other_epochs_is_refused(value):
+    with pytest.raises(ConfigError, match="--epochs=.* is not allowed: give a number > 0"):
+        write_arms(value, 1)
+    study = Study("own", "?", {"train_examples": 100}, ({},), (), epochs=value)
+    with pytest.raises(ConfigError, match="is not allowed: give a number > 0"):
+        make_base(study, {})
+
+
+def test_epochs_in_a_base_are_referred_to_their_place():
+    study = Study("own", "?", {"epochs": 2}, ({"pool": "max"}, {"pool": "avg"}), ())
+    with pytest.raises(ConfigError, match=r"epochs is none of its base: Study\(epochs=...\)"):
+        make_base(study, {})
+
+
+def plan(*arguments):
+    """Makes an ablation's plan of 100 images by 10."""
+    argv = ["ablate", "--plan", "--seeds=1", "--train_examples=100", "--batch_size=10", *arguments]
+    return ablate.main(argv, None)
+
+
+@pytest.mark.parametrize("length", ["--epochs=7", "--steps=7"])
+def test_a_grid_is_before_the_length_of_a_recipe(length, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "recipe").write_text(f"{length}\n")
+    recipe = f"--flagfile={tmp_path / 'recipe'}"
+    assert plan(recipe, "--grid=epochs=1,1/2", f"--runs={tmp_path}") == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["epochs", "steps"] in [row[:2] for row in rows]
+    assert ["1", "10"] in [row[:2] for row in rows] and ["1/2", "5"] in [row[:2] for row in rows]
+    assert plan(recipe, "--grid=steps=3,4", f"--runs={tmp_path}") == 0
+    assert "7" not in capsys.readouterr().out.split("by default")[0].split()
+    with pytest.raises(ConfigError, match="the grid varies .* over 3, 4; leave one of the two out"):
+        plan(length, "--grid=steps=3,4", f"--runs={tmp_path}")

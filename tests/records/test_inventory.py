@@ -2,7 +2,7 @@
 
 import json
 
-from cnnjax.records import inventory, readme, store
+from cnnjax.records import index, inventory, predictions, readme, store, weights
 from cnnjax.records.record import write_record
 from tests.by_hand import ORIGIN, fail, make_records
 
@@ -63,6 +63,8 @@ def test_beside_records_lies_what_they_are(tmp_path):
     text = (tmp_path / readme.NAME).read_text()
     assert text == readme.TEXT and max(map(len, text.splitlines())) <= 100
     assert store.count_files(tmp_path) == 1 and inventory.measure_size(tmp_path) > 100
+    for file in ("record.json", predictions.FILE, weights.NAME, index.FILE, "records/plugins/"):
+        assert file in text
     (tmp_path / readme.NAME).write_text("my own")
     write_record(tmp_path, RECORDS[1])
     assert (tmp_path / readme.NAME).read_text() == "my own"

@@ -94,3 +94,9 @@ def test_the_rate_is_the_one_in_force_at_each_step(schedule):
 def test_in_a_browser_it_asks_for_nothing_and_is_no_wider_than_a_telephone(tmp_path):
     found = browse(write(tmp_path / "one"), tmp_path)
     assert found[0] == "requests: 0" and "wider: false" in found
+
+
+def test_it_names_the_classes_where_they_are_known(tmp_path):
+    named = {**RESULT["provenance"], "class_names": ["cat", "dog"]}
+    assert "classes cat, dog" in text_of(write(tmp_path / "one", {**RESULT, "provenance": named}))
+    assert "classes" not in text_of(write(tmp_path / "two"))

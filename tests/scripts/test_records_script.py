@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from cnnjax.records import index, store
+from cnnjax.records.inventory import Row
 from cnnjax.records.record import record_path, write_record
 from experiments import records as script
 from tests.by_hand import fail, make_records
@@ -22,7 +24,9 @@ def test_it_lists_a_row_for_each_setting_and_says_once_what_all_share(runs, caps
     monkeypatch.setenv("COLUMNS", "120")
     assert script.main(["records", "--list", f"--runs={runs}"], None) == 0
     shown = capsys.readouterr()
-    assert "padding=VALID pool=avg" in shown.out
+    rows = [line.split() for line in shown.out.splitlines()]
+    assert ["padding", "pool", "data"] in [row[:3] for row in rows]
+    assert ["VALID", "avg", "digits"] in [row[:3] for row in rows]
     assert shown.out.count("digits") == 4 and shown.out.count("0-2") == 4
     assert "all: train_examples=300 draw=auto measure=robustness" in shown.out
     assert "12 records, 0.0 MiB, in " in shown.out and shown.err == ""
@@ -45,6 +49,23 @@ def test_what_cannot_be_read_is_counted_and_no_failed_run_has_an_accuracy(tmp_pa
     shown = capsys.readouterr()
     assert "1 more is of another schema" in shown.err and "1 record" in shown.out
     assert "–" in shown.out and "%" not in shown.out
+
+
+def test_of_many_varied_knobs_a_line_names_those_of_a_row(capsys):
+    own = [{}, {"pool": "avg", "padding": "VALID", "norm": "batch", "flip": True, "stride": 2}]
+    rows = [Row("digits", one, [0], 0.5, 0, "2026-01-01", "abcdef", ["id"]) for one in own]
+    script.print_rows(rows)
+    shown = capsys.readouterr().out
+    assert "pool=avg padding=VALID norm=batch" in shown and "default" in shown
+
+
+def test_a_record_is_opened_once_and_then_known_by_the_index(runs, capsys, monkeypatch):
+    script.main(["records", "--list", f"--runs={runs}"], None)
+    first = capsys.readouterr().out
+    for module in (index, store):
+        monkeypatch.setattr(module, "load_record", lambda *_: pytest.fail("a record is opened"))
+    script.main(["records", "--list", f"--runs={runs}"], None)
+    assert capsys.readouterr().out == first
 
 
 def test_it_needs_no_jax(call, runs):
