@@ -232,6 +232,8 @@ def test_a_room_is_a_package_and_a_function():
     assert list(inspect.signature(cnnjax.sweep).parameters)[:2] == ["grid", "seeds"]
     for name in cnnjax.NAMES:
         assert callable(getattr(cnnjax, name)) and name in dir(cnnjax)
+    public = [name for name in dir(cnnjax) if not name.startswith("__")]
+    assert public == sorted(cnnjax.NAMES)
 
 
 @pytest.mark.slow
