@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 import types
+from typing import Any
 
 import jax
 import numpy as np
@@ -110,12 +111,13 @@ def test_an_argument_that_cannot_be_is_refused_in_a_line(grid, arguments, words,
 def test_what_is_conducted_is_a_study_on_seeds_of_its_own(tmp_path):
     with pytest.raises(cnnjax.ConfigError, match="conduct.'pooling'.: give a cnnjax.Study"):
         cnnjax.conduct("pooling", runs=tmp_path)  # pyright: ignore
-    for arguments in ({"seed": 4}, {"seeds": 0}, {"first_seed": 0.5}):
+    wrong: list[dict[str, Any]] = [{"seed": 4}, {"seeds": 0}, {"first_seed": 0.5}]
+    for arguments in wrong:
         with pytest.raises(cnnjax.ConfigError, match=next(iter(arguments))):
             cnnjax.conduct(STUDY, runs=tmp_path, **arguments)
 
 
-def conducted(monkeypatch, *arguments, **named):
+def conducted(monkeypatch, *arguments, **named) -> Any:
     """The study, and what else is given for it, that a sweep would conduct."""
     monkeypatch.setattr(notebook, "_conduct", lambda *found: found)
     return cnnjax.sweep(*arguments, **named)
