@@ -73,4 +73,6 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *NAMES})
+    """The public names, without the rooms that happen to be imported."""
+    special = (name for name in globals() if name.startswith("__") and name.endswith("__"))
+    return sorted({*special, *NAMES})

@@ -11,9 +11,11 @@ from fractions import Fraction
 from html import escape
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from cnnjax import api
 from cnnjax.config import epochs
-from cnnjax.config.config import make_config
+from cnnjax.config.config import find_knob, make_config
 from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs
 from cnnjax.config.knobs import ConfigError, RunError
@@ -33,6 +35,7 @@ from cnnjax.sweep.final import KEEPS
 from cnnjax.sweep.observer import QUIET, Observer
 
 Keep = Literal["final", "none"]
+EXAMPLE = "{'pool': ['max', 'avg']}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -90,12 +93,13 @@ def sweep(
     lie in `runs`, as those of `python -m experiments.ablate` do. Raises ConfigError where the grid
     cannot be, RunError where runs broke off.
     """
-    values = {name: tuple(_read(name, value) for value in own) for name, own in grid.items()}
+    values = _read_grid(grid)
     check_grid(values)
+    seeds, first_seed = _read_seeds(seeds, first_seed, choices)
+    if choose not in (None, "validation"):
+        raise ConfigError(f"choose={choose!r} is not allowed: give 'validation', or leave it out")
     grids.check_metric(metric, choose is not None)
-    of = None if baseline is None else {name: _read(name, own) for name, own in baseline.items()}
-    if of is not None and of not in claims.cross(values):
-        raise ConfigError(f"the baseline {claims.name_arm(of)} is no combination of the grid")
+    of = None if baseline is None else _find_baseline(values, baseline)
     study = grids.make_study(values, metric, of, choose is not None)
     _, long, given = _split(choices)
     study = study._replace(epochs=long)
@@ -118,7 +122,7 @@ def check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
     if "seed" in grid:
         raise ConfigError("the grid's seed: every arm already runs the same seeds; say how many")
     for name, values in grid.items():
-        if len(values) < 2 or len(set(values)) < len(values):
+        if len(values) < 2 or any(values.count(own) > 1 for own in values):
             raise ConfigError(f"the grid's {name} needs at least two values, all different")
 
 
@@ -131,7 +135,10 @@ def conduct(
     With `keep` of "final" the weights of each run lie beside its record, and `load_run` opens them.
     Raises ConfigError where the study cannot be, RunError where runs broke off.
     """
+    if not isinstance(study, Study):
+        raise ConfigError(f"conduct({study!r}): give a cnnjax.Study; sweep takes a grid")
     claims.check_study(study)
+    seeds, first_seed = _read_seeds(seeds, first_seed, choices)
     command = _describe_call("conduct", study.name, seeds, choices)
     asked = _Asked(seeds, first_seed, pathlib.Path(runs), observer, keep, command)
     return _conduct(study, asked, choices)
@@ -209,16 +216,75 @@ def _conduct(study: Study, asked: _Asked, choices: Mapping[str, Any]) -> Results
 
 def _split(choices: Mapping[str, Any]) -> tuple[Where, Fraction | None, dict[str, Any]]:
     """Where data lie, the epochs if they are given, and the knobs."""
-    given = {name: _read(name, value) for name, value in choices.items()}
-    where = {name: given.pop(name) for name in Where._fields if name in given}
+    where = {name: value for name, value in choices.items() if name in Where._fields}
+    given = {name: _read(name, value) for name, value in choices.items() if name not in where}
     if epochs.NAME in given and "steps" in given:
         raise ConfigError("epochs and steps both say how long a run is: give one of the two")
     return Where(**where), given.pop(epochs.NAME, None), given
 
 
-def _read(name: str, value: Any) -> Any:
-    """The value of a knob: a list is as good as a tuple, and epochs are exact."""
-    return epochs.parse(str(value)) if name == epochs.NAME else _freeze(value)
+def _read_grid(grid: Any) -> dict[str, tuple[Any, ...]]:
+    """Raises ConfigError unless it has the values of each knob in a row."""
+    if not isinstance(grid, Mapping):
+        raise ConfigError(f"the grid {grid!r}: give the values of each knob, as in {EXAMPLE}")
+    for name, own in grid.items():
+        if isinstance(own, str) or not hasattr(own, "__iter__"):
+            raise ConfigError(f"the grid's {name}: give a list of values, as in {EXAMPLE}")
+    return {name: tuple(_read(name, value) for value in own) for name, own in grid.items()}
+
+
+def _find_baseline(grid: grids.Grid, baseline: Any) -> Mapping[str, Any]:
+    """The combination that has these values, named as in the report."""
+    if not isinstance(baseline, Mapping):
+        raise ConfigError(f"baseline={baseline!r}: give a dict, such as {{'pool': 'max'}}")
+    of = {name: _read(name, own) for name, own in baseline.items()}
+    arm = grids.find_combination(grid, of)
+    if arm is None:
+        raise ConfigError(f"the baseline {claims.name_arm(of)} is no combination of the grid")
+    return arm
+
+
+def _read_seeds(seeds: Any, first_seed: Any, choices: Mapping[str, Any]) -> tuple[int, int]:
+    """How many seeds, and the first. Raises ConfigError on one seed given as a knob, too."""
+    if "seed" in choices:
+        raise ConfigError("seed: every arm runs the same seeds; give how many, or first_seed")
+    return _read_count("seeds", seeds, 1), _read_count("first_seed", first_seed, 0)
+
+
+def _read_count(name: str, value: Any, least: int) -> int:
+    number = _make_whole(_make_plain(value))
+    if isinstance(number, bool) or not isinstance(number, int) or number < least:
+        raise ConfigError(f"{name}={value!r} is not allowed: give an integer >= {least}")
+    return number
+
+
+def _read(name: Any, value: Any) -> Any:
+    """The value of a knob as its flag takes it: epochs exactly, 1e3 steps as 1000.
+
+    Raises ConfigError on an unknown knob.
+    """
+    if name == epochs.NAME:
+        return epochs.parse(str(value))
+    knob, plain = find_knob(name), _make_plain(value)
+    if int not in (knob.type, knob.item if knob.type is tuple else None):
+        return plain
+    return tuple(map(_make_whole, plain)) if isinstance(plain, tuple) else _make_whole(plain)
+
+
+def _make_plain(value: Any) -> Any:
+    """A value of Python: a list or an array is as good as a tuple, float32(0.01) is 0.01."""
+    if hasattr(value, "__array__"):
+        array = np.asarray(value)
+        value = array[()] if array.ndim == 0 else list(array)
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_make_plain, value))
+    if isinstance(value, np.floating):
+        return float(str(value))  # the shortest number that rounds to it
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _make_whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _freeze(value: Any) -> Any:

@@ -6,12 +6,16 @@ import pathlib
 import subprocess
 import sys
 import types
+from typing import Any
 
 import jax
+import numpy as np
 import pytest
 
 import cnnjax
+from cnnjax import notebook
 from cnnjax.config.knobs import RunError
+from cnnjax.study import claims
 from cnnjax.study.claims import Claim, Comparison, Study
 
 OPTAX = True  # see conftest.py
@@ -73,6 +77,79 @@ def test_what_cannot_be_is_said(near, tmp_path):
         cnnjax.conduct(STUDY, runs=tmp_path, keep="all", **near)  # pyright: ignore
     with pytest.raises(cnnjax.ConfigError, match="no folder of runs"):
         cnnjax.records(tmp_path / "gone")
+
+
+GRID = {"pool": ["max", "avg"], "padding": ["SAME", "VALID"]}
+
+
+@pytest.mark.parametrize(
+    ("grid", "arguments", "words"),
+    [
+        (GRID, {"choose": "test"}, "choose='test' is not allowed: give 'validation'"),
+        (GRID, {"seed": 4}, "seed: every arm runs the same seeds; give how many, or first_seed"),
+        (GRID, {"seeds": 0}, "seeds=0 is not allowed: give an integer >= 1"),
+        (GRID, {"seeds": 2.5}, "seeds=2.5 is not allowed"),
+        (GRID, {"seeds": True}, "seeds=True is not allowed"),
+        (GRID, {"first_seed": -1}, "first_seed=-1 is not allowed: give an integer >= 0"),
+        (GRID, {"baseline": "pool=max"}, "baseline='pool=max': give a dict"),
+        (GRID, {"baseline": {"pol": "max"}}, "unknown knob 'pol': did you mean pool?"),
+        (GRID, {"stesp": 2}, "unknown knob 'stesp': did you mean steps?"),
+        ({"poool": ["max", "avg"]}, {}, "unknown knob 'poool': did you mean pool?"),
+        ({"data_dir": ["a", "b"]}, {}, "unknown knob 'data_dir'"),
+        ({"pool": "max"}, {}, "the grid's pool: give a list of values"),
+        ({"pool": 3}, {}, "the grid's pool: give a list of values"),
+        ("pool", {}, "the grid 'pool': give the values of each knob"),
+    ],
+)
+def test_an_argument_that_cannot_be_is_refused_in_a_line(grid, arguments, words, near, tmp_path):
+    with pytest.raises(cnnjax.ConfigError) as error:
+        cnnjax.sweep(grid, runs=tmp_path, **arguments, **near)
+    assert words in str(error.value) and "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_conducted_is_a_study_on_seeds_of_its_own(tmp_path):
+    with pytest.raises(cnnjax.ConfigError, match="conduct.'pooling'.: give a cnnjax.Study"):
+        cnnjax.conduct("pooling", runs=tmp_path)  # pyright: ignore
+    wrong: list[dict[str, Any]] = [{"seed": 4}, {"seeds": 0}, {"first_seed": 0.5}]
+    for arguments in wrong:
+        with pytest.raises(cnnjax.ConfigError, match=next(iter(arguments))):
+            cnnjax.conduct(STUDY, runs=tmp_path, **arguments)
+
+
+def conducted(monkeypatch, *arguments, **named) -> Any:
+    """The study, and what else is given for it, that a sweep would conduct."""
+    monkeypatch.setattr(notebook, "_conduct", lambda *found: found)
+    return cnnjax.sweep(*arguments, **named)
+
+
+def test_a_baseline_is_named_as_the_report_names_it(monkeypatch):
+    other = {"padding": "VALID", "pool": "avg"}
+    study, *_ = conducted(monkeypatch, GRID, baseline=other, choose="validation")
+    assert list(study.choosing.baseline.items()) == [("pool", "avg"), ("padding", "VALID")]
+    assert claims.name_arm(study.choosing.baseline) in claims.name_arms(study)
+    (claim,) = study.claims
+    assert {claims.name_arm(own.b) for own in claim.comparisons} == {"pool=avg padding=VALID"}
+
+
+def test_numbers_of_numpy_are_taken_as_flags_take_them(monkeypatch):
+    grid = {"steps": np.array([10, 20]), "learning_rate": [np.float32(0.01), np.float64(0.1)]}
+    study, asked, _ = conducted(
+        monkeypatch, grid, seeds=np.int64(3), baseline={"learning_rate": 0.1, "steps": 1e1}
+    )
+    assert study.arms[0] == {"steps": 10, "learning_rate": 0.01} and asked.seeds == 3
+    values = {value for arm in study.arms for value in arm.values()}
+    assert {type(value) for value in values} == {int, float}
+    _, _, given = notebook._split(
+        {"widths": np.array([4, 8]), "steps": 1e3, "batch_size": 20.0, "flip": np.bool_(True),
+         "hidden": [np.int64(8), 16.0], "warmup_steps": jax.numpy.int32(3)}
+    )  # fmt: skip
+    assert repr(given) == repr(
+        {"widths": (4, 8), "steps": 1000, "batch_size": 20, "flip": True, "hidden": (8, 16),
+         "warmup_steps": 3}
+    )  # fmt: skip
+    with pytest.raises(cnnjax.ConfigError, match="--steps=2.5 is not allowed"):
+        cnnjax.train(steps=2.5)
 
 
 @pytest.mark.slow
@@ -157,6 +234,8 @@ def test_a_room_is_a_package_and_a_function():
     assert list(inspect.signature(cnnjax.sweep).parameters)[:2] == ["grid", "seeds"]
     for name in cnnjax.NAMES:
         assert callable(getattr(cnnjax, name)) and name in dir(cnnjax)
+    public = [name for name in dir(cnnjax) if not name.startswith("__")]
+    assert public == sorted(cnnjax.NAMES)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
-from cnnjax.config import callers, declared
+from cnnjax.config import callers, declared, naming
 from cnnjax.config.declared import Declared
 from cnnjax.config.errors import ConfigError
 
@@ -128,9 +128,17 @@ def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
         raise ConfigError(
             f"{source or make.__module__}: --{knob}={name} is there already: give it another name"
         )
+    if source and knob == "model":
+        naming.check_reads(name, traits["reads"])
     help = (inspect.getdoc(callers.unwrap(make)) or "").partition("\n")[0]
     CHOICES[knob][name] = Choice(make, help, source, traits)
     return make
+
+
+def _declare(knob: str, name: str, traits: Mapping[str, Any]) -> Callable[[F], F]:
+    """Raises ConfigError where the name cannot be one."""
+    naming.check_name(knob, name)
+    return lambda make: _register(knob, name, make, traits)
 
 
 def model(
@@ -152,7 +160,7 @@ def model(
         "reads": frozenset(reads), "defaults": defaults or {}, "small": small or {},
         "instead": instead,
     }  # fmt: skip
-    return lambda make: _register("model", name, make, traits)
+    return _declare("model", name, traits)
 
 
 def pooling(
@@ -176,7 +184,7 @@ def pooling(
         "sees": sees, "windows": windows, "strides": strides, "activated": activated,
         "biased": biased,
     }  # fmt: skip
-    return lambda make: _register("pool", name, make, traits)
+    return _declare("pool", name, traits)
 
 
 def choice(knob: str, name: str, **traits: Any) -> Callable[[F], F]:
@@ -191,7 +199,7 @@ def choice(knob: str, name: str, **traits: Any) -> Callable[[F], F]:
     own = [other for other in HOMES if other not in DECORATORS]
     if knob not in own:
         raise ConfigError(f"choice({knob!r}, {name!r}): give one of {', '.join(own)}")
-    return lambda make: _register(knob, name, make, traits)
+    return _declare(knob, name, traits)
 
 
 def activation(name: str, *, pieces: int = 1) -> Callable[[F], F]:
@@ -199,7 +207,7 @@ def activation(name: str, *, pieces: int = 1) -> Callable[[F], F]:
 
     It makes one unit of `pieces` neighbouring channels.
     """
-    return lambda make: _register("activation", name, make, {"pieces": pieces})
+    return _declare("activation", name, {"pieces": pieces})
 
 
 def measure(
@@ -216,7 +224,7 @@ def measure(
     the score is the mean, or JSON as it stands.
     """
     traits = {"always": always, "finish": finish, "of_logits": False}
-    return lambda make: _register("measure", name, make, traits)
+    return _declare("measure", name, traits)
 
 
 def dataset(name: str) -> Callable[[F], F]:
@@ -226,6 +234,7 @@ def dataset(name: str) -> Callable[[F], F]:
     files of --dataset=arrays:PATH, with x_val and y_val where validation images are not to be held
     out of train, and `class_names` where labels are numbers of these.
     """
+    naming.check_name("dataset", name)
 
     def declare(make: F) -> F:
         from cnnjax.config import datasets  # imports this
@@ -259,8 +268,9 @@ def metric(
     may say what `measure` it reads, and where `by_image` is itself a function of a record, it gives
     the mean of what that gives.
     """
+    naming.check_metric(name, margin)
     traits: dict[str, Any] = {
-        "label": label or name_plainly(name), "margin": margin, "share": share, "unit": unit,
+        "label": label or naming.name_plainly(name), "margin": margin, "share": share, "unit": unit,
         "resolution": resolution, "by_image": by_image,
     }  # fmt: skip
 
@@ -282,8 +292,3 @@ def metric(
         return _register("metric", name, make, {**traits, **more})
 
     return declare
-
-
-def name_plainly(name: str) -> str:
-    """A metric's name in words."""
-    return name.replace("_", " ")

@@ -122,7 +122,7 @@ def load_run(path: str | pathlib.Path) -> Run:
     if metrics is None:
         lines = folder / "metrics.jsonl"
         text = lines.read_text(encoding="utf-8") if lines.exists() else ""
-        metrics = [json.loads(line) for line in text.splitlines()]
+        metrics = [_parse_json(lines, line) for line in text.splitlines()]
     answers = _load_predictions(folder, record.get("provenance", {}))
     read = from_json(config)
     _warn_of_edits(folder, read, record.get("provenance", {}))
@@ -177,12 +177,26 @@ def _make_run(
 
 
 def _read_json(path: pathlib.Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return _parse_json(path, path.read_bytes()) if path.exists() else {}
+
+
+def _parse_json(path: pathlib.Path, text: str | bytes) -> dict[str, Any]:
+    """Raises ConfigError, naming the file, where the text is no JSON object."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path} is not whole: copy it again, or train the run again")
+    return found
 
 
 def check_images(images: Any, shape: tuple[int, int, int]) -> np.ndarray:
     """The images as an array. Raises ConfigError unless it is [N, *shape] of numbers."""
-    found = np.asarray(images)
+    try:
+        found = np.asarray(images)
+    except ValueError:  # a list of lists of several lengths
+        raise ConfigError("images differ in shape: give all in one array") from None
     if found.ndim != 4 or found.shape[1:] != shape:
         raise ConfigError(
             f"images are {list(found.shape)}, and this network takes [N, height, width, channels]"

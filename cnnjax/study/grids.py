@@ -1,10 +1,14 @@
 """A study of a free grid: every combination, each value or each arm compared. Imports no JAX."""
 
+import contextlib
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cnnjax.config.knobs import ConfigError
+from cnnjax.config import epochs
+from cnnjax.config.config import find_knob
+from cnnjax.config.knobs import ConfigError, parse_value
 from cnnjax.study import metrics
 from cnnjax.study.claims import (
     GRID,
@@ -53,16 +57,36 @@ def compare_with(baseline: Overrides, arms: Sequence[Overrides]) -> tuple[Claim,
 
 
 def find_arm(grid: Grid, name: str) -> Overrides:
-    """The arm of that name, as reports have it. Raises ConfigError, with the nearest right one."""
+    """The arm of that name, its knobs in any order. Raises ConfigError, with the nearest one."""
     arms = {name_arm(arm): arm for arm in cross(grid)}
-    asked = name if name in arms else " ".join(name.split())
-    if asked not in arms:
+    found = arms.get(name) or find_combination(grid, _parse_name(grid, name))
+    if found is None:
         by_lower = {own.lower(): own for own in arms}
-        nearest = difflib.get_close_matches(asked.lower(), by_lower, n=1) or list(by_lower)[:1]
+        nearest = difflib.get_close_matches(name.lower(), by_lower, n=1) or list(by_lower)[:1]
         raise ConfigError(
             f'--baseline="{name}" is no arm of the grid: did you mean "{by_lower[nearest[0]]}"?'
         )
-    return arms[asked]
+    return found
+
+
+def find_combination(grid: Grid, values: Overrides) -> Overrides | None:
+    """The combination that has these values, its knobs in the order of the grid; None for none."""
+    return next((arm for arm in cross(grid) if arm == values), None)
+
+
+def _parse_name(grid: Grid, name: str) -> dict[str, Any]:
+    """The values in a name such as 'pool=max padding=SAME', without those that cannot be.
+
+    A value may hold blanks: a knob of the grid begins where its name does.
+    """
+    values = {}
+    for part in re.split(rf"\s+(?=(?:{'|'.join(map(re.escape, grid))})\s*=)", name.strip()):
+        knob, _, text = (own.strip() for own in part.partition("="))
+        with contextlib.suppress(ConfigError):
+            values[knob] = (
+                epochs.parse(text) if knob == epochs.NAME else parse_value(find_knob(knob), text)
+            )
+    return values
 
 
 def check_metric(name: str, choose: bool = False) -> None:

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnjax.config import register
+from cnnjax.config import naming, register
 from cnnjax.config.errors import ConfigError
+from cnnjax.config.naming import RECALL
 from cnnjax.config.register import Choice
 from cnnjax.measures.packing import unpack_values
 from cnnjax.records.record import Record
 
 Images = Callable[[Record], np.ndarray | None]
-RECALL = "test_recall_"  # and the number of a class, or its name
 CORRUPTIONS = register.read_home("corruption")  # by kind
 
 
@@ -140,7 +140,7 @@ def _of_logits(name: str, traits: Any) -> Metric:
     images = kept(name) if traits.get("by_image") else _no_images
     given, read = float(traits.get("resolution", 0.0)), score(name)
     return Metric(
-        label=traits.get("label") or register.name_plainly(name),
+        label=traits.get("label") or naming.name_plainly(name),
         margin=float(traits["margin"]),
         read=lambda record: math.nan if (own := read(record)) is None else float(own),
         share=bool(traits.get("share")),

@@ -1,6 +1,7 @@
 """One register for every choice: names in the source are those that are registered."""
 
 import importlib
+import math
 
 import pytest
 
@@ -22,3 +23,77 @@ def test_what_is_no_choice_is_answered_with_those_that_are():
         register.choice("scedule", "mine")
     with pytest.raises(ConfigError, match="give one of norm"):
         register.choice("pool", "mine")
+
+
+@pytest.fixture
+def register_again(monkeypatch):
+    """What a test declares is forgotten after it."""
+    for knob, known in register.CHOICES.items():
+        monkeypatch.setitem(register.CHOICES, knob, dict(known))
+
+
+def mean(maps, size, stride, padding):
+    """A pooling."""
+
+
+def spread(record):
+    """A metric."""
+
+
+BAD = ("", "a,b", "a=b", "a b", "a/b", "-a", ".a", "größe", 'a"b', None)
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize(
+    "declare",
+    [
+        register.pooling,
+        register.activation,
+        register.measure,
+        lambda name: register.choice("norm", name),
+        lambda name: register.model(name, reads=()),
+        lambda name: register.metric(name, margin=0.1),
+    ],
+)
+def test_a_name_is_one_that_a_list_of_values_and_a_file_can_hold(declare, name, register_again):
+    with pytest.raises(ConfigError, match="cannot be a name: give letters, digits"):
+        declare(name)(mean)
+
+
+def test_a_name_may_have_points_and_dashes(register_again):
+    register.pooling("gem-3.0_x")(mean)
+    assert "gem-3.0_x" in register.names("pool")
+
+
+@pytest.mark.parametrize("decorator", ["pooling", "activation", "measure", "dataset"])
+def test_a_decorator_without_its_name_is_refused_at_once(decorator):
+    with pytest.raises(ConfigError, match=rf'@cnnjax.{decorator}\("mean"\)$'):
+        getattr(register, decorator)(mean)
+
+
+def test_the_recall_of_a_class_is_no_name_for_another_metric(register_again):
+    with pytest.raises(ConfigError, match="test_recall_CLASS is the recall of a class"):
+        register.metric("test_recall_cat", margin=0.1)(spread)
+
+
+@pytest.mark.parametrize("margin", [0, -0.1, math.nan, math.inf, True, "0.1", None])
+def test_a_margin_is_a_positive_number(margin, register_again):
+    with pytest.raises(ConfigError, match="metric spread: margin=.* give a number > 0"):
+        register.metric("spread", margin=margin)(spread)
+    assert "spread" not in register.CHOICES["metric"]
+
+
+@pytest.mark.parametrize("entry", ["widths", "padding=published", "norm@hidden"])
+def test_a_model_reads_knobs_and_values_of_them(entry, register_again):
+    register.model("mine", reads=(entry,))(mean)
+    assert "mine" in register.CHOICES["model"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "meant"),
+    [("widhts", "widths"), ("paddding=published", "padding"), ("norm@hiden", "hidden")],
+)
+def test_a_model_that_reads_what_is_no_knob_is_refused(entry, meant, register_again):
+    with pytest.raises(ConfigError, match=f"which is no knob: did you mean {meant}"):
+        register.model("mine", reads=("bias", entry))(mean)
+    assert "mine" not in register.CHOICES["model"]

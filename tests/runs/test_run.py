@@ -73,6 +73,7 @@ def test_few_images_are_answered_as_many_are(folder, digits):
         (np.zeros((8, 8, 1)), r"\[8, 8, 1\], and this network takes"),
         (np.array([[[["a"]]]] * 2), "this network takes"),
         (np.full((1, 8, 8, 1), "a"), "give bytes or floats"),
+        ([np.zeros((8, 8, 1)), np.zeros((9, 8, 1))], "differ in shape"),
     ],
 )
 def test_other_images_are_refused_in_one_line(folder, images, message):
@@ -179,6 +180,16 @@ def test_a_folder_without_a_run_is_said(tmp_path):
     weights.save(tmp_path / weights.NAME, {"a": np.ones(2)})
     with pytest.raises(ConfigError, match="what run it is of"):
         run.load_run(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["result.json", "metrics.jsonl"])
+def test_a_file_that_is_not_whole_is_named(folder, tmp_path, name):
+    shutil.copytree(folder, tmp_path / "one")
+    whole = (tmp_path / "one" / name).read_bytes()
+    (tmp_path / "one" / name).write_bytes(whole[: len(whole) // 2 - 1])
+    with pytest.raises(ConfigError, match=f"{name} is not whole") as error:
+        run.load_run(tmp_path / "one")
+    assert "\n" not in str(error.value)
 
 
 def test_a_notebook_shows_words_and_curves(folder):

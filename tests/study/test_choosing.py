@@ -146,6 +146,19 @@ def test_all_arms_may_be_compared_with_one():
     assert make_study(GRID, baseline=arm, choose=True).choosing == Choosing(arm)
 
 
+def test_an_arm_is_found_by_its_values_in_any_order():
+    grid = {"pool": ("max", "avg"), "learning_rate": (0.01, 0.1), "widths": ((8,), (16, 32))}
+    arm = find_arm(grid, "widths=16x32  learning_rate=1e-2 pool=avg")
+    assert name_arm(arm) == "pool=avg learning_rate=0.01 widths=16,32"
+    assert name_arm(find_arm(GRID, "padding=VALID pool=avg")) == "pool=avg padding=VALID"
+    files = {"dataset": ("folder:a b", "digits"), "pool": ("max", "avg")}
+    assert find_arm(files, "pool=avg dataset=folder:a b") == {
+        "dataset": "folder:a b", "pool": "avg"
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="is no arm of the grid"):
+        find_arm(GRID, "pool=avg")
+
+
 def test_what_is_misspelt_is_refused_with_the_nearest():
     with pytest.raises(ConfigError, match='no arm of the grid: did you mean "pool=max padding=VAL'):
         find_arm(GRID, "pool=max padding=valid")

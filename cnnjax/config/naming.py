@@ -1,0 +1,59 @@
+"""Whether a name can be declared: one that a flag, a grid and a file can hold. Imports no JAX."""
+
+import math
+import re
+from collections.abc import Collection
+from numbers import Real
+from typing import Any
+
+from cnnjax.config import hints
+from cnnjax.config.errors import ConfigError
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+RECALL = "test_recall_"  # and the number of a class, or its name: metrics that there are already
+
+
+def check_name(knob: str, name: Any) -> None:
+    """Raises ConfigError unless it is a text that can stand in a list of values of a flag."""
+    decorator = "pooling" if knob == "pool" else knob
+    if callable(name):
+        own = getattr(name, "__name__", "name")
+        raise ConfigError(f'@cnnjax.{decorator} has no name: write @cnnjax.{decorator}("{own}")')
+    if knob == "dataset":  # has a rule of its own
+        return
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ConfigError(
+            f"{knob} {name!r} cannot be a name: give letters, digits, _ . or -, the first none of"
+            " the last two"
+        )
+
+
+def check_metric(name: Any, margin: Any) -> None:
+    """Raises ConfigError unless a metric may have that name and that margin."""
+    check_name("metric", name)
+    if name.startswith(RECALL):
+        raise ConfigError(
+            f"metric {name}: {RECALL}CLASS is the recall of a class: give it another name"
+        )
+    if isinstance(margin, bool) or not isinstance(margin, Real) or not 0 < margin < math.inf:
+        raise ConfigError(f"metric {name}: margin={margin!r} is not allowed: give a number > 0")
+
+
+def check_reads(name: str, reads: Collection[str]) -> None:
+    """Raises ConfigError unless a model from outside reads knobs, or values of them.
+
+    Entries are `knob`, `knob=value` and `knob@knob`, as those of the built-in models.
+    """
+    from cnnjax.config.rules import KNOBS  # imports the models
+
+    for entry in sorted(reads):
+        for knob in re.split("@|=.*", entry):
+            if knob and knob not in KNOBS:
+                meant = hints.find_meant(knob, KNOBS)
+                hint = f"did you mean {meant}?" if meant else "give names of knobs"
+                raise ConfigError(f"model {name}: reads {knob!r}, which is no knob: {hint}")
+
+
+def name_plainly(name: str) -> str:
+    """A metric's name in words."""
+    return name.replace("_", " ")
