@@ -20,6 +20,7 @@ ROOMS = (
     "runs", "report", "api", "notebook", "experiments", "launch",
 )  # fmt: skip
 WIDTH, HEIGHT, GAP, ROW = 260, 56, 36, 82  # pixels of a box, between boxes, from floor to floor
+Corner = tuple[int, int]  # upper left, of a box
 
 
 def list_files() -> list[pathlib.Path]:
@@ -83,14 +84,14 @@ def describe(room: str) -> str:
     return ""
 
 
-def place_rooms(arrows: dict[str, set[str]]) -> dict[str, tuple[int, int]]:
+def place_rooms(arrows: dict[str, set[str]]) -> dict[str, Corner]:
     """The corner of each room's box: a row a floor from below, each room near what it imports."""
     floors = find_floors(arrows)
     rows: list[list[str]] = [[] for _ in range(max(floors.values()) + 1)]
     for room, floor in floors.items():
         rows[floor].append(room)
     across = max(map(len, rows)) * (WIDTH + GAP)
-    places: dict[str, tuple[int, int]] = {}
+    places: dict[str, Corner] = {}
     for floor, row in enumerate(rows):
         below = {
             room: sum(places[other][0] for other in own) / len(own)
@@ -125,16 +126,31 @@ def draw() -> str:
     )
 
 
-def _draw_arrows(arrows: dict[str, set[str]], places: dict[str, tuple[int, int]]) -> Iterable[str]:
+def _draw_arrows(arrows: dict[str, set[str]], places: dict[str, Corner]) -> Iterable[str]:
     for room in places:
         for other in sorted(arrows[room], key=ROOMS.index):
-            (x, y), (u, v) = places[room], places[other]
-            x, y, u = x + WIDTH // 2, y + HEIGHT, u + WIDTH // 2
-            bend = max((v - y) // 2, 18)
+            (x, y), *stops = find_way(places[room], places[other], list(places.values()))
+            path = f"M{x} {y}"
+            for u, v in stops:
+                bend = max((v - y) // 2, 18)
+                path += f"C{x} {y + bend} {u} {v - bend} {u} {v}"
+                x, y = u, v
             yield (
-                f'<path d="M{x} {y}C{x} {y + bend} {u} {v - bend} {u} {v}" fill="none"'
-                ' stroke="#667" stroke-width="1.3" marker-end="url(#tip)"/>'
+                f'<path d="{path}" fill="none" stroke="#667" stroke-width="1.3"'
+                ' marker-end="url(#tip)"/>'
             )
+
+
+def find_way(start: Corner, end: Corner, boxes: list[Corner]) -> list[Corner]:
+    """The points of an arrow from the foot of one box to the top of another, between all others."""
+    (x, y), (u, v) = start, end
+    way = [(x + WIDTH // 2, y + HEIGHT)]
+    for top in sorted({own for _, own in boxes if y < own < v}):
+        lefts = [left for left, own in boxes if own == top]
+        beside = [place for left in lefts for place in (left - GAP // 2, left + WIDTH + GAP // 2)]
+        nearest = min(beside, key=lambda place: abs(place - u - WIDTH // 2))
+        way += [(nearest, top), (nearest, top + HEIGHT)]
+    return [*way, (u + WIDTH // 2, v)]
 
 
 def _draw_room(room: str, x: int, y: int) -> Iterable[str]:

@@ -1,9 +1,11 @@
 """A file imports only from rooms below its own, and what must answer at once imports no JAX."""
 
 import ast
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from experiments import rooms
@@ -48,10 +50,40 @@ def test_a_room_says_what_lives_there_and_what_it_imports(room):
         return
     text = ast.get_docstring(ast.parse(path.read_text()))
     assert text and "imports" in text and len(text.splitlines()) >= 3
+    assert ("imports nothing of ours" in text) == (not rooms.list_arrows()[room])
 
 
 def test_the_picture_is_of_these_imports():
     assert rooms.SVG.read_text() == rooms.draw(), "run python -m experiments.rooms"
+
+
+def trace(path, steps=20):
+    """Points along a path of cubic curves."""
+    numbers = [tuple(map(int, pair)) for pair in re.findall(r"(\d+) (\d+)", path)]
+    for first in range(0, len(numbers) - 1, 3):
+        for t in np.linspace(0, 1, steps):
+            weights = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3
+            yield weights @ np.array(numbers[first : first + 4])
+
+
+def test_no_arrow_of_the_picture_is_behind_a_box():
+    places = rooms.place_rooms(rooms.reduce(rooms.list_arrows()))
+    arrows = re.findall(r'<path d="([^"]+)" fill="none"', rooms.draw())
+    assert len(arrows) > 10
+    for x, y in [point for arrow in arrows for point in trace(arrow)]:
+        for room, (left, top) in places.items():
+            inside = left < x < left + rooms.WIDTH and top < y < top + rooms.HEIGHT
+            assert not inside, room
+
+
+def test_the_code_page_names_each_room_in_their_order_and_counts_the_floors():
+    text = (rooms.ROOT / "docs" / "code.md").read_text()
+    order = re.search(r"The order, lowest first:(.*?)\.\s+Modules", text, re.DOTALL)
+    assert order and tuple(re.findall(r"`(\w+)(?:\.py)?`", order[1])) == rooms.ROOMS
+    listed = re.findall(r"^    (?:cnnjax/)?(\w+)(?:/|\.py) ", text, re.MULTILINE)
+    assert tuple(listed) == (*rooms.ROOMS, "tests")
+    floors = rooms.find_floors(rooms.list_arrows())
+    assert f"rooms stand on {max(floors.values()) + 1} now" in text
 
 
 QUICK = [

@@ -1,29 +1,29 @@
-"""Every built-in model: its layers as data, what it reads, defaults, sizes for a test.
+"""Every published model: its layers as data, what it reads, defaults, sizes for a test.
 
 Numbers of channels, kernels and strides are the published ones. A default makes a network what its
 paper says, and every knob can be given another value. How a network was trained (optimiser, rate,
-augmentation, ...) is no part of it: the flag files in experiments/recipes/ have that. Imports no
-JAX.
+augmentation, ...) is no part of it: the flag files in experiments/recipes/ have that. A network
+that is a Linen module of its own has its row in networks/models.py. Imports no JAX.
 """
 
+import ast
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cnnjax.config import presets, register
+from cnnjax.config import declared, presets, register
 from cnnjax.config.layouts import DROPOUT, LOGITS, POOL, Conv, Dense, Layout, ResNet, scale_width
+from cnnjax.config.plain import TWINS as TWINS  # those networks come first among the names
 
 if TYPE_CHECKING:
     from cnnjax.config.config import Config
-
-TWINS = ("mlp_twin", "local_twin")  # `networks.cost` finds the network that one stands for
 
 
 def reads(model: str, entry: str) -> bool:
     """Whether a model heeds a knob, has a value such as "padding=published", or heeds a knob where
     there are hidden layers alone, such as "norm@hidden".
     """  # fmt: skip
-    found = register.CHOICES["model"].get(model)
-    return found is not None and entry in found.traits["reads"]
+    return entry in find_row(model).get("reads", ())
 
 
 def list_readers(entry: str) -> tuple[str, ...]:
@@ -33,8 +33,28 @@ def list_readers(entry: str) -> tuple[str, ...]:
 
 def defaults_of(model: str) -> Mapping[str, Any]:
     """What a model takes for knobs of its architecture that nobody gave."""
+    return find_row(model).get("defaults", {})
+
+
+def find_row(model: str) -> Mapping[str, Any]:
+    """What a model says of itself beside its layers, without an import; nothing where unknown."""
     found = register.CHOICES["model"].get(model)
-    return found.traits["defaults"] if found is not None else {}
+    return found.traits if found is not None else read_rows().get(model, {})
+
+
+@functools.cache
+def read_rows() -> dict[str, dict[str, Any]]:
+    """The rows of our Linen modules from their source, where each argument is a literal."""
+    path = declared.ROOT / f"{register.HOMES['model'].replace('.', '/')}.py"
+    return {
+        ast.literal_eval(call.args[0]): {
+            str(own.arg): ast.literal_eval(own.value) for own in call.keywords
+        }
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+        for call in node.decorator_list
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "register.model"
+    }
 
 
 def small_of(model: str) -> Mapping[str, Any]:
@@ -43,56 +63,8 @@ def small_of(model: str) -> Mapping[str, Any]:
 
 
 def lay_out(config: "Config", num_classes: int) -> Any:
-    """The network of a run as data: a Layout, ResNet or Dense; from outside, a Linen module."""
+    """The network of a run as data, a Layout, ResNet or Dense; or as a Linen module of its own."""
     return register.find("model", config.model).make(config, num_classes)
-
-
-@register.model("cnn", reads=presets.CNN, small=presets.SMALL_CNN)
-def cnn(config: "Config", num_classes: int) -> Layout:
-    """Convolutions of `widths`, with a pooling after every `pool_every` of them."""
-    layout: list[Conv | str] = []
-    every = config.pool_every or 1  # `cost.find_network` has put another number where 0 needs one
-    for index, width in enumerate(config.widths, start=1):
-        layout.append(
-            Conv(width, config.kernel_size, config.stride, grouped=index > 1, partial=True)
-        )
-        if index % every == 0:
-            layout.append(POOL)
-    return tuple(layout)
-
-
-@register.model("mlp", reads=presets.MLP, small={"hidden": (32,)})
-def mlp(config: "Config", num_classes: int) -> Dense:
-    """Dense layers of `hidden` units."""
-    return Dense()
-
-
-@register.model("logistic", reads=presets.EVERY | {"logits"}, defaults={"hidden": ()})
-def logistic(config: "Config", num_classes: int) -> Dense:
-    """The layer of the logits alone."""
-    return Dense()
-
-
-@register.model(
-    "mlp_twin",
-    # Matched to the sizes of a CNN alone, it has no convolutions of its own.
-    reads=(presets.CNN | {"match"})
-    - {"conv_form", "fill", "freeze", "count_padding", "first_layer", "init=dirac"},
-    small=presets.SMALL_CNN,
-)
-def mlp_twin(config: "Config", num_classes: int) -> Dense:
-    """Dense layers in the place of convolutions, of about the size of that CNN."""
-    return Dense()
-
-
-@register.model(
-    "local_twin",
-    reads=(presets.CNN | {"match"}) - {"conv", "conv_form", "first_layer", "init=dirac"},
-    small=presets.SMALL_CNN,
-)
-def local_twin(config: "Config", num_classes: int) -> Layout:
-    """A kernel of its own at every position, in a network of about the size of that CNN."""
-    return cnn(config, num_classes)
 
 
 @register.model(

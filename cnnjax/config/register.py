@@ -18,9 +18,11 @@ from cnnjax.config.errors import ConfigError
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T", int, str)
 PACKAGE = __name__.partition(".")[0]
-# Where the built-in names of a knob are declared; models are imported with the knobs. A corruption
-# is no knob: all that there are make up the measure `robustness`.
+# Where the built-in names of a knob are declared; of models the Linen modules, as those that are
+# layers as data (config/models.py) are imported with the knobs. A corruption is no knob: all that
+# there are make up the measure `robustness`.
 HOMES = {
+    "model": "cnnjax.networks.models",
     "pool": "cnnjax.ops.pool",
     "activation": "cnnjax.ops.activation",
     "norm": "cnnjax.networks.norms",
@@ -34,8 +36,8 @@ HOMES = {
 }
 # The decorator of a knob where it has one of its own; that of any other is `choice`.
 DECORATORS = {
-    "pool": "pooling", "activation": "activation", "measure": "(?:measure|metric)",
-    "metric": "metric",
+    "model": "model", "pool": "pooling", "activation": "activation",
+    "measure": "(?:measure|metric)", "metric": "metric",
 }  # fmt: skip
 METRICS = "cnnjax.study.metrics"  # declares those that read records, and imports NumPy
 
@@ -50,9 +52,7 @@ class Choice(NamedTuple):
 
 
 # By knob, in the order of declaration.
-CHOICES: dict[str, dict[str, Choice]] = {
-    "model": {}, "dataset": {}, **{knob: {} for knob in HOMES}
-}  # fmt: skip
+CHOICES: dict[str, dict[str, Choice]] = {knob: {} for knob in ("model", "dataset", *HOMES)}
 
 
 @functools.cache

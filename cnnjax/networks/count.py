@@ -18,7 +18,8 @@ from flax import linen as nn
 
 from cnnjax.networks import convolution, layers, norms
 from cnnjax.networks.facts import Layer, Roles
-from cnnjax.networks.walk import Call, Found, Value, Walk
+from cnnjax.networks.values import Call, Found, Value
+from cnnjax.networks.walk import Walk
 
 OWN = (convolution.Conv, layers.Pool, layers.Dense, layers.Rbf)
 RNGS: tuple[str, ...] = ("dropout", "pool", "depth")  # what a network may draw in training

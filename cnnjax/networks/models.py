@@ -1,4 +1,9 @@
-"""A run's network as a pair of pure functions."""
+"""A run's network as a pair of pure functions.
+
+The home of models that are Linen modules of their own: a function of (config, num_classes) below
+`@register.model("name", reads=(...))` at the end of this file, its arguments literals, since they
+are read unimported; the module may stand in a file of its own beside this one.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple

@@ -3,14 +3,15 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 from flax import linen as nn
 from jax.extend import core
 
 from cnnjax.networks.facts import Facts, Layer
-from cnnjax.networks.receptive import View, Window, follow, join, move, slide
+from cnnjax.networks.receptive import View, Window, follow, move, slide
+from cnnjax.networks.values import Call, Found, Value, either, hand_on, is_below
 
 MANY = 100  # rounds of a loop after which no view grows any more that matters
 NORMS = (nn.BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm, nn.RMSNorm)
@@ -22,42 +23,6 @@ COPIES = {
 AFFINE = {
     "add", "add_any", "sub", "mul", "div", "neg", "reduce_sum", "reduce_window_sum", "slice", "pad",
 }  # fmt: skip
-
-
-class Value(NamedTuple):
-    """What is known of a value of a jaxpr."""
-
-    leaves: frozenset[str] = frozenset()  # parameters that it is made of, where it sees no image
-    view: View | None = None  # what of the image it sees
-    affine: int | None = None  # number of the layer in whose output it is affine
-    owner: str | None = None  # the module that computed it, but by copying; None for none
-
-
-class Call(NamedTuple):
-    """A layer of ours, called on units of one shape."""
-
-    facts: Facts
-    path: str
-    shape: tuple[int, ...]  # of its output
-    dtype: Any
-    itemsize: int  # of a number of its output in the precision of the run
-
-
-class Found(NamedTuple):
-    """A layer as it was met."""
-
-    layer: Layer
-    facts: Facts
-    owner: str
-    times: int = 1  # how often it is computed
-    kernels: frozenset[str] = frozenset()
-    own: bool = False
-    logits: str | None = None  # its kernel, where it could be the layer that gives the logits
-
-
-def is_below(name: str, path: str) -> bool:
-    """Whether a parameter lies below a module's path."""
-    return not path or name.startswith(f"{path}/")
 
 
 class Walk:
@@ -258,7 +223,7 @@ class Walk:
         for _ in range(min(length, MANY) - 1):
             carry = self.follow(body, values, times, stack)[:num_carry]
             del self.found[start:]
-            values = [*values[:num_consts], *map(_hand_on, values[num_consts:end], carry),
+            values = [*values[:num_consts], *map(hand_on, values[num_consts:end], carry),
                       *values[end:]]  # fmt: skip
         return self.follow(body, values, times, stack)
 
@@ -274,7 +239,7 @@ class Walk:
         best = macs.index(max(macs))
         merged = self.follow(branches[best].jaxpr, values, times, stack)
         for other in results[:best] + results[best + 1 :]:
-            merged = [_either(*pair) for pair in zip(merged, other, strict=True)]
+            merged = [either(*pair) for pair in zip(merged, other, strict=True)]
         return merged
 
 
@@ -285,15 +250,3 @@ def _before(axis: int) -> int | None:
 def _after(view: View) -> View:
     axes = tuple(None if axis is None else axis + 1 for axis in view.axes)
     return view._replace(axes=axes)  # pyright: ignore[reportArgumentType]
-
-
-def _hand_on(old: Value, new: Value) -> Value:
-    """What a round of a loop hands on to the next in the place of what it was given."""
-    affine = new.affine if new.affine == old.affine else None
-    return Value(old.leaves | new.leaves, new.view, affine, new.owner)
-
-
-def _either(one: Value, other: Value) -> Value:
-    """The result of a branch that may be that of another, whose layers are not kept."""
-    view = other.view and other.view._replace(source=(0, -1))
-    return Value(one.leaves | other.leaves, join([one.view, view]), None, "")

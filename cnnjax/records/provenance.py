@@ -22,6 +22,9 @@ PACKAGE = pathlib.Path(__file__).parents[1]
 ROOT = "cnnjax.sweep.session"  # trains lanes and measures them
 # What it says stands in each Config, and so in the address, as values.
 IN_CONFIG = frozenset({"cnnjax.config.presets"})
+# Lines for a terminal, how commands are called, which name was meant: for readers, as docstrings
+# are. The numbers that `words` reads from a text stand in each Config as values.
+FOR_READERS = frozenset({"cnnjax.config.hints", "cnnjax.config.installed", "cnnjax.config.words"})
 DECLARATIONS = ("structure", "number", "choice")  # of knobs; the second argument is their help
 TEXTS = ("help", "allowed")
 # What a model says of itself beside its layers: values in the Config, or which may be given.
@@ -70,7 +73,7 @@ def list_closure(root: str = ROOT) -> list[str]:
         if module not in seen:
             seen.add(module)
             waiting += list_imports(module)
-    return sorted(seen - IN_CONFIG)
+    return sorted(seen - IN_CONFIG - FOR_READERS)
 
 
 @functools.cache

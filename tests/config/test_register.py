@@ -1,15 +1,22 @@
 """One register for every choice: names in the source are those that are registered."""
 
 import importlib
+import json
 import math
+import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 
-from cnnjax.config import register
+from cnnjax.config import declared, register
 from cnnjax.config.errors import ConfigError
 
 
-@pytest.mark.parametrize("knob", [knob for knob in register.HOMES if knob != "metric"])
+@pytest.mark.parametrize(
+    "knob", [knob for knob in register.HOMES if knob not in ("model", "metric")]
+)
 def test_the_names_in_the_source_are_those_that_are_registered(knob):
     home = register.HOMES[knob]
     importlib.import_module("cnnjax.measures.examine" if knob == "measure" else home)
@@ -97,3 +104,46 @@ def test_a_model_that_reads_what_is_no_knob_is_refused(entry, meant, register_ag
     with pytest.raises(ConfigError, match=f"which is no knob: did you mean {meant}"):
         register.model("mine", reads=("bias", entry))(mean)
     assert "mine" not in register.CHOICES["model"]
+
+
+LINEN = """
+
+from cnnjax.config import register
+
+
+@register.model("senet", reads={"norm"}, defaults={"norm": "batch"})
+def make_senet(config: Config, num_classes: int) -> nn.Module:
+    \"\"\"A Linen module.\"\"\"
+    return modules.Dense(config, num_classes, "cpu")
+"""
+ASK = """
+import json, sys
+from cnnjax.config import config, help, models, register, rules
+found = [help.list_choices(config.KNOBS["model"])["senet"], models.list_readers("norm")[0]]
+found += [config.make_config({"model": "senet"}).norm]
+try:
+    config.make_config({"model": "senet", "widths": (8,)})
+except rules.ConfigError as error:
+    found += [str(error).partition(":")[0]]
+found += ["jax" in sys.modules]
+from cnnjax.networks import cost
+found += [cost.measure(config.make_config({"model": "senet"}), (8, 8, 1), 10).parameters > 640]
+found += [models.reads("senet", "norm"), models.small_of("senet"), list(register.names("model"))]
+print(json.dumps(found))
+"""
+
+
+def test_a_model_that_is_a_linen_module_is_built_in_by_one_function(tmp_path):
+    shutil.copytree(declared.ROOT / "cnnjax", tmp_path / "cnnjax")
+    home = tmp_path / f"{register.HOMES['model'].replace('.', '/')}.py"
+    home.write_text(home.read_text() + LINEN)
+    run = subprocess.run(
+        [sys.executable, "-c", ASK], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    help, reader, norm, refused, jax, built, reads, small, names = json.loads(run.stdout)
+    assert (help, reader, norm) == ("A Linen module.", "senet", "batch")
+    assert refused == "--widths=8 does nothing with --model=senet" and not jax
+    assert built and reads and small == {}
+    assert sorted(names) == sorted({"senet", *register.names("model")})

@@ -52,7 +52,8 @@ def test_the_row_of_a_network_that_a_twin_stands_for_changes_the_version(
         "report/page.py", "records/store.py", "records/address.py", "study/judge.py",
         "sweep/engines/local.py",
         "sweep/runner.py", "data/load.py", "data/sources/folder.py", "config/flags.py",
-        "config/presets.py", "networks/notes.py",
+        "config/presets.py", "networks/notes.py", "config/hints.py", "config/installed.py",
+        "config/words.py",
     ],
 )  # fmt: skip
 def test_other_code_does_not(package, file):
@@ -66,6 +67,12 @@ def test_neither_records_nor_data_sources_decide_a_number():
     assert len(closure) > 30 and provenance.ROOT in closure
     for room in ("records", "data.sources", "data.builders", "study", "report"):
         assert not [module for module in closure if module.startswith(f"cnnjax.{room}")]
+
+
+def test_what_is_for_readers_imports_nothing_that_decides_a_number():
+    known = provenance.find_modules()
+    for module in provenance.FOR_READERS:
+        assert module in known and provenance.list_imports(module) <= provenance.FOR_READERS
 
 
 @pytest.mark.parametrize(

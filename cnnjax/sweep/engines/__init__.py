@@ -9,7 +9,12 @@ from cnnjax.sweep.runner import Failure
 
 
 class Job(NamedTuple):
-    """Lanes of one data set for an engine to train, as plain JSON values."""
+    """Lanes of one data set for an engine to train, as plain JSON values.
+
+    Of a plan it has neither the precision, which is in the config of each lane, nor a mesh, which
+    an engine makes of the devices that it finds (`placement.make_group_mesh`): a job will name one
+    where a lane is to be divided over several devices.
+    """
 
     lanes: tuple[Mapping[str, Any], ...]  # configs, as `config.to_json` gives them
     runs: str  # the folder of the store
