@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).parents[2]
 FACT = re.compile(r'(\w+)=(?:"([^"]*)"|([\w.]+))')
+READS = re.compile(r"\breads=\(([^)]*)\)")  # a tuple of texts
+QUOTED = re.compile(r'"(\w+)"')
+ARGUMENT = re.compile(r"(\w+): ")  # of a function: each has a type
 
 
 class Declared(NamedTuple):
@@ -17,6 +20,7 @@ class Declared(NamedTuple):
 
     facts: Mapping[str, str]  # arguments by keyword: words, numbers, texts in quotes
     help: str
+    reads: frozenset[str]  # the names in `reads`, and those of the function's arguments
 
 
 def read(module: str, decorator: str, first: str = "") -> dict[str, Declared]:
@@ -30,11 +34,15 @@ def read(module: str, decorator: str, first: str = "") -> dict[str, Declared]:
     files = sorted(place.glob("*.py")) if place.is_dir() else [place]
     before = rf'(?:"{first}",\s*)?' if first else ""
     pattern = re.compile(
-        rf'^@(?:{decorator})\(\s*{before}"([^"]+)"(.*?)^def .*?"""(.*?)(?:"""|$)',
+        rf'^@(?:{decorator})\(\s*{before}"([^"]+)"(.*?)^def (.*?)"""(.*?)(?:"""|$)',
         re.MULTILINE | re.DOTALL,
     )
     return {
-        name: Declared({key: text or word for key, text, word in FACT.findall(arguments)}, help)
+        name: Declared(
+            {key: text or word for key, text, word in FACT.findall(said)},
+            help,
+            frozenset(QUOTED.findall("".join(READS.findall(said))) + ARGUMENT.findall(function)),
+        )
         for file in files
-        for name, arguments, help in pattern.findall(file.read_text(encoding="utf-8"))
+        for name, said, function, help in pattern.findall(file.read_text(encoding="utf-8"))
     }

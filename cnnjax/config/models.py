@@ -1,9 +1,8 @@
 """Every built-in model: its layers as data, what it reads, defaults, sizes for a test.
 
 Numbers of channels, kernels and strides are the published ones. A default makes a network what its
-paper says, and every knob can be given another value. How a network was trained (optimiser, rate,
-augmentation, ...) is no part of it: the flag files in experiments/recipes/ have that. Imports no
-JAX.
+paper says, and every knob can be given another value. How a network was trained is no part of it:
+the flag files in experiments/recipes/ have that. Imports no JAX.
 """
 
 from collections.abc import Mapping
@@ -23,7 +22,8 @@ def reads(model: str, entry: str) -> bool:
     there are hidden layers alone, such as "norm@hidden".
     """  # fmt: skip
     found = register.CHOICES["model"].get(model)
-    return found is not None and entry in found.traits["reads"]
+    of_all = presets.BY_ROLE if found is not None and found.source else ()
+    return found is not None and (entry in found.traits["reads"] or entry in of_all)
 
 
 def list_readers(entry: str) -> tuple[str, ...]:

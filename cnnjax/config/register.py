@@ -51,9 +51,7 @@ class Choice(NamedTuple):
 
 
 # By knob, in the order of declaration.
-CHOICES: dict[str, dict[str, Choice]] = {
-    "model": {}, "dataset": {}, **{knob: {} for knob in HOMES}
-}  # fmt: skip
+CHOICES: dict[str, dict[str, Choice]] = {knob: {} for knob in ("model", "dataset", *HOMES)}
 
 
 @functools.cache
@@ -100,6 +98,16 @@ def read_trait(knob: str, name: str, trait: str, default: T) -> T:
     return type(default)(own.facts.get(trait, default)) if own else default
 
 
+def reads(knob: str, name: str, other: str) -> bool:
+    """Whether a name reads another knob: by `reads` at its decorator, or as an argument."""
+    if name in CHOICES[knob]:
+        make, _, _, traits = CHOICES[knob][name]
+        named = other in traits.get("reads", ()) or other in inspect.signature(make).parameters
+        return named or make is absent  # of what is remembered nobody knows
+    own = read_home(knob).get(name)
+    return own is not None and other in own.reads
+
+
 def absent(*arguments: Any, **named: Any) -> NoReturn:
     """What a plug-in declared that is not loaded."""
     raise ConfigError("what records were made with is of a plug-in that is not loaded: --plugin")
@@ -120,9 +128,8 @@ def remember(knob: str, name: str, reads: Collection[str]) -> None:
 def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
     """Raises ConfigError where the name stands for something else already."""
     module = make.__module__
-    source = ""
-    if module.partition(".")[0] != PACKAGE:
-        source = getattr(sys.modules.get(module), "__file__", None) or module
+    ours = module.partition(".")[0] == PACKAGE
+    source = "" if ours else getattr(sys.modules.get(module), "__file__", None) or module
     there = CHOICES[knob].get(name)
     taken = source and name in scan(knob)
     if there is not None and there.make is absent:
@@ -146,10 +153,10 @@ def model(
 ) -> Callable[[F], F]:
     """Declares a model: a function of (Config, classes) to its layers as data, or a Linen module.
 
-    `reads` names the knobs that it heeds of those that say `by_model`, and values that not every
-    model has, such as "padding=published". `defaults` are its own of the knobs of its architecture,
-    for which a person may give another value; `small` makes it one that trains in a test.
-    `instead` is what there is for small images, where the model is made for large ones.
+    `reads` names the knobs that it heeds of those that say `by_model` (each from outside has
+    init_gain and freeze), and values that not every model has, such as "padding=published".
+    `defaults` are its own of its architecture's knobs, for which a person may give other values;
+    `small` makes it one that trains in a test. `instead` is for small images, where it is for large.
     """
     traits = {
         "reads": frozenset(reads), "defaults": defaults or {}, "small": small or {},
@@ -189,7 +196,8 @@ def choice(knob: str, name: str, **traits: Any) -> Callable[[F], F]:
     (numbers, schedule, kernels) to an optax transformation, with the number of `averages` that it
     keeps of each parameter; a norm of (config, units, train, name) to units; an init of (key,
     shape, dtype) to a kernel; an augment of (key, images) to images; a corruption of (key, images,
-    strength, way, pixels) to images, with `strengths` and their `unit`.
+    strength, way, pixels) to images, with `strengths` and their `unit`. `reads` names the knobs
+    that it heeds of norm_scale, norm_momentum and norm_epsilon, and of an optimizer momentum.
     """
     own = [other for other in HOMES if other not in DECORATORS]
     if knob not in own:
