@@ -156,7 +156,7 @@ def model(
     `reads` names the knobs that it heeds of those that say `by_model` (each from outside has
     init_gain and freeze), and values that not every model has, such as "padding=published".
     `defaults` are its own of its architecture's knobs, for which a person may give other values;
-    `small` makes it one that trains in a test. `instead` is for small images, where it is for large.
+    `small` makes it one that trains in a test. `instead` is one for small images, where it is not.
     """
     traits = {
         "reads": frozenset(reads), "defaults": defaults or {}, "small": small or {},
