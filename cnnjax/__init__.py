@@ -4,10 +4,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cnnjax.config.allowed import but as but
     from cnnjax.config.config import Config as Config
     from cnnjax.config.errors import ConfigError as ConfigError
     from cnnjax.config.families import family as family
-    from cnnjax.config.knobs import but as but
     from cnnjax.config.knobs import structure as structure
     from cnnjax.config.register import activation as activation
     from cnnjax.config.register import choice as choice
@@ -44,7 +44,7 @@ NAMES = {
     "Run": "cnnjax.runs.run",
     "Study": "cnnjax.study.claims",
     "activation": "cnnjax.config.register",
-    "but": "cnnjax.config.knobs",
+    "but": "cnnjax.config.allowed",
     "choice": "cnnjax.config.register",
     "claim": "cnnjax.study.own",
     "conduct": "cnnjax.notebook",

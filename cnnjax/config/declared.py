@@ -6,10 +6,11 @@ A name stands at its decorator alone: `--help`, refusals and verdicts read it th
 import ast
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 ROOT = pathlib.Path(__file__).parents[2]
+ARGUMENT = re.compile(r"(\w+): ")  # of a function: each has a type
 
 
 class Declared(NamedTuple):
@@ -17,6 +18,7 @@ class Declared(NamedTuple):
 
     facts: Mapping[str, Any]  # arguments by keyword: values, or the source of what is no literal
     help: str
+    reads: frozenset[str]  # the names in `reads`, and those of the function's arguments
 
 
 def read(module: str, decorator: str, first: str = "") -> dict[str, Declared]:
@@ -30,14 +32,20 @@ def read(module: str, decorator: str, first: str = "") -> dict[str, Declared]:
     files = sorted(place.glob("*.py")) if place.is_dir() else [place]
     before = rf'(?:"{first}",\s*)?' if first else ""
     pattern = re.compile(
-        rf'^@(?:{decorator})\(\s*{before}"([^"]+)"(.*?)^def .*?"""(.*?)(?:"""|$)',
+        rf'^@(?:{decorator})\(\s*{before}"([^"]+)"(.*?)^def (.*?)"""(.*?)(?:"""|$)',
         re.MULTILINE | re.DOTALL,
     )
     return {
-        name: Declared(read_facts(arguments), help)
+        name: declare(read_facts(said), ARGUMENT.findall(function), help)
         for file in files
-        for name, arguments, help in pattern.findall(file.read_text(encoding="utf-8"))
+        for name, said, function, help in pattern.findall(file.read_text(encoding="utf-8"))
     }
+
+
+def declare(facts: Mapping[str, Any], arguments: Collection[str], help: str) -> Declared:
+    """What a decorator declares of a function with these arguments."""
+    said = facts.get("reads", ())
+    return Declared(facts, help, frozenset(() if isinstance(said, str) else said) | {*arguments})
 
 
 def read_facts(arguments: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from cnnjax.config import register
+from cnnjax.config.allowed import Allowed
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.errors import RunError as RunError
 from cnnjax.config.words import read_integer
@@ -35,27 +36,6 @@ def number(default: Any, help: str, **rules: Any) -> Any:
 def choice(default: str, help: str, **rules: Any) -> Any:
     """A structural field whose values are names in the register."""
     return structure(default, help, registered=True, **rules)
-
-
-class But(NamedTuple):
-    """Every value but these: right for names that are registered later, too."""
-
-    names: tuple[str, ...]
-
-    def __contains__(self, value: object) -> bool:
-        return value not in self.names
-
-    def among(self, choices: Sequence[str]) -> tuple[str, ...]:
-        """Those of some choices that it allows."""
-        return tuple(name for name in choices if name in self)
-
-
-def but(*names: str) -> But:
-    """Every value of a knob but these."""
-    return But(names)
-
-
-Allowed = tuple[str, ...] | range | But  # values of another knob with which one is read
 
 
 class Knob(NamedTuple):

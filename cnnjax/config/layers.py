@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Literal
 
-from cnnjax.config.knobs import but, choice, number, structure
+from cnnjax.config.allowed import Readers, but
+from cnnjax.config.knobs import choice, number, structure
 
 SHRINKING = but("none")
 WINDOWED = but("stride", "none")
@@ -123,7 +124,7 @@ class Layers:
         by_model=True,
         used_with={
             "stem": ("imagenet",),
-            "pool": ("avg",),
+            "pool": Readers("pool", "count_padding"),
             "pool_padding": ("SAME", "HALF"),
         },
     )
@@ -145,7 +146,7 @@ class Layers:
     norm_scale: bool = structure(
         True,
         "Whether a norm multiplies each channel by a learned scale; it always adds a learned bias.",
-        used_with={"norm": ("batch", "layer", "group")},
+        used_with={"norm": Readers("norm", "norm_scale")},
     )
     norm_momentum: float = structure(
         0.9,
@@ -153,13 +154,13 @@ class Layers:
         low=0.0,
         below=1.0,
         beside_one=True,
-        used_with={"norm": ("batch",)},
+        used_with={"norm": Readers("norm", "norm_momentum")},
     )
     norm_epsilon: float = structure(
         1e-5,
         "What batch normalisation adds to the variance.",
         above=0.0,
-        used_with={"norm": ("batch",)},
+        used_with={"norm": Readers("norm", "norm_epsilon")},
     )
     activation: str = choice(
         "relu",

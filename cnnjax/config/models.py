@@ -23,7 +23,9 @@ def reads(model: str, entry: str) -> bool:
     """Whether a model heeds a knob, has a value such as "padding=published", or heeds a knob where
     there are hidden layers alone, such as "norm@hidden".
     """  # fmt: skip
-    return entry in find_row(model).get("reads", ())
+    found = register.CHOICES["model"].get(model)
+    of_all = presets.BY_ROLE if found is not None and found.source else ()
+    return entry in find_row(model).get("reads", ()) or entry in of_all
 
 
 def list_readers(entry: str) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def check_metric(name: Any, margin: Any) -> None:
         raise ConfigError(
             f"metric {name}: {RECALL}CLASS is the recall of a class: give it another name"
         )
-    if isinstance(margin, bool) or not isinstance(margin, Real) or not 0 < margin < math.inf:
+    if isinstance(margin, bool) or not isinstance(margin, Real) or not 0 < float(margin) < math.inf:
         raise ConfigError(f"metric {name}: margin={margin!r} is not allowed: give a number > 0")
 
 

@@ -14,6 +14,8 @@ EVERY: Reads = frozenset({"bias", "init", "dropout"})
 UNITS = EVERY | {"norm", "activation", "init_gain"}
 DENSE: Reads = frozenset({"hidden", "logits"})
 MAPS = UNITS | {"conv", "conv_form", "padding", "pad", "fill", "freeze", "head", "init=dirac"}
+# Act on a network's parameters by their roles, whoever wrote it: each model from outside has them.
+BY_ROLE: Reads = frozenset({"init_gain", "freeze"})
 POOLING: Reads = frozenset({"pool", "pool_size", "pool_stride", "pool_padding", "count_padding"})
 # Convolutions one after the other.
 LAYERED = MAPS | POOLING | {"first_layer", "norm=response", "activation=maxout"}

@@ -17,7 +17,6 @@ from cnnjax.config.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T", int, str)
-PACKAGE = __name__.partition(".")[0]
 # Where the built-in names of a knob are declared; of models the Linen modules, as those that are
 # layers as data (config/models.py) are imported with the knobs. A corruption is no knob: all that
 # there are make up the measure `robustness`.
@@ -39,7 +38,6 @@ DECORATORS = {
     "model": "model", "pool": "pooling", "activation": "activation",
     "measure": "(?:measure|metric)", "metric": "metric",
 }  # fmt: skip
-METRICS = "cnnjax.study.metrics"  # declares those that read records, and imports NumPy
 
 
 class Choice(NamedTuple):
@@ -58,10 +56,9 @@ CHOICES: dict[str, dict[str, Choice]] = {knob: {} for knob in ("model", "dataset
 @functools.cache
 def read_home(knob: str) -> dict[str, Declared]:
     """The built-in names of a knob with what their source declares of them."""
-    if knob not in HOMES:
-        return {}
     own = DECORATORS.get(knob)
-    return declared.read(HOMES[knob], rf"register\.{own or 'choice'}", "" if own else knob)
+    said = rf"register\.{own or 'choice'}", "" if own else knob
+    return declared.read(HOMES[knob], *said) if knob in HOMES else {}
 
 
 def scan(knob: str) -> dict[str, str]:
@@ -88,7 +85,7 @@ def list_declared(source: str) -> dict[str, tuple[str, ...]]:
         knob: tuple(name for name, own in known.items() if own.source == source)
         for knob, known in CHOICES.items()
     }
-    return {knob: names for knob, names in found.items() if names}
+    return {knob: own for knob, own in found.items() if own}
 
 
 def read_trait(knob: str, name: str, trait: str, default: T) -> T:
@@ -97,6 +94,16 @@ def read_trait(knob: str, name: str, trait: str, default: T) -> T:
         return CHOICES[knob][name].traits.get(trait, default)
     own = read_home(knob).get(name)
     return type(default)(own.facts.get(trait, default)) if own else default
+
+
+def reads(knob: str, name: str, other: str) -> bool:
+    """Whether a name reads another knob: by `reads` at its decorator, or as an argument."""
+    if name in CHOICES[knob]:
+        make, _, _, traits = CHOICES[knob][name]
+        named = other in traits.get("reads", ()) or other in inspect.signature(make).parameters
+        return named or make is absent  # of what is remembered nobody knows
+    own = read_home(knob).get(name)
+    return own is not None and other in own.reads
 
 
 def absent(*arguments: Any, **named: Any) -> NoReturn:
@@ -109,10 +116,8 @@ def remember(knob: str, name: str, reads: Collection[str]) -> None:
 
     `reads` are the knobs of which a model may have had any.
     """
-    own: dict[str, Callable[..., Any]] = {
-        "model": functools.partial(model, reads=reads), "pool": pooling, "activation": activation,
-        "measure": measure, "dataset": dataset,
-    }  # fmt: skip
+    own = {"pool": pooling, "activation": activation, "measure": measure, "dataset": dataset}
+    own["model"] = functools.partial(model, reads=reads)
     own.get(knob, functools.partial(choice, knob))(name)(absent)
 
 
@@ -151,10 +156,10 @@ def model(
 ) -> Callable[[F], F]:
     """Declares a model: a function of (Config, classes) to its layers as data, or a Linen module.
 
-    `reads` names the knobs that it heeds of those that say `by_model`, and values that not every
-    model has, such as "padding=published". `defaults` are its own of the knobs of its architecture,
-    for which a person may give another value; `small` makes it one that trains in a test.
-    `instead` is what there is for small images, where the model is made for large ones.
+    `reads` names the knobs that it heeds of those that say `by_model` (each from outside has
+    init_gain and freeze), and values that not every model has, such as "padding=published".
+    `defaults` are its own of its architecture's knobs, for which a person may give other values;
+    `small` makes it one that trains in a test. `instead` is one for small images, where it is not.
     """
     traits = {
         "reads": frozenset(reads), "defaults": defaults or {}, "small": small or {},
@@ -194,7 +199,8 @@ def choice(knob: str, name: str, **traits: Any) -> Callable[[F], F]:
     (numbers, schedule, kernels) to an optax transformation, with the number of `averages` that it
     keeps of each parameter; a norm of (config, units, train, name) to units; an init of (key,
     shape, dtype) to a kernel; an augment of (key, images) to images; a corruption of (key, images,
-    strength, way, pixels) to images, with `strengths` and their `unit`.
+    strength, way, pixels) to images, with `strengths` and their `unit`. `reads` names the knobs
+    that it heeds of norm_scale, norm_momentum and norm_epsilon, and of an optimizer momentum.
     """
     own = [other for other in HOMES if other not in DECORATORS]
     if knob not in own:
@@ -277,7 +283,7 @@ def metric(
     def declare(make: F) -> F:
         arguments = [*inspect.signature(make).parameters]
         if callers.find_source(__name__):
-            importlib.import_module(METRICS)  # so that a name that is taken is refused here
+            importlib.import_module("cnnjax.study.metrics")  # a name taken there is refused here
         if arguments == ["logits", "labels"]:
             if measure or counts_failures or callable(by_image):
                 raise ConfigError(f"metric {name}: one of logits reads nothing else")

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnnjax.config import hints, knobs, models, register
+from cnnjax.config.allowed import Allowed, But, Readers
 from cnnjax.config.augmentation import Augmentation, check_augmentation
 from cnnjax.config.data import Data
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.execution import Execution
-from cnnjax.config.knobs import Allowed, But, Knob, format_value
+from cnnjax.config.knobs import Knob, format_value
 from cnnjax.config.layers import Layers
 from cnnjax.config.network import Network
 from cnnjax.config.training import Training, check_training
@@ -73,7 +74,7 @@ def describe_values(knob: Knob, allowed: Allowed) -> str:
     """Values of a knob with which another one is read, in words."""
     if isinstance(allowed, range):
         return f" of {allowed[0]} or more"
-    if isinstance(allowed, But):
+    if isinstance(allowed, (But, Readers)):
         allowed = allowed.among(knob.choices)
     return f"={'|'.join(map(str, allowed))}"
 

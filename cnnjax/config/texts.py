@@ -123,7 +123,7 @@ def _find_beside(module: str, source: pathlib.Path, root: pathlib.Path) -> list[
     top, found = module.partition(".")[0], []
     installed = root in map(pathlib.Path, sysconfig.get_paths().values())
     own = source.relative_to(root).parts[0].removesuffix(".py")
-    if not top or top == register.PACKAGE or installed and top != own:
+    if not top or top == callers.PACKAGE or installed and top != own:
         return []
     place, name = root, ""
     for part in module.split("."):

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnnjax.config import measured
+from cnnjax.config.allowed import Readers, but
 from cnnjax.config.errors import ConfigError
-from cnnjax.config.knobs import LARGEST_INTEGER, but, choice, number, structure
+from cnnjax.config.knobs import LARGEST_INTEGER, choice, number, structure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Training:
         low=0.0,
         below=1.0,
         beside_one=True,
-        used_with={"optimizer": ("momentum", "nesterov")},
+        used_with={"optimizer": Readers("optimizer", "momentum")},
     )
     weight_decay: float = number(
         0.0,

@@ -45,7 +45,7 @@ def sgd(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.Grad
     return decayed(numbers=numbers, schedule=schedule, kernels=kernels)
 
 
-@register.choice("optimizer", "momentum")
+@register.choice("optimizer", "momentum", reads=("momentum",))
 def momentum(
     numbers: Numbers, schedule: optax.Schedule, kernels: Mask
 ) -> optax.GradientTransformation:
@@ -54,7 +54,7 @@ def momentum(
     return decayed(trace, numbers=numbers, schedule=schedule, kernels=kernels)
 
 
-@register.choice("optimizer", "nesterov")
+@register.choice("optimizer", "nesterov", reads=("momentum",))
 def nesterov(
     numbers: Numbers, schedule: optax.Schedule, kernels: Mask
 ) -> optax.GradientTransformation:

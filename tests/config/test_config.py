@@ -8,6 +8,7 @@ import pytest
 from absl import flags as absl_flags
 
 from cnnjax.config import explain, flags, knobs
+from cnnjax.config.allowed import Readers
 from cnnjax.config.config import (
     KNOBS,
     Config,
@@ -103,6 +104,9 @@ def test_no_rule_names_a_knob_below_its_own(knob):
         for other, allowed in rule.items():
             assert order.index(other) < order.index(knob.name)
             if isinstance(allowed, range):
+                continue
+            if isinstance(allowed, Readers):
+                assert allowed == (other, knob.name) and allowed.among(KNOBS[other].choices)
                 continue
             assert set(getattr(allowed, "names", allowed)) <= set(KNOBS[other].choices)
 

@@ -85,6 +85,64 @@ def test_a_knob_of_ones_own_is_checked_and_read_where_its_file_is_used(outside):
         make_config({"se_ration": 2})
 
 
+def test_a_model_from_outside_has_the_knobs_that_act_by_the_roles_of_its_parameters(outside):
+    plugins.load([outside["squeeze_outside"]])
+    config = make_config({"model": "squeeze", "freeze": "convolutions", "init_gain": 2.0})
+    assert (config.freeze, config.init_gain) == ("convolutions", 2.0)
+    with pytest.raises(ConfigError, match=r"choose --model=cnn\|.*\|squeeze$"):
+        make_config({"model": "mlp", "freeze": "convolutions"})
+    with pytest.raises(ConfigError, match="--bias=false does nothing with --model=squeeze"):
+        make_config({"model": "squeeze", "bias": False})
+
+
+READING = '''
+import cnnjax
+
+@cnnjax.pooling("plain")
+def plain(maps, size, stride, padding="VALID"):
+    """Counts nothing."""
+
+@cnnjax.pooling("counting")
+def counting(maps, size, stride, padding="VALID", *, count_padding):
+    """Counts the border."""
+
+@cnnjax.choice("norm", "bare")
+def bare(config, units, train, name):
+    """Without a knob."""
+
+@cnnjax.choice("norm", "scaled", reads=("norm_scale", "norm_epsilon"))
+def scaled(config, units, train, name):
+    """With two."""
+
+@cnnjax.choice("optimizer", "heavy", reads=("momentum",))
+def heavy(numbers, schedule, kernels):
+    """With momentum."""
+'''
+
+
+def test_a_choice_from_outside_has_the_knobs_that_it_says_it_reads(outside):
+    path = pathlib.Path(outside["beside"]).with_name("reading.py")
+    path.write_text(READING)
+    plugins.load([str(path)])
+    border = {"pool_padding": "SAME", "count_padding": True}
+    assert make_config({"pool": "counting", **border}).count_padding
+    assert not make_config({"norm": "scaled", "norm_scale": False, "norm_epsilon": 0.1}).norm_scale
+    assert make_config({"optimizer": "heavy", "momentum": 0.5}).momentum == 0.5
+    for given, words in (
+        ({"pool": "plain", **border}, r"--pool=plain: .* --pool=avg\|counting$"),
+        ({"norm": "bare", "norm_scale": False}, r"choose --norm=batch\|layer\|group\|scaled$"),
+        ({"norm": "scaled", "norm_momentum": 0.5}, r"--norm=scaled: .* --norm=batch$"),
+        ({"momentum": 0.5}, r"choose --optimizer=momentum\|nesterov\|heavy$"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            make_config(given)
+
+
+def test_a_choice_of_records_alone_may_have_read_any_knob(outside):
+    register.remember("norm", "gone", ())
+    assert not make_config({"norm": "gone", "norm_scale": False}).norm_scale
+
+
 def test_at_its_defaults_a_family_changes_no_address(outside):
     before = Config(), to_json(Config()), record_id(Config(), {})
     plugins.load([outside["squeeze_outside"], outside["gem_outside"]])

@@ -82,7 +82,7 @@ def own_register(monkeypatch):
 
 
 def test_a_model_from_outside_has_the_knobs_that_it_says_it_reads(own_register):
-    @register.model("mine", reads=presets.PUBLISHED - {"freeze"}, defaults={"pool": "avg"})
+    @register.model("mine", reads=presets.PUBLISHED - {"dropout"}, defaults={"pool": "avg"})
     def mine(config, num_classes):
         """Mine."""
         return Dense()
@@ -90,11 +90,11 @@ def test_a_model_from_outside_has_the_knobs_that_it_says_it_reads(own_register):
     assert KNOBS["model"].choices == (*MODELS, "mine")
     config = make_config({"model": "mine", "activation": "maxout", "norm": "response"})
     assert config.pool == "avg" and register.find("model", "mine").help == "Mine."
-    for name in presets.PUBLISHED & set(KNOBS) - {"freeze"}:
+    for name in presets.PUBLISHED & set(KNOBS) - {"dropout"}:
         obstacle = rules.find_obstacle(KNOBS[name], vars(config))
         assert obstacle is None or obstacle[1] != "model", name
-    with pytest.raises(ConfigError, match="--freeze=none does nothing with --model=mine"):
-        make_config({"model": "mine", "freeze": "none"})
+    with pytest.raises(ConfigError, match="--dropout=0.0 does nothing with --model=mine"):
+        make_config({"model": "mine", "dropout": 0.0})
     with pytest.raises(ConfigError, match="--padding=published cannot be with --model=mine"):
         make_config({"model": "mine", "padding": "published"})
     with pytest.raises(ConfigError, match=r"choose --model=cnn\|.*\|mine$"):

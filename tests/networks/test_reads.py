@@ -11,8 +11,8 @@ from jax.extend import core
 
 from cnnjax.config import models as rows
 from cnnjax.config import register
+from cnnjax.config.allowed import But, Readers
 from cnnjax.config.config import KNOBS, Config
-from cnnjax.config.knobs import But
 from cnnjax.networks import cost, models
 from cnnjax.training import optimizers
 from tests import here
@@ -58,8 +58,9 @@ def prepare(config: Config, name: str) -> Config:
     needs = dict(NEEDS.get(name, {}))
     for other, allowed in KNOBS[name].used_with.items():
         if getattr(config, other) not in allowed:
-            choices = KNOBS[other].choices
-            needs[other] = (allowed.among(choices) if isinstance(allowed, But) else allowed)[0]
+            if isinstance(allowed, (But, Readers)):
+                allowed = allowed.among(KNOBS[other].choices)
+            needs[other] = allowed[0]
     return change(config, **{k: v for k, v in needs.items() if rows.reads(config.model, k)})
 
 
