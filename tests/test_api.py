@@ -29,6 +29,7 @@ def options(tmp_path, data_dir, digits):  # the digits are prepared
     return api.Options(tmp_path / "runs", Where(str(data_dir)), num_seeds=2)
 
 
+@pytest.mark.slow
 def test_a_study_is_checked_run_reported_and_read_again(study, options, capsys):
     checked = api.check_study(study, {}, options)
     assert checked.plan.num_lanes == 8 and checked.plan.num_tuning_lanes == 4

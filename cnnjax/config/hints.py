@@ -30,7 +30,7 @@ MEANT = {
     "output_dir": "workdir", "out_dir": "workdir", "logdir": "workdir", "save_dir": "workdir",
     "config": "flagfile", "dry_run": "plan", "silent": "quiet", "q": "quiet",
 }  # fmt: skip
-CUTOFF = 0.7  # of likeness: below it a hint is no help, as --stride for --grid
+CUTOFF = 0.65  # of likeness: below it a hint is no help, as --stride for --grid
 # What is meant where the first has no such flag.
 ELSE = {"workdir": "runs", "seed": "seeds", "epochs": "steps"}
 

@@ -123,6 +123,7 @@ def test_a_lane_has_its_bits_alone_and_among_others(config, compiled_as_for_user
     assert len({scores["test_loss"] for scores in together}) == 3
 
 
+@pytest.mark.slow
 def test_a_run_learns_from_a_stream(config):
     dataset = load.load_dataset(config, Where())
     (scores,) = run([change(config, steps=60, learning_rate=0.01)], dataset)

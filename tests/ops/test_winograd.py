@@ -73,6 +73,7 @@ def test_the_worst_of_many_tiles_is_within_what_is_stated(tile, sparse):
     assert cell / 200 < (errors / np.where(largest > 0, largest, 1)).max()  # no idle statement
 
 
+@pytest.mark.slow
 def test_real_bfloat16_loses_digits_by_tiles():
     """Why --conv_form=auto has none there: 8 bits are too few for what the tiles cancel."""
     images, kernel = (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnjax.measures.packing import pack_values
-from cnnjax.report import classes, page
+from cnnjax.report import classes, page, scope
 from tests.by_hand import STUDY, fail, judge, make_records
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, 2, 2])
@@ -64,7 +64,7 @@ def test_records_of_before_and_choices_by_validation_show_none(records, tmp_path
 
 def test_of_many_classes_the_least_recognised_are_shown(records, monkeypatch, tmp_path):
     monkeypatch.setattr(classes, "MOST", 2)
-    monkeypatch.setattr(page, "NAMED", 2)
+    monkeypatch.setattr(scope, "NAMED", 2)
     html = page.write_report(judge(records), tmp_path, "command").read_text()
     assert "Shown are 2 of 3 classes." in html and "<td>cat</td>" not in html
     assert "<dd>cat, dog and 2 more</dd>" in html

@@ -212,6 +212,7 @@ def test_a_folder_holds_the_run_of_its_own_knobs(outside, tmp_path):
         claim(tmp_path / "usual", two, found)
 
 
+@pytest.mark.slow
 def test_another_engine_trains(outside, data_dir, tmp_path, capsys):
     path = pathlib.Path(outside["beside"]).with_name("my_engine.py")
     path.write_text(

@@ -154,6 +154,7 @@ def test_one_step_follows_the_gradient_of_the_mean_loss(tiny, digits):
     assert float(again.loss) < float(scores.loss)
 
 
+@pytest.mark.slow
 def test_training_learns(digits):
     config = Config(train_examples=300, steps=100, widths=(8, 8), pool_every=2, eval_every=0)
     state = lane_of(train([config], digits), 0)
@@ -182,6 +183,7 @@ def test_lanes_are_grouped_by_structure(tiny):
     assert [each.structure.pool for each in groups] == ["max", "avg"]
 
 
+@pytest.mark.slow
 def test_a_sweep_yields_every_lane_and_counts_every_example(tiny, digits):
     configs = [
         dataclasses.replace(tiny, pool=pool, seed=seed)
@@ -247,6 +249,7 @@ def test_a_sweep_beyond_its_memory_goes_in_waves_to_the_same_numbers(tiny, digit
     assert sum(seen) == 5 * tiny.steps * tiny.batch_size
 
 
+@pytest.mark.slow
 def test_nothing_is_compiled_after_the_first_segment(tiny, digits):
     structure, mesh = structure_of(tiny), placement.make_mesh(1)
     data = placed.place_data(structure, digits, mesh)
