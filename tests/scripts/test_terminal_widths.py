@@ -101,14 +101,15 @@ def test_a_reader_who_has_seen_enough_is_no_error(environment):
 
 
 @pytest.mark.slow
-def test_quiet_says_only_where_results_are(call, tmp_path):
+def test_quiet_says_only_where_results_are_and_what_failed(call, tmp_path):
     tiny = ["--train_examples=48", "--batch_size=16", "--epochs=2", "--widths=4", "--hidden=8"]
     run = call(
         "-m", "experiments.ablate", "--grid=activation=relu,tanh", *tiny, "--seeds=3", "--quiet",
         f"--runs={tmp_path}", "--study=small", "--pool_every=1",
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    assert run.stdout == f"report: {tmp_path / 'small' / 'report.html'}\n" and run.stderr == ""
+    assert run.stdout == f"report: {tmp_path / 'small' / 'report.html'}\n"
+    assert all(" runs failed, " in line for line in run.stderr.splitlines()), run.stderr
     again = call(
         "-m", "experiments.ablate", "--grid=activation=relu,tanh", *tiny, "--seeds=3",
         f"--runs={tmp_path}", "--study=small", "--pool_every=1", "--judge_only",
