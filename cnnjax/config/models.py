@@ -6,12 +6,10 @@ augmentation, ...) is no part of it: the flag files in experiments/recipes/ have
 that is a Linen module of its own has its row in networks/models.py. Imports no JAX.
 """
 
-import ast
-import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cnnjax.config import declared, presets, register
+from cnnjax.config import presets, register
 from cnnjax.config.layouts import DROPOUT, LOGITS, POOL, Conv, Dense, Layout, ResNet, scale_width
 from cnnjax.config.plain import TWINS as TWINS  # those networks come first among the names
 
@@ -41,22 +39,10 @@ def defaults_of(model: str) -> Mapping[str, Any]:
 def find_row(model: str) -> Mapping[str, Any]:
     """What a model says of itself beside its layers, without an import; nothing where unknown."""
     found = register.CHOICES["model"].get(model)
-    return found.traits if found is not None else read_rows().get(model, {})
-
-
-@functools.cache
-def read_rows() -> dict[str, dict[str, Any]]:
-    """The rows of our Linen modules from their source, where each argument is a literal."""
-    path = declared.ROOT / f"{register.HOMES['model'].replace('.', '/')}.py"
-    return {
-        ast.literal_eval(call.args[0]): {
-            str(own.arg): ast.literal_eval(own.value) for own in call.keywords
-        }
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.FunctionDef)
-        for call in node.decorator_list
-        if isinstance(call, ast.Call) and ast.unparse(call.func) == "register.model"
-    }
+    if found is not None:
+        return found.traits
+    ours = register.read_home("model").get(model)  # a Linen module, whose arguments are literals
+    return ours.facts if ours else {}
 
 
 def small_of(model: str) -> Mapping[str, Any]:
