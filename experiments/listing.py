@@ -11,6 +11,7 @@ from cnnjax.config import datasets, installed, register, words
 from cnnjax.config.config import KNOBS, find_knob
 from cnnjax.config.help import list_choices
 from cnnjax.config.knobs import describe_allowed
+from cnnjax.study.claims import Study
 
 # By part, the keys of --json; in the order of the whole listing, what is asked for most first.
 PARTS = {
@@ -77,20 +78,33 @@ def print_list(part: str, as_json: bool) -> None:
 
 def collect() -> dict[str, Any]:
     """What there is, as JSON has it."""
-    from experiments import claims, scoreboard
-
-    studies = list(claims.find_studies().values())
     return {
-        "claims": scoreboard.list_claims(studies),
-        "datasets": [*datasets.BUILT_IN, *register.names("dataset")]
-        + sorted(set(datasets.load_sources()) - set(datasets.BUILT_IN)),
+        "claims": _find_claims(),
+        "datasets": _name_datasets(),
         "dataset_sources": datasets.load_sources(),
         "models": list(find_knob("model").choices),
         "knobs": {
             name: list(knob.choices) or describe_allowed(knob) for name, knob in KNOBS.items()
         },
-        "studies": [{"name": own.name, "question": own.question} for own in studies],
+        "studies": [{"name": own.name, "question": own.question} for own in _find_studies()],
     }
+
+
+def _find_studies() -> list[Study]:
+    from experiments import claims
+
+    return list(claims.find_studies().values())
+
+
+def _find_claims() -> list[dict[str, str]]:
+    from experiments import scoreboard
+
+    return scoreboard.list_claims(_find_studies())
+
+
+def _name_datasets() -> list[str]:
+    others = sorted(set(datasets.load_sources()) - set(datasets.BUILT_IN))
+    return [*datasets.BUILT_IN, *register.names("dataset"), *others]
 
 
 def _line(name: str, text: str) -> str:
@@ -99,12 +113,12 @@ def _line(name: str, text: str) -> str:
 
 def _list_studies() -> Iterator[str]:
     yield installed.name_commands("Studies (python launch.py STUDY):")
-    yield from (_line(own["name"], own["question"]) for own in collect()["studies"])
+    yield from (_line(own.name, own.question) for own in _find_studies())
 
 
 def _list_claims() -> Iterator[str]:
     yield "Claims:"
-    for claim in collect()["claims"]:
+    for claim in _find_claims():
         yield _line(claim["id"], claim["claim"])
         yield BELOW + claim["status"]
 
@@ -120,7 +134,7 @@ def _list_data() -> Iterator[str]:
                 for kind, form in (("folder:PATH", datasets.FILES["folder"]),
                                    ("arrays:PATH", datasets.FILES["arrays"]),
                                    ("idx:PATH", datasets.FILES["idx"])))  # fmt: skip
-    known = collect()["datasets"]
+    known = _name_datasets()
     likely = (*register.names("dataset"), *datasets.BUILT_IN, *MOST_USED)
     first = [name for name in likely if name in known]
     for name in dict.fromkeys((*first, *known)):
