@@ -47,7 +47,7 @@ def _make_row(records: Sequence[Record]) -> Row:
         settings,
         [record.seed for record in own],
         sum(sound) / len(sound) if sound else None,
-        sum(bool(record.scores.get("failed", record.scores.get("diverged"))) for record in own),
+        sum(record.failed for record in own),
         max(record.provenance.get("date", "") for record in own),
         hashlib.sha256(origin.encode()).hexdigest()[:6],
         [record.id for record in own],

@@ -29,6 +29,11 @@ class Record(NamedTuple):
         """The seed, by which runs are paired."""
         return self.config["seed"]
 
+    @property
+    def failed(self) -> bool:
+        """Whether the run failed; older records say only whether it diverged."""
+        return bool(self.scores.get("failed", self.scores.get("diverged", False)))
+
 
 def record_path(runs: pathlib.Path, id: str) -> pathlib.Path:
     """Where the record of that id lies."""

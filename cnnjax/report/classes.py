@@ -7,7 +7,6 @@ import numpy as np
 
 from cnnjax.measures.packing import unpack_values
 from cnnjax.records.record import Record
-from cnnjax.study.metrics import has_failed
 from cnnjax.study.summary import Arm
 
 MOST = 20  # classes that are shown: those that are recognised least
@@ -37,7 +36,7 @@ def find_recalls(record: Record) -> tuple[np.ndarray, np.ndarray] | None:
     """
     names = record.provenance.get("class_names")
     kept = record.scores.get("by_image") or {}
-    if not names or has_failed(record) or not {"label", "test_accuracy"} <= set(kept):
+    if not names or record.failed or not {"label", "test_accuracy"} <= set(kept):
         return None
     labels, right = unpack_values(kept["label"]), unpack_values(kept["test_accuracy"])
     sizes = np.bincount(labels, minlength=len(names))

@@ -97,7 +97,7 @@ def _claim(study: Study, best: str, rank: str, where: str) -> Claim:
 
 
 def _score(records: Sequence[Record], metric: str) -> Scores:
-    if any(map(metrics.has_failed, records)):
+    if any(record.failed for record in records):
         return Scores(math.nan, math.nan)
     read = metrics.find(metric).read
     return Scores(

@@ -40,11 +40,6 @@ class Metric(NamedTuple):
     measure: str  # what a lane is measured by for it, where that must be asked for
 
 
-def has_failed(record: Record) -> bool:
-    """Whether a run failed; older records say only whether it diverged."""
-    return bool(record.scores.get("failed", record.scores.get("diverged", False)))
-
-
 def find(name: str) -> Metric:
     """The metric of that name; `test_recall_3` is the recall of class 3, `test_recall_cat` that of
     the class cat. Raises ConfigError, with the nearest name, where there is none.
@@ -112,7 +107,7 @@ def _of_record(own: Choice) -> Metric:
     by_image, make = traits.pop("by_image"), own.make
 
     def run(record: Record) -> Any:  # of a failed run those from outside are not asked
-        return None if own.source and has_failed(record) else make(record)
+        return None if own.source and record.failed else make(record)
 
     if by_image is True:
         return Metric(
@@ -245,12 +240,12 @@ for _name, (_label, _margin, _share, _unit) in OTHERS.items():
 )
 def read_failed(record: Record) -> float:
     """Whether a run failed: the mean over seeds is the share that does."""
-    return float(has_failed(record))
+    return float(record.failed)
 
 
 def _steps_to(record: Record, target: float) -> float:
     """Steps to the first evaluation that reaches a validation accuracy; all where none does."""
-    if has_failed(record):
+    if record.failed:
         return math.nan
     for line in record.metrics:
         if (line["validation_accuracy"] or 0.0) >= target:

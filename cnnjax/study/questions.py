@@ -62,9 +62,7 @@ def _resolution(
     """The root of the mean square of the sides' resolutions; numbers have none."""
     found = []
     for side, metric in zip(sides, of_sides, strict=True):
-        sound = [
-            r for name in side.weights for r in arms[name].records if not metrics.has_failed(r)
-        ]
+        sound = [r for name in side.weights for r in arms[name].records if not r.failed]
         if sound:
             found.append(metric.resolution(sound[0]))
     return math.sqrt(sum(r * r for r in found) / len(found)) if found else 0.0

@@ -74,7 +74,7 @@ def _summarise_arm(
         mean=mean,
         interval=statistics.mean_interval(sound),
         test_error=math.sqrt(mean * (1 - mean) / size) if study.metric == "test_accuracy" else None,
-        num_failed=sum(map(metrics.has_failed, own)),
+        num_failed=sum(record.failed for record in own),
         is_control=any(control.items() <= overrides.items() for control in study.controls),
     )
 

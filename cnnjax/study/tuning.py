@@ -59,7 +59,7 @@ def _try(
     assert study.tuning is not None
     config = make_arm(study, base, {**overrides, **setting})
     own = [records[with_seed(config, seed)] for seed in study.tuning.seeds]
-    if any(map(metrics.has_failed, own)):
+    if any(record.failed for record in own):
         return None
     read = metrics.find(study.tuning.metric).read
     kept = [unpack_values(r.scores["by_image"]["validation_accuracy"]) for r in own]
