@@ -10,7 +10,6 @@ import dis
 import functools
 import hashlib
 import inspect
-import marshal
 import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -103,12 +102,27 @@ def _follow_function(function: types.FunctionType, name: str, found: Found) -> N
     typed = "__file__" not in function.__globals__
     found.texts[id(function)] = text = _read_source(function) if typed else ""
     if typed and not text:
-        text = repr(marshal.dumps(function.__code__))
+        text = _describe_code(function.__code__)
     if not typed:
         _name(sys.modules.get(function.__module__), name, found)
     values = [*_list_enclosed(function), *(_list_named(function) if typed else ())]
     lines = [f"{key} = {_follow(value, found)}" for key, value in values]
     found.texts[id(function)] = "\n".join(filter(None, [text, *lines]))
+
+
+def _describe_code(code: types.CodeType) -> str:
+    """Code of which no text is kept, by what it does: the same in every process."""
+    consts = [_describe_constant(const) for const in code.co_consts]
+    names = [code.co_names, code.co_varnames, code.co_freevars]
+    return f"code = {(code.co_code, consts, *names)!r}"
+
+
+def _describe_constant(const: Any) -> str:
+    if isinstance(const, types.CodeType):
+        return _describe_code(const)
+    if isinstance(const, frozenset):  # of text, whose order is another in each process
+        return repr(sorted(map(repr, const)))
+    return repr(const)
 
 
 def _list_enclosed(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
@@ -160,7 +174,14 @@ def _follow_class(cls: type, name: str, found: Found) -> None:
 
 
 def _read_source(thing: Any) -> str:
-    """What was typed; empty where no text is kept of it."""
+    """What was typed; empty where no text is kept of it.
+
+    All that is run as a string has one name, under which Python 3.13 keeps the text of its
+    `-c` alone.
+    """
+    code = getattr(thing, "__code__", None)
+    if code is not None and code.co_filename == "<string>":
+        return ""
     try:
         return inspect.getsource(thing)
     except (OSError, TypeError):
