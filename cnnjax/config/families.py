@@ -10,11 +10,10 @@ A run has it where it differs from its defaults: `config.of(SqueezeExcite).se_ra
 """
 
 import dataclasses
-import sys
 import typing
 from typing import Any, TypeVar
 
-from cnnjax.config import knobs, rules
+from cnnjax.config import callers, knobs, rules
 from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
 
@@ -40,7 +39,7 @@ def family(cls: type[T]) -> type[T]:
         made = dataclasses.dataclass(frozen=True)(cls)
     if not made.__dataclass_params__.frozen:
         raise ConfigError(f"{cls.__name__}: its knobs can be changed: @dataclass(frozen=True)")
-    source = getattr(sys.modules.get(cls.__module__), "__file__", None) or cls.__module__
+    source = callers.find_source(__name__) or cls.__module__
     key = f"{cls.__module__}.{cls.__qualname__}"
     before = rules.OWN.get(key)
     own = {name: knob._replace(source=source) for name, knob in knobs.make_knobs(made).items()}

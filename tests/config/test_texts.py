@@ -176,3 +176,89 @@ def test_a_measure_that_is_always_made_is_every_runs(outside):
     assert hash_files(Config()) is None
     plugins.load([str(path)])
     assert set(hash_files(Config()) or ()) == {"beside.py"}
+
+
+def check_address(file, *used):
+    """A change of that file is seen in the hashes of all that use it, and of nothing else."""
+    others = [Config(), Config(pool="gem")]
+    before = [hash_files(config) for config in (*used, *others)]
+    file.write_text(file.read_text() + "\nCHANGED = 1\n")
+    texts._read_closure.cache_clear()
+    after = [hash_files(config) for config in (*used, *others)]
+    count = len(used)
+    assert all(one and one != two for one, two in zip(before[:count], after[:count], strict=True))
+    assert before[count:] == after[count:]
+
+
+ANY = (
+    "from loose import more",
+    "import loose.more",
+    "import importlib; importlib.import_module('loose.more')",
+    "def later(): import loose.more",
+    "def later(): from loose.more import HALF",
+    "from loose.within import HALF",
+    "import elsewhere",
+)
+RELATIVE = (
+    "from .more import HALF as more",
+    "from . import more",
+    "import importlib; importlib.import_module('.more', __package__)",
+)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "line"),
+    [("loose/parts.py", line) for line in ANY]
+    + [("loose.parts", line) for line in (*ANY, *RELATIVE)],
+)
+def test_what_it_imports_is_in_its_address_however_it_is_imported(
+    outside, monkeypatch, plugin, line
+):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "loose").mkdir()
+    (folder / "loose" / "more.py").write_text("HALF = 0.5\n")
+    (folder / "loose" / "within.py").write_text("from loose.more import HALF\n")
+    (folder / "away").mkdir()
+    (folder / "away" / "elsewhere.py").write_text("import loose.more\n")
+    (folder / "loose" / "parts.py").write_text(f"{line}\nHALF = 0.5\n{SCHEDULE}")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.syspath_prepend(str(folder / "away"))
+    monkeypatch.chdir(folder)
+    plugins.load([plugin, outside["gem_outside"]])
+    check_address(folder / "loose" / "more.py", Config(schedule="half"))
+    assert not any("site-packages" in name for name in texts.texts_of(Config(schedule="half")))
+
+
+def test_what_another_file_declares_of_it_is_in_its_address(outside):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "named.py").write_text(
+        "import cnnjax\ndef declare(made):\n"
+        "    return cnnjax.family(made) if isinstance(made, type) else"
+        " cnnjax.activation(made.__name__)(made)\n"
+    )
+    (folder / "mine.py").write_text(
+        "import cnnjax\nfrom named import declare\n"
+        "@declare\nclass Own:\n    slope: int = cnnjax.structure(1, 'How steep.')\n"
+        "@declare\ndef steep(units):\n    return 2 * units\n"
+    )
+    plugins.load([str(folder / "mine.py"), outside["gem_outside"]])
+    steep, own = Config(activation="steep"), make_config({"activation": "steep", "slope": 2})
+    for file in ("mine.py", "named.py"):
+        check_address(folder / file, steep, own)
+
+
+def test_a_family_of_a_file_beside_it_is_read_by_what_that_declares(outside):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "knobs_beside.py").write_text(
+        "import cnnjax\nclass Own:\n    slope: int = cnnjax.structure(1, 'How steep.')\n"
+    )
+    (folder / "mine.py").write_text(
+        "import cnnjax\nimport knobs_beside\ncnnjax.family(knobs_beside.Own)\n"
+        "@cnnjax.activation('steep')\ndef steep(units):\n    return 2 * units\n"
+    )
+    plugins.load([str(folder / "mine.py"), outside["gem_outside"]])
+    own = make_config({"activation": "steep", "slope": 2})
+    for file in ("mine.py", "knobs_beside.py"):
+        check_address(folder / file, own)
+    with pytest.raises(cnnjax.ConfigError, match="--slope=2 does nothing with --activation=relu"):
+        make_config({"slope": 2})
