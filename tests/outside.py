@@ -3,7 +3,7 @@
 import os
 import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 
@@ -162,6 +162,14 @@ def outside(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     folder = tmp_path / "outside"
     folder.mkdir()
     yield write(folder)
+    forget(modules)
+
+
+def forget(modules: Collection[str]) -> None:
+    """Forgets what is loaded from outside, and all that is imported from there but `modules`."""
+    for known in register.CHOICES.values():
+        for name in [name for name, made in known.items() if made.source]:
+            del known[name]
     for name in [name for name, knob in rules.KNOBS.items() if knob.source]:
         del rules.KNOBS[name]
         delattr(Config, name)
@@ -169,7 +177,7 @@ def outside(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     plugins.LOADED.clear()
     texts._read_closure.cache_clear()
     os.environ.pop(plugins.VARIABLE, None)
-    for name in set(sys.modules) - modules:
-        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
+    for name in set(sys.modules) - set(modules):
+        if "/outside/" in (getattr(sys.modules[name], "__file__", None) or ""):
             del sys.modules[name]
     cost.forget()

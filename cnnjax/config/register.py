@@ -9,9 +9,10 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from cnnjax.config import callers, declared, naming
+from cnnjax.config.absent import Absent
 from cnnjax.config.declared import Declared
 from cnnjax.config.errors import ConfigError
 
@@ -100,25 +101,11 @@ def reads(knob: str, name: str, other: str) -> bool:
     """Whether a name reads another knob: by `reads` at its decorator, or as an argument."""
     if name in CHOICES[knob]:
         make, _, _, traits = CHOICES[knob][name]
-        named = other in traits.get("reads", ()) or other in inspect.signature(make).parameters
-        return named or make is absent  # of what is remembered nobody knows
+        if isinstance(make, Absent):
+            return make.reads is None or other in make.reads
+        return other in traits.get("reads", ()) or other in inspect.signature(make).parameters
     own = read_home(knob).get(name)
     return own is not None and other in own.reads
-
-
-def absent(*arguments: Any, **named: Any) -> NoReturn:
-    """What a plug-in declared that is not loaded."""
-    raise ConfigError("what records were made with is of a plug-in that is not loaded: --plugin")
-
-
-def remember(knob: str, name: str, reads: Collection[str]) -> None:
-    """Makes a name of records one that can be judged, though its plug-in is not loaded.
-
-    `reads` are the knobs of which a model may have had any.
-    """
-    own = {"pool": pooling, "activation": activation, "measure": measure, "dataset": dataset}
-    own["model"] = functools.partial(model, reads=reads)
-    own.get(knob, functools.partial(choice, knob))(name)(absent)
 
 
 def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
@@ -126,7 +113,7 @@ def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
     source = callers.find_source(__name__)
     there = CHOICES[knob].get(name)
     taken = source and name in scan(knob)
-    if there is not None and there.make is absent:
+    if there is not None and isinstance(there.make, Absent):
         there = None
     own = (source, callers.name_of(make))
     if taken or there and (there.source, callers.name_of(there.make)) != own:

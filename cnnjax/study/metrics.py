@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnjax.config import naming, register
+from cnnjax.config.absent import Absent
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.naming import RECALL
 from cnnjax.config.register import Choice
@@ -52,6 +53,9 @@ def find(name: str) -> Metric:
         return _of_logits(name, facts.facts)
     _declare_areas()
     own = register.CHOICES["metric"].get(name)
+    measure = register.CHOICES["measure"].get(name)
+    if own is None and measure is not None and isinstance(measure.make, Absent):
+        measure.make()
     if own is None:
         near = difflib.get_close_matches(name, list_names(), n=1)
         hint = f"did you mean {near[0]}?" if near else f"give {', '.join(list_names())}"
