@@ -134,6 +134,14 @@ def half(steps):
     """Half of the rate."""
     return lambda step: HALF
 '''
+METRIC = '''
+import cnnjax
+
+@cnnjax.metric("hits", margin=0.02, share=True, label="hits of all")
+def find_hits(logits, labels):
+    """How often it is right."""
+    return (logits.argmax(axis=-1) == labels).mean()
+'''
 FILES = {
     "gem_outside.py": GEM,
     "beside.py": "START = 3.0\n",

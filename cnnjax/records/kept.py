@@ -68,11 +68,8 @@ def name_missing(
     """
     hashes, found = list_hashes(provenance), []
     for text in read_texts(folder, [provenance]):
-        new = [
-            name in (value if isinstance(value, list) else [value])
-            for (knob, name), _ in text.choices.items()
-            if name not in register.names(knob) and (value := config.get(knob)) is not None
-        ]
+        new = [name in _list(config.get(knob)) and name not in register.names(knob)
+               for knob, name in _list_used(text)]  # fmt: skip
         new += [name in config for own in text.families.values() for name in own
                 if name not in rules.KNOBS]  # fmt: skip
         if any(new):
@@ -84,6 +81,16 @@ def name_missing(
             if not (folder / FOLDER / f"{hash}.py").is_file()
         ]
     return " and ".join(found)
+
+
+def _list_used(text: Text) -> Iterator[tuple[str, str]]:
+    """The knob and the name by which a run's config says that it has a choice of a text."""
+    for knob, name in text.choices:
+        yield "measure" if knob == "metric" else knob, name
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def name_plugin(name: str, path: pathlib.Path) -> str:

@@ -163,14 +163,13 @@ def _make_config(
     """Raises ConfigError, naming the plug-ins that are not loaded, where it cannot be."""
     try:
         return from_json(config)
-    except ConfigError as error:
+    except ConfigError:
         own = folder if (folder / kept.FOLDER).is_dir() else folder.parent
         missing = kept.name_missing(config, provenance, own)
         if not missing:
             raise
         raise ConfigError(
-            f"{folder} is a run of a plug-in that is not loaded: give {missing}, or import it in a"
-            f" notebook ({error})"
+            f"{folder} is a run of what is not loaded: give {missing}, or import it in a notebook"
         ) from None
 
 

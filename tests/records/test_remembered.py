@@ -16,17 +16,9 @@ from cnnjax.study import grids, metrics
 from cnnjax.study.arms import make_base, make_lanes
 from experiments import ablate, records, script
 from tests.by_hand import ORIGIN, make_records
-from tests.outside import forget
+from tests.outside import METRIC, forget
 from tests.scripts.test_plugins import script_stop
 
-METRIC = '''
-import cnnjax
-
-@cnnjax.metric("hits", margin=0.02, share=True, label="hits of all")
-def find_hits(logits, labels):
-    """How often it is right."""
-    return (logits.argmax(axis=-1) == labels).mean()
-'''
 DATA = '''
 import cnnjax
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import pathlib
+import re
 import shutil
 import sys
 import warnings
@@ -19,7 +21,7 @@ from cnnjax.records.plugins import hash_files
 from cnnjax.runs import picture, run
 from cnnjax.runs.train import claim, train_run
 from cnnjax.sweep import runner
-from tests.outside import forget
+from tests.outside import METRIC, forget
 
 OPTAX = True  # see conftest.py
 
@@ -171,9 +173,11 @@ def test_a_run_of_a_plug_in_that_is_not_loaded_names_it(outside, tmp_path, kept)
     from cnnjax.config.config import make_config
 
     modules = set(sys.modules)
-    plugins.load([outside["squeeze_outside"], outside["gem_outside"]])
+    hits = pathlib.Path(outside["beside"]).with_name("hits.py")
+    hits.write_text(METRIC)
+    plugins.load([outside["squeeze_outside"], outside["gem_outside"], str(hits)])
     folder = tmp_path / "run"
-    config = make_config({"model": "squeeze", "se_ratio": 2})
+    config = make_config({"model": "squeeze", "se_ratio": 2, "measure": ("hits",)})
     claim(folder, config, {"origin": {"plugins": hash_files(config)}})
     provenance = json.loads((folder / "provenance.json").read_text())
     write_json(folder / "result.json", {"test_accuracy": 0.5, "provenance": provenance})
@@ -182,8 +186,10 @@ def test_a_run_of_a_plug_in_that_is_not_loaded_names_it(outside, tmp_path, kept)
     if not kept:
         shutil.rmtree(folder / "plugins")
     text = r"its text is .*/run/plugins/\w{16}\.py" if kept else "its text was not kept"
-    with pytest.raises(ConfigError, match=rf"--plugin=squeeze_outside.py \({text}\)") as error:
+    every = [rf"--plugin={name}.py \({text}\)" for name in ("hits", "squeeze_outside")]
+    with pytest.raises(ConfigError) as error:
         run.load_run(folder)
+    assert all(re.search(own, str(error.value)) for own in every)
     assert "gem" not in str(error.value) and "\n" not in str(error.value)
 
 
