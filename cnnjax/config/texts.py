@@ -43,7 +43,7 @@ def texts_of(config: Config, data: bool = False) -> dict[str, str]:
             texts |= read_files(home)
         if home == "" or not declared:
             text, files = cells.read(thing)
-            texts[f"{source}:{callers.name_of(thing)}"] = text
+            texts[f"{os.path.basename(source)}:{callers.name_of(thing)}"] = text
             for file in files:
                 texts |= read_files(file)
     return dict(sorted(texts.items()))

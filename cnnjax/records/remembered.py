@@ -37,11 +37,11 @@ def remember(records: Iterable[Record], folder: pathlib.Path | None = None) -> N
     texts: list[Text] = []
     if folder is not None:
         texts = kept.read_texts(folder, [record.provenance for record in records])
-    for text in texts:
+    for place, text in enumerate(texts):
         for family, own in text.families.items():
             new = {name: field for name, field in own.items() if name not in KNOBS}
             new = {name: own for name, own in new.items() if own.is_plain or name in fields}
-            _remember_family(family, new, fields, text.source)
+            _remember_family(f"{family}{place}", new, fields, text.source)
     for name, (_, source) in fields.items():
         if name not in KNOBS:
             _remember_family(name, {name: Field(None, None, {})}, fields, source)

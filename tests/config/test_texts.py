@@ -262,3 +262,20 @@ def test_a_family_of_a_file_beside_it_is_read_by_what_that_declares(outside):
         check_address(folder / file, own)
     with pytest.raises(cnnjax.ConfigError, match="--slope=2 does nothing with --activation=relu"):
         make_config({"slope": 2})
+
+
+def test_what_is_typed_in_a_cell_and_declared_by_a_file_has_both_in_its_address(
+    outside, monkeypatch
+):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "named.py").write_text(
+        "import cnnjax\ndef declare(made): return cnnjax.activation('steep')(made)\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    found = []
+    for slope in ("2", "3", "2"):
+        code = f"from named import declare\n@declare\ndef steep(units):\n    return {slope} * units"
+        exec(code, {"__name__": "__cell__"})
+        found.append(hash_files(Config(activation="steep")) or {})
+    assert list(found[0]) == ["named.py", "named.py:steep"]
+    assert found[0] == found[2] != found[1]

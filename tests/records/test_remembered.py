@@ -27,6 +27,18 @@ def make_stripes():
     """Stripes."""
     return {}
 '''
+FAMILY = """
+import cnnjax
+
+@cnnjax.family
+class Own:
+    KNOB: int = cnnjax.structure(1, "Of a version.")
+    slope: int = cnnjax.structure(1, "Of both.")
+
+@cnnjax.activation("bent")
+def bent(units):
+    return units
+"""
 LOST = """
 import cnnjax
 
@@ -42,7 +54,7 @@ def bent(units):
 """
 
 
-def store(runs, lanes, score=None):
+def store(runs, lanes, score=None, name=""):
     """Records of these lanes, and the texts of what is loaded, as training leaves them."""
     (model,) = make_records(num_seeds=1)[:1]
     scores = {**model.scores, "validation_accuracy": 0.9}
@@ -53,7 +65,7 @@ def store(runs, lanes, score=None):
         own = {**scores, "test_accuracy": accuracy, **({score: accuracy} if score else {})}
         provenance = {"origin": origin, "date": "2026-01-01", "packages": {}}
         write_record(runs, model._replace(
-            id=f"{lane.seed}-{place}", config=config, scores=own, provenance=provenance
+            id=f"{name}{lane.seed}-{place}", config=config, scores=own, provenance=provenance
         ))  # fmt: skip
         keep_texts(runs / "records", lane)
 
@@ -203,3 +215,16 @@ def test_versions_of_a_plug_in_are_told_apart(outside, unload, tmp_path, capsys)
     for hash in hashes:
         assert f"beside.py {hash[:6]}" in shown
     assert "gem_outside.py" not in shown  # of which there is one text
+
+
+def test_each_version_of_a_family_says_its_own_knobs(outside, unload, tmp_path):
+    modules = set(sys.modules)
+    for knob, name in (("deep", "early"), ("wide", "late")):
+        with open(outside["beside"], "w") as file:
+            file.write(FAMILY.replace("KNOB", knob))
+        plugins.load([outside["beside"]])
+        store(tmp_path, make_study({knob: (1, 2), "slope": (1, 2)}, activation="bent"), name=name)
+        forget(modules)
+    remembered.remember(index.list_heads(tmp_path), tmp_path / "records")
+    config = make_config({"activation": "bent", "deep": 2, "wide": 2, "slope": 2})
+    assert {"deep", "wide", "slope"} <= set(to_json(config))
