@@ -32,7 +32,7 @@ def remember(records: Iterable[Record], folder: pathlib.Path | None = None) -> N
     """
     records = list(records)
     unknown, fields = _find_names(records), _find_fields(records)
-    if not unknown and not fields:
+    if not (unknown or fields or any(kept.list_hashes(own.provenance) for own in records)):
         return
     texts: list[Text] = []
     if folder is not None:
@@ -45,6 +45,10 @@ def remember(records: Iterable[Record], folder: pathlib.Path | None = None) -> N
     for name, (_, source) in fields.items():
         if name not in KNOBS:
             _remember_family(name, {name: Field(None, None, {})}, fields, source)
+    for text in texts:  # all that there are make up a measure, and no config names one
+        for knob, name in text.choices:
+            if knob == "corruption" and name not in register.names(knob):
+                remember_choice(knob, name, text)
     for (knob, name), files in unknown.items():
         asked = ((knob, name), ("metric", name)) if knob == "measure" else ((knob, name),)
         text = next((own for key in asked for own in texts if key in own.choices), None)

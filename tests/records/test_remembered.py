@@ -228,3 +228,15 @@ def test_each_version_of_a_family_says_its_own_knobs(outside, unload, tmp_path):
     remembered.remember(index.list_heads(tmp_path), tmp_path / "records")
     config = make_config({"activation": "bent", "deep": 2, "wide": 2, "slope": 2})
     assert {"deep", "wide", "slope"} <= set(to_json(config))
+
+
+def test_the_metric_of_a_corruption_is_known_by_its_text(outside, unload, tmp_path):
+    plugins.load([outside["every_outside"]])
+    store(tmp_path, make_study({"pool": ("max", "avg")}, measure=("robustness",)), "auc_fog")
+    unload()
+    register.CHOICES["metric"].pop("auc_fog", None)  # another process does not know it
+    with pytest.raises(ConfigError, match="there is no metric auc_fog"):
+        metrics.find("auc_fog")
+    remembered.remember(index.list_heads(tmp_path), tmp_path / "records")
+    assert metrics.find("auc_fog").measure == "robustness"
+    assert register.read_trait("corruption", "fog", "unit", "") == "share"
