@@ -66,31 +66,26 @@ def name_missing(
 
     `folder` is that in which their texts were kept. Empty where none is known.
     """
-    hashes, found = list_hashes(provenance), []
+    lacking = {("", name) for name in config if name not in rules.KNOBS}
+    for knob in ("dataset", "measure", *(n for n, own in rules.KNOBS.items() if own.registered)):
+        value = config.get(knob, ())
+        names = value if isinstance(value, (list, tuple)) else [value]
+        known = register.names(knob)
+        lacking |= {(knob, name) for name in names if name not in known}
+    found = []
     for text in read_texts(folder, [provenance]):
-        new = [name in _list(config.get(knob)) and name not in register.names(knob)
-               for knob, name in _list_used(text)]  # fmt: skip
-        new += [name in config for own in text.families.values() for name in own
-                if name not in rules.KNOBS]  # fmt: skip
-        if any(new):
+        own = {("measure" if knob == "metric" else knob, name) for knob, name in text.choices}
+        own |= {("", name) for family in text.families.values() for name in family}
+        if own & lacking:
             found.append(text.plugin)
+            lacking -= own
     if not found:
         found = [
             name_plugin(name, folder / FOLDER / f"{hash}.py")
-            for name, hash in hashes.items()
+            for name, hash in list_hashes(provenance).items()
             if not (folder / FOLDER / f"{hash}.py").is_file()
         ]
     return " and ".join(found)
-
-
-def _list_used(text: Text) -> Iterator[tuple[str, str]]:
-    """The knob and the name by which a run's config says that it has a choice of a text."""
-    for knob, name in text.choices:
-        yield "measure" if knob == "metric" else knob, name
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def name_plugin(name: str, path: pathlib.Path) -> str:
@@ -107,20 +102,17 @@ def _read(path: pathlib.Path, name: str) -> Text:
     tree = ast.parse("")
     with contextlib.suppress(OSError, SyntaxError, ValueError):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, _NAMED)}
-    for node in functions.values():
+    made = [own for own in ast.walk(tree) if isinstance(own, (ast.FunctionDef, ast.ClassDef))]
+    for node in made:
         for decorator in node.decorator_list:
             if _name(decorator) == "family" and isinstance(node, ast.ClassDef):
                 families[node.name] = dict(_list_fields(node))
             choices |= _read_choice(decorator, node)
+    by_name = {node.name: node for node in made}
     for call in ast.walk(tree):  # cnnjax.pooling("gem")(make)
         if isinstance(call, ast.Call) and call.args:
-            made = functions.get(getattr(call.args[0], "id", ""))
-            choices |= _read_choice(call.func, made)
+            choices |= _read_choice(call.func, by_name.get(getattr(call.args[0], "id", "")))
     return Text(name_plugin(name, path), name or str(path), choices, families)
-
-
-_NAMED = (ast.FunctionDef, ast.ClassDef)
 
 
 def _name(node: ast.expr) -> str:
