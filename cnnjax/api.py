@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from cnnjax.config import explain, words
+from cnnjax.config import explain, plugins, words
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.config.epochs import name_source
@@ -39,16 +39,17 @@ from cnnjax.study.arms import (
 from cnnjax.study.claims import Study, varied_knobs
 from cnnjax.study.foresight import Outlook
 from cnnjax.study.judge import Judgement
+from cnnjax.study.options import Options as Options
+from cnnjax.study.options import check_options
 from cnnjax.study.plan import Plan, make_plan, network_of
 from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
 from cnnjax.sweep import backend, loop, placement, stages
-from cnnjax.sweep.engines import local
+from cnnjax.sweep.engines import Engine, local
 from cnnjax.sweep.lanes import open_finder, require_weights
 from cnnjax.sweep.loop import Outcome
 from cnnjax.sweep.observer import QUIET, Observer
 from cnnjax.sweep.stages import Finished as Finished
-from cnnjax.sweep.stages import Options as Options
 from cnnjax.sweep.stages import list_configs
 
 Sources = Mapping[str, Collection[str]]  # names of knobs by whence their values are
@@ -114,7 +115,10 @@ def count_images(
 
 
 def _settle(study: Study, options: Options) -> Study:
-    """The study on seeds that are there. Raises ConfigError where its reports could not lie."""
+    """The study on seeds that are there. Raises ConfigError where its reports could not lie, or
+    what its options name is not there.
+    """  # fmt: skip
+    check_options(options)
     names = [study.name, choosing.on_validation(study).name] if study.choosing else [study.name]
     for name in names:
         folders.check(options.runs / name)
@@ -209,7 +213,9 @@ def train_wanted(
     find = open_finder(datasets, options.runs, options.mix)
     if options.keep == "final":
         find = require_weights(find, options.runs)
-    engine = options.engine or functools.partial(local.run, datasets=datasets)
+    engine: Engine = functools.partial(local.run, datasets=datasets)
+    if options.engine:
+        engine = plugins.find_engine(options.engine)
     return loop.run_wanted(wanted, find, jobs, engine, observer)
 
 

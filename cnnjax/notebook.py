@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from html import escape
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,8 +30,8 @@ from cnnjax.study import claims, grids
 from cnnjax.study.arms import list_seeds, make_base
 from cnnjax.study.claims import Study
 from cnnjax.study.judge import Judgement
+from cnnjax.study.options import Options
 from cnnjax.sweep import backend
-from cnnjax.sweep.final import KEEPS
 from cnnjax.sweep.observer import QUIET, Observer
 
 Keep = Literal["final", "none"]
@@ -107,12 +107,12 @@ def sweep(
     key = folders.hash_study(study, make_base(study, given), tried)
     named = {"metric": metric, "baseline": baseline, "choose": choose, "first_seed": first_seed}
     said = {name: own for name, own in named.items() if own not in (None, 0, "test_accuracy")}
-    asked = _Asked(
-        seeds, first_seed, pathlib.Path(runs), observer, keep,
-        _describe_call("sweep", dict(grid), seeds, {**said, **choices}),
-    )  # fmt: skip
+    command = _describe_call("sweep", dict(grid), seeds, {**said, **choices})
+    options = Options(
+        pathlib.Path(runs), num_seeds=seeds, command=command, first_seed=first_seed, keep=keep
+    )
     name = "-".join(("ablate", folders.join_names(values), key))
-    return _conduct(study._replace(name=name), asked, choices)
+    return _conduct(study._replace(name=name), options, observer, choices)
 
 
 def check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
@@ -140,8 +140,10 @@ def conduct(
     claims.check_study(study)
     seeds, first_seed = _read_seeds(seeds, first_seed, choices)
     command = _describe_call("conduct", study.name, seeds, choices)
-    asked = _Asked(seeds, first_seed, pathlib.Path(runs), observer, keep, command)
-    return _conduct(study, asked, choices)
+    options = Options(
+        pathlib.Path(runs), num_seeds=seeds, command=command, first_seed=first_seed, keep=keep
+    )
+    return _conduct(study, options, observer, choices)
 
 
 def records(path: str | pathlib.Path = "runs") -> Any:
@@ -176,27 +178,11 @@ def flatten(record: Record) -> dict[str, Any]:
     }
 
 
-class _Asked(NamedTuple):
-    """How a study is run, besides its knobs."""
-
-    seeds: int
-    first_seed: int
-    runs: pathlib.Path
-    observer: Observer
-    keep: str
-    command: str
-
-
-def _conduct(study: Study, asked: _Asked, choices: Mapping[str, Any]) -> Results:
+def _conduct(
+    study: Study, options: Options, observer: Observer, choices: Mapping[str, Any]
+) -> Results:
     where, long, given = _split(choices)
-    study = study._replace(epochs=long or study.epochs)
-    observer, keep = asked.observer, asked.keep
-    if keep not in KEEPS:
-        raise ConfigError(f"keep={keep!r}: give {' or '.join(KEEPS)}")
-    options = api.Options(
-        asked.runs, where, asked.seeds, command=asked.command, first_seed=asked.first_seed,
-        keep=keep,
-    )  # fmt: skip
+    study, options = study._replace(epochs=long or study.epochs), options._replace(where=where)
     with backend.own_settings():
         checked = api.check_study(study, given, options)
         for note in (*checked.warnings, *checked.notes):

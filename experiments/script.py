@@ -14,6 +14,7 @@ from absl import flags as absl_flags
 from cnnjax.config import explain, flags, plugins, words
 from cnnjax.config.explain import Choice
 from cnnjax.config.knobs import ConfigError, RunError, printable
+from cnnjax.study.options import KEEPS
 
 if TYPE_CHECKING:
     from cnnjax.sweep.observer import Observer
@@ -125,7 +126,7 @@ def observe(stop: Stop, quiet: bool = False) -> Iterator["Observer"]:
 def define_keep(values: absl_flags.FlagValues, default: str, where: str) -> None:
     """Defines --keep; `where` says where the weights lie."""
     absl_flags.DEFINE_enum(
-        "keep", default, ["final", "none"],
+        "keep", default, KEEPS,
         f"Weights that stay of a finished run: final, as final.safetensors {where}, or none.",
         flag_values=values,
     )  # fmt: skip

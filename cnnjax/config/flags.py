@@ -266,6 +266,5 @@ def refuse(message: str) -> NoReturn:
 
 def describe_unknown(kind: str, given: str, known: Sequence[str]) -> str:
     """One line on an unknown name, with the nearest right one."""
-    meant = hints.find_meant(given, known)
-    hint = f"did you mean {meant}?" if meant else f"give one of {', '.join(known)}"
+    hint = hints.suggest(given, known, f"give one of {', '.join(known)}")
     return f"unknown {kind} {given!r}: {hint}"

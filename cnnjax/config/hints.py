@@ -35,6 +35,12 @@ CUTOFF = 0.65  # of likeness: below it a hint is no help, as --stride for --grid
 ELSE = {"workdir": "runs", "seed": "seeds", "epochs": "steps"}
 
 
+def suggest(name: str, known: Iterable[str], otherwise: str) -> str:
+    """The end of a line on a name that there is not: the one that is meant, or what else to say."""
+    meant = find_meant(name, known)
+    return f"did you mean {meant}?" if meant else otherwise
+
+
 def find_meant(name: str, known: Iterable[str]) -> str | None:
     """The known name that is meant: by custom, by its spelling, or the nearest; None for none."""
     by_lower = {own.lower(): own for own in known}

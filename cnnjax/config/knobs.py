@@ -1,7 +1,6 @@
 """One choice of a run as data: its type, its allowed values, its text. Imports no JAX."""
 
 import dataclasses
-import difflib
 import re
 import struct
 import types
@@ -10,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from cnnjax.config import register
+from cnnjax.config import hints, register
 from cnnjax.config.allowed import Allowed
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.errors import RunError as RunError
@@ -72,12 +71,12 @@ class Knob(NamedTuple):
 
 def make_knobs(family: type) -> dict[str, Knob]:
     """One knob a field that the dataclass itself declares, by name."""
-    hints = typing.get_type_hints(family)
+    types_of = typing.get_type_hints(family)
     knobs = {}
     for field in dataclasses.fields(family):
         if field.name not in vars(family)["__annotations__"]:
             continue
-        hint, listed, item = hints[field.name], (), int
+        hint, listed, item = types_of[field.name], (), int
         if typing.get_origin(hint) is Literal:
             hint, listed = str, typing.get_args(hint)
         if typing.get_origin(hint) is tuple:
@@ -145,8 +144,8 @@ def check_value(knob: Knob, value: Any) -> None:
 
 def _hint(knob: Knob, item: Any) -> str:
     """The name that was meant, where one is near."""
-    near = difflib.get_close_matches(str(item), knob.choices, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    hint = hints.suggest(str(item), knob.choices, "")
+    return hint and f"; {hint}"
 
 
 def _allows(knob: Knob, item: Any) -> bool:

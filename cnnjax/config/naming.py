@@ -49,8 +49,7 @@ def check_reads(name: str, reads: Collection[str]) -> None:
     for entry in sorted(reads):
         for knob in re.split("@|=.*", entry):
             if knob and knob not in KNOBS:
-                meant = hints.find_meant(knob, KNOBS)
-                hint = f"did you mean {meant}?" if meant else "give names of knobs"
+                hint = hints.suggest(knob, KNOBS, "give names of knobs")
                 raise ConfigError(f"model {name}: reads {knob!r}, which is no knob: {hint}")
 
 

@@ -25,8 +25,7 @@ def find_knob(name: str) -> Knob:
     """The knob of that name. Raises ConfigError, with the nearest right name."""
     if name in KNOBS:
         return KNOBS[name]
-    meant = hints.find_meant(name, KNOBS)
-    hint = f"did you mean {meant}?" if meant else f"the knobs are {', '.join(KNOBS)}"
+    hint = hints.suggest(name, KNOBS, f"the knobs are {', '.join(KNOBS)}")
     raise ConfigError(f"unknown knob {name!r}: {hint}")
 
 

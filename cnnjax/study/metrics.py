@@ -5,7 +5,6 @@ in a loop. One of logits and labels stands in a file of `measures`, for it decid
 to be measured: only what its decorator says is read here.
 """
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnjax.config import naming, register
+from cnnjax.config import hints, naming, register
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.naming import RECALL
 from cnnjax.config.register import Choice
@@ -53,8 +52,7 @@ def find(name: str) -> Metric:
     _declare_areas()
     own = register.CHOICES["metric"].get(name)
     if own is None:
-        near = difflib.get_close_matches(name, list_names(), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"give {', '.join(list_names())}"
+        hint = hints.suggest(name, list_names(), f"give {', '.join(list_names())}")
         raise ConfigError(f"there is no metric {name}: {hint}")
     if "of_logits" in own.traits:
         return _of_logits(name, own.traits)
@@ -93,9 +91,9 @@ def find_class(asked: str, class_names: Sequence[str]) -> int:
     if asked.isdecimal() and (int(asked) < len(known) or asked not in known):
         return int(asked)
     if known.count(asked) != 1:
-        near = difflib.get_close_matches(asked, known, n=1)
-        hint = f"did you mean {near[0]}?" if near and near[0] != asked else "give its number"
-        which = "several classes have" if asked in known else "no class has"
+        several = asked in known
+        hint = hints.suggest(asked, () if several else known, "give its number")
+        which = "several classes have" if several else "no class has"
         raise ConfigError(f"{RECALL}{asked}: {which} that name: {hint}")
     return known.index(asked)
 
