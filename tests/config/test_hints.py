@@ -3,8 +3,10 @@
 import re
 
 import pytest
+from absl import flags as absl_flags
 
 from cnnjax.config import datasets, flags, help, hints, naming, rules
+from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.knobs import check_value
 from cnnjax.study import grids, metrics
@@ -38,8 +40,10 @@ def test_scripts_and_help_say_it_alike():
     assert flags.describe_unknown("study", "poolin", ["pooling"]) == (
         "unknown study 'poolin': did you mean pooling?"
     )
+    values = absl_flags.FlagValues()
+    flags.define_config(values, Config())
     with pytest.raises(ConfigError, match="did you mean layers"):
-        help.render(flags.flags.FlagValues(), "", "layerss")
+        help.render(values, "", "layerss")
 
 
 def test_near_is_said_in_one_file():
