@@ -28,7 +28,7 @@ FOR_READERS = frozenset({"cnnjax.config.hints", "cnnjax.config.installed", "cnnj
 DECLARATIONS = ("structure", "number", "choice")  # of knobs; the second argument is their help
 TEXTS = ("help", "allowed")
 # What a model says of itself beside its layers: values in the Config, or which may be given.
-ROW = ("reads", "defaults", "small", "instead")
+ROW = ("reads", "defaults", "small", "instead", "images")
 STOOD_FOR = ("cnn", "mlp")  # the networks of twins, whose own rows are in no Config
 
 

@@ -188,12 +188,13 @@ def compile_network(name: str, config: Config, mesh: Any) -> Iterator[Compiled]:
     import numpy as np
     from jax.sharding import NamedSharding, PartitionSpec
 
+    from cnnjax.config import models
     from cnnjax.config.config import KNOBS, numbers_of, structure_of
     from cnnjax.data.batches import Batches
     from cnnjax.sweep import group, placement
     from cnnjax.training import program
 
-    shape = (1, 40, 1) if config.model.startswith("mnist1d") else (8, 8, 1)
+    shape = models.images_of(config.model)
     structure = structure_of(config)
     spec = program.DataSpec(shape, 10, TRAINING, mean=100.0, std=50.0)
     # As many lanes as a chip trains in step: fewer would be filled up to these.

@@ -6,10 +6,11 @@ import pytest
 
 from cnnjax.config.config import Config, make_config, override
 from cnnjax.config.knobs import ConfigError
+from cnnjax.config.layouts import Twin
 from cnnjax.networks import cost, layers, norms
 from cnnjax.ops import digit_codes
 from tests import here
-from tests.small import make_small
+from tests.small import make_small, stand_in
 
 SIGNALS = ((1, 40, 1), 10)
 DIGITS, CIFAR, IMAGENET = ((32, 32, 1), 10), ((32, 32, 3), 10), ((224, 224, 3), 1000)
@@ -154,6 +155,17 @@ def test_twins_are_as_large_as_their_cnn(model, match):
     assert sizes[1] == pytest.approx(sizes[0], rel=0.2 if found.conv == "unshared" else 0.02)
     if (model, match) == ("local_twin", "macs"):  # sharing changes no computation
         assert found.widths == config.widths
+
+
+def test_a_twin_is_what_its_row_says_and_no_name(monkeypatch):
+    def flat(config, num_classes):
+        return Twin(lambda cnn, width: {"widths": (width,)})
+
+    stand_in(monkeypatch, "local_twin", flat)
+    config, data = Config(widths=(8, 16)), ((12, 12, 1), 10)
+    twin = cost.find_twin(override(config, {"model": "local_twin"}), *data)
+    assert twin.model == "cnn" and twin.conv == "standard" and len(twin.widths) == 1
+    cost.forget()
 
 
 @pytest.mark.slow
