@@ -84,13 +84,14 @@ class Report(NamedTuple):
 
 
 def check_study(
-    study: Study, given: Mapping[str, Any], options: Options, prepare: bool = True
-) -> Checked:
+    study: Study, given: Mapping[str, Any], options: Options, prepare: bool = True,
+    observer: Observer = QUIET,
+) -> Checked:  # fmt: skip
     """The study under the flags given. Raises ConfigError where it cannot be.
 
     Unless it may not, it prepares data whose training images must be counted for their epochs.
     """
-    study = count_images(_settle(study, options), given, options.where, prepare)
+    study = count_images(_settle(study, options), given, options.where, prepare, observer)
     base = make_base(study, given)
     configs = list_configs(study, base)
     asked = {request_of(config): config for config in configs}
@@ -102,15 +103,19 @@ def check_study(
 
 
 def count_images(
-    study: Study, given: Mapping[str, Any], where: Where, prepare: bool = True
-) -> Study:
+    study: Study, given: Mapping[str, Any], where: Where, prepare: bool = True,
+    observer: Observer = QUIET,
+) -> Study:  # fmt: skip
     """The study with the training images counted of all that it trains, if it asks for epochs."""
     if not ask_epochs(study):
         return study
     configs = list_configs(study, make_base(study, given))
     whole = [vars(config) for config in configs if not config.train_examples]
     sources = {name_source(values): values for values in whole}
-    sizes = {source: load.count_train(values, where, prepare) for source, values in sources.items()}
+    sizes = {
+        source: load.count_train(values, where, prepare, observer.on_note)
+        for source, values in sources.items()
+    }
     return study._replace(sizes=sizes)
 
 
@@ -179,7 +184,7 @@ def load_datasets(checked: Checked, options: Options, observer: Observer) -> dic
     """
     budget = placement.data_budget()
     datasets = {
-        request: load.load_dataset(lane, options.where, budget)
+        request: load.load_dataset(lane, options.where, budget, say=observer.on_note)
         for request, lane in checked.asked.items()
     }
     for dataset in datasets.values():

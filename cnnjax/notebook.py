@@ -71,7 +71,10 @@ def train(
     """
     where, long, given = _split(choices)
     with backend.own_settings():
-        config = make_config(given) if long is None else api.make_timed(given, Epochs(long), where)
+        if long is None:
+            config = make_config(given)
+        else:
+            config = api.make_timed(given, Epochs(long), where, observer=observer)
         if workdir is None:
             return single.train(config, where, observer)
         folder = pathlib.Path(workdir)
@@ -184,7 +187,7 @@ def _conduct(
     where, long, given = _split(choices)
     study, options = study._replace(epochs=long or study.epochs), options._replace(where=where)
     with backend.own_settings():
-        checked = api.check_study(study, given, options)
+        checked = api.check_study(study, given, options, observer=observer)
         for note in (*checked.warnings, *checked.notes):
             observer.on_note(note)
         finished = api.run_study(checked, options, observer)

@@ -110,17 +110,18 @@ def conduct(
 
     backend.configure_jax()
     from cnnjax import api
+    from cnnjax.sweep.observer import Observer
     from cnnjax.sweep.runner import Interrupted
 
     options = asked.options
     if asked.judge_only:
         earlier = api.find_earlier(study, given, options)
         return script.DONE, print_report(earlier, options, asked.quiet)
-    checked = api.check_study(study, given, options, prepare=not asked.plan_only)
-    for warning in checked.warnings:
-        words.say(f"warning: {warning}", sys.stderr)
-    for note in checked.notes if not asked.quiet else ():
-        script.print_note(note)
+    say = script.open_notes(asked.quiet)
+    prepare = not asked.plan_only
+    checked = api.check_study(study, given, options, prepare, Observer(on_note=say))
+    for note in (*(script.WARNING + own for own in checked.warnings), *checked.notes):
+        say(note)
     if asked.plan_only:
         prospect = api.look_ahead(checked, asked.sources, options)
         print_prospect(checked, prospect, options.num_seeds)
@@ -164,8 +165,8 @@ def print_report(finished: "api.Finished", options: Options, quiet: bool = False
 
     if finished.choice is not None:
         print_report(finished.choice, options, quiet)
-    for note in finished.notes if not quiet else ():
-        script.print_note(note)
+    for note in finished.notes:
+        script.open_notes(quiet)(note)
     judgement, path = api.report_study(finished, options)
     for line in terminal.list_failed(judgement) if quiet else ():
         words.say(printable(line), sys.stderr)

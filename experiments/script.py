@@ -19,6 +19,7 @@ from cnnjax.study.options import KEEPS
 if TYPE_CHECKING:
     from cnnjax.sweep.observer import Observer
 
+WARNING = "warning: "
 DONE, FAILED, INTERRUPTED = 0, 1, 75  # exit statuses; 2 is for a wrong command line
 
 
@@ -119,7 +120,7 @@ def observe(stop: Stop, quiet: bool = False) -> Iterator["Observer"]:
 
         yield Observer(
             on_start, bar.on_examples, bar.on_waiting, bar.on_record,
-            (lambda note: None) if quiet else print_note, lambda: stop.requested,
+            open_notes(quiet), lambda: stop.requested,
         )  # fmt: skip
 
 
@@ -133,8 +134,14 @@ def define_keep(values: absl_flags.FlagValues, default: str, where: str) -> None
 
 
 def print_note(text: str) -> None:
-    """On stderr, what a person should know."""
-    words.say(printable(f"note: {text}"), sys.stderr)
+    """On stderr, what a person should know, or must where it says that it is a warning."""
+    said = text if text.startswith(WARNING) else f"note: {text}"
+    words.say(printable(said), sys.stderr)
+
+
+def open_notes(quiet: bool) -> Callable[[str], None]:
+    """What prints notes as they come, of a quiet script warnings alone."""
+    return lambda text: None if quiet and not text.startswith(WARNING) else print_note(text)
 
 
 def print_choices(choices: Sequence[Choice]) -> None:

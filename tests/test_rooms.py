@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from cnnjax.records import provenance
 from experiments import rooms
 
 WITHOUT_JAX = ("config", "records", "study")
@@ -84,6 +85,25 @@ def test_the_code_page_names_each_room_in_their_order_and_counts_the_floors():
     assert tuple(listed) == (*rooms.ROOMS, "tests")
     floors = rooms.find_floors(rooms.list_arrows())
     assert f"rooms stand on {max(floors.values()) + 1} now" in text
+
+
+def find_printing(path):
+    """The lines of a file that print, or write to the terminal's streams."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "words.say"):
+            yield node.lineno
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.stdout", "sys.stderr"):
+            yield node.lineno
+
+
+def test_what_python_calls_prints_nothing():
+    reached = {
+        name: list(find_printing(FILES[name]))
+        for name in provenance.list_closure("cnnjax.notebook")
+        if name in FILES
+    }
+    assert "cnnjax.data.sources.official" in reached and "cnnjax.api" in reached
+    assert not {name: lines for name, lines in reached.items() if lines}
 
 
 QUICK = [
