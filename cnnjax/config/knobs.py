@@ -136,13 +136,13 @@ def check_value(knob: Knob, value: Any) -> None:
         if not typed or not _allows(knob, item):
             raise ConfigError(
                 f"--{knob.name}={format_value(value)} {NOT_ALLOWED}: give {describe_allowed(knob)}"
-                f"{_hint(knob, item)}"
+                f"{_describe_near(knob, item)}"
             )
         if item_type in (int, float):
             _check_precision(knob, item)
 
 
-def _hint(knob: Knob, item: Any) -> str:
+def _describe_near(knob: Knob, item: Any) -> str:
     """The name that was meant, where one is near."""
     hint = hints.suggest(str(item), knob.choices, "")
     return hint and f"; {hint}"

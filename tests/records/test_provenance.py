@@ -1,5 +1,6 @@
 """What decides a lane's numbers follows from the imports of one root."""
 
+import ast
 import shutil
 
 import pytest
@@ -111,3 +112,38 @@ def test_defaults_and_rules_of_knobs_count(new):
     assert provenance.code_only(f"x = {new}") != provenance.code_only(
         "x = structure(1, 'Help.', low=0)"
     )
+
+
+RULES = "config/rules.py", "config/knobs.py", "config/training.py", "config/augmentation.py"
+
+
+@pytest.mark.parametrize("file", RULES)
+def test_what_a_refusal_says_does_not_count_and_when_it_refuses_does(package, file):
+    path, before = package / file, provenance.program_version()
+    tree = ast.parse(path.read_text())
+    refusals = [node for node in ast.walk(tree) if isinstance(node, ast.Raise)]
+    assert refusals
+    for node in refusals:
+        assert isinstance(node.exc, ast.Call)
+        node.exc.args = [ast.Constant("other words")]
+    path.write_text(ast.unparse(tree))
+    assert provenance.program_version() == before
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and node.body[-1] in refusals:
+            node.test = ast.UnaryOp(ast.Not(), node.test)
+            break
+    path.write_text(ast.unparse(ast.fix_missing_locations(tree)))
+    assert provenance.program_version() != before
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("def describe_x(x) -> str:\n    return f'of {x}'\n", False),
+        ("def describe_x(x) -> dict:\n    return {'of': x}\n", True),
+        ("def find_x(x) -> str:\n    return f'of {x}'\n", True),
+    ],
+)
+def test_what_puts_a_message_into_words_does_not_count(text, counts):
+    changed = provenance.code_only(text.replace("of", "from")) != provenance.code_only(text)
+    assert changed == counts
