@@ -30,6 +30,34 @@ def test_imports_only_from_rooms_below(module):
         assert rooms.ROOMS.index(room) <= own, f"{module} imports {other}"
 
 
+# Upwards by name alone: nobody is imported but for who asks for what lives there.
+BY_NAME = {
+    # Homes of choices: read as text by --help and refusals, imported when a choice is made.
+    "cnnjax.config.register": {"ops", "networks", "data", "measures", "training", "study"},
+    "cnnjax.config.installed": {"experiments"},  # console scripts start there
+    # Packages that can be called: `cnnjax.records(...)` and `cnnjax.sweep(...)`.
+    "cnnjax.records": {"notebook"},
+    "cnnjax.sweep": {"notebook"},
+    "cnnjax.records.provenance": {"sweep"},  # hashes its text, and that of all that it imports
+}
+
+
+def test_what_is_named_upwards_in_a_text_is_declared():
+    found = {}
+    for module, path in FILES.items():
+        own = rooms.ROOMS.index(rooms.room_of(module))
+        named = {rooms.room_of(other) for other in rooms.list_named(path)} & set(rooms.ROOMS)
+        if above := {room for room in named if rooms.ROOMS.index(room) > own}:
+            found[module] = above
+    assert found == BY_NAME
+
+
+def test_a_text_that_is_a_module_is_seen(tmp_path):
+    path = tmp_path / "x.py"
+    path.write_text("import_module('cnnjax.api')\nimport_module(f'cnnjax.data.{name}')\n")
+    assert {rooms.room_of(own) for own in rooms.list_named(path)} == {"api", "data"}
+
+
 def test_an_arrow_upwards_is_seen(tmp_path):
     path = tmp_path / "x.py"
     path.write_text("def f():\n    from cnnjax.report import page\n    from cnnjax import api\n")
