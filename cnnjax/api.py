@@ -22,6 +22,7 @@ from cnnjax.networks import notes
 from cnnjax.records import index
 from cnnjax.report import folders
 from cnnjax.runs.rate import list_rates
+from cnnjax.runs.train import check_examples
 from cnnjax.runs.train import describe_run as describe_run
 from cnnjax.runs.train import make_timed as make_timed
 from cnnjax.runs.train import train_run as train_run
@@ -154,12 +155,14 @@ def list_choices(study: Study, base: Config, sources: Sources) -> list[Choice]:
 def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect:
     """What a study would run under and could show; prepares no data and trains nothing.
 
-    `sources` says of the knobs that were given whence they are, such as the command line.
+    `sources` says of the knobs that were given whence they are, such as the command line. Raises
+    ConfigError where prepared data have fewer training images than are asked for.
     """
     study, base = checked.study, checked.base
     choices = list_choices(study, base, sources)
+    check_examples(list_configs(study, base), options.where)
     lane = next(iter(make_configs(study, base).values()))
-    num_test = load.count_test(lane, options.where)
+    num_test = load.count_split(lane, options.where, "test")
     outlooks = []
     for stage in choosing.list_stages(study):
         for claim in stage.claims:

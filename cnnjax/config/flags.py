@@ -192,6 +192,7 @@ def parse(values: flags.FlagValues, argv: Sequence[str], description: str) -> li
     except flags.UnrecognizedFlagError as error:
         meant = hints.find_meant(error.flagname, [*values, *help.BUILT_IN])
         hint = f"did you mean --{meant}?" if meant else "--help lists all that there are"
+        hint = hints.ELSEWHERE.get(error.flagname, hint)
         refuse(f"unknown flag --{error.flagname}: {hint}")
     except flags.Error as error:
         refuse(str(error).removeprefix("ERROR:: "))

@@ -31,6 +31,8 @@ MEANT = {
     "config": "flagfile", "dry_run": "plan", "silent": "quiet", "q": "quiet",
 }  # fmt: skip
 CUTOFF = 0.65  # of likeness: below it a hint is no help, as --stride for --grid
+# What another command answers, for a flag that is none of this one's.
+ELSEWHERE = {"list": "python launch.py --list lists what there is"}
 # What is meant where the first has no such flag.
 ELSE = {"workdir": "runs", "seed": "seeds", "epochs": "steps"}
 

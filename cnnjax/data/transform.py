@@ -78,7 +78,7 @@ def merge_channels(mean: Any, std: Any) -> tuple[float, float]:
 
 def check(config: Config, dataset: Dataset) -> None:
     """Raises ConfigError where a run asks for what this data set does not have."""
-    check_train_examples(dataset, config.train_examples)
+    check_train_examples(dataset.name, dataset.num_train, config.train_examples)
     if isinstance(dataset.train, Stream):
         stream.check(config, dataset.sample.images.dtype)
     check_augmentation(config, *dataset.image_shape[:2])

@@ -12,6 +12,7 @@ from cnnjax.config.config import (
     Config,
     make_config,
 )
+from cnnjax.config.errors import ConfigError
 from cnnjax.records.plugins import hash_files, keep_texts
 from tests.outside import SCHEDULE
 
@@ -124,7 +125,8 @@ def test_what_a_cell_names_of_others_is_in_its_address(outside, monkeypatch, cel
 def test_what_was_typed_is_addressed_alike_in_every_process():
     code = (
         "import cnnjax\nfrom cnnjax.config.config import Config\n"
-        "from cnnjax.records.plugins import hash_files\n"
+        "from cnnjax.config.errors import ConfigError
+from cnnjax.records.plugins import hash_files\n"
         "import dataclasses\nNAMES, THING = {'a', 'b', 'c'}, object()\n"
         "@dataclasses.dataclass\nclass Kept:\n    one: int\n    other: object = THING\n"
         "KEPT = Kept(3)\n"
@@ -176,3 +178,13 @@ def test_a_measure_that_is_always_made_is_every_runs(outside):
     assert hash_files(Config()) is None
     plugins.load([str(path)])
     assert set(hash_files(Config()) or ()) == {"beside.py"}
+
+
+def test_a_package_beside_a_file_that_is_called_as_our_scripts_are_is_refused(outside):
+    """Whatever it declares, as ours would be imported in its place."""
+    path = pathlib.Path(outside["beside"]).with_name("with_experiments.py")
+    path.with_name("experiments").mkdir()
+    (path.with_name("experiments") / "__init__.py").write_text("")
+    path.write_text("import experiments\n")
+    with pytest.raises(ConfigError, match="beside it is not what it imports.*: rename the file"):
+        plugins.load([str(path)])
