@@ -125,8 +125,7 @@ def test_what_a_cell_names_of_others_is_in_its_address(outside, monkeypatch, cel
 def test_what_was_typed_is_addressed_alike_in_every_process():
     code = (
         "import cnnjax\nfrom cnnjax.config.config import Config\n"
-        "from cnnjax.config.errors import ConfigError
-from cnnjax.records.plugins import hash_files\n"
+        "from cnnjax.records.plugins import hash_files\n"
         "import dataclasses\nNAMES, THING = {'a', 'b', 'c'}, object()\n"
         "@dataclasses.dataclass\nclass Kept:\n    one: int\n    other: object = THING\n"
         "KEPT = Kept(3)\n"
