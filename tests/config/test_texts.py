@@ -14,6 +14,7 @@ from cnnjax.config.config import (
 )
 from cnnjax.config.errors import ConfigError
 from cnnjax.records.plugins import hash_files, keep_texts
+from experiments import rooms
 from tests.outside import SCHEDULE
 
 
@@ -180,7 +181,8 @@ def test_a_measure_that_is_always_made_is_every_runs(outside):
 
 
 def test_a_package_beside_a_file_that_is_called_as_our_scripts_are_is_refused(outside):
-    """Whatever it declares, as ours would be imported in its place."""
+    """Whatever it declares: a script has imported ours, and would give it that."""
+    assert sys.modules["experiments"].__file__ == str(rooms.ROOT / "experiments" / "__init__.py")
     path = pathlib.Path(outside["beside"]).with_name("with_experiments.py")
     path.with_name("experiments").mkdir()
     (path.with_name("experiments") / "__init__.py").write_text("")
