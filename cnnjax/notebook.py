@@ -212,7 +212,7 @@ def _split(choices: Mapping[str, Any]) -> tuple[Where, Fraction | None, dict[str
     return Where(**where), given.pop(epochs.NAME, None), given
 
 
-def _read_grid(grid: Any) -> dict[str, tuple[Any, ...]]:
+def _read_grid(grid: object) -> dict[str, tuple[Any, ...]]:
     """Raises ConfigError unless it has the values of each knob in a row."""
     if not isinstance(grid, Mapping):
         raise ConfigError(f"the grid {grid!r}: give the values of each knob, as in {EXAMPLE}")
@@ -222,7 +222,7 @@ def _read_grid(grid: Any) -> dict[str, tuple[Any, ...]]:
     return {name: tuple(_read(name, value) for value in own) for name, own in grid.items()}
 
 
-def _find_baseline(grid: grids.Grid, baseline: Any) -> Mapping[str, Any]:
+def _find_baseline(grid: grids.Grid, baseline: object) -> Mapping[str, Any]:
     """The combination that has these values, named as in the report."""
     if not isinstance(baseline, Mapping):
         raise ConfigError(f"baseline={baseline!r}: give a dict, such as {{'pool': 'max'}}")
@@ -233,21 +233,21 @@ def _find_baseline(grid: grids.Grid, baseline: Any) -> Mapping[str, Any]:
     return arm
 
 
-def _read_seeds(seeds: Any, first_seed: Any, choices: Mapping[str, Any]) -> tuple[int, int]:
+def _read_seeds(seeds: object, first_seed: object, choices: Mapping[str, Any]) -> tuple[int, int]:
     """How many seeds, and the first. Raises ConfigError on one seed given as a knob, too."""
     if "seed" in choices:
         raise ConfigError("seed: every arm runs the same seeds; give how many, or first_seed")
     return _read_count("seeds", seeds, 1), _read_count("first_seed", first_seed, 0)
 
 
-def _read_count(name: str, value: Any, least: int) -> int:
+def _read_count(name: str, value: object, least: int) -> int:
     number = _make_whole(_make_plain(value))
     if isinstance(number, bool) or not isinstance(number, int) or number < least:
         raise ConfigError(f"{name}={value!r} is not allowed: give an integer >= {least}")
     return number
 
 
-def _read(name: Any, value: Any) -> Any:
+def _read(name: str, value: object) -> Any:
     """The value of a knob as its flag takes it: epochs exactly, 1e3 steps as 1000.
 
     Raises ConfigError on an unknown knob.
@@ -260,7 +260,7 @@ def _read(name: Any, value: Any) -> Any:
     return tuple(map(_make_whole, plain)) if isinstance(plain, tuple) else _make_whole(plain)
 
 
-def _make_plain(value: Any) -> Any:
+def _make_plain(value: object) -> Any:
     """A value of Python: a list or an array is as good as a tuple, float32(0.01) is 0.01."""
     if hasattr(value, "__array__"):
         array = np.asarray(value)
@@ -272,14 +272,14 @@ def _make_plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _make_whole(value: Any) -> Any:
+def _make_whole(value: object) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _freeze(value: Any) -> Any:
+def _freeze(value: object) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _describe_call(name: str, first: Any, seeds: int, choices: Mapping[str, Any]) -> str:
+def _describe_call(name: str, first: object, seeds: int, choices: Mapping[str, Any]) -> str:
     named = {"seeds": seeds, **choices}
     return f"cnnjax.{name}({', '.join([repr(first), *(f'{k}={v!r}' for k, v in named.items())])})"

@@ -24,7 +24,7 @@ def find_source(asking: str) -> str:
     return "" if module.partition(".")[0] == PACKAGE else scope.get("__file__") or module
 
 
-def unwrap(make: Any) -> Any:
+def unwrap(make: Callable[..., Any]) -> Any:
     """The function or class of a `functools.partial`."""
     return unwrap(make.func) if isinstance(make, functools.partial) else make
 

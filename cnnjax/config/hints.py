@@ -32,7 +32,10 @@ MEANT = {
 }  # fmt: skip
 CUTOFF = 0.65  # of likeness: below it a hint is no help, as --stride for --grid
 # What another command answers, for a flag that is none of this one's.
-ELSEWHERE = {"list": "python launch.py --list lists what there is"}
+ELSEWHERE = {
+    "list": "python launch.py --list lists what there is",
+    "engine": "a run of its own is trained on this machine; ablate and launch.py have one",
+}
 # What is meant where the first has no such flag.
 ELSE = {"workdir": "runs", "seed": "seeds", "epochs": "steps"}
 

@@ -37,19 +37,22 @@ def choice(default: str, help: str, **rules: Any) -> Any:
     return structure(default, help, registered=True, **rules)
 
 
+Kind = type  # bool, int, float, str or tuple
+
+
 class Knob(NamedTuple):
     """One field of Config as data, for flags, listings and checks."""
 
     name: str
-    type: Any  # bool, int, float, str or tuple
+    type: Kind
     default: Any
     help: str
     traced: bool
     family: str = ""  # the heading below which it stands
     listed: tuple[str, ...] = ()  # the choices, where the declaration lists them
     registered: bool = False  # whether the choices are names in the register
-    item: Any = int  # what a tuple holds: int, or str of which order and repetition do not count
-    check: Callable[[str], Any] | None = None  # of a free text: raises ConfigError
+    item: Kind = int  # what a tuple holds: int, or str of which order and repetition do not count
+    check: Callable[[str], object] | None = None  # of a free text: raises ConfigError
     allowed: str | Callable[[], str] = ""  # what a free text may be, in words
     low: float | None = None  # least allowed value
     high: float | None = None  # greatest allowed value
@@ -121,7 +124,7 @@ def describe_allowed(knob: Knob) -> str:
     return f"{words}, each {limits}" if knob.type is tuple else f"{words} {limits}".strip()
 
 
-def check_value(knob: Knob, value: Any) -> None:
+def check_value(knob: Knob, value: object) -> None:
     """Raises ConfigError unless the knob allows this value, in the precision of a program."""
     items, item_type = (value,), knob.type
     if knob.type is tuple and isinstance(value, tuple):
@@ -142,7 +145,7 @@ def check_value(knob: Knob, value: Any) -> None:
             _check_precision(knob, item)
 
 
-def _describe_near(knob: Knob, item: Any) -> str:
+def _describe_near(knob: Knob, item: object) -> str:
     """The name that was meant, where one is near."""
     hint = hints.suggest(str(item), knob.choices, "")
     return hint and f"; {hint}"
@@ -193,7 +196,7 @@ def _check_precision(knob: Knob, item: Any) -> None:
         )
 
 
-def format_value(value: Any) -> str:
+def format_value(value: object) -> str:
     """A value as a flag shows it: a tuple as 16,32, a boolean as true, a text that can be shown."""
     if isinstance(value, bool):
         return str(value).lower()

@@ -1,6 +1,6 @@
 """Which knobs a run reads: by its model and by its other knobs. Imports no JAX."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cnnjax.config import hints, knobs, models, register
@@ -53,7 +53,7 @@ def find_obstacle(knob: Knob, values: Mapping[str, Any]) -> tuple[str, str, Allo
     return None
 
 
-def _has(value: Any, names: tuple[str, ...]) -> bool:
+def _has(value: str | Iterable[object], names: tuple[str, ...]) -> bool:
     return not set(names).isdisjoint((value,) if isinstance(value, str) else value)
 
 

@@ -77,9 +77,9 @@ def _read(module: nn.Module, image_shape: tuple[int, ...]) -> Network:
         apply = functools.partial(_apply, module)
         evaluated = jax.make_jaxpr(apply)(params, stats, images)
         others = [name for name in flatten(stats) if name.rpartition("/")[0] not in tracer.own]
-        trained = others and jax.make_jaxpr(functools.partial(apply, train=True))(
-            params, stats, images
-        )
+        trained = None
+        if others:
+            trained = jax.make_jaxpr(functools.partial(apply, train=True))(params, stats, images)
     facts = dict(tracer.paths.values()), tracer.inputs, list(tracer.calls.values())
     walk = Walk(*facts, flatten(params))
     logits = walk.run(evaluated, stats)[0]

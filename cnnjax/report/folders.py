@@ -29,7 +29,7 @@ SHOWN = {"hash": "", "question": "", "command": "", "data": "", "date": "", "cla
          "others": {}}  # fmt: skip
 
 
-def hash_of(value: Any) -> str:
+def hash_of(value: object) -> str:
     """Six hexadecimal digits that stand for a plain value."""
     text = json.dumps(value, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:6]

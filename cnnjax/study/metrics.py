@@ -7,7 +7,7 @@ to be measured: only what its decorator says is read here.
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -121,7 +121,7 @@ def _of_record(own: Choice) -> Metric:
     return Metric(**traits, images=by_image or _no_images, read=read, resolution=step)
 
 
-def _of_logits(name: str, traits: Any) -> Metric:
+def _of_logits(name: str, traits: Mapping[str, Any]) -> Metric:
     """The metric that reads what a function of logits and labels gave, by its decorator.
 
     Its traits are values, of a built-in one those that its source says. Raises ConfigError where
