@@ -24,8 +24,7 @@ def score(value: float | None, metric: str, signed: bool = False) -> str:
     """A score as its metric is shown: 0.9609 of accuracy as '96.09'."""
     if value is not None and metrics.find(metric).share:
         return number(100 * value, 2, signed)
-    digits = 3 if value is None or abs(value) < 10 else 1
-    return number(value, digits, signed)
+    return number(value, 3 if value is None or abs(value) < 10 else 1, signed)
 
 
 def unit(metric: str, difference: bool = False) -> str:
