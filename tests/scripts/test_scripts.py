@@ -62,6 +62,7 @@ def test_help_names_every_flag_with_type_default_and_meaning(call, script):
         ([*ABLATE, "--grid=train_examples=9,601", "--plan"], "--train_examples=601 is more than"),
         ([*TRAIN, "--train_examples=601", "--plan"], "more than the 600 training images"),
         ([*ABLATE, "--list"], "unknown flag --list: python launch.py --list lists what there is"),
+        ([*TRAIN, "--engine=a:b"], "unknown flag --engine: a run of its own is trained on this ma"),
         ([*LAUNCH, "--flagfile=/nowhere/flags"], "--flagfile=/nowhere/flags cannot be read: No"),
         ([*TRAIN], "--workdir is missing"),
         ([*TRAIN, "pool=avg", "--workdir=w"], "unexpected 'pool=avg'"),
