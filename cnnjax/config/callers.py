@@ -89,14 +89,18 @@ def is_own(module: types.ModuleType) -> bool:
 def check_named(name: Any, decorator: str, *first: str, more: str = "") -> None:
     """Raises ConfigError where a decorator without parentheses is given what it stands above."""
     if callable(name):
-        own = getattr(name, "__name__", "name")
+        own = getattr(name, "__name__", "name").strip("_")
         given = ", ".join([f'"{text}"' for text in (*first, own)])
         raise ConfigError(
             f"@cnnjax.{decorator} has no name: write @cnnjax.{decorator}({given}{more})"
         )
 
 
-LACKING = {"model": ((), ", reads=()"), "metric": ((), ", margin=0.01"), "choice": (("schedule",), "")}
+def _name() -> None:
+    """Stands for what a decorator without a name stands above."""
+
+
+LACKING = {"model": ", reads=()", "metric": ", margin=0.01"}
 
 
 def needs_name(decorator: D) -> D:
@@ -104,9 +108,11 @@ def needs_name(decorator: D) -> D:
 
     @functools.wraps(decorator)
     def checked(*arguments: Any, **named: Any) -> Any:
-        first, more = LACKING[decorator.__name__]
-        if len(arguments) == 1 and not named:
-            check_named(arguments[0], decorator.__name__, *first, more=more)
+        if len(arguments) == 1 and not named and decorator.__name__ == "choice":
+            first = "schedule" if callable(arguments[0]) else arguments[0]
+            check_named(arguments[0] if callable(arguments[0]) else _name, "choice", first)
+        elif len(arguments) == 1 and not named:
+            check_named(arguments[0], decorator.__name__, more=LACKING[decorator.__name__])
         return decorator(*arguments, **named)
 
     return checked  # pyright: ignore[reportReturnType]

@@ -4,6 +4,7 @@ What they declare stands in the register beside what is ours. A child process is
 those that its parent has loaded by a variable of the environment.
 """
 
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -20,6 +21,7 @@ from cnnjax.config.errors import ConfigError, PluginError
 GROUP = "cnnjax.plugins"  # of entry points
 VARIABLE = "CNNJAX_PLUGINS"  # for child processes: the names as JSON
 LOADED: dict[str, ModuleType] = {}  # by path or name of the module
+WAITING: list[Callable[[], None]] = []  # what is checked when all are loaded; empty at other times
 
 
 class Place(NamedTuple):
@@ -35,22 +37,53 @@ def load(names: Sequence[str]) -> None:
 
     Raises ConfigError, in one line with file and line, where one cannot be.
     """
-    for name in names:
-        place = find_place(name)
-        key = str(place.path or place.name)
-        if key in LOADED:
-            continue
-        try:
-            if place.path:
-                LOADED[key] = _import_file(place.path)
-            else:
-                LOADED[key] = importlib.import_module(place.name)
-        except (Exception, SystemExit) as error:
-            raise ConfigError(f"--plugin={name}: {locate(error, place.origin or key)}") from error
-        for source in texts.list_sources():  # as it is now, whatever becomes of the files
-            if os.path.isfile(source):
-                texts.read_files(source)
-        os.environ[VARIABLE] = json.dumps([*LOADED])
+    with _loading():
+        for name in names:
+            _load(name)
+
+
+def _load(name: str) -> None:
+    place = find_place(name)
+    key = str(place.path or place.name)
+    if key in LOADED:
+        return
+    try:
+        if place.path:
+            LOADED[key] = _import_file(place.path)
+        else:
+            LOADED[key] = importlib.import_module(place.name)
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"--plugin={name}: {locate(error, place.origin or key)}") from error
+    for source in texts.list_sources():  # as it is now, whatever becomes of the files
+        if os.path.isfile(source):
+            texts.read_files(source)
+    os.environ[VARIABLE] = json.dumps([*LOADED])
+
+
+@contextlib.contextmanager
+def _loading() -> Iterator[None]:
+    """Within, checks wait for all plug-ins: one may name what the next one declares."""
+    outermost, WAITING[:] = not WAITING, WAITING or [_nothing]
+    try:
+        yield
+        if outermost:
+            for check in WAITING:
+                check()
+    finally:
+        if outermost:
+            WAITING.clear()
+
+
+def _nothing() -> None:
+    """The first of what waits."""
+
+
+def when_loaded(check: Callable[[], None]) -> None:
+    """Calls it at once, or behind the plug-ins that are being loaded."""
+    if WAITING:
+        WAITING.append(check)
+    else:
+        check()
 
 
 def load_inherited() -> None:
@@ -129,11 +162,15 @@ def find_engine(text: str) -> Callable[..., Any]:
         given = found(jobs, observer)
         if not isinstance(given, Iterable):
             given = guard.describe(given)
-            raise ConfigError(f"{said}it gives {given}: give the groups that failed, or none, in a row")
+            raise ConfigError(
+                f"{said}it gives {given}: give the groups that failed, or none, in a row"
+            )
         for failure in given:
             if not (hasattr(failure, "group") and hasattr(failure, "error")):
                 given = guard.describe(failure)
-                raise ConfigError(f"{said}it gives {given}: give a Failure of each group that failed")
+                raise ConfigError(
+                    f"{said}it gives {given}: give a Failure of each group that failed"
+                )
             yield failure
 
     return run

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
-from cnnjax.config import callers, declared, guard, naming
+from cnnjax.config import callers, contracts, declared, naming
 from cnnjax.config.declared import Declared
 from cnnjax.config.errors import ConfigError
 
@@ -137,8 +137,7 @@ def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
         naming.check_reads(knob, name, traits["reads"])
     help = (inspect.getdoc(callers.unwrap(make)) or "").partition("\n")[0]
     new = Choice(make, help, source, traits, line)
-    guarded = source and make is not absent
-    CHOICES[knob][name] = guard.wrap_choice(knob, name, new) if guarded else new
+    CHOICES[knob][name] = new if make is absent else contracts.wrap_choice(knob, name, new)
     return make
 
 
@@ -286,19 +285,14 @@ def metric(
     }  # fmt: skip
 
     def declare(make: F) -> F:
-        arguments = [*inspect.signature(make).parameters]
         if callers.find_source(__name__):
             importlib.import_module("cnnjax.study.metrics")  # a name taken there is refused here
-        if arguments == ["logits", "labels"]:
+        if contracts.reads_logits(name, make):
             if measure or counts_failures or callable(by_image):
                 raise ConfigError(f"metric {name}: one of logits reads nothing else")
             own = {"always": False, "finish": None, "by_image": by_image, "of_logits": True}
             _register("measure", name, make, own)
             return _register("metric", name, make, {**traits, "of_logits": True})
-        if arguments[:1] != ["record"]:
-            raise ConfigError(
-                f"metric {name} takes {arguments}: write (record) or (logits, labels)"
-            )
         more = {"measure": measure, "counts_failures": counts_failures}
         return _register("metric", name, make, {**traits, **more})
 

@@ -121,7 +121,9 @@ def check_training(module: nn.Module, image_shape: tuple[int, ...]) -> None:
     All else that it raises as it trains, such as on what it would keep from step to step, too.
     """
     images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-    variables = jax.eval_shape(functools.partial(module.init, train=False), jax.random.key(0), images)
+    variables = jax.eval_shape(
+        functools.partial(module.init, train=False), jax.random.key(0), images
+    )
     params, stats = variables.get("params", {}), variables.get("batch_stats", {})
     try:
         jax.eval_shape(functools.partial(_apply, module, train=True), params, stats, images)

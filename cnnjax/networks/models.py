@@ -120,7 +120,8 @@ def read(config: Config, image_shape: tuple[int, int, int], num_classes: int) ->
     Raises ValueError where it does not fit them, or does not give logits.
     """
     with _blame(config):
-        module, shape = make_module(config, num_classes, SHAPES_ONLY), input_shape(config, image_shape)
+        module = make_module(config, num_classes, SHAPES_ONLY)
+        shape = input_shape(config, image_shape)
         network = count.read(module, shape)
         if network.output_shape != (num_classes,):
             raise ConfigError(

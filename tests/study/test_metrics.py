@@ -119,7 +119,7 @@ def test_what_has_another_shape_is_refused(by_image, wanted):
     def find_odd(logits, labels):
         return logits
 
-    with pytest.raises(ValueError, match=rf"metric odd gives .* \[4, 3\]: give one number.*{wanted}"):
+    with pytest.raises(ValueError, match=rf"odd gives .* \[4, 3\]: give one number.*{wanted}"):
         score("odd")
 
 
