@@ -5,10 +5,10 @@ arrays are known by their shapes and types.
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from cnnjax.config import guard, layouts
+from cnnjax.config import fitting, guard, layouts, naming
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.guard import Own
 
@@ -29,6 +29,15 @@ KNOWN = {  # what `choice` may say of a name besides
     "corruption": ("strengths", "unit", "ways"),
 }  # fmt: skip
 
+TYPES: dict[str, Any] = {  # what decorators say of a name, where no other rule is for it
+    "always": bool, "averages": int, "biased": bool, "activated": bool, "counts_failures": bool,
+    "by_image": bool | Callable, "defaults": Mapping, "finish": None | Callable, "instead": str,
+    "label": str, "measure": str, "pieces": int, "resolution": float | Callable, "sees": Callable,
+    "share": bool, "small": Mapping, "strides": bool, "unit": str, "ways": int, "windows": bool,
+    "reads": Collection, "after": bool, "logits": str, "depthwise": str, "power": float,
+    "spread": Callable, "bound": Callable,
+}  # fmt: skip
+
 
 def wrap_choice(knob: str, name: str, choice: Any) -> Any:
     """A choice as the register has it; of one from outside, functions are guarded.
@@ -46,6 +55,9 @@ def _wrap_make(own: Own, make: Callable[..., Any]) -> Callable[..., Any]:
     if not callable(make):
         raise ConfigError(f"{own} is {guard.describe(make)}: declare a function")
     if inspect.isclass(make) and own.knob == "dataset":
+        if not hasattr(make, "download_and_prepare"):
+            given = guard.describe(make)
+            raise ConfigError(f"{own} is {given}: declare a function, or a builder of TFDS")
         return make
     of_logits = own.traits.get("of_logits")
     if own.knob in ARGUMENTS and not of_logits:
@@ -89,6 +101,11 @@ def _check_traits(own: Own) -> None:
     if unknown := sorted(set(own.traits) - set(known or own.traits)):
         may = ", ".join(known or ())
         raise ConfigError(f"{own}: {unknown[0]} says nothing here: it may say {may}")
+    for name, value in own.traits.items():
+        if not fitting.fits(value, TYPES.get(name, Any)):
+            raise ConfigError(f"{own}: {name}={value!r}: give {fitting.describe(TYPES[name])}")
+    for name in ("defaults", "small"):
+        naming.check_reads(f"{name} of model", own.name, own.traits.get(name, ()))
     strengths = own.traits.get("strengths")
     if own.knob == "corruption" and not (isinstance(strengths, Sequence) and len(strengths) > 1):
         raise ConfigError(f"{own}: give strengths=(0.0, 0.5, 1.0), the first of no corruption")

@@ -75,7 +75,8 @@ def _check_class(cls: Any) -> None:
         value = vars(cls).get(name)
         if "__dataclass_params__" in own:
             value = own["__dataclass_fields__"].get(name)
-        if name not in typed or not isinstance(value, dataclasses.Field) or not value.metadata:
+        knob = isinstance(value, dataclasses.Field) and isinstance(value.metadata.get("help"), str)
+        if name not in typed or not knob:
             raise ConfigError(
                 f"{cls.__name__}: {name} is no knob: write"
                 f' {name}: int = cnnjax.structure(4, "what it is")'

@@ -50,6 +50,8 @@ def check_reads(knob: str, name: str, reads: Collection[str]) -> None:
     """
     from cnnjax.config.rules import KNOBS  # imports the models
 
+    if isinstance(reads, str):
+        raise ConfigError(f"{knob} {name}: reads={reads!r}: give a tuple of names")
     for entry in sorted(reads):
         for read in re.split("@|=.*", entry):
             if read and read not in KNOBS:

@@ -2,13 +2,11 @@
 
 import contextlib
 import math
-import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
-from cnnjax.config import hints, knobs
+from cnnjax.config import fitting, hints, knobs
 from cnnjax.config.config import KNOBS
 from cnnjax.config.epochs import NAME as EPOCHS
 from cnnjax.config.epochs import read
@@ -25,10 +23,6 @@ from cnnjax.study.claims import (
     select,
     sides_of,
 )  # fmt: skip
-
-NUMBERS = (int, float)
-WORDS = {Any: "a value", str: "a text", int: "an integer", float: "a number", type(None): "None",
-         Fraction: "a fraction"}  # fmt: skip
 
 
 def check_study(study: Study) -> None:
@@ -89,59 +83,19 @@ def check_fields(thing: Any, of: str) -> None:
     """Raises ConfigError where a field of a NamedTuple, or of one in it, is of another type."""
     for name, hint in typing.get_type_hints(type(thing)).items():
         value = getattr(thing, name)
-        if not fits(value, hint):
+        if not fitting.fits(value, hint):
             said = f"{value!r}"
             said = said if len(said) < 60 else f"{said[:57]}..."
-            raise ConfigError(f"{of}: {name}={said}: give {describe(hint)}")
-        rows = value if isinstance(value, (tuple, list)) and not _is_row(value) else [value]
+            raise ConfigError(f"{of}: {name}={said}: give {fitting.describe(hint)}")
+        rows = value if isinstance(value, (tuple, list)) and not fitting.is_row(value) else [value]
         for number, row in enumerate(rows, start=1):
-            if _is_row(row):
+            if fitting.is_row(row):
                 inner = f"{of}: {name}" if row is value else f"{of}: {_name(row, number)}"
                 check_fields(row, inner)
 
 
 def _name(row: Any, number: int) -> str:
     return f"claim {row.id}" if isinstance(row, Claim) else f"{type(row).__name__} {number}"
-
-
-def _is_row(value: Any) -> bool:
-    return isinstance(value, tuple) and hasattr(value, "_fields")
-
-
-def fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of a type, as far as fields of a study have types."""
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any:
-        return True
-    if origin is Literal:
-        return value in inner
-    if origin in (typing.Union, types.UnionType):
-        return any(fits(value, one) for one in inner)
-    if origin is tuple:
-        row = isinstance(value, (tuple, list)) and not _is_row(value)
-        return row and all(fits(one, inner[0]) for one in value)
-    if origin is not None:
-        named = isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
-        return named and all(fits(one, inner[1]) for one in value.values())
-    if hint in NUMBERS:
-        kinds = NUMBERS if hint is float else int
-        return isinstance(value, kinds) and not isinstance(value, bool)
-    return isinstance(value, hint)
-
-
-def describe(hint: Any) -> str:
-    """A type in words."""
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        return f"one of {', '.join(inner)}"
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(dict.fromkeys(map(describe, inner)))
-    if origin is tuple:
-        return f"a tuple, each {describe(inner[0])}"
-    if origin is not None:
-        of = f", of {describe(inner[1])}" if inner[1] is not Any else ""
-        return f"a dict by name of knob{of}"
-    return WORDS.get(hint) or f"a {hint.__name__}"
 
 
 def _check_length(study: Study, own: str) -> None:
@@ -174,11 +128,11 @@ def _check_claim(claim: Claim, arms: Mapping[str, Overrides], of: str) -> None:
 
 def _check_slope(side: Slope, arms: Sequence[Overrides], of: str) -> None:
     knob = KNOBS.get(side.knob)
-    if knob is None or knob.type not in NUMBERS:
+    if knob is None or knob.type not in (int, float):
         hint = "name arms by their steps" if side.knob == EPOCHS else "name a knob that is a number"
         raise ConfigError(f"{of}: a slope over {side.knob} cannot be: {hint}")
     levels = {arm.get(side.knob, 0) for arm in arms}
-    if len(levels) < 2 or not all(fits(level, float) and level > 0 for level in levels):
+    if len(levels) < 2 or not all(fitting.fits(level, float) and level > 0 for level in levels):
         raise ConfigError(
             f"{of}: a slope over {side.knob} needs arms that set it, at two levels > 0 or more"
         )

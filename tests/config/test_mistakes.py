@@ -11,6 +11,51 @@ from cnnjax.config.errors import ConfigError
 # By kind, text behind `import cnnjax` (so its first line is the third), the line that is blamed,
 # and what is said.
 DECLARED = {
+    "activation pieces": (
+        "@cnnjax.activation('own', pieces='2')\ndef f(units):\n    return units\n",
+        3, "activation own: pieces='2': give an integer",
+    ),
+    "pooling sees": (
+        "@cnnjax.pooling('own', sees=3)\ndef f(maps, size, stride, padding):\n    return maps\n",
+        3, "pooling own: sees=3: give a function",
+    ),
+    "metric label": (
+        "@cnnjax.metric('own', margin=0.1, label=3)\ndef f(record):\n    return 1\n",
+        3, "metric own: label=3: give a text",
+    ),
+    "metric resolution": (
+        "@cnnjax.metric('own', margin=0.1, resolution='x')\ndef f(logits, labels):\n"
+        "    return 1\n",
+        3, "metric own: resolution='x': give a number or a function",
+    ),
+    "metric by image": (
+        "@cnnjax.metric('own', margin=0.1, by_image='yes')\ndef f(logits, labels):\n"
+        "    return 1\n",
+        3, "metric own: by_image='yes': give True or False or a function",
+    ),
+    "measure finish": (
+        "@cnnjax.measure('own', finish=3)\ndef f(model, params, stats, observed, key):\n"
+        "    return {}\n",
+        3, "measure own: finish=3: give a function or None",
+    ),
+    "model defaults": (
+        "@cnnjax.model('own', reads=(), defaults={'widhts': 3})\ndef f(config, num_classes):\n"
+        "    pass\n",
+        3, "defaults of model own: reads 'widhts', which is no knob: did you mean widths?",
+    ),
+    "choice reads text": (
+        "@cnnjax.choice('optimizer', 'own', reads='momentum')\n"
+        "def f(numbers, schedule, kernels):\n    pass\n",
+        3, "optimizer own: reads='momentum': give a tuple of names",
+    ),
+    "data set class": (
+        "@cnnjax.dataset('own')\nclass Own:\n    pass\n",
+        3, "data set own is the class Own: declare a function, or a builder of TFDS",
+    ),
+    "family help": (
+        "@cnnjax.family\nclass Own:\n    ratio: int = cnnjax.structure(1, 3)\n",
+        3, "Own: ratio is no knob: write ratio: int = cnnjax.structure(",
+    ),
     "family without help": (
         "@cnnjax.family\nclass Own:\n    ratio: int = 4\n", 3, "Own: ratio is no knob: write",
     ),
