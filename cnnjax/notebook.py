@@ -26,7 +26,7 @@ from cnnjax.runs import run as single
 from cnnjax.runs.run import Run
 from cnnjax.runs.run import load_run as load_run
 from cnnjax.runs.train import train_run
-from cnnjax.study import claims, grids
+from cnnjax.study import checking, claims, grids
 from cnnjax.study.arms import list_seeds, make_base
 from cnnjax.study.claims import Study
 from cnnjax.study.judge import Judgement
@@ -140,7 +140,8 @@ def conduct(
     """
     if not isinstance(study, Study):
         raise ConfigError(f"conduct({study!r}): give a cnnjax.Study; sweep takes a grid")
-    claims.check_study(study)
+    checking.check_study(study)
+    checking.check_names(study)
     seeds, first_seed = _read_seeds(seeds, first_seed, choices)
     command = _describe_call("conduct", study.name, seeds, choices)
     options = Options(

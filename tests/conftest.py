@@ -27,6 +27,7 @@ from cnnjax.config.datasets import Where
 from cnnjax.data import load
 from cnnjax.data.dataset import Dataset
 from cnnjax.sweep import group
+from tests.mistaken import say as say
 from tests.outside import outside as outside
 
 jax.config.update("jax_num_cpu_devices", 2)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from cnnjax.config import register
+from cnnjax.config import guard, register
 from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
 from cnnjax.data.batches import Batches
@@ -89,11 +89,13 @@ def check(found: Mapping[str, Mapping[str, Any]], num_images: int) -> None:
     for name, own in found.items():
         for score, value in own.items():
             if value.ndim and value.shape[-1] != num_images:
-                raise ValueError(
+                raise guard.mistake(
+                    register.find("measure", name),
                     f"measure {name}: {score} has shape {value.shape}: give one number, or one for"
-                    f" each of the {num_images} test images, padding among them, on the last axis"
+                    f" each of the {num_images} test images, padding among them, on the last axis",
                 )
             traits = register.find("measure", name).traits
             is_score = traits["finish"] is None and not traits["of_logits"]
             if is_score and givers.setdefault(score, name) != name:
-                raise ValueError(f"measures {givers[score]} and {name} both give {score}")
+                said = f"measures {givers[score]} and {name} both give {score}"
+                raise guard.mistake(register.find("measure", name), said)

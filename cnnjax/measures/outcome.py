@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnjax.config import register
+from cnnjax.config import guard, register
 from cnnjax.data.spec import DataSpec
 from cnnjax.measures.packing import pack_values
 
@@ -56,7 +56,8 @@ def finish_measure(
     value = np.asarray(own.make(values["logits"].T, labels))
     if value.shape != shape:
         wanted = f"one value for each of the {len(labels)} test images" if by_image else "a number"
-        raise ValueError(f"metric {name} gives an array of shape {value.shape}, and not {wanted}")
+        said = f"metric {name} gives an array of shape {value.shape}, and not {wanted}"
+        raise guard.mistake(own, said)
     return {name: value}
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from cnnjax.config import models as rows
 from cnnjax.config.config import Config, override
 from cnnjax.config.data import input_shape
-from cnnjax.config.knobs import ConfigError
+from cnnjax.config.errors import ConfigError, PluginError
 from cnnjax.config.layouts import Twin
 from cnnjax.networks import count, models
 from cnnjax.networks.facts import Layer
@@ -46,6 +46,8 @@ def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int)
     config = find_network(config, image_shape, num_classes)
     try:
         network = models.read(config, image_shape, num_classes)
+    except PluginError:
+        raise
     except ValueError as error:
         raise ConfigError(f"the network does not fit the images: {error}") from None
     side = input_shape(config, image_shape)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnjax.config import hints, naming, register
+from cnnjax.config import guard, hints, naming, register
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.naming import RECALL
 from cnnjax.config.register import Choice
@@ -68,6 +68,16 @@ def list_names() -> tuple[str, ...]:
 def list_measures(names: Iterable[str]) -> tuple[str, ...]:
     """What must be measured for these metrics besides what always is."""
     return tuple(sorted({find(name).measure for name in names} - {""}))
+
+
+def check_given(name: str, records: Sequence[Record]) -> None:
+    """Raises PluginError where a metric from outside has nothing to say of any finished run."""
+    own = register.CHOICES["metric"].get(name)
+    done = [record for record in records if not record.failed]
+    if own is None or not own.source or "of_logits" in own.traits or not done:
+        return
+    if all(own.make(record) is None for record in done):
+        raise guard.mistake(own, f"metric {name} gives None of every run: return a number")
 
 
 def check_classes(names: Iterable[str], class_names: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import platformdirs
 
-from cnnjax.config import installed, register
+from cnnjax.config import guard, installed, register
 from cnnjax.config.datasets import DataName, Where
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data.source import Say
@@ -72,7 +72,8 @@ def make_builder(name: str, root: pathlib.Path) -> Any:
         make = getattr(importlib.import_module(f"cnnjax.data.builders.{module}"), builder)
         return make(data_dir=os.fspath(root), file_format="array_record")
     if own := register.CHOICES["dataset"].get(name):
-        return own.make(data_dir=os.fspath(root), file_format="array_record")
+        with guard.blame(own):
+            return own.make(data_dir=os.fspath(root), file_format="array_record")
     try:
         return tfds.builder(name, data_dir=os.fspath(root))
     except (ValueError, AssertionError, tfds.core.DatasetNotFoundError) as error:
