@@ -174,7 +174,8 @@ def test_stochastic_depth_drops_late_branches_more_and_keeps_the_mean(block, sha
     config = make_small("resnet20", norm="none", stochastic_depth=0.8, activation="identity")
     model = here.make_model(config, (8, 8, 1), 10)
     images = np.random.default_rng(0).normal(size=(512, 8, 8, 1)).astype(np.float32)
-    params, stats = model.init(jax.random.key(0))
+    params, stats = jax.jit(model.init)(jax.random.key(0))
+    apply = jax.jit(model.apply)
 
     def keep_branches(*numbers):
         """The parameters with all other residual branches at zero."""
@@ -189,10 +190,10 @@ def test_stochastic_depth_drops_late_branches_more_and_keeps_the_mean(block, sha
         }
 
     clean, without = (
-        np.asarray(model.apply(keep_branches(*numbers), stats, images, None)[0])
+        np.asarray(apply(keep_branches(*numbers), stats, images, None)[0])
         for numbers in ([block], [])
     )
-    drawn = np.asarray(model.apply(keep_branches(block), stats, images, jax.random.key(1))[0])
+    drawn = np.asarray(apply(keep_branches(block), stats, images, jax.random.key(1))[0])
     kept = np.abs(drawn - without).max(axis=1) > 1e-3
     assert 1 - kept.mean() == pytest.approx(share, abs=0.06)
     np.testing.assert_allclose(

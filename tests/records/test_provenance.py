@@ -1,6 +1,7 @@
 """What decides a lane's numbers follows from the imports of one root."""
 
 import ast
+import functools
 import shutil
 
 import pytest
@@ -8,15 +9,30 @@ import pytest
 from cnnjax.config import register
 from cnnjax.records import provenance
 
+READ = {}
+
+
+def read_imports(path, read=provenance.read_imports):
+    """As `read`, once for each text."""
+    text = path.read_text(encoding="utf-8")
+    if text not in READ:
+        READ[text] = list(read(path))
+    return READ[text]
+
+
+code_only = functools.cache(provenance.code_only)
+
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A copy of the package, whose version is told anew at each call."""
     copy = shutil.copytree(provenance.PACKAGE, tmp_path / "cnnjax")
     monkeypatch.setattr(provenance, "PACKAGE", copy)
-    for cached in (provenance.find_modules, provenance.program_version):
-        cached.cache_clear()
-        monkeypatch.setattr(provenance, cached.__name__, cached.__wrapped__)
+    for remembered in (read_imports, code_only):  # of a text, whose copies are many
+        monkeypatch.setattr(provenance, remembered.__name__, remembered)
+    find_modules = functools.cache(provenance.find_modules.__wrapped__)  # of the copy
+    monkeypatch.setattr(provenance, "find_modules", find_modules)
+    monkeypatch.setattr(provenance, "program_version", provenance.program_version.__wrapped__)
     return copy
 
 
@@ -25,7 +41,6 @@ def touch(path):
     path.write_text(path.read_text() + "\n\nTOUCHED = 1\n")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("module", provenance.list_closure())
 def test_code_that_decides_numbers_changes_the_version(package, module):
     before = provenance.program_version()

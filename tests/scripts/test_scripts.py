@@ -236,6 +236,7 @@ LEARNING = ["--widths=4", "--hidden=8", "--train_examples=200", "--batch_size=16
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled_as_for_users")
 def test_train_writes_its_files_and_has_the_numbers_of_a_sweep(call, tmp_path):
     workdir, runs = tmp_path / "one", tmp_path / "runs"
     run = call(*TRAIN, *LEARNING, "--seed=1", f"--workdir={workdir}")
@@ -262,11 +263,15 @@ def test_train_writes_its_files_and_has_the_numbers_of_a_sweep(call, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_second_run_of_a_command_compiles_nothing(environment, call, tmp_path):
+def test_the_second_run_of_a_command_compiles_nothing(
+    environment, call, data_dir, monkeypatch, tmp_path
+):
+    monkeypatch.setitem(environment, "XDG_CACHE_HOME", str(tmp_path))
+
     def run(workdir):
-        assert call(*TRAIN, *TINY, f"--workdir={tmp_path / workdir}").returncode == 0
-        cache = pathlib.Path(environment["XDG_CACHE_HOME"]) / "cnnjax" / "xla"
-        return {path.name for path in cache.glob("*-cache")}
+        command = [*TRAIN, *TINY, f"--data_dir={data_dir}", f"--workdir={tmp_path / workdir}"]
+        assert call(*command).returncode == 0
+        return {path.name for path in (tmp_path / "cnnjax" / "xla").glob("*-cache")}
 
     first = run("first")
     assert first and run("second") == first
