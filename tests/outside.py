@@ -10,7 +10,7 @@ import pytest
 from cnnjax.config import plugins, register, rules, texts
 from cnnjax.config.config import Config
 from cnnjax.networks import cost
-from cnnjax.study import own
+from cnnjax.study import metrics, own
 
 GEM = '''"""A pooling with a learned exponent."""
 
@@ -142,6 +142,7 @@ def find_hits(logits, labels):
     """How often it is right."""
     return (logits.argmax(axis=-1) == labels).mean()
 '''
+assert metrics  # imported before a test: what it declares is kept behind one
 FILES = {
     "gem_outside.py": GEM,
     "beside.py": "START = 3.0\n",

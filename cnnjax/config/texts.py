@@ -157,7 +157,7 @@ def _find_files(
     """
     within: Sequence[str] | None = None
     place, name = root, ""
-    for part in module.split(".") if module.partition(".")[0] not in ("", *callers.OURS) else ():
+    for part in module.split(".") if module.partition(".")[0] not in ("", callers.PACKAGE) else ():
         place, name = place / part, f"{name}.{part}".lstrip(".")
         files = [
             file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()

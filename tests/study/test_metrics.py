@@ -113,13 +113,13 @@ def test_of_a_run_that_failed_nothing_is_computed():
     assert np.isnan(score("raises_True", logits)[0]["raises_True"]).tolist() == [True] * 4
 
 
-@pytest.mark.parametrize(("by_image", "wanted"), [(True, "one value for each"), (False, "a num")])
+@pytest.mark.parametrize(("by_image", "wanted"), [(True, "for each test image"), (False, "$")])
 def test_what_has_another_shape_is_refused(by_image, wanted):
     @register.metric("odd", margin=1, by_image=by_image)
     def find_odd(logits, labels):
         return logits
 
-    with pytest.raises(ValueError, match=rf"metric odd gives an array of shape \(4, 3\).*{wanted}"):
+    with pytest.raises(ValueError, match=rf"odd gives .* \[4, 3\]: give one number.*{wanted}"):
         score("odd")
 
 
@@ -223,10 +223,13 @@ def test_a_margin_that_is_no_plain_number_is_refused():
 def test_no_metric_of_a_record_meets_a_run_that_failed(monkeypatch, outside):
     """But one that counts these: where it is declared makes no difference."""
     if not outside:
-        monkeypatch.setattr(register.callers, "find_source", lambda asking: "")
+        monkeypatch.setattr(register.callers, "find_place", lambda asking: ("", 0))
     one, other = make_records(num_seeds=1)[:2]
 
-    @register.metric("half", margin=0.1, by_image=lambda record: [record.scores["test_loss"] / 2])
+    def by_image(record):
+        return np.array([record.scores["test_loss"] / 2])
+
+    @register.metric("half", margin=0.1, by_image=by_image)
     def half(record):
         return record.scores["test_loss"] / 2
 
