@@ -192,6 +192,7 @@ def parse(values: flags.FlagValues, argv: Sequence[str], description: str) -> li
     except flags.UnrecognizedFlagError as error:
         meant = hints.find_meant(error.flagname, [*values, *help.BUILT_IN])
         hint = f"did you mean --{meant}?" if meant else "--help lists all that there are"
+        hint = hints.ELSEWHERE.get(error.flagname, hint)
         refuse(f"unknown flag --{error.flagname}: {hint}")
     except flags.Error as error:
         refuse(str(error).removeprefix("ERROR:: "))
@@ -266,6 +267,5 @@ def refuse(message: str) -> NoReturn:
 
 def describe_unknown(kind: str, given: str, known: Sequence[str]) -> str:
     """One line on an unknown name, with the nearest right one."""
-    meant = hints.find_meant(given, known)
-    hint = f"did you mean {meant}?" if meant else f"give one of {', '.join(known)}"
+    hint = hints.suggest(given, known, f"give one of {', '.join(known)}")
     return f"unknown {kind} {given!r}: {hint}"

@@ -55,8 +55,7 @@ def check_reads(knob: str, name: str, reads: Collection[str]) -> None:
     for entry in sorted(reads):
         for read in re.split("@|=.*", entry):
             if read and read not in KNOBS:
-                meant = hints.find_meant(read, KNOBS)
-                hint = f"did you mean {meant}?" if meant else "give names of knobs"
+                hint = hints.suggest(read, KNOBS, "give names of knobs")
                 raise ConfigError(f"{knob} {name}: reads {read!r}, which is no knob: {hint}")
 
 

@@ -54,7 +54,8 @@ def _load(name: str) -> None:
             LOADED[key] = importlib.import_module(place.name)
     except (Exception, SystemExit) as error:
         raise ConfigError(f"--plugin={name}: {locate(error, place.origin or key)}") from error
-    for source in texts.list_sources():  # as it is now, whatever becomes of the files
+    sources = [*texts.list_sources(), str(place.path or place.origin)]
+    for source in sources:  # as it is now, whatever becomes of the files
         if os.path.isfile(source):
             texts.read_files(source)
     os.environ[VARIABLE] = json.dumps([*LOADED])

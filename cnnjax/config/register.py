@@ -155,17 +155,19 @@ def model(
     defaults: Mapping[str, Any] | None = None,
     small: Mapping[str, Any] | None = None,
     instead: str = "",
+    images: tuple[int, int, int] = (8, 8, 1),
 ) -> Callable[[F], F]:
     """Declares a model: a function of (Config, classes) to its layers as data, or a Linen module.
 
     `reads` names the knobs that it heeds of those that say `by_model` (each from outside has
     init_gain and freeze), and values that not every model has, such as "padding=published".
     `defaults` are its own of its architecture's knobs, for which a person may give other values;
-    `small` makes it one that trains in a test. `instead` is one for small images, where it is not.
+    `small` makes it one that trains in a test, where `images` [H, W, C] do. `instead` is one for
+    small images, where it is not.
     """
     traits = {
         "reads": naming.read_names(name, reads), "defaults": defaults or {}, "small": small or {},
-        "instead": instead,
+        "instead": instead, "images": images,
     }  # fmt: skip
     return _declare("model", name, traits)
 
@@ -187,10 +189,7 @@ def pooling(
     convolution below it moves by its stride instead, `activated` whether the run's activation
     follows, `biased` whether it adds one.
     """
-    traits = {
-        "sees": sees, "windows": windows, "strides": strides, "activated": activated,
-        "biased": biased,
-    }  # fmt: skip
+    traits = dict(sees=sees, windows=windows, strides=strides, activated=activated, biased=biased)
     return _declare("pool", name, traits)
 
 

@@ -84,9 +84,9 @@ def _read(module: nn.Module, image_shape: tuple[int, ...]) -> Network:
                 f"{type(module).__name__} gives {len(evaluated.out_avals)} arrays: give the logits"
             )
         others = [name for name in flatten(stats) if name.rpartition("/")[0] not in tracer.own]
-        trained = others and jax.make_jaxpr(functools.partial(apply, train=True))(
-            params, stats, images
-        )
+        trained = None
+        if others:
+            trained = jax.make_jaxpr(functools.partial(apply, train=True))(params, stats, images)
     facts = dict(tracer.paths.values()), tracer.inputs, list(tracer.calls.values())
     walk = Walk(*facts, flatten(params))
     logits = walk.run(evaluated, stats)[0]

@@ -73,8 +73,8 @@ def _check_value(name: str, value: Any) -> None:
     if name == EPOCHS:
         read(value)
     elif name not in KNOBS:
-        meant = hints.find_meant(name, KNOBS)
-        raise ConfigError(f"{name} is no knob" + (f": did you mean {meant}?" if meant else ""))
+        hint = hints.suggest(name, KNOBS, "cnnjax --help lists them")
+        raise ConfigError(f"{name} is no knob: {hint}")
     elif name != "dataset":  # which may be a path from where it will run
         knobs.check_value(KNOBS[name], value)
 

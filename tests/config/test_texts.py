@@ -13,7 +13,9 @@ from cnnjax.config.config import (
     Config,
     make_config,
 )
+from cnnjax.config.errors import ConfigError
 from cnnjax.records.plugins import hash_files, keep_texts
+from experiments import rooms
 from tests.outside import SCHEDULE
 
 
@@ -177,3 +179,14 @@ def test_a_measure_that_is_always_made_is_every_runs(outside):
     assert hash_files(Config()) is None
     plugins.load([str(path)])
     assert set(hash_files(Config()) or ()) == {"beside.py"}
+
+
+def test_a_package_beside_a_file_that_is_called_as_our_scripts_are_is_refused(outside):
+    """Whatever it declares: a script has imported ours, and would give it that."""
+    assert sys.modules["experiments"].__file__ == str(rooms.ROOT / "experiments" / "__init__.py")
+    path = pathlib.Path(outside["beside"]).with_name("with_experiments.py")
+    path.with_name("experiments").mkdir()
+    (path.with_name("experiments") / "__init__.py").write_text("")
+    path.write_text("import experiments\n")
+    with pytest.raises(ConfigError, match="beside it is not what it imports.*: rename the file"):
+        plugins.load([str(path)])
