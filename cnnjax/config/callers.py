@@ -4,6 +4,7 @@ import functools
 import inspect
 import os
 import pathlib
+import sys
 import sysconfig
 import traceback
 import types
@@ -75,6 +76,12 @@ def name_of(make: Callable[..., Any]) -> str:
     """The name of a function, a class or a partial of one, or of the class of what is called."""
     own = unwrap(make)
     return getattr(own, "__qualname__", type(own).__qualname__)
+
+
+def find_file(make: Any) -> str:
+    """The file in which a function or class is written, where that is a person's own."""
+    module = sys.modules.get(getattr(unwrap(make), "__module__", None) or "")
+    return str(module.__file__) if module is not None and is_own(module) else ""
 
 
 def is_own(module: types.ModuleType) -> bool:

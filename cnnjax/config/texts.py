@@ -20,7 +20,8 @@ from cnnjax.config.errors import ConfigError
 
 def list_sources() -> list[str]:
     """All files, or modules without one, from which something is declared."""
-    found = [own.source for known in register.CHOICES.values() for own in known.values()]
+    choices = [own for known in register.CHOICES.values() for own in known.values() if own.source]
+    found = [file for own in choices for file in (own.source, callers.find_file(own.make))]
     found += [knob.source for knob in rules.KNOBS.values()]
     return [source for source in dict.fromkeys(found) if source]
 
@@ -36,7 +37,9 @@ def texts_of(config: Config, data: bool = False) -> dict[str, str]:
     texts: dict[str, str] = {}
     for thing, source in _list_used(config, data):
         if os.path.isfile(source):
-            texts |= read_files(source)
+            made = callers.find_file(thing)  # by a file beside it, say, of a function of this one
+            for file in filter(None, dict.fromkeys((source, made))):
+                texts |= read_files(file)
         else:
             text, files = cells.read(thing)
             texts[f"{source}:{callers.name_of(thing)}"] = text

@@ -68,6 +68,18 @@ def test_a_cell_that_runs_again_replaces_what_it_declared(outside):
     assert list(hash_files(config) or ()) == ["__cell__:Bent", "__cell__:bent"]
 
 
+def test_a_function_that_another_file_declares_is_in_the_address_with_its_own(outside):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "declaring.py").write_text(
+        "import cnnjax\n\ndef declare(name, f):\n    cnnjax.activation(name)(f)\n"
+    )
+    path = folder / "main_file.py"
+    path.write_text("from declaring import declare\n\ndef f(units):\n    return units\n\n"
+                    "declare('own', f)\n")  # fmt: skip
+    plugins.load([str(path)])
+    assert set(texts.texts_of(Config(activation="own"))) == {"declaring.py", "main_file.py"}
+
+
 CELL = '''
 @cnnjax.family
 class Bent:

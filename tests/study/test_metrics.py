@@ -217,3 +217,20 @@ def test_the_source_of_a_decorator_is_read_as_python_does(arguments, facts):
 def test_a_margin_that_is_no_plain_number_is_refused():
     with pytest.raises(ConfigError, match="margin=1 / 200: give a plain number"):
         metrics._of_logits("top_two", {"margin": "1 / 200"})
+
+
+@pytest.mark.parametrize(
+    ("by_image", "given", "words"),
+    [
+        (False, "good", "metric odd gives the text 'good': give one number$"),
+        (False, np.zeros(3), r"metric odd gives float64 \[3\]: give one number$"),
+        (True, 1.0, r"metric odd gives 1.0: give one number for each test image, \[N\]$"),
+        (False, None, "metric odd gives None of every run: return a number$"),
+    ],
+)
+def test_what_a_metric_of_a_record_gives_is_checked_with_its_place(by_image, given, words):
+    register.metric("odd", margin=1, by_image=by_image)(lambda record: given)
+    with pytest.raises(ConfigError, match=rf"test_metrics\.py:\d+: {words}"):
+        judge(make_records(), STUDY._replace(metric="odd"))
+    silent = [fail(record) for record in make_records()]
+    metrics.check_given("odd", silent)  # of no run that failed it is asked
