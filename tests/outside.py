@@ -168,7 +168,7 @@ def outside(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
         delattr(Config, name)
     rules.OWN.clear()
     plugins.LOADED.clear()
-    texts._read_closure.cache_clear()
+    texts.READ.clear()
     os.environ.pop(plugins.VARIABLE, None)
     for name in set(sys.modules) - modules:
         if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):

@@ -5,7 +5,6 @@ JAX.
 """
 
 import ast
-import functools
 import os
 import pathlib
 import sys
@@ -13,9 +12,11 @@ import sysconfig
 from collections.abc import Iterator
 from typing import Any
 
-from cnnjax.config import callers, cells, register, rules
+from cnnjax.config import callers, cells, contracts, register, rules
 from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
+
+READ: dict[str, dict[pathlib.Path, str]] = {}  # by file, the texts of it and of those beside it
 
 
 def list_sources() -> list[str]:
@@ -77,8 +78,22 @@ def read_paths(source: str) -> list[str]:
     return [str(path) for path in _read_closure(source)] if os.path.isfile(source) else []
 
 
-@functools.cache
 def _read_closure(source: str) -> dict[pathlib.Path, str]:
+    if source not in READ:
+        READ[source] = _read_anew(source)
+    return READ[source]
+
+
+def _forget(source: str) -> None:
+    """A file that is loaded again is read again, and so are those that import it."""
+    for own in [own for own, texts in READ.items() if pathlib.Path(source) in texts]:
+        del READ[own]
+
+
+contracts.REMEMBERED.append(_forget)
+
+
+def _read_anew(source: str) -> dict[pathlib.Path, str]:
     root, texts = _root_of(source), {}
     waiting = [pathlib.Path(source)]
     while waiting:

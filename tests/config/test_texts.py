@@ -1,5 +1,6 @@
 """What a run uses from outside is in its address: its code, with the files beside it."""
 
+import importlib
 import inspect
 import pathlib
 import subprocess
@@ -36,7 +37,7 @@ def test_its_code_is_hashed_with_the_files_beside_it_and_not_its_comments(outsid
     def hashes(name, old, new):
         path = pathlib.Path(outside[name])
         path.write_text(path.read_text().replace(old, new))
-        texts._read_closure.cache_clear()
+        texts.READ.clear()
         return hash_files(Config(pool="gem"))
 
     plugins.load([outside["gem_outside"]])
@@ -66,6 +67,18 @@ def test_a_cell_that_runs_again_replaces_what_it_declared(outside):
     assert config.of(again["Bent"]).bend == 5 and Config().of(again["Bent"]).bend == 2
     assert inspect.unwrap(register.find("activation", "bent").make) is again["bent"]
     assert list(hash_files(config) or ()) == ["__cell__:Bent", "__cell__:bent"]
+
+
+def test_a_file_that_is_loaded_again_is_read_again(outside):
+    path = pathlib.Path(outside["beside"]).with_name("again.py")
+    text = "import cnnjax\n\n@cnnjax.activation('again')\ndef f(units):\n    return units\n"
+    path.write_text(text)
+    plugins.load([str(path)])
+    before = hash_files(Config(activation="again"))
+    path.write_text(text.replace("return units", "return -units"))
+    assert hash_files(Config(activation="again")) == before  # what runs is still the former
+    importlib.reload(sys.modules["again"])
+    assert hash_files(Config(activation="again")) != before
 
 
 def test_a_function_that_another_file_declares_is_in_the_address_with_its_own(outside):
