@@ -184,7 +184,7 @@ def forget(modules: Collection[str]) -> None:
         delattr(Config, name)
     rules.OWN.clear()
     plugins.LOADED.clear()
-    texts._read_closure.cache_clear()
+    texts.READ.clear()
     os.environ.pop(plugins.VARIABLE, None)
     for name in set(sys.modules) - set(modules):
         if "/outside/" in (getattr(sys.modules[name], "__file__", None) or ""):

@@ -14,7 +14,7 @@ import inspect
 import typing
 from typing import Any, TypeVar
 
-from cnnjax.config import callers, knobs, rules
+from cnnjax.config import callers, contracts, knobs, rules
 from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
 
@@ -53,6 +53,8 @@ def family(cls: type[T]) -> type[T]:
             raise ConfigError(
                 f"{cls.__name__}: --{knob.name} is used with {unknown.pop()}, which is no knob"
             )
+    if before:
+        contracts.forget(source)
     for name in knobs.make_knobs(before) if before else ():  # a notebook's cell runs again
         del rules.KNOBS[name]
         delattr(Config, name)

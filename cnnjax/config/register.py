@@ -123,6 +123,8 @@ def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
     if source and "reads" in traits:
         naming.check_reads(knob, name, traits["reads"])
     help = (inspect.getdoc(callers.unwrap(make)) or "").partition("\n")[0]
+    if there:  # another function, by the same name
+        contracts.forget(source)
     new = Choice(make, help, source, traits, line)
     CHOICES[knob][name] = contracts.wrap_choice(knob, name, new)
     return make

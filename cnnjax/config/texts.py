@@ -5,7 +5,6 @@ JAX.
 """
 
 import ast
-import functools
 import importlib.machinery
 import os
 import pathlib
@@ -14,14 +13,19 @@ import sysconfig
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cnnjax.config import callers, cells, register, rules
+from cnnjax.config import callers, cells, contracts, register, rules
 from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
+
+READ: dict[
+    str, dict[pathlib.Path, tuple[str, str]]
+] = {}  # by file, what it and those beside it say
 
 
 def list_sources() -> list[str]:
     """All files, or modules without one, from which something is declared."""
-    found = [own.source for known in register.CHOICES.values() for own in known.values()]
+    choices = [own for known in register.CHOICES.values() for own in known.values() if own.source]
+    found = [file for own in choices for file in (own.source, callers.find_file(own.make))]
     found += [knob.source for knob in rules.KNOBS.values()]
     return [source for source in dict.fromkeys(found) if source]
 
@@ -77,9 +81,23 @@ def read_paths(source: str) -> list[str]:
     return [str(path) for path in _read_closure(source)] if os.path.isfile(source) else []
 
 
-@functools.cache
 def _read_closure(source: str) -> dict[pathlib.Path, tuple[str, str]]:
     """By path a name and the text."""
+    if source not in READ:
+        READ[source] = _read_anew(source)
+    return READ[source]
+
+
+def _forget(source: str) -> None:
+    """A file that is loaded again is read again, and so are those that import it."""
+    for own in [own for own, texts in READ.items() if pathlib.Path(source) in texts]:
+        del READ[own]
+
+
+contracts.REMEMBERED.append(_forget)
+
+
+def _read_anew(source: str) -> dict[pathlib.Path, tuple[str, str]]:
     root, parts = _find_root(pathlib.Path(source))
     own = parts[0] if root in map(pathlib.Path, sysconfig.get_paths().values()) else ""
     texts: dict[pathlib.Path, tuple[str, str]] = {}

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from cnnjax.config import guard, register
+from cnnjax.config.measured import FACTS
 from cnnjax.data.spec import DataSpec
 from cnnjax.measures.packing import pack_values
-from cnnjax.records.record import FACTS
 
 
 def finish(
