@@ -56,7 +56,7 @@ def read_labels(name: str, split: str, labels: Any, count: int) -> np.ndarray:
         raise ConfigError(f"{where} have type {labels.dtype}: give integers or text")
     if labels.dtype.kind == "f":
         labels = labels.astype(np.float64)  # 16 bits do not hold all classes
-    if labels.dtype.kind == "f" and (odd := labels[~np.isfinite(labels) | (labels % 1 != 0)]).size:
+    if labels.dtype.kind == "f" and (odd := labels[~np.isfinite(labels) | (labels != np.trunc(labels))]).size:
         raise ConfigError(
             f"{where} hold {odd[0]}, and a class is a whole number or text: leave images without"
             " a class out; numbers cannot be predicted here"
