@@ -16,7 +16,7 @@ from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.config.epochs import name_source
 from cnnjax.config.explain import Choice
-from cnnjax.data import load, transform
+from cnnjax.data import load, outlook, transform
 from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks import notes
 from cnnjax.records import index
@@ -150,7 +150,7 @@ def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect
     study, base = checked.study, checked.base
     choices = list_choices(study, base, sources)
     lane = next(iter(make_configs(study, base).values()))
-    num_test = load.count_test(lane, options.where)
+    num_test = outlook.count_test(lane, options.where)
     outlooks = []
     for stage in choosing.list_stages(study):
         for claim in stage.claims:
@@ -160,7 +160,13 @@ def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect
             outlooks.append(own)
     by_name = {lane.dataset: lane for lane in checked.asked.values()}
     budget = placement.data_budget()
-    feeds = [load.describe_feed(lane, options.where, budget) for lane in by_name.values()]
+    lanes = list_configs(study, base)
+    feeds = [
+        outlook.describe_feed(
+            lane, options.where, budget, [own for own in lanes if own.dataset == name]
+        )
+        for name, lane in by_name.items()
+    ]
     newest = index.list_newest(options.runs, timing.NEWEST)
     took = timing.estimate(
         checked.plan.groups, newest, backend.describe(), jax.local_device_count()

@@ -10,7 +10,7 @@ from cnnjax.config.config import KNOBS, Config, make_config, to_json
 from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs, fill_steps, name_source
 from cnnjax.config.knobs import ConfigError
-from cnnjax.data import load, transform
+from cnnjax.data import load, outlook, transform
 from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.measures import outcome
 from cnnjax.networks import cost, notes
@@ -51,7 +51,8 @@ def describe_run(config: Config, where: Where) -> Described:
     info = load.load_info(config, where)
     measured = cost.measure(config, *info)
     found = notes.list_notes(config, *info)
-    return Described(measured, found, load.describe_feed(config, where, placement.data_budget()))
+    feed = outlook.describe_feed(config, where, placement.data_budget())
+    return Described(measured, found, feed)
 
 
 def train_run(

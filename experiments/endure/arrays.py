@@ -271,8 +271,11 @@ def _single() -> Iterator[tuple[str, Callable[[Path], Built]]]:
     images, labels = truth["train"]
     for what, raw in damage.flips(good["x_train.npy"], 6, start=128):
         changed = np.frombuffer(raw, np.uint8, offset=128).reshape(images.shape)
-        yield f"x_train.npy, {what}", _write_folder(
-            {**good, "x_train.npy": raw}, truth={**truth, "train": (changed, labels)}
+        yield (
+            f"x_train.npy, {what}",
+            _write_folder(
+                {**good, "x_train.npy": raw}, truth={**truth, "train": (changed, labels)}
+            ),
         )
     for what, raw in damage.foreign(pack(name_arrays())):
         yield f"x_train.npy {what}", _write_folder({**good, "x_train.npy": raw})

@@ -26,7 +26,7 @@ from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError, RunError, printable
 from experiments.endure import arrays, flagfiles, folders, idx, prepared
-from experiments.endure.damage import Built, Case, Split
+from experiments.endure.damage import Built, Case
 
 LONGEST = 3000  # characters of a message
 SECONDS = 20  # longer is a wait
@@ -103,10 +103,11 @@ def read_data(built: Built) -> tuple[str, str]:
 
 
 def list_examples(images: np.ndarray, labels: np.ndarray) -> list[tuple[int, bytes]]:
-    """Examples in an order that does not depend on how they lie."""
+    """Examples in an order that does not depend on how they lie, grey as a colour."""
+    colours = (*images.shape[:-1], max(images.shape[-1], 3))
+    images = np.broadcast_to(images, colours).astype(np.float32)
     return sorted(
-        (int(label), image.astype(np.float32).tobytes())
-        for image, label in zip(images, labels, strict=True)
+        (int(label), image.tobytes()) for image, label in zip(images, labels, strict=True)
     )
 
 

@@ -10,7 +10,7 @@ from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data import load
-from cnnjax.data.sources import folder, holdout
+from cnnjax.data.sources import folder, holdout, scan
 from tests import true_formats
 from tests.true_formats import encode
 
@@ -122,8 +122,8 @@ def test_a_folder_is_read_whole_only_once(tmp_path, monkeypatch):
     root = write_classes(tmp_path / "images")
     open_set(f"folder:{root}")
     inspected = []
-    inspect = folder.inspect
-    monkeypatch.setattr(folder, "inspect", lambda path: inspected.append(path) or inspect(path))
+    inspect = scan.inspect
+    monkeypatch.setattr(scan, "inspect", lambda path: inspected.append(path) or inspect(path))
     open_set(f"folder:{root}")
     assert not inspected
     (root / "bee" / "3.png").write_bytes(encode(GREY, "PNG"))

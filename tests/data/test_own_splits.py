@@ -18,7 +18,7 @@ from cnnjax.config import datasets as datasets_lib
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.config.knobs import ConfigError
-from cnnjax.data import load
+from cnnjax.data import load, outlook
 from cnnjax.data.sources import check, holdout, official, prepared
 from cnnjax.measures.packing import unpack_values
 from cnnjax.records import atomic
@@ -211,7 +211,7 @@ def test_a_set_of_tfds_with_train_alone_is_learned(tmp_path, digits, data_dir):
 def test_a_plan_says_the_share_of_the_largest_class(tmp_path):
     write_patients(tmp_path / "images", patients=range(0, 36, 2))
     name = write_patients(tmp_path / "images", patients=[1, 3])
-    said = load.describe_feed(Config(dataset=name), Where(), 2**30)
+    said = outlook.describe_feed(Config(dataset=name), Where(), 2**30)
     assert "; 2 classes, the largest 87.5% of the test images" in said
     assert "note: " in said and "88% of the test images are of class ill" in said
     assert any("88% of the test images are of class ill" in note for note in open_set(name).notes)
@@ -292,5 +292,5 @@ def test_what_the_host_enlarges_is_said(tmp_path, sizes, knobs, words):
     config = Config(dataset=f"folder:{tmp_path / 'images'}", **knobs)
     notes = [note for note in load.load_dataset(config, Where()).notes if "enlarged" in note]
     assert len(notes) == bool(words) and words in "".join(notes)
-    said = load.describe_feed(config, Where(), 2**30)
+    said = outlook.describe_feed(config, Where(), 2**30)
     assert said.count("enlarged to") == bool(words)

@@ -133,7 +133,9 @@ def open_idx(path: str) -> Source:
             raise ConfigError(f"--dataset={name} holds {there} alone: give both images and labels"
                               f" of {split}, or leave it out")  # fmt: skip
         if all(found.values()):
-            pairs[split] = tuple(containers.read_idx(next(iter(own.values()))) for own in found.values())
+            pairs[split] = tuple(
+                containers.read_idx(next(iter(own.values()))) for own in found.values()
+            )
     if "train" not in pairs:
         raise ConfigError(
             f"--dataset={name} lacks train-images-idx3-ubyte and train-labels-idx1-ubyte (or the"
