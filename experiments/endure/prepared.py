@@ -2,7 +2,6 @@
 
 import functools
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,33 +21,28 @@ def list_cases() -> list[Case]:
 
 
 @functools.cache
-def _prepare() -> tuple[Path, Mapping[str, Split]]:
-    """The folder of a built-in set that was prepared once, and what is in it."""
-    import atexit
-    import tempfile
-
+def _prepare() -> tuple[dict[str, bytes], Mapping[str, Split]]:
+    """The files of a built-in set that is prepared once, and what is in it."""
     from cnnjax.config.config import Config
     from cnnjax.config.datasets import Where
     from cnnjax.data import load
+    from cnnjax.data.sources import official
 
-    root = Path(tempfile.mkdtemp(prefix="cnnjax-"))
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
-    found = load.load_dataset(Config(), Where(str(root)))
+    found = load.load_dataset(Config(), Where())
+    (version,) = Path(official.find_root(Where()), OWN).glob("*.*.*")
     splits = {"train": found.sample, "validation": found.validation, "test": found.test}
-    return root / OWN, splits
+    return {path.name: path.read_bytes() for path in version.iterdir()}, splits
 
 
 def _copy(folder: Path, name: str) -> Path:
     """A prepared data set in a folder of data, under a name; where its files are."""
-    good, _ = _prepare()
     place = folder / name / "1.0.0"
     place.mkdir(parents=True)
-    for path in good.glob("*/*"):
-        raw = path.read_bytes()
-        if name == OTHER:
-            raw = raw.replace(OWN.encode(), OTHER.encode()) if path.name == INFO else raw
-        if name == OWN or path.name != SUMS:
-            (place / path.name.replace(OWN, name)).write_bytes(raw)
+    for file, raw in _prepare()[0].items():
+        if name == OTHER and file == INFO:
+            raw = raw.replace(OWN.encode(), OTHER.encode())
+        if name == OWN or file != SUMS:
+            (place / file.replace(OWN, name)).write_bytes(raw)
     return place
 
 
@@ -115,6 +109,7 @@ def _edit(what: str, new: Any, *path: Any) -> Change:
 
 def _others() -> Iterator[tuple[str, Callable[[Path], Built]]]:
     """Damage to a set that cannot be prepared anew without a download: one line."""
+    yield "no damage", _spoil(OTHER, INFO, lambda old: old, truth="same")
     for file in (INFO, FEATURES):
         for share in damage.CUTS[:-1]:
             cut = functools.partial(lambda old, share: old[: int(share * len(old))], share=share)

@@ -215,6 +215,20 @@ def test_a_broken_file_is_told_in_the_same_words_each_time(tmp_path):
     assert "0x" not in str(caught.value) and "cannot identify image file it" in str(caught.value)
 
 
+def test_a_file_that_changed_under_its_old_times_is_named(tmp_path):
+    root = true_formats.write_folder(tmp_path / "images")
+    path = sorted(root.rglob("*.*"))[0]
+    opened = folder.open_source(os.fspath(root), tmp_path)
+    raw, times = path.read_bytes(), path.stat()
+    path.write_bytes(raw[:-9] + bytes(9))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(RunError, match=f"{path.name} is not as it was when it was looked at"):
+        [example for split in opened.splits.values() for example in split]
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    again = folder.open_source(os.fspath(root), tmp_path, skip_bad_files=True)
+    assert again.find_hash() != opened.find_hash()
+
+
 def test_a_pattern_that_matches_nothing_is_no_group(tmp_path):
     root = write_classes(tmp_path / "images")
     with pytest.raises(ConfigError, match=r"--group_by=\(patient\\d\+\)\? does not match 40 of 40"):

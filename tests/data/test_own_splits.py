@@ -19,7 +19,7 @@ from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import load, outlook
-from cnnjax.data.sources import check, holdout, official, prepared
+from cnnjax.data.sources import check, holdout, official, prepared, whole
 from cnnjax.measures.packing import unpack_values
 from cnnjax.records import atomic
 from cnnjax.records.address import record_id
@@ -200,6 +200,7 @@ def test_a_set_of_tfds_with_train_alone_is_learned(tmp_path, digits, data_dir):
     info = json.loads(about.read_text())
     info["splits"] = [split for split in info["splits"] if split["name"] == "train"]
     about.write_text(json.dumps(info))
+    about.with_name(whole.NAME).unlink(missing_ok=True)  # as others prepare it
     where = Where(os.fspath(tmp_path / "data"))
     found = load.load_dataset(Config(), where)
     assert [len(split.labels) for split in found[2:5]] == [480, 60, 60]
