@@ -2,69 +2,38 @@
 
 import io
 import os
-import pickle
-import struct
-import warnings
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments.endure import damage
-from experiments.endure.damage import PETA, Built, Case
-
-Named = Mapping[str, np.ndarray]
+from experiments.endure import damage, headers
+from experiments.endure.containers import Build, name_arrays, pack, save, write, write_folder
+from experiments.endure.damage import Built, Case
 
 
 def list_cases() -> list[Case]:
     """All of them."""
-    made = [*_archives(), *_contents(), *_headers(), *_entries(), *_single(), *_matlab()]
+    made = [*_archives(), *_contents(), *headers.list_builds(), *_single(), *_matlab()]
     return [Case("arrays", name, build) for name, build in made]
 
 
-def name_arrays() -> dict[str, np.ndarray]:
-    """The arrays of the data set, by the names that they have in a file."""
-    short = {"train": "train", "validation": "val", "test": "test"}
-    return {
-        f"{letter}_{short[split]}": array
-        for split, pair in damage.draw().items()
-        for letter, array in zip("xy", pair, strict=True)
-    }
-
-
-def pack(arrays: Mapping[str, Any], squeeze: bool = False) -> bytes:
-    """A .npz file."""
-    file = io.BytesIO()
-    (np.savez_compressed if squeeze else np.savez)(file, **arrays)  # pyright: ignore
-    return file.getvalue()
-
-
-def _write(raw: bytes, name: str = "own.npz", **about: Any) -> Callable[[Path], Built]:
-    def build(folder: Path) -> Built:
-        path = folder / name
-        path.write_bytes(raw)
-        return Built(f"arrays:{path}", name, **about)
-
-    return build
-
-
-def _archives() -> Iterator[tuple[str, Callable[[Path], Built]]]:
+def _archives() -> Iterator[tuple[str, Build]]:
     """Damage to whole files: what is read must be what was packed."""
     truth = damage.draw()
     for form, raw in (("stored", pack(name_arrays())), ("deflated", pack(name_arrays(), True))):
         damaged = [*damage.flips(raw, 24), *damage.blank(raw, 5)]
         for what, changed in damaged:
-            yield f".npz, {form}, {what}", _write(changed, truth=truth, may_refuse=True)
+            yield f".npz, {form}, {what}", write(changed, truth=truth, may_refuse=True)
         for what, changed in damage.cut(raw):
-            yield f".npz, {form}, {what}", _write(changed)
+            yield f".npz, {form}, {what}", write(changed)
     for what, changed in damage.foreign(save(np.zeros((9, 8, 8)))):
-        yield f".npz that {what}", _write(changed)
-    yield "an archive of nothing", _write(b"PK\5\6" + bytes(18))
-    yield "bytes before the archive", _write(b"#!/bin/sh\n" + raw, truth=truth, may_refuse=True)
-    yield "bytes behind the archive", _write(raw + bytes(100), truth=truth, may_refuse=True)
-    yield "two archives in one file", _write(raw + raw, truth=truth, may_refuse=True)
+        yield f".npz that {what}", write(changed)
+    yield "an archive of nothing", write(b"PK\5\6" + bytes(18))
+    yield "bytes before the archive", write(b"#!/bin/sh\n" + raw, truth=truth, may_refuse=True)
+    yield "bytes behind the archive", write(raw + bytes(100), truth=truth, may_refuse=True)
+    yield "two archives in one file", write(raw + raw, truth=truth, may_refuse=True)
     yield "a .npz that is a folder", _make_folder
     yield "a .npz that is a link to itself", _make_loop
     yield "a .npz that is a pipe", _make_pipe
@@ -72,8 +41,8 @@ def _archives() -> Iterator[tuple[str, Callable[[Path], Built]]]:
     yield "a name too long", lambda folder: Built(f"arrays:{folder}/{'n' * 999}.npz", "nnn.npz")
     yield "a name with a zero byte", lambda folder: Built(f"arrays:{folder}/a\0b.npz", "a\0b.npz")
     odd = os.fsdecode(b"\xff\n\x1b[31m.npz")
-    yield "a name with odd bytes", _write(raw, odd, truth=truth)
-    yield "a name with odd bytes, cut", _write(raw[:-30], odd)
+    yield "a name with odd bytes", write(raw, odd, truth=truth)
+    yield "a name with odd bytes, cut", write(raw[:-30], odd)
 
 
 def _make_folder(folder: Path) -> Built:
@@ -91,7 +60,7 @@ def _make_pipe(folder: Path) -> Built:
     return Built(f"arrays:{folder / 'own.npz'}", "own.npz")
 
 
-def _contents() -> Iterator[tuple[str, Callable[[Path], Built]]]:
+def _contents() -> Iterator[tuple[str, Build]]:
     """Whole files of arrays that are no images and labels."""
     good = name_arrays()
     x, y = good["x_train"], good["y_train"]
@@ -136,7 +105,7 @@ def _contents() -> Iterator[tuple[str, Callable[[Path], Built]]]:
     }
     for what, changed in changes.items():
         kept = {name: own for name, own in {**good, **changed}.items() if own is not None}
-        yield what, _write(pack(kept))
+        yield what, write(pack(kept))
     truth = damage.draw()
     same: dict[str, dict[str, Any]] = {
         "pixels of 64 bits": {name: good[name].astype(np.int64) for name in good},
@@ -146,140 +115,35 @@ def _contents() -> Iterator[tuple[str, Callable[[Path], Built]]]:
                            for name in good if name[0] == "y"},
     }  # fmt: skip
     for what, changed in same.items():
-        yield what, _write(pack({**good, **changed}), truth=truth)
+        yield what, write(pack({**good, **changed}), truth=truth)
     text = {name: np.array(["<script>", "b\x1b[2J", "\U0001f600"])[good[name]]
             for name in good if name[0] == "y"}  # fmt: skip
     order = np.argsort(np.array(["<script>", "b\x1b[2J", "\U0001f600"]))
     named = {split: (images, np.argsort(order)[labels])
              for split, (images, labels) in truth.items()}  # fmt: skip
-    yield "labels with markup and escapes", _write(pack({**good, **text}), truth=named)
+    yield "labels with markup and escapes", write(pack({**good, **text}), truth=named)
 
 
-def save(array: np.ndarray) -> bytes:
-    """A .npy file."""
-    file = io.BytesIO()
-    np.save(file, array)
-    return file.getvalue()
-
-
-def declare(header: str, content: bytes = b"", version: tuple[int, int] = (1, 0)) -> bytes:
-    """A .npy file with this header, whatever is in it."""
-    text = header.encode("latin1") + b"\n"
-    size = struct.pack("<H" if version == (1, 0) else "<I", len(text))
-    return b"\x93NUMPY" + bytes(version) + size + text + content
-
-
-def _headers() -> Iterator[tuple[str, Callable[[Path], Built]]]:
-    """Arrays whose header asks for what is not there, in an archive and alone."""
-    word = "{{'descr': {}, 'fortran_order': False, 'shape': {}, }}"
-    pixels = name_arrays()["x_train"].tobytes()
-    made = {
-        "10 PB of pixels": declare(word.format("'|u1'", (PETA, 8, 8)), pixels),
-        "10 PB of text": declare(word.format(f"'<U{2**29}'", (2**22,)), pixels),
-        "100 GB of pixels": declare(word.format("'<f8'", (2**28, 7, 7)), pixels),
-        "2 GB of pixels": declare(word.format("'<f8'", (2**22, 8, 8)), pixels),
-        "a size beyond 64 bits": declare(word.format("'|u1'", (2**40, 2**40)), pixels),
-        "a negative size": declare(word.format("'|u1'", (-24, 8, 8)), pixels),
-        "two negative sizes": declare(word.format("'|u1'", (-24, -8, 8)), pixels),
-        "a size that is no number": declare(word.format("'|u1'", "(24, None)"), pixels),
-        "a size that is true": declare(word.format("'|u1'", "(True, True)"), pixels),
-        "eighty axes": declare(word.format("'|u1'", (1,) * 80), pixels),
-        "less than there is": declare(word.format("'|u1'", (23, 8, 8, 1)), pixels),
-        "more than there is": declare(word.format("'|u1'", (25, 8, 8, 1)), pixels),
-        "a type that there is not": declare(word.format("'|u3'", (24, 8, 8)), pixels),
-        "a type of nothing": declare(word.format("'|V0'", (24, 8, 8)), pixels),
-        "objects": declare(word.format("'|O'", (24,)), pickle.dumps(print)),
-        "a call": declare(word.format("'|u1'", "__import__('os').abort()"), pixels),
-        "brackets without end": declare(word.format("'|u1'", "(" * 9000), pixels),
-        "a long header": declare(word.format("'|u1'", (24, 8, 8)) + " " * 60000, pixels),
-        "a header of 4 GB": b"\x93NUMPY\2\0" + b"\xff" * 4 + pixels,
-        "a version that there is not": declare(word.format("'|u1'", (24,)), pixels, (9, 0)),
-        "another key": declare("{'descr': '|u1', 'shape': (24, 8, 8)}", pixels),
-        "no header": b"\x93NUMPY\1\0",
-    }
-    rest = {name: save(array) for name, array in name_arrays().items()}
-    for what, raw in made.items():
-        both = {f"{name}.npy": content for name, content in {**rest, "x_train": raw}.items()}
-        yield f".npz, a header of {what}", _write(archive(both))
-        if what != "a long header":
-            yield f".npy, a header of {what}", _write_folder(both)
-
-
-def archive(entries: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip file."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as packed:
-        for name, content in entries.items():
-            packed.writestr(name, content)
-    return file.getvalue()
-
-
-def _entries() -> Iterator[tuple[str, Callable[[Path], Built]]]:
-    """Archives whose entries lie elsewhere, or are not what their directory says."""
-    truth, good = damage.draw(), {f"{n}.npy": save(a) for n, a in name_arrays().items()}
-    for what, before in {
-        "above the folder": "../", "far above the folder": "../" * 9, "from the root": "/",
-        "in a drive": "C:\\", "in a folder": "a/b/",
-    }.items():  # fmt: skip
-        moved = {before + name: raw for name, raw in good.items()}
-        yield f"entries {what}", _write(archive(moved), truth=truth, may_refuse=True)
-    raw = archive(good)
-    place = raw.index(b"PK\1\2")  # of the first entry of the directory
-    for what, offset, value in (
-        ("encrypted", 8, struct.pack("<H", 1)),
-        ("of an unknown method", 10, struct.pack("<H", 97)),
-        ("of a CRC that is not its own", 16, bytes(4)),
-        ("of 4 GB by the directory", 24, struct.pack("<I", 2**32 - 2)),
-        ("of no bytes by the directory", 24, bytes(4)),
-        ("that begin elsewhere", 42, struct.pack("<I", len(raw) - 40)),
-    ):
-        at = place + offset
-        yield f"entries {what}", _write(raw[:at] + value + raw[at + len(value) :])
-    vast = declare(f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({2**31}, 8, 8), }}")
-    bomb = archive({**good, "x_train.npy": vast + bytes(2**26)})
-    yield "64 MiB of zeros where 128 GiB are declared", _write(bomb)
-    text = archive({**good, "x_train.npy": bytes(2**26)})
-    yield "64 MiB of zeros that are no array", _write(text)
-    twice = io.BytesIO(raw)
-    with zipfile.ZipFile(twice, "a") as packed, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        packed.writestr("x_train.npy", good["x_test.npy"])
-    yield "two entries of one name", _write(twice.getvalue())
-
-
-def _write_folder(files: Mapping[str, bytes], **about: Any) -> Callable[[Path], Built]:
-    def build(folder: Path) -> Built:
-        place = folder / "own"
-        place.mkdir()
-        for name, raw in files.items():
-            (place / name).write_bytes(raw)
-        return Built(f"arrays:{place}", "own", **about)
-
-    return build
-
-
-def _single() -> Iterator[tuple[str, Callable[[Path], Built]]]:
+def _single() -> Iterator[tuple[str, Build]]:
     """Folders of .npy files, which have no checksum: pixels are what the file says."""
     truth, good = damage.draw(), {f"{n}.npy": save(a) for n, a in name_arrays().items()}
     for name in ("x_train.npy", "y_test.npy"):
         for what, raw in damage.cut(good[name]):
-            yield f"{name} {what}", _write_folder({**good, name: raw})
-        yield f"{name} with more behind it", _write_folder({**good, name: good[name] + b"\0"})
+            yield f"{name} {what}", write_folder({**good, name: raw})
+        yield f"{name} with more behind it", write_folder({**good, name: good[name] + b"\0"})
         for what, raw in damage.flips(good[name], 20, stop=120):
-            yield f"{name}, {what}", _write_folder({**good, name: raw}, truth=truth,
+            yield f"{name}, {what}", write_folder({**good, name: raw}, truth=truth,
                                                    may_refuse=True)  # fmt: skip
     images, labels = truth["train"]
     for what, raw in damage.flips(good["x_train.npy"], 6, start=128):
         changed = np.frombuffer(raw, np.uint8, offset=128).reshape(images.shape)
         yield (
             f"x_train.npy, {what}",
-            _write_folder(
-                {**good, "x_train.npy": raw}, truth={**truth, "train": (changed, labels)}
-            ),
+            write_folder({**good, "x_train.npy": raw}, truth={**truth, "train": (changed, labels)}),
         )
     for what, raw in damage.foreign(pack(name_arrays())):
-        yield f"x_train.npy {what}", _write_folder({**good, "x_train.npy": raw})
-    yield "an empty folder", _write_folder({})
+        yield f"x_train.npy {what}", write_folder({**good, "x_train.npy": raw})
+    yield "an empty folder", write_folder({})
     for what, make in {
         "a folder": Path.mkdir, "a pipe": os.mkfifo,
         "a link to itself": lambda path: path.symlink_to(path.name),
@@ -290,7 +154,7 @@ def _single() -> Iterator[tuple[str, Callable[[Path], Built]]]:
 
 def _replace(files: Mapping[str, bytes], make: Callable[[Path], Any]) -> Callable[[Path], Built]:
     def build(folder: Path) -> Built:
-        built = _write_folder(files)(folder)
+        built = write_folder(files)(folder)
         path = folder / "own" / "x_train.npy"
         path.unlink()
         make(path)
@@ -299,7 +163,7 @@ def _replace(files: Mapping[str, bytes], make: Callable[[Path], Any]) -> Callabl
     return build
 
 
-def _matlab() -> Iterator[tuple[str, Callable[[Path], Built]]]:
+def _matlab() -> Iterator[tuple[str, Build]]:
     """Damaged .mat files; what is deflated in them has a checksum."""
     from scipy import io as formats
 
@@ -307,8 +171,8 @@ def _matlab() -> Iterator[tuple[str, Callable[[Path], Built]]]:
     formats.savemat(file, name_arrays(), do_compression=True)
     raw = file.getvalue()
     for what, changed in [*damage.flips(raw, 24, start=124), *damage.blank(raw, 5)]:
-        yield f".mat, {what}", _write(changed, "own.mat", truth=truth, may_refuse=True)
+        yield f".mat, {what}", write(changed, "own.mat", truth=truth, may_refuse=True)
     for what, changed in damage.cut(raw):
-        yield f".mat {what}", _write(changed, "own.mat")
+        yield f".mat {what}", write(changed, "own.mat")
     for what, changed in damage.foreign(pack(name_arrays())):
-        yield f".mat that {what}", _write(changed, "own.mat")
+        yield f".mat that {what}", write(changed, "own.mat")

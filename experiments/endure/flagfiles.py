@@ -26,7 +26,6 @@ def _write(raw: bytes, read: bool = False, named: str = "") -> Callable[[Path], 
 
 
 def _contents() -> Iterator[tuple[str, Callable[[Path], Built]]]:
-    here = {"named": "flags.txt"}
     for what, raw in {
         "nothing": b"",
         "a mark of UTF-8": b"\xef\xbb\xbf" + GOOD,
@@ -50,7 +49,7 @@ def _contents() -> Iterator[tuple[str, Callable[[Path], Built]]]:
         "UTF-32": GOOD.decode().encode("utf-32"),
         "a line of 64 MiB": b"--pool=" + b"a" * 2**26,
     }.items():
-        yield f"holds {what}", _write(raw, **here)
+        yield f"holds {what}", _write(raw, named="flags.txt")
     for what, line in {
         "an unknown flag": b"--poool=avg",
         "an unknown flag of markup": b"--<script>=1",

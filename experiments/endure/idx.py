@@ -77,9 +77,14 @@ def _packed() -> Iterator[tuple[str, Callable[[Path], Built]]]:
         yield f"{name} {what}", _write({**rest, name: raw}, name)
     for what, behind in {"noise": b"noise", "another file": packed}.items():
         yield f"{name} with {what} behind it", _write({**rest, name: packed + behind}, name)
-    zeros = zlib.compressobj(9, wbits=31)
-    bomb = zeros.compress(good[IMAGES]) + zeros.compress(bytes(2**30)) + zeros.flush()
-    yield f"{name} with 1 GiB of zeros behind it", _write({**rest, name: bomb}, name)
+
+    def bomb(folder: Path) -> Built:
+        zeros = zlib.compressobj(1, wbits=31)
+        parts = [zeros.compress(good[IMAGES]), *(zeros.compress(bytes(2**24)) for _ in range(64))]
+        raw = b"".join([*parts, zeros.flush()])
+        return _write({**rest, name: raw}, name)(folder)
+
+    yield f"{name} with 1 GiB of zeros behind it", bomb
     vast = struct.pack(">HBBIII", 0, 8, 3, 2**32 - 1, 2**10, 2**10)
     yield f"{name} that declares 4 PB", _write({**rest, name: gzip.compress(vast)}, name)
 

@@ -1,6 +1,7 @@
 """The records of array_record files; its reader compares checksums."""
 
 import contextlib
+import importlib
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,11 +28,10 @@ class ArrayRecords(Sequence):
 
     def _check_count(self, part: Any) -> None:
         """Raises RunError where a file holds more or fewer records than dataset_info.json says."""
-        from array_record.python import array_record_module
+        module: Any = importlib.import_module("array_record.python.array_record_module")
 
         def count() -> int:
-            reader = array_record_module.ArrayRecordReader(os.fspath(part.filename))
-            with contextlib.closing(reader):
+            with contextlib.closing(module.ArrayRecordReader(os.fspath(part.filename))) as reader:
                 return reader.num_records()
 
         found, said = self._try(count, range(0), part.filename), part.examples_in_shard

@@ -21,6 +21,8 @@ from cnnjax.config.knobs import RunError
 
 IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 DEFLATED = 1032  # bytes that one byte of deflated data holds at most
+LONGEST = 300  # characters of a reader's message
+ARCHIVE_END = 2**16 + 22  # bytes in which a zip file's last record begins
 NPY_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0,
                (2, 0): np.lib.format.read_array_header_2_0}  # fmt: skip
 
@@ -43,6 +45,7 @@ def open_container(path: pathlib.Path) -> tuple[list[str], Callable[[str], np.nd
             raise ValueError("it is one array: give a folder of .npy files, or a .npz file")
     with zipfile.ZipFile(path) as archive:
         entries = [(name.removesuffix(".npy"), name) for name in archive.namelist()]
+    check_directory(path, len(entries))
     names = dict(entries)
 
     def load(key: str) -> np.ndarray:
@@ -56,6 +59,19 @@ def open_container(path: pathlib.Path) -> tuple[list[str], Callable[[str], np.nd
                 return read_npy(file)
 
     return [key for key, _ in entries], load
+
+
+def check_directory(path: pathlib.Path, found: int) -> None:
+    """Raises ValueError where an archive says at its end that it has other than `found` entries.
+
+    A length in its directory that is damaged hides the entries behind it, and Python says nothing.
+    """
+    with open(path, "rb") as file:
+        file.seek(-min(ARCHIVE_END, os.path.getsize(path)), os.SEEK_END)
+        end = file.read()
+    (said,) = struct.unpack_from("<H", end, end.rfind(b"PK\5\6") + 10)
+    if said not in (found, 2**16 - 1):  # the latter stands for more
+        raise ValueError(f"it says that it has {said} entries, and {found} are found")
 
 
 def open_mat(path: pathlib.Path) -> tuple[list[str], Callable[[str], np.ndarray]]:
@@ -126,7 +142,7 @@ def read_npy(file: IO[bytes]) -> np.ndarray:
 
 def explain(error: Exception) -> str:
     """Why a file of arrays cannot be read, and what to do where that is known."""
-    why = " ".join(str(error).split()) or type(error).__name__
+    why = " ".join(str(error).split())[:LONGEST] or type(error).__name__
     return f"{why}: save text by labels.astype(str)" if "allow_pickle" in why else why
 
 
