@@ -196,6 +196,8 @@ def fetch_remote(name: DataName, root: str) -> pathlib.Path:
         base = f"{path.rstrip('/')}/{name.name}"
         if not system.exists(base):
             raise RunError(f"{root} holds no {name.name}: prepare it on a local disk, then copy it")
+        if far := [name for name in system.find(base) if ".." in name.split("/")]:
+            raise RunError(f"{root} holds {far[0]}, outside of its folder")
         partial.parent.mkdir(parents=True, exist_ok=True)
         system.get(base, os.fspath(partial), recursive=True)
     except ImportError as error:
