@@ -73,8 +73,8 @@ def make_source(
         image = (root / file.path).read_bytes()
         if hashlib.sha256(image).hexdigest() != file.digest:
             raise RunError(
-                f"{layout.show([str(root), file.path])} is not as it was when it was looked at, and"
-                " has its old times: put it back, or touch it to have it read as it is"
+                f"{layout.show([str(root), file.path])} has changed since it was looked at: put it"
+                " back, or run again (touch it first if its times are the old ones)"
             )
         if file.bits > 8:
             opened = decode.to_mode(decode.open_image(image), channels, depth)
