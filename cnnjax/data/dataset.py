@@ -70,7 +70,7 @@ def describe_notes(dataset: Dataset) -> list[str]:
 
 
 def check_train_examples(name: str, num_train: int, num_examples: int) -> None:
-    """Raises ConfigError where a training split of `num_train` holds fewer than `num_examples`."""
+    """Raises ConfigError where the training split of a data set holds fewer than is asked for."""
     if num_examples > num_train:
         raise ConfigError(
             f"--train_examples={num_examples} is more than the {num_train} training images"

@@ -24,12 +24,12 @@ def check(config: Config, opened: Source, budget: int) -> None:
     transform.check_foreseen(config, len(train), feed, shape, dtype)
 
 
-def count_test(config: Config, where: Where) -> int | None:
-    """How many test images a run is tested on; None where the data are not prepared yet."""
+def count_split(config: Config, where: Where, split: str) -> int | None:
+    """How many images a split of a run's data has; None where they are not prepared yet."""
     request, name = request_of(config), parse(config.dataset)
     if name.kind in PREPARED and not prepared.is_prepared(name, where):
         return None
-    return len(load.open_source(request, where).splits["test"])
+    return len(load.open_source(request, where).splits[split])
 
 
 def describe_feed(

@@ -2,9 +2,10 @@
 what is measured of these.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnjax.config.config import Config
 from cnnjax.config.knobs import ConfigError
@@ -70,7 +71,7 @@ def _find_moments(pixels: np.ndarray) -> tuple[float, float]:
     return float(pixels.mean(dtype=np.float64)), float(pixels.var(dtype=np.float64))
 
 
-def merge_channels(mean: Any, std: Any) -> tuple[float, float]:
+def merge_channels(mean: npt.ArrayLike, std: npt.ArrayLike) -> tuple[float, float]:
     """Mean and deviation of all pixels from those of each channel [channels]."""
     mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
     return float(mean.mean()), float(np.sqrt((std**2 + (mean - mean.mean()) ** 2).mean()))

@@ -33,15 +33,16 @@ class Described(NamedTuple):
 
 
 def make_timed(
-    given: Mapping[str, Any], epochs: Epochs, where: Where, prepare: bool = True
-) -> Config:
+    given: Mapping[str, Any], epochs: Epochs, where: Where, prepare: bool = True,
+    observer: Observer = QUIET,
+) -> Config:  # fmt: skip
     """The config of what is given, of as many steps as its epochs are by its training images.
 
     They are prepared if need be and allowed. Raises ConfigError where the config cannot be.
     """
     trial = vars(make_config(fill_steps(epochs, given)))
     if not trial["train_examples"]:
-        size = load.count_train(trial, where, prepare)
+        size = load.count_train(trial, where, prepare, observer.on_note)
         epochs = epochs._replace(sizes={name_source(trial): size})
     return make_config(fill_steps(epochs, given))
 
@@ -106,7 +107,8 @@ def _open(config: Config, where: Where, observer: Observer) -> _Opened:
     measured = cost.measure(config, *info)
     for note in notes.list_notes(config, *info):
         observer.on_note(note)
-    dataset = load.load_dataset(config, where, placement.data_budget())
+    budget = placement.data_budget()
+    dataset = load.load_dataset(config, where, budget, say=observer.on_note)
     transform.check(config, dataset)
     for note in describe_notes(dataset):
         observer.on_note(note)
