@@ -11,8 +11,7 @@ import numpy as np
 
 from cnnjax.config import guard, register
 from cnnjax.data.spec import DataSpec
-from cnnjax.measures.packing import pack_values
-from cnnjax.records.record import FACTS
+from cnnjax.measures.packing import FACTS, pack_values
 
 
 def finish(

@@ -1,10 +1,16 @@
-"""Values of single images as text of a record. Imports no JAX."""
+"""Values of single images as text of a record, and what that of a failed run says. Imports no JAX."""
 
 import base64
 import functools
 import zlib
 
 import numpy as np
+
+# What a failed run still says.
+FACTS = (
+    "failed", "initial_loss", "diverged_at", "num_test_examples", "num_train_examples",
+    "num_pool_examples", "drawn_by_seed",
+)  # fmt: skip
 
 
 def pack_values(values: np.ndarray) -> str:

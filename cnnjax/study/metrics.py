@@ -17,8 +17,8 @@ from cnnjax.config.absent import Absent
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.naming import RECALL
 from cnnjax.config.register import Choice
-from cnnjax.measures.packing import unpack_values
-from cnnjax.records.record import FACTS, Record
+from cnnjax.measures.packing import FACTS, unpack_values
+from cnnjax.records.record import Record
 
 Images = Callable[[Record], np.ndarray | None]
 CORRUPTIONS = register.read_home("corruption")  # by kind
