@@ -1,4 +1,4 @@
-"""Values of single images as text of a record, and what that of a failed run says. Imports no JAX."""
+"""Values of single images as text of a record; what that of a failed run says. Imports no JAX."""
 
 import base64
 import functools
