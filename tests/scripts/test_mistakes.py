@@ -169,6 +169,14 @@ MODULES = {
     "None": ("images, train", "return None", 4, "Net gives 0 arrays: give the logits"),
     "text": ("images, train", "return 'no'", 4, "TypeError: "),
     "pair": ("images, train", "return images, images", 4, "Net gives 2 arrays: give the logits"),
+    "integers": (
+        "images, train", "return nn.Dense(10)(images.mean(axis=(1, 2))).astype(int)",
+        4, "Net gives int32 [2, 10] for 2 images, not logits [2, 10], of floats",
+    ),
+    "one row": (
+        "images, train", "return nn.Dense(10)(images.reshape(1, -1)[:, :64])",
+        4, "Net gives float32 [1, 10] for 2 images, not logits [2, 10], of floats",
+    ),
     "ValueError": ("images, train", "raise ValueError('own')", 11, "ValueError: own"),
     "stream": (
         "images, train",
