@@ -5,7 +5,6 @@ arrays are known by their shapes and types.
 """
 
 import inspect
-import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -30,10 +29,9 @@ KNOWN = {  # what `choice` may say of a name besides
     "corruption": ("strengths", "unit", "ways"),
 }  # fmt: skip
 
-MAYBE: Any = typing.Union[Callable, None]  # noqa: UP007
 TYPES: dict[str, Any] = {  # what decorators say of a name, where no other rule is for it
     "always": bool, "averages": int, "biased": bool, "activated": bool, "counts_failures": bool,
-    "by_image": bool | Callable, "defaults": Mapping, "finish": MAYBE, "instead": str,
+    "by_image": bool | Callable, "defaults": Mapping, "finish": Callable | None, "instead": str,
     "label": str, "measure": str, "pieces": int, "resolution": float | Callable, "sees": Callable,
     "share": bool, "small": Mapping, "strides": bool, "unit": str, "ways": int, "windows": bool,
     "reads": Collection, "after": bool, "logits": str, "depthwise": str, "power": float,
