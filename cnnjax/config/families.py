@@ -11,7 +11,6 @@ A run has it where it differs from its defaults: `config.of(SqueezeExcite).se_ra
 
 import dataclasses
 import inspect
-import sys
 import typing
 from typing import Any, TypeVar
 
@@ -42,7 +41,7 @@ def family(cls: type[T]) -> type[T]:
         made = dataclasses.dataclass(frozen=True)(cls)
     if not made.__dataclass_params__.frozen:
         raise ConfigError(f"{cls.__name__}: its knobs can be changed: @dataclass(frozen=True)")
-    source = getattr(sys.modules.get(cls.__module__), "__file__", None) or cls.__module__
+    source = callers.find_source(__name__) or cls.__module__
     key = f"{cls.__module__}.{cls.__qualname__}"
     before = rules.OWN.get(key)
     if callers.declares_twice(source, "family", key) and before:

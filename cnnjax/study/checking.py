@@ -11,7 +11,6 @@ from cnnjax.config.config import KNOBS
 from cnnjax.config.epochs import NAME as EPOCHS
 from cnnjax.config.epochs import read
 from cnnjax.config.errors import ConfigError
-from cnnjax.study import metrics
 from cnnjax.study.arms import list_metrics
 from cnnjax.study.claims import (
     Claim,
@@ -51,6 +50,8 @@ def check_study(study: Study) -> None:
 
 def check_names(study: Study) -> None:
     """Raises ConfigError where a knob, a value or a metric is none that there is."""
+    from cnnjax.study import metrics  # imports NumPy, for which --help need not wait
+
     own = f"study {study.name}"
     for of, values in _list_values(study):
         for name, value in values.items():

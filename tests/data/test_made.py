@@ -11,7 +11,7 @@ from cnnjax.config.config import Config, make_config
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import load
-from cnnjax.records.remembered import remember_choices
+from cnnjax.records.remembered import remember
 from tests.by_hand import make_records
 
 CLASSES = ["dark", "bright"]
@@ -101,7 +101,7 @@ def test_records_of_one_that_is_not_loaded_can_be_judged():
                for record in make_records(1)]  # fmt: skip
     with pytest.raises(ConfigError, match="--dataset=gone is not known"):
         Config(dataset="gone")
-    remember_choices(records)
+    remember(records)
     assert make_config({"dataset": "gone"}).dataset == "gone"
     with pytest.raises(ConfigError, match="of a plug-in that is not loaded: --plugin"):
         load.load_dataset(Config(dataset="gone"), Where())

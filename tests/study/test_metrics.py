@@ -234,3 +234,42 @@ def test_what_a_metric_of_a_record_gives_is_checked_with_its_place(by_image, giv
         judge(make_records(), STUDY._replace(metric="odd"))
     silent = [fail(record) for record in make_records()]
     metrics.check_given("odd", silent)  # of no run that failed it is asked
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_no_metric_of_a_record_meets_a_run_that_failed(monkeypatch, outside):
+    """But one that counts these: where it is declared makes no difference."""
+    if not outside:
+        monkeypatch.setattr(register.callers, "find_place", lambda asking: ("", 0))
+    one, other = make_records(num_seeds=1)[:2]
+
+    def by_image(record):
+        return np.array([record.scores["test_loss"] / 2])
+
+    @register.metric("half", margin=0.1, by_image=by_image)
+    def half(record):
+        return record.scores["test_loss"] / 2
+
+    @register.metric("broken", margin=0.1, counts_failures=True)
+    def broken(record):
+        return 1.0 if record.failed else 0.0
+
+    own = metrics.find("half")
+    assert own.read(one) == 0.15 and np.isnan(own.read(fail(other)))
+    assert own.images(one) == [0.15] and own.images(fail(other)) is None
+    assert metrics.find("broken").read(fail(other)) == 1.0
+    assert metrics.find("initial_loss").read(fail(other)) == 2.3  # it says that still
+
+
+def test_a_metric_of_which_no_run_has_any_is_said(tmp_path):
+    from cnnjax.report import page, terminal
+
+    records = make_records(num_seeds=3)
+    assert terminal.list_failed(judge(records)) == []
+    own = STUDY._replace(metric="fc_correlation")
+    found = judge(records, own)
+    line = "fc_correlation: no run has it, so nothing is compared by it"
+    assert terminal.list_failed(found) == [f"note: {line}"]
+    assert line in page.write_report(found, tmp_path, "").read_text()
+    failed = judge([fail(record) for record in records], own)
+    assert not any("no run has" in said for said in terminal.list_failed(failed))
