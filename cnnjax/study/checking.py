@@ -57,7 +57,6 @@ def check_names(study: Study) -> None:
         for name, value in values.items():
             with _said_of(of):
                 _check_value(name, value)
-    from cnnjax.study import metrics  # imports NumPy, for which --help does not wait
 
     with _said_of(own):
         for name in list_metrics(study):
