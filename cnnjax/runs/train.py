@@ -2,7 +2,8 @@
 
 import json
 import pathlib
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.config import datasets
@@ -16,11 +17,11 @@ from cnnjax.measures import outcome
 from cnnjax.networks import cost, notes
 from cnnjax.networks.cost import Cost
 from cnnjax.records import origin, predictions, weights
-from cnnjax.records.atomic import write_json
+from cnnjax.records.atomic import dump_line, write_json, write_text
 from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
 from cnnjax.sweep import final, lanes, placement, runner
-from cnnjax.sweep.checkpoints import Checkpoints, find_newest
+from cnnjax.sweep.checkpoints import MINUTES, Checkpoints, find_newest
 from cnnjax.sweep.observer import QUIET, Observer
 
 
@@ -55,13 +56,13 @@ def describe_run(config: Config, where: Where) -> Described:
 
 
 def train_run(
-    config: Config, workdir: pathlib.Path, where: Where, checkpoint_every: int = 0,
+    config: Config, workdir: pathlib.Path, where: Where, checkpoint_every: int | None = None,
     observer: Observer = QUIET, keep: str = "final",
+    checkpoint_minutes: float | None = MINUTES,
 ) -> dict[str, Any]:  # fmt: skip
     """One run in a folder of its own, a sweep of one lane; gives what is in result.json.
 
-    A finished run is only read. With `keep` of "final" its weights are in final.safetensors, and
-    are written there from its last checkpoint if they are missing. Raises ConfigError where it
+    A finished run is only read, unless weights that `keep` asks for are missing. Raises ConfigError where it
     cannot be or the folder holds another run, runner.Interrupted when the observer asked to stop;
     the same call then goes on.
     """
@@ -70,16 +71,26 @@ def train_run(
     path = workdir / "result.json"
     if path.exists() and (keep == "none" or (workdir / weights.NAME).exists()):
         return json.loads(path.read_text(encoding="utf-8"))
-    observer.on_start(1, (config.steps - find_newest(workdir)) * config.batch_size)
-    saving = Checkpoints(lambda lane: workdir, checkpoint_every)
-    result = _train(config, opened.dataset, observer, saving, keep == "final")
+    places = workdir / "checkpoints"
+    newest = find_newest(places, observer.on_note)
+    observer.on_start(1, (config.steps - newest.step) * config.batch_size)
+    saving = Checkpoints(lambda lane: places, checkpoint_every, checkpoint_minutes)
+    told = observer._replace(on_lines=lambda lane, lines: _write_lines(workdir, lines))
+    result = _train(config, opened.dataset, told, saving, keep == "final")
+    _write_lines(workdir, result.metrics)
     if result.final is not None:
         final.save(workdir, config, result.final)
     if not path.exists():
         answers = result.predictions
         files = predictions.write(workdir, answers) if answers else {}
         write_json(path, describe_result(result, opened, files))
+    shutil.rmtree(places, ignore_errors=True)
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write_lines(workdir: pathlib.Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Writes metrics.jsonl, whole or not at all: one JSON object an evaluation."""
+    write_text(workdir / "metrics.jsonl", "".join(dump_line(line) + "\n" for line in lines))
 
 
 def train_in_memory(

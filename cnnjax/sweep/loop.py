@@ -58,7 +58,8 @@ def run_wanted(
 
 def make_jobs(
     lanes: Sequence[Config], runs: pathlib.Path, where: Where, feeds: Mapping[Request, Feed],
-    checkpoint_every: int | None = None, keep: str = "none",
+    checkpoint_every: int | None = None, checkpoint_minutes: float | None = None,
+    keep: str = "none",
 ) -> list[Job]:  # fmt: skip
     """The lanes as jobs, one a data set, each with the feed that was decided for it.
 
@@ -69,6 +70,6 @@ def make_jobs(
         by_data.setdefault(request_of(lane), []).append(lane)
     return [
         Job(tuple(map(to_json, own)), str(runs), where._asdict(), feeds[request],
-            tuple(plugins.LOADED), checkpoint_every, keep)
+            tuple(plugins.LOADED), checkpoint_every, checkpoint_minutes, keep)
         for request, own in by_data.items()
     ]  # fmt: skip

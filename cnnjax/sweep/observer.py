@@ -1,8 +1,9 @@
 """What whoever runs lanes hears of them, and how he stops them. Imports no JAX."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from cnnjax.config.config import Config
 from cnnjax.records.record import Record
 
 
@@ -12,6 +13,7 @@ class Observer(NamedTuple):
     on_start: Callable[[int, int], None] = lambda num_lanes, num_examples: None
     on_examples: Callable[[int], None] = lambda num_examples: None
     on_waiting: Callable[[float], None] = lambda share: None
+    on_lines: Callable[[Config, Sequence[Mapping[str, Any]]], None] = lambda config, curve: None
     on_record: Callable[[Record], None] = lambda record: None
     on_note: Callable[[str], None] = lambda text: None
     should_stop: Callable[[], bool] = lambda: False

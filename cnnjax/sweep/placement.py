@@ -23,6 +23,12 @@ from cnnjax.training import microbatch, optimizers, program
 # A chunk of lanes is to fill an accelerator and no more: so many multiplications forward, bytes of
 # activations and lanes. From what an H100 does in a tenth of a millisecond; not yet measured.
 CHUNK_MACS, CHUNK_BYTES, CHUNK_LANES = 2**33, 2**30, 32
+# What a device does at a stretch, before anyone may stop it or keep what it did, takes so long
+# by the least that a device does: most are several times as fast. Measured on a CPU core: 12 to 35
+# billion multiplications a second.
+STRETCH_SECONDS = 4.0
+STEP_SECONDS = 1e-4  # of any step, however little is in it
+CPU_MACS, ACCELERATOR_MACS = 4e9, 1e12  # a second
 DTYPES = {int: np.uint32, float: np.float32}
 
 
@@ -110,12 +116,31 @@ def data_budget() -> int:
     return memory_budget() // 2
 
 
+def seconds_of_step(structure: Config, spec: program.DataSpec, platform: str) -> float:
+    """What a training step takes of a device that trains one chunk of lanes, at most or nearly."""
+    macs = cost.measure(structure, spec.image_shape, spec.num_classes).macs
+    chunk = count_chunk(structure, spec, platform)
+    rate = CPU_MACS if precision.is_cpu(platform) else ACCELERATOR_MACS
+    return STEP_SECONDS + 3 * macs * structure.batch_size * chunk / rate
+
+
+def count_most(
+    structure: Config, num_lanes: int, spec: program.DataSpec, mesh: jax.sharding.Mesh
+) -> int:
+    """Steps that so many lanes train at a stretch."""
+    platform = platform_of(mesh)
+    rounds = -(-num_lanes // (mesh.shape["run"] * count_chunk(structure, spec, platform)))
+    return max(int(STRETCH_SECONDS / (rounds * seconds_of_step(structure, spec, platform))), 1)
+
+
 def fit_wave(
     structure: Config, num_lanes: int, spec: program.DataSpec, mesh: jax.sharding.Mesh
 ) -> int:
-    """How many lanes train at once on a mesh, so that their states fit the memory: all, or fewer.
+    """How many lanes train at once on a mesh: all, or as many as memory and time allow.
 
-    A state counts three times: by itself, its gradients, and while it is updated.
+    Their states must fit the memory; a state counts three times: by itself, its gradients, and
+    while it is updated. A device that trains chunks one after the other need not have so many that
+    it is long until the first are done: that is what an interruption leaves.
     """
     platform = platform_of(mesh)
     functions = program.make_program(structure, spec, platform)
@@ -125,8 +150,17 @@ def fit_wave(
     leaves = jax.tree.leaves(jax.eval_shape(functions.init, numbers))
     state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
     chunk = count_chunk(structure, spec, platform)
-    each = max(memory_budget() // (3 * state_bytes * chunk), 1) * chunk
-    return min(num_lanes, each * mesh.shape["run"])
+    seconds = structure.steps * seconds_of_step(structure, spec, platform)
+    rounds = min(memory_budget() // (3 * state_bytes * chunk), int(STRETCH_SECONDS / seconds))
+    return share_out(num_lanes, mesh.shape["run"] * chunk, max(rounds, 1))
+
+
+def share_out(num_lanes: int, at_once: int, rounds: int) -> int:
+    """Lanes of a wave of at most so many rounds, by which least places stay empty."""
+    if num_lanes <= at_once * rounds:
+        return num_lanes
+    sizes = (at_once * own for own in range(rounds, 0, -1))
+    return min(sizes, key=lambda size: -(-num_lanes // size) * size)
 
 
 def stack_numbers(

@@ -4,9 +4,8 @@ A lane is one Config with its seed; a group is the lanes of one structure.
 """
 
 import concurrent.futures
-import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,16 +13,20 @@ import jax
 from cnnjax.config.config import Config, structure_of
 from cnnjax.data.dataset import Dataset
 from cnnjax.records.predictions import Predictions, pack
-from cnnjax.sweep import checkpoints, results
+from cnnjax.sweep import checkpoints
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.final import Final, take
 from cnnjax.sweep.observer import QUIET, Observer
 from cnnjax.sweep.placed import Shared
+from cnnjax.sweep.results import describe_segment
 from cnnjax.sweep.session import Session, open_session
 
 
 class Interrupted(Exception):
     """The caller asked to stop; everything yielded so far is complete."""
+
+
+Begun = Mapping[Config, checkpoints.Saved]  # lanes, and as what they were saved
 
 
 class Group(NamedTuple):
@@ -74,15 +77,18 @@ def run_lanes(
     """
     shared, names = Shared(), dataset.class_names if keep else None
 
-    def make_ready(group: Group) -> tuple[Session, dict[int, list[Config]]]:
+    def make_ready(group: Group) -> tuple[Session, dict[int, list[Config]], Begun]:
         """The group's session, and its lanes by the step from which they go on."""
+        begun = {lane: checkpoints.NOTHING for lane in group.lanes}
+        if saving:
+            for lane in group.lanes:
+                begun[lane] = checkpoints.find_newest(saving.folder_of(lane), observer.on_note)
         starts: dict[int, list[Config]] = {}
-        for lane in group.lanes:
-            start = checkpoints.find_newest(saving.folder_of(lane)) if saving else 0
-            starts.setdefault(start, []).append(lane)
+        for lane, saved in begun.items():
+            starts.setdefault(saved.step, []).append(lane)
         every = saving.steps_of(group.structure) if saving else 0
         session = open_session(group.structure, group.lanes, dataset, shared, every, starts)
-        return session, starts
+        return session, starts, begun
 
     waiting = group_lanes(configs)[::-1]
     workers = len(jax.local_devices()) if jax.default_backend() == "cpu" else os.cpu_count() or 1
@@ -99,11 +105,11 @@ def run_lanes(
             for future in done:
                 group = pending.pop(future)
                 try:
-                    session, starts = future.result()
-                    for step, lanes in starts.items():
+                    session, starts, begun = future.result()
+                    for lanes in starts.values():
                         for first in range(0, len(lanes), session.wave):
-                            wave = lanes[first : first + session.wave]
-                            yield from _run_wave(session, wave, step, observer, saving, names)
+                            wave = {lane: begun[lane] for lane in lanes[first:][: session.wave]}
+                            yield from _run_wave(session, wave, observer, saving, names)
                 except Interrupted:
                     raise
                 except Exception as error:  # one bad group must not end a sweep overnight
@@ -113,38 +119,35 @@ def run_lanes(
 
 
 def _run_wave(
-    session: Session, lanes: Sequence[Config], start: int, observer: Observer,
-    saving: Checkpoints | None, names: Sequence[str] | None,
+    session: Session, begun: Begun, observer: Observer, saving: Checkpoints | None,
+    names: Sequence[str] | None,
 ) -> Iterator[Result]:  # fmt: skip
-    """Trains lanes that are all after `start` steps.
+    """Trains lanes that are all after the same number of steps, from where they were saved.
 
     With the `names` of the classes, each result has its network.
     """
-    structure, step, seconds = session.structure, start, 0.0
-    every = saving.steps_of(structure) if saving else 0
-    with contextlib.ExitStack() as stack:
-        folders = [saving.folder_of(lane) for lane in lanes] if saving else []
-        managers = [stack.enter_context(checkpoints.open_manager(folder)) for folder in folders]
-        curves = [checkpoints.load_metrics(folder, start) for folder in folders] or [
-            [] for _ in lanes
-        ]
-        begun = checkpoints.restore(managers, start, session, lanes)
-        states = begun.states if begun else None
-        for segment in session.train(lanes, begun, every):
-            if segment.validation is not None:
-                for lane, curve in enumerate(curves):
-                    curve.append(results.describe_segment(segment, lane))
-            observer.on_examples((segment.step - step) * structure.batch_size * len(lanes))
-            observer.on_waiting(segment.waiting / segment.seconds)
-            states, seconds, step = segment.states, seconds + segment.seconds, segment.step
-            last = step == structure.steps
-            stopping = not last and observer.should_stop()
-            if saving:
-                checkpoints.write_metrics(folders, curves)
-            if managers and (stopping or last or every and step % every == 0):
-                checkpoints.save(managers, segment)
-            if stopping:
-                raise Interrupted
+    structure, lanes, seconds = session.structure, list(begun), 0.0
+    folders = [saving.folder_of(lane) for lane in lanes] if saving else []
+    clock = checkpoints.Clock(saving, structure) if saving else None
+    curves = [list(saved.lines) for saved in begun.values()]
+    start = step = next(iter(begun.values())).step
+    states = checkpoints.restore([*begun.values()], session, lanes)
+    for segment in session.train(lanes, states, start):
+        if segment.validation is not None:
+            for lane, curve, line in zip(
+                lanes, curves, describe_segment(segment, len(lanes)), strict=True
+            ):
+                curve.append(line)
+                observer.on_lines(lane, curve)
+        observer.on_examples((segment.step - step) * structure.batch_size * len(lanes))
+        observer.on_waiting(segment.waiting / segment.seconds)
+        states, seconds, step = segment.states, seconds + segment.seconds, segment.step
+        stopping = step < structure.steps and observer.should_stop()
+        if clock and (stopping or clock.is_due(step)):
+            checkpoints.save(folders, step, states, curves)
+            clock.start()
+        if stopping:
+            raise Interrupted
     assert states is not None
     trained = (step - start) * structure.batch_size * len(lanes)
     kept: Sequence[Final | None] = [None] * len(lanes)

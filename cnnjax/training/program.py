@@ -48,16 +48,6 @@ class Average(NamedTuple):
     batch_stats: models.Stats
 
 
-class State(NamedTuple):
-    """One run between two steps."""
-
-    params: models.Params
-    batch_stats: models.Stats  # what a network keeps besides its parameters
-    ema: Average | None  # None without ema_decay
-    opt_state: optax.OptState
-    step: Array  # [] int32
-
-
 class TrainData(NamedTuple):
     """The training split on the device."""
 
@@ -74,20 +64,34 @@ class Scores(NamedTuple):
 
 
 class TrainScores(NamedTuple):
-    """Sums over the examples of some training steps."""
+    """Sums over the examples of some training steps, added step by step."""
 
     loss: Array  # [] float32
     correct: Array  # [] float32
     count: Array  # [] float32
     targets: Array  # [classes] float32: what a constant prediction could at best learn
-    finite: Array  # [] int32: steps before the first whose loss was no number
+
+
+class State(NamedTuple):
+    """One run between two steps: all that it is, wherever its steps are cut.
+
+    A run whose loss was once no number is frozen as it was before that step; its steps go on.
+    """
+
+    params: models.Params
+    batch_stats: models.Stats  # what a network keeps besides its parameters
+    ema: Average | None  # None without ema_decay
+    opt_state: optax.OptState
+    step: Array  # [] int32
+    diverged_at: Array  # [] int32: the first step, from 1, whose loss was no number; 0 for none
+    sums: TrainScores  # since the last evaluation
 
 
 class Program(NamedTuple):
     """Pure functions of one structure; `Numbers` are the traced fields of the Config."""
 
     init: Callable[[optimizers.Numbers], State]
-    advance: Callable[..., tuple[State, TrainScores]]  # numbers, state, train data, num_steps
+    advance: Callable[..., State]  # numbers, state, train data, num_steps
     evaluate: Callable[[State, batches.Batches], Scores]
     examine: Callable[..., Examination]  # state, validation, test
 
@@ -140,11 +144,27 @@ def make_program(
         batch_stats = models.set_filters(batch_stats, spec.filters, model.roles)
         opt_state = optimizers.make_optimizer(structure, numbers, model.roles).init(params)
         ema = Average(params, batch_stats) if structure.ema_decay else None
-        return State(params, batch_stats, ema, opt_state, jnp.zeros((), jnp.int32))
+        zero, none = jnp.zeros(()), jnp.zeros((), jnp.int32)
+        sums = TrainScores(zero, zero, zero, jnp.zeros(spec.num_classes))
+        return State(params, batch_stats, ema, opt_state, none, none, sums)
+
+    def begin_sums(state: State) -> State:
+        """The state with sums of its own since the last evaluation, were it only now."""
+        every = structure.eval_every
+        due = state.step % every == 0 if every else state.step == 0
+        return state._replace(sums=jax.tree.map(lambda sum: jnp.where(due, 0, sum), state.sums))
+
+    def freeze(state: State, new: State, scores: Scores, targets: Array) -> State:
+        """The state after a step: the new one, but for a run that has diverged."""
+        alive = jnp.isfinite(scores.loss) & (state.diverged_at == 0)
+        kept = jax.tree.map(lambda new, old: jnp.where(alive, new, old), new, state)
+        first = jnp.where(alive | (state.diverged_at > 0), state.diverged_at, new.step)
+        sums = jax.tree.map(jnp.add, state.sums, TrainScores(*scores, targets))
+        return kept._replace(step=new.step, diverged_at=first, sums=sums)
 
     def advance(
         numbers: optimizers.Numbers, state: State, data: TrainData, num_steps: int
-    ) -> tuple[State, TrainScores]:
+    ) -> State:
         optimizer = optimizers.make_optimizer(structure, numbers, model.roles)
         all_labels = data.labels
         if structure.shuffle_labels:
@@ -185,16 +205,16 @@ def make_program(
             )
             return grads, (state.batch_stats, scores)
 
-        def step(state: State, indices: Array) -> tuple[State, tuple[Scores, Array]]:
+        def step(state: State, indices: Array) -> tuple[State, None]:
             key = jax.random.fold_in(run_key(numbers, TRAIN), state.step)
             batch = load_batch(key, indices)
             # What the network draws never shares a key with what augmentation draws: the i-th
             # key of a split is that of `fold_in` with i.
             own = jax.random.fold_in(key, NETWORK)
             if num_pieces > 1:
-                grads, (batch_stats, scores) = find_grads_in_pieces(state, own, batch)
+                grads, (batch_stats, (scores, targets)) = find_grads_in_pieces(state, own, batch)
             else:
-                grads, (batch_stats, scores) = find_grads(
+                grads, (batch_stats, (scores, targets)) = find_grads(
                     state.params, state.batch_stats, jax.random.fold_in(own, 0), batch
                 )
             # The layouts of gradients, and with them how their products are rounded into averages,
@@ -202,8 +222,11 @@ def make_program(
             grads = lax.optimization_barrier(grads)
             updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
             params = optax.apply_updates(state.params, updates)
-            state = State(params, batch_stats, state.ema, opt_state, state.step + 1)
-            return state._replace(ema=average(structure, state)), scores
+            new = state._replace(
+                params=params, batch_stats=batch_stats, opt_state=opt_state, step=state.step + 1
+            )
+            new = new._replace(ema=average(structure, new))
+            return freeze(state, new, scores, targets), None
 
         order = batches.batch_indices(
             run_key(numbers, ORDER), state.step, num_steps, structure.batch_size, spec.num_train
@@ -214,10 +237,8 @@ def make_program(
             key = run_key(numbers, DRAW)
             drawn = batches.draw_stratified(key, data.labels, spec.num_classes, spec.num_train)
             order = drawn[order]
-        state, (scores, targets) = lax.scan(step, state, order)
-        finite = jnp.cumprod(jnp.isfinite(scores.loss).astype(jnp.int32)).sum()
-        loss, correct, count = jax.tree.map(jnp.sum, scores)
-        return state, TrainScores(loss, correct, count, targets.sum(axis=0), finite)
+        state, _ = lax.scan(step, begin_sums(state), order)
+        return state
 
     def judged(state: State) -> Average:
         """The parameters and statistics that are evaluated."""

@@ -35,7 +35,7 @@ def train(configs, digits, num_devices=2, mesh=None) -> program.State:
     numbers = placement.stack_numbers(configs, mesh, data.spec)
     lengths = group.segment_lengths(structure)
     executables = group.compile_group(structure, numbers, data, mesh, lengths)
-    *_, last = group.train_group(executables, structure, numbers, data)
+    *_, last = group.train_group(executables, structure, numbers, data, lengths)
     return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(configs)], last.states)
 
 
@@ -66,7 +66,8 @@ def test_a_lane_has_the_same_bits_alone_among_others_and_on_any_devices(tiny, di
 def test_a_run_in_pieces_has_the_bits_of_a_run_in_one(tiny, digits):
     whole = dataclasses.replace(tiny, eval_every=0)
     pieces = dataclasses.replace(tiny, eval_every=2)
-    assert_same_bits(train([whole], digits), train([pieces], digits))
+    one, other = (train([config], digits)._replace(sums=None) for config in (whole, pieces))
+    assert_same_bits(one, other)
 
 
 # Another value for each knob of training, with what it needs to matter; see also test_models.py.
@@ -104,7 +105,7 @@ def step_once(config, digits):
     """The state after all steps of the pure function, jitted for one lane."""
     functions, data, numbers = make_functions(config, digits)
     advance = jax.jit(functions.advance, static_argnums=3)
-    return advance(numbers, functions.init(numbers), data.train, config.steps)[0]
+    return advance(numbers, functions.init(numbers), data.train, config.steps)
 
 
 def test_wrong_sign_of_the_update_raises_the_loss(tiny, digits):
@@ -112,13 +113,13 @@ def test_wrong_sign_of_the_update_raises_the_loss(tiny, digits):
     config = dataclasses.replace(tiny, optimizer="sgd", learning_rate=1e-2, schedule="constant")
     functions, data, numbers = make_functions(config, digits)
     start = functions.init(numbers)
-    after, before = functions.advance(numbers, start, data.train, 1)
+    after = functions.advance(numbers, start, data.train, 1)
     wrong = jax.tree.map(lambda a, b: 2 * a - b, start.params, after.params)
     again = [
-        functions.advance(numbers, start._replace(params=params), data.train, 1)[1]
+        functions.advance(numbers, start._replace(params=params), data.train, 1).sums
         for params in (after.params, wrong)
     ]
-    assert float(again[0].loss) < float(before.loss) < float(again[1].loss)
+    assert float(again[0].loss) < float(after.sums.loss) < float(again[1].loss)
 
 
 def test_loss_before_training_is_about_that_of_a_uniform_guess(digits):
@@ -147,11 +148,11 @@ def test_one_step_follows_the_gradient_of_the_mean_loss(tiny, digits):
     config = dataclasses.replace(tiny, optimizer="sgd", schedule="constant", learning_rate=1e-3)
     functions, data, numbers = make_functions(config, digits)
     state = functions.init(numbers)
-    after, scores = functions.advance(numbers, state, data.train, 1)
-    assert int(after.step) == 1 and float(scores.count) == config.batch_size
+    after = functions.advance(numbers, state, data.train, 1)
+    assert int(after.step) == 1 and float(after.sums.count) == config.batch_size
     # The update is downhill on the batch it saw: the first-order change of the loss is negative.
-    repeated, again = functions.advance(numbers, after._replace(step=state.step), data.train, 1)
-    assert float(again.loss) < float(scores.loss)
+    again = functions.advance(numbers, after._replace(step=state.step), data.train, 1)
+    assert float(again.sums.loss) < float(after.sums.loss)
 
 
 @pytest.mark.slow
@@ -170,6 +171,9 @@ def test_segments_are_cut_where_something_is_due(tiny):
     assert group.segment_lengths(config, checkpoint_every=5) == [4, 1, 3, 2]
     assert group.segment_lengths(dataclasses.replace(config, eval_every=0)) == [10]
     assert group.segment_lengths(config, start=10) == []
+    assert group.segment_lengths(config, most=3) == [2, 2, 2, 2, 2]
+    assert group.segment_lengths(config, start=5, most=3) == [1, 2, 2]
+    assert group.segment_lengths(dataclasses.replace(config, steps=11), most=3)[-2:] == [1, 2]
 
 
 def test_lanes_are_grouped_by_structure(tiny):
@@ -256,7 +260,7 @@ def test_nothing_is_compiled_after_the_first_segment(tiny, digits):
     numbers = placement.stack_numbers([tiny], mesh, data.spec)
     lengths = group.segment_lengths(structure)
     executables = group.compile_group(structure, numbers, data, mesh, lengths)
-    segments = group.train_group(executables, structure, numbers, data)
+    segments = group.train_group(executables, structure, numbers, data, lengths)
     next(segments)
     compiled = []
     jax.monitoring.register_event_duration_secs_listener(
@@ -273,6 +277,6 @@ def test_a_segment_takes_the_place_of_the_one_before(tiny, digits):
     data = placed.place_data(structure, digits, mesh)
     numbers = placement.stack_numbers([tiny], mesh, data.spec)
     executables = group.compile_group(structure, numbers, data, mesh, [3])
-    first, second = group.train_group(executables, structure, numbers, data)
+    first, second = group.train_group(executables, structure, numbers, data, [3, 3])
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(first.states))
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((second.states, numbers)))

@@ -43,9 +43,7 @@ def run(
             for config in configs
         }
         folders = {config: runs / "checkpoints" / id for config, id in ids.items()}
-        saving = None
-        if job.checkpoint_every is not None:
-            saving = Checkpoints(folders.__getitem__, job.checkpoint_every)
+        saving = Checkpoints(folders.__getitem__, job.checkpoint_every, job.checkpoint_minutes)
         for result in runner.run_lanes(configs, dataset, observer, saving, job.keep == "final"):
             if isinstance(result, runner.Failure):
                 yield result
@@ -58,6 +56,5 @@ def run(
                 folder = record_path(runs, record.id).parent
                 final.save(folder, result.config, result.final)
             write_record(runs, record)
-            if saving:
-                shutil.rmtree(folders[result.config], ignore_errors=True)
+            shutil.rmtree(folders[result.config], ignore_errors=True)
             observer.on_record(record)
