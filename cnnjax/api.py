@@ -204,7 +204,8 @@ def train_wanted(
     jobs = functools.partial(
         loop.make_jobs, runs=options.runs, where=options.where,
         feeds={request: dataset.feed for request, dataset in datasets.items()},
-        checkpoint_every=options.checkpoint_every, keep=options.keep,
+        checkpoint_every=options.checkpoint_every, checkpoint_minutes=options.checkpoint_minutes,
+        keep=options.keep,
     )  # fmt: skip
     find = open_finder(datasets, options.runs, options.mix)
     if options.keep == "final":

@@ -16,6 +16,7 @@ from cnnjax.study import choosing, wanted
 from cnnjax.study.arms import make_configs, make_lanes, make_trials, make_tuning_lanes
 from cnnjax.study.claims import Study
 from cnnjax.sweep import placement, runner
+from cnnjax.sweep.checkpoints import MINUTES
 from cnnjax.sweep.engines import Engine
 
 
@@ -28,7 +29,8 @@ class Options(NamedTuple):
     mix: tuple[str, ...] = ()  # in what runs may be unlike
     command: str = ""  # that reproduces the report
     scoreboard: str = ""  # the folder of the page of all statements, where there is one
-    checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
+    checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for by time alone
+    checkpoint_minutes: float | None = MINUTES  # None for by steps alone
     first_seed: int = 0
     engine: Engine | None = None  # None for this machine
     keep: str = "none"  # "final" for the weights of finished lanes, beside their records

@@ -173,7 +173,7 @@ def test_segments_are_cut_where_something_is_due(tiny):
     assert group.segment_lengths(config, start=10) == []
     assert group.segment_lengths(config, most=3) == [2, 2, 2, 2, 2]
     assert group.segment_lengths(config, start=5, most=3) == [1, 2, 2]
-    assert group.segment_lengths(dataclasses.replace(config, steps=11), most=3)[-2:] == [1, 2]
+    assert group.segment_lengths(dataclasses.replace(config, steps=11), most=3)[-2:] == [2, 3]
 
 
 def test_lanes_are_grouped_by_structure(tiny):
