@@ -62,9 +62,9 @@ def train_run(
 ) -> dict[str, Any]:  # fmt: skip
     """One run in a folder of its own, a sweep of one lane; gives what is in result.json.
 
-    A finished run is only read, unless weights that `keep` asks for are missing. Raises ConfigError where it
-    cannot be or the folder holds another run, runner.Interrupted when the observer asked to stop;
-    the same call then goes on.
+    A finished run is only read, unless weights that `keep` asks for are missing. Raises
+    ConfigError where it cannot be or the folder holds another run, runner.Interrupted when the
+    observer asked to stop; the same call then goes on.
     """
     opened = _open(config, where, observer)
     claim(workdir, config, opened.provenance)

@@ -5,7 +5,6 @@ the other, or `vmap` in chunks of a size that follows from the structure alone. 
 are the same bits alone or among any others, and with `map` on one device or many.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,9 +14,11 @@ from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from cnnjax.config.config import KNOBS, Config, numbers_of
+from cnnjax.config.errors import RunError
 from cnnjax.data.dataset import Dataset
 from cnnjax.networks import cost
 from cnnjax.ops import precision
+from cnnjax.sweep import memory
 from cnnjax.training import microbatch, optimizers, program
 
 # A chunk of lanes is to fill an accelerator and no more: so many multiplications forward, bytes of
@@ -101,14 +102,28 @@ def make_group_mesh(structure: Config, num_lanes: int, dataset: Dataset) -> jax.
 
 
 def memory_budget() -> int:
-    """Bytes that a program may take of each device: half of a computer's memory, shared by all of
-    its devices, or four fifths of an accelerator's.
+    """Bytes that a program may take of each device: half of what this process may have, shared by
+    all devices of a computer, or four fifths of an accelerator's.
     """  # fmt: skip
     device = jax.local_devices()[0]
     if device.platform == "cpu":
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return total // 2 // len(jax.local_devices())
+        return memory.count_bytes() // 2 // len(jax.local_devices())
     return int(0.8 * (device.memory_stats() or {}).get("bytes_limit", 8 * 2**30))
+
+
+def check_memory(needed: int, num_devices: int) -> None:
+    """Raises RunError where a program takes more of each device than there is at all."""
+    device = jax.local_devices()[0]
+    if device.platform == "cpu":
+        whole, needed, of = memory.count_bytes(), needed * num_devices, "this process may have"
+    else:
+        whole, of = (device.memory_stats() or {}).get("bytes_limit", needed), "the device has"
+    if needed > whole:
+        asked, there = (f"{size / 2**30:.3g} GiB" for size in (needed, whole))
+        raise RunError(
+            f"the smallest program for these lanes takes {asked} of memory, and {of} {there}: give"
+            " a smaller --batch_size or network, or another machine"
+        )
 
 
 def data_budget() -> int:

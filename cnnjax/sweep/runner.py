@@ -34,6 +34,14 @@ class Group(NamedTuple):
 
     structure: Config
     lanes: tuple[Config, ...]
+    at_most: int | None = None  # lanes at once, where more of them did not fit the memory
+
+
+class Ready(NamedTuple):
+    """A group that can be trained."""
+
+    session: Session
+    waves: Sequence[Begun]  # each of lanes that are after the same number of steps
 
 
 class Result(NamedTuple):
@@ -77,8 +85,7 @@ def run_lanes(
     """
     shared, names = Shared(), dataset.class_names if keep else None
 
-    def make_ready(group: Group) -> tuple[Session, dict[int, list[Config]], Begun]:
-        """The group's session, and its lanes by the step from which they go on."""
+    def make_ready(group: Group) -> Ready:
         begun = {lane: checkpoints.NOTHING for lane in group.lanes}
         if saving:
             for lane in group.lanes:
@@ -87,13 +94,20 @@ def run_lanes(
         for lane, saved in begun.items():
             starts.setdefault(saved.step, []).append(lane)
         every = saving.steps_of(group.structure) if saving else 0
-        session = open_session(group.structure, group.lanes, dataset, shared, every, starts)
-        return session, starts, begun
+        session = open_session(
+            group.structure, group.lanes, dataset, shared, every, starts, group.at_most
+        )
+        waves = [
+            {lane: begun[lane] for lane in lanes[first : first + session.wave]}
+            for lanes in starts.values()
+            for first in range(0, len(lanes), session.wave)
+        ]
+        return Ready(session, waves)
 
     waiting = group_lanes(configs)[::-1]
     workers = len(jax.local_devices()) if jax.default_backend() == "cpu" else os.cpu_count() or 1
     pool = concurrent.futures.ThreadPoolExecutor(workers)
-    pending: dict[concurrent.futures.Future, Group] = {}
+    pending: dict[concurrent.futures.Future[Ready], Group] = {}
     try:
         while waiting or pending:
             while waiting and len(pending) <= workers:  # compiled programs wait in memory: few
@@ -104,16 +118,21 @@ def run_lanes(
                 raise Interrupted
             for future in done:
                 group = pending.pop(future)
+                left, session = dict.fromkeys(group.lanes), None
                 try:
-                    session, starts, begun = future.result()
-                    for lanes in starts.values():
-                        for first in range(0, len(lanes), session.wave):
-                            wave = {lane: begun[lane] for lane in lanes[first:][: session.wave]}
-                            yield from _run_wave(session, wave, observer, saving, names)
-                except Interrupted:
+                    session, waves = future.result()
+                    for own in waves:
+                        for result in _run_wave(session, own, observer, saving, names):
+                            yield result
+                            del left[result.config]
+                except (Interrupted, OSError):
                     raise
                 except Exception as error:  # one bad group must not end a sweep overnight
-                    yield Failure(group, error)
+                    halved = session.wave // 2 if session else 0
+                    if session and halved >= session.least and "RESOURCE_EXHAUSTED" in str(error):
+                        waiting.append(Group(group.structure, tuple(left), halved))
+                    else:
+                        yield Failure(group._replace(lanes=tuple(left)), error)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

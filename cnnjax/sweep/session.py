@@ -21,6 +21,7 @@ class Session(NamedTuple):
 
     structure: Config
     wave: int
+    least: int  # lanes of the smallest wave
     mesh: jax.sharding.Mesh
     data: GroupData
     most: int  # steps that it trains at a stretch
@@ -64,12 +65,13 @@ class Session(NamedTuple):
 
 def open_session(
     structure: Config, lanes: Sequence[Config], dataset: Dataset, shared: Shared | None = None,
-    every: int = 0, starts: Collection[int] = (0,),
+    every: int = 0, starts: Collection[int] = (0,), at_most: int | None = None,
 ) -> Session:  # fmt: skip
     """Places the data and compiles everything for these lanes; runs nothing.
 
-    They go in waves that fit the memory. Sessions of one data set may hand on what is `shared`.
-    Training can begin after any number of steps in `starts`, with a checkpoint `every` so many.
+    They go in waves that fit the memory, of `at_most` so many lanes. Sessions of one data set may
+    hand on what is `shared`. Training can begin after any number of steps in `starts`, with a
+    checkpoint `every` so many. Raises RunError where the smallest wave does not fit the memory.
     """
     begin = time.perf_counter()
     mesh = placement.make_group_mesh(structure, len(lanes), dataset)
@@ -77,6 +79,7 @@ def open_session(
     chunk = placement.count_chunk(structure, data.spec, placement.platform_of(mesh))
     least, budget = mesh.shape["run"] * chunk, placement.memory_budget()
     wave = placement.fit_wave(structure, len(lanes), data.spec, mesh)
+    wave = max(min(wave, at_most or wave), least)
     while True:
         numbers = placement.stack_numbers(lanes[:wave], mesh, data.spec)
         most = group.count_most(structure, len(numbers["seed"]), data, mesh)
@@ -84,8 +87,12 @@ def open_session(
             own for start in starts for own in group.segment_lengths(structure, start, every, most)
         }
         executables = group.compile_group(structure, numbers, data, mesh, lengths)
-        if wave <= least or group.memory_of(executables) <= budget:
+        needed = group.memory_of(executables)
+        if needed <= budget:
+            break
+        if wave <= least:
+            placement.check_memory(needed, len(mesh.devices.flat))
             break
         wave = max(wave // 2 // least, 1) * least
     seconds = time.perf_counter() - begin
-    return Session(structure, wave, mesh, data, most, every, executables, seconds)
+    return Session(structure, wave, least, mesh, data, most, every, executables, seconds)
