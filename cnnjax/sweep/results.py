@@ -30,7 +30,8 @@ def describe_segment(segment: group.Segment, num_lanes: int) -> list[dict[str, A
     there on a lane has no score.
     """
     assert segment.validation is not None
-    sums, diverged_at = jax.device_get((segment.states.sums, segment.states.diverged_at))
+    found, diverged_at = jax.device_get((segment.states.sums, segment.states.diverged_at))
+    sums = program.read_sums(found)
     lines = []
     for lane in range(num_lanes):
         scores = describe_scores("train", sums, lane)

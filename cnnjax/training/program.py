@@ -48,6 +48,15 @@ class Average(NamedTuple):
     batch_stats: models.Stats
 
 
+class TrainScores(NamedTuple):
+    """Sums over the examples of the training steps since the last evaluation, added in turn."""
+
+    loss: Any  # [lanes]
+    correct: Any  # [lanes]
+    count: Any  # [lanes]
+    targets: Any  # [lanes, classes]: what a constant prediction could at best learn
+
+
 class TrainData(NamedTuple):
     """The training split on the device."""
 
@@ -63,19 +72,10 @@ class Scores(NamedTuple):
     count: Array  # [] float32
 
 
-class TrainScores(NamedTuple):
-    """Sums over the examples of some training steps, added step by step."""
-
-    loss: Array  # [] float32
-    correct: Array  # [] float32
-    count: Array  # [] float32
-    targets: Array  # [classes] float32: what a constant prediction could at best learn
-
-
 class State(NamedTuple):
     """One run between two steps: all that it is, wherever its steps are cut.
 
-    A run whose loss was once no number is frozen as it was before that step; its steps go on.
+    Of a run whose loss was once no number nothing else is one either; its steps go on.
     """
 
     params: models.Params
@@ -84,7 +84,12 @@ class State(NamedTuple):
     opt_state: optax.OptState
     step: Array  # [] int32
     diverged_at: Array  # [] int32: the first step, from 1, whose loss was no number; 0 for none
-    sums: TrainScores  # since the last evaluation
+    sums: Array  # [3 + classes] float32: as `TrainScores`, since the last evaluation
+
+
+def read_sums(sums: Any) -> TrainScores:
+    """The sums of lanes [lanes, 3 + classes] by name."""
+    return TrainScores(sums[:, 0], sums[:, 1], sums[:, 2], sums[:, 3:])
 
 
 class Program(NamedTuple):
@@ -144,23 +149,30 @@ def make_program(
         batch_stats = models.set_filters(batch_stats, spec.filters, model.roles)
         opt_state = optimizers.make_optimizer(structure, numbers, model.roles).init(params)
         ema = Average(params, batch_stats) if structure.ema_decay else None
-        zero, none = jnp.zeros(()), jnp.zeros((), jnp.int32)
-        sums = TrainScores(zero, zero, zero, jnp.zeros(spec.num_classes))
+        none, sums = jnp.zeros((), jnp.int32), jnp.zeros(3 + spec.num_classes)
         return State(params, batch_stats, ema, opt_state, none, none, sums)
 
     def begin_sums(state: State) -> State:
         """The state with sums of its own since the last evaluation, were it only now."""
         every = structure.eval_every
         due = state.step % every == 0 if every else state.step == 0
-        return state._replace(sums=jax.tree.map(lambda sum: jnp.where(due, 0, sum), state.sums))
+        return state._replace(sums=jnp.where(due, 0, state.sums))
 
-    def freeze(state: State, new: State, scores: Scores, targets: Array) -> State:
-        """The state after a step: the new one, but for a run that has diverged."""
-        alive = jnp.isfinite(scores.loss) & (state.diverged_at == 0)
-        kept = jax.tree.map(lambda new, old: jnp.where(alive, new, old), new, state)
-        first = jnp.where(alive | (state.diverged_at > 0), state.diverged_at, new.step)
-        sums = jax.tree.map(jnp.add, state.sums, TrainScores(*scores, targets))
-        return kept._replace(step=new.step, diverged_at=first, sums=sums)
+    def end_diverged(state: State, last: State, losses: Array) -> State:
+        """The last state, by the losses of its steps: no number of a run that has diverged.
+
+        Asked once for many steps, it costs no time; nothing of such a run is used by mistake, and
+        wherever its steps are cut it is the same.
+        """
+        finite = jnp.cumprod(jnp.isfinite(losses).astype(jnp.int32)).sum()
+        new = jnp.where(finite < len(losses), state.step + finite + 1, 0)
+        diverged_at = jnp.where(state.diverged_at > 0, state.diverged_at, new)
+
+        def end(leaf: Array) -> Array:
+            floating = jnp.issubdtype(leaf.dtype, jnp.floating)
+            return jnp.where(diverged_at > 0, jnp.nan, leaf) if floating else leaf
+
+        return jax.tree.map(end, last)._replace(diverged_at=diverged_at)
 
     def advance(
         numbers: optimizers.Numbers, state: State, data: TrainData, num_steps: int
@@ -205,7 +217,7 @@ def make_program(
             )
             return grads, (state.batch_stats, scores)
 
-        def step(state: State, indices: Array) -> tuple[State, None]:
+        def step(state: State, indices: Array) -> tuple[State, Array]:
             key = jax.random.fold_in(run_key(numbers, TRAIN), state.step)
             batch = load_batch(key, indices)
             # What the network draws never shares a key with what augmentation draws: the i-th
@@ -225,8 +237,8 @@ def make_program(
             new = state._replace(
                 params=params, batch_stats=batch_stats, opt_state=opt_state, step=state.step + 1
             )
-            new = new._replace(ema=average(structure, new))
-            return freeze(state, new, scores, targets), None
+            new = new._replace(sums=state.sums + jnp.concatenate([jnp.stack(scores), targets]))
+            return new._replace(ema=average(structure, new)), scores.loss
 
         order = batches.batch_indices(
             run_key(numbers, ORDER), state.step, num_steps, structure.batch_size, spec.num_train
@@ -237,8 +249,8 @@ def make_program(
             key = run_key(numbers, DRAW)
             drawn = batches.draw_stratified(key, data.labels, spec.num_classes, spec.num_train)
             order = drawn[order]
-        state, _ = lax.scan(step, begin_sums(state), order)
-        return state
+        last, losses = lax.scan(step, begin_sums(state), order)
+        return end_diverged(state, last, losses)
 
     def judged(state: State) -> Average:
         """The parameters and statistics that are evaluated."""

@@ -119,7 +119,7 @@ def test_wrong_sign_of_the_update_raises_the_loss(tiny, digits):
         functions.advance(numbers, start._replace(params=params), data.train, 1).sums
         for params in (after.params, wrong)
     ]
-    assert float(again[0].loss) < float(after.sums.loss) < float(again[1].loss)
+    assert float(again[0][0]) < float(after.sums[0]) < float(again[1][0])
 
 
 def test_loss_before_training_is_about_that_of_a_uniform_guess(digits):
@@ -149,10 +149,10 @@ def test_one_step_follows_the_gradient_of_the_mean_loss(tiny, digits):
     functions, data, numbers = make_functions(config, digits)
     state = functions.init(numbers)
     after = functions.advance(numbers, state, data.train, 1)
-    assert int(after.step) == 1 and float(after.sums.count) == config.batch_size
+    assert int(after.step) == 1 and float(after.sums[2]) == config.batch_size
     # The update is downhill on the batch it saw: the first-order change of the loss is negative.
     again = functions.advance(numbers, after._replace(step=state.step), data.train, 1)
-    assert float(again.sums.loss) < float(after.sums.loss)
+    assert float(again.sums[0]) < float(after.sums[0])
 
 
 @pytest.mark.slow
@@ -162,6 +162,17 @@ def test_training_learns(digits):
     functions, data, _ = make_functions(config, digits)
     scores = functions.evaluate(state, data.validation)
     assert float(scores.correct / scores.count) > 0.85
+
+
+def test_of_a_diverged_lane_nothing_is_a_number_and_of_those_beside_it_all_is(tiny, digits):
+    wild = dataclasses.replace(tiny, learning_rate=1e30)
+    among, alone = train([tiny, wild], digits, num_devices=1), train([tiny], digits)
+    assert_same_bits(lane_of(among, 0), lane_of(alone, 0))
+    assert int(among.diverged_at[0]) == 0 < int(among.diverged_at[1]) <= 3
+    for leaf in jax.tree.leaves((among.params, among.opt_state, among.sums)):
+        if np.issubdtype(leaf.dtype, np.floating):
+            assert np.isfinite(leaf[0]).all() and np.isnan(leaf[1]).all()
+    assert among.step.tolist() == [6, 6]
 
 
 def test_segments_are_cut_where_something_is_due(tiny):
