@@ -73,8 +73,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     yield_length(values, argv, grid)
     if values.study is not None:
         own.check_name(values.study, "--study=")
-    asked, given = flags.read_epochs(values, argv), flags.given_config(values)
-    options = conduct.read_options(values, ["-m", "experiments.ablate", *argv[1:]])
+    long, given = flags.read_epochs(values, argv), flags.given_config(values)
+    asked = conduct.read_flags(values, ["-m", "experiments.ablate", *argv[1:]])
 
     from cnnjax.report import folders
     from cnnjax.study import grids
@@ -84,13 +84,13 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     grids.check_metric(values.metric, choose)
     baseline = None if values.baseline is None else grids.find_arm(grid, values.baseline)
     study = grids.make_study(grid, values.metric, baseline, choose)
-    study = study._replace(epochs=asked and asked.number)
+    study = study._replace(epochs=long and long.number)
     base = make_base(study, given)
-    seeds = list_seeds(study, options.num_seeds, options.first_seed)
+    seeds = list_seeds(study, asked.options.num_seeds, asked.options.first_seed)
     name = values.study or "-".join(
         ("ablate", folders.join_names(grid), folders.hash_study(study, base, seeds))
     )
-    status, _ = conduct.conduct(study._replace(name=name), given, options, stop)
+    status, _ = conduct.conduct(study._replace(name=name), given, asked, stop)
     return status
 
 

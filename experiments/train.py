@@ -3,7 +3,7 @@
 import html
 import pathlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from absl import flags as absl_flags
@@ -33,7 +33,7 @@ class Saving(NamedTuple):
     """What a run leaves, and where."""
 
     workdir: pathlib.Path
-    checkpoint_every: int  # steps; 0 for at every evaluation
+    when: script.Saved
     keep: str  # what of the weights
 
 
@@ -43,9 +43,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     absl_flags.DEFINE_string(
         "workdir", None, "Folder of this run; required but with --plan.", flag_values=values
     )
-    flags.define_integer(
-        values, "checkpoint_every", 0, "Steps between checkpoints; 0 for at every evaluation.", 0
-    )
+    script.define_saving(values)
     absl_flags.DEFINE_boolean(
         "plan", False, "Print what the network costs, layer by layer, and stop.", flag_values=values
     )
@@ -64,23 +62,29 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
             "--workdir is missing: name the folder of this run, such as --workdir=runs/one"
         )
     if epochs is not None:
-        config = count_steps(given, epochs, where, prepare=not values.plan)
+        say = script.open_notes(values.quiet)
+        config = count_steps(given, epochs, where, not values.plan, say)
     if values.plan:
         return print_cost(config, where, flags.find_sources(values, argv))
     workdir = pathlib.Path(values.workdir)
+    stop.limit(values.time_limit)
     command = flags.quote_command(["python", "-m", "experiments.train", *argv[1:]])
-    saving = Saving(workdir, values.checkpoint_every, values.keep)
+    saving = Saving(workdir, script.read_saving(values), values.keep)
     return train(config, saving, where, command, stop, values.quiet)
 
 
-def count_steps(given: Mapping[str, Any], epochs: Epochs, where: Where, prepare: bool) -> Config:
+def count_steps(
+    given: Mapping[str, Any], epochs: Epochs, where: Where, prepare: bool,
+    say: Callable[[str], None],
+) -> Config:  # fmt: skip
     """The config of as many steps as its epochs are by its training images."""
     from cnnjax.sweep import backend
 
     backend.configure_jax()
     from cnnjax import api
+    from cnnjax.sweep.observer import Observer
 
-    return api.make_timed(given, epochs, where, prepare)
+    return api.make_timed(given, epochs, where, prepare, Observer(on_note=say))
 
 
 def print_cost(config: Config, where: Where, sources: Mapping[str, set[str]]) -> int:
@@ -114,8 +118,11 @@ def train(
 
     try:
         with script.observe(stop, quiet) as observer:
-            workdir, every, keep = saving
-            result = api.train_run(config, workdir, where, every, observer, keep)
+            workdir, when, keep = saving
+            result = api.train_run(
+                config, workdir, where, when.checkpoint_every, observer, keep,
+                when.checkpoint_minutes,
+            )  # fmt: skip
     except Interrupted:
         return script.INTERRUPTED
     if quiet:

@@ -10,7 +10,7 @@ import pytest
 from cnnjax.config import plugins, register, rules, texts
 from cnnjax.config.config import Config
 from cnnjax.networks import cost
-from cnnjax.study import own
+from cnnjax.study import metrics, own
 
 GEM = '''"""A pooling with a learned exponent."""
 
@@ -134,6 +134,7 @@ def half(steps):
     """Half of the rate."""
     return lambda step: HALF
 '''
+assert metrics  # imported before a test: what it declares is kept behind one
 FILES = {
     "gem_outside.py": GEM,
     "beside.py": "START = 3.0\n",

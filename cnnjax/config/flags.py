@@ -82,6 +82,22 @@ def define_integer(
     flags.DEFINE(parser, name, default, help, flag_values=values, serializer=serializer)
 
 
+class _NumberParser(flags.FloatParser):
+    """A number of at least 0, infinity among them."""
+
+    def convert(self, argument: object) -> float:
+        value = super().convert(argument)
+        if not value >= 0:
+            raise ValueError("give a number >= 0")
+        return value
+
+
+def define_number(values: flags.FlagValues, name: str, default: float | None, help: str) -> None:
+    """Defines a flag of numbers from 0 on that is no knob."""
+    serializer = flags.ArgumentSerializer()
+    flags.DEFINE(_NumberParser(), name, default, help, flag_values=values, serializer=serializer)
+
+
 def define_config(values: flags.FlagValues, defaults: Config, without: Iterable[str] = ()) -> None:
     """Defines one flag a knob, and --epochs, but for those named in `without`."""
     _define_knobs(values, defaults, [name for name in KNOBS if name not in without])
@@ -192,6 +208,7 @@ def parse(values: flags.FlagValues, argv: Sequence[str], description: str) -> li
     except flags.UnrecognizedFlagError as error:
         meant = hints.find_meant(error.flagname, [*values, *help.BUILT_IN])
         hint = f"did you mean --{meant}?" if meant else "--help lists all that there are"
+        hint = hints.ELSEWHERE.get(error.flagname, hint)
         refuse(f"unknown flag --{error.flagname}: {hint}")
     except flags.Error as error:
         refuse(str(error).removeprefix("ERROR:: "))
@@ -266,6 +283,5 @@ def refuse(message: str) -> NoReturn:
 
 def describe_unknown(kind: str, given: str, known: Sequence[str]) -> str:
     """One line on an unknown name, with the nearest right one."""
-    meant = hints.find_meant(given, known)
-    hint = f"did you mean {meant}?" if meant else f"give one of {', '.join(known)}"
+    hint = hints.suggest(given, known, f"give one of {', '.join(known)}")
     return f"unknown {kind} {given!r}: {hint}"

@@ -1,6 +1,6 @@
 """What verdicts hold for: the images that trained, those that tested, and the runs that failed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cnnjax.config import words
@@ -37,7 +37,7 @@ def group_by_dataset(judgement: Judgement) -> dict[str, list[Arm]]:
     return found
 
 
-def _unlike(counts: Any) -> str:
+def _unlike(counts: Iterable[int | None]) -> str:
     return " or ".join(f"{count:,}" for count in dict.fromkeys(counts) if count)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from cnnjax.config.config import Config, from_json, settings_of, structure_of, to_json
 from cnnjax.config.datasets import Where
@@ -46,7 +47,7 @@ class Run:
     predictions: Predictions | None = None  # on the test images; None where it failed
     path: pathlib.Path | None = None  # its folder, if it has one
 
-    def predict(self, images: Any) -> np.ndarray:
+    def predict(self, images: ArrayLike) -> np.ndarray:
         """Probabilities [N, classes] float32, a row an image, in the order of `class_names`.
 
         Images are [N, height, width, channels] as the data set stores them, of bytes or of floats
@@ -191,7 +192,7 @@ def _parse_json(path: pathlib.Path, text: str | bytes) -> dict[str, Any]:
     return found
 
 
-def check_images(images: Any, shape: tuple[int, int, int]) -> np.ndarray:
+def check_images(images: ArrayLike, shape: tuple[int, int, int]) -> np.ndarray:
     """The images as an array. Raises ConfigError unless it is [N, *shape] of numbers."""
     try:
         found = np.asarray(images)

@@ -5,15 +5,14 @@ in a loop. One of logits and labels stands in a file of `measures`, for it decid
 to be measured: only what its decorator says is read here.
 """
 
-import difflib
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnjax.config import naming, register
+from cnnjax.config import guard, hints, naming, register
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.naming import RECALL
 from cnnjax.config.register import Choice
@@ -53,8 +52,7 @@ def find(name: str) -> Metric:
     _declare_areas()
     own = register.CHOICES["metric"].get(name)
     if own is None:
-        near = difflib.get_close_matches(name, list_names(), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"give {', '.join(list_names())}"
+        hint = hints.suggest(name, list_names(), f"give {', '.join(list_names())}")
         raise ConfigError(f"there is no metric {name}: {hint}")
     if "of_logits" in own.traits:
         return _of_logits(name, own.traits)
@@ -70,6 +68,16 @@ def list_names() -> tuple[str, ...]:
 def list_measures(names: Iterable[str]) -> tuple[str, ...]:
     """What must be measured for these metrics besides what always is."""
     return tuple(sorted({find(name).measure for name in names} - {""}))
+
+
+def check_given(name: str, records: Sequence[Record]) -> None:
+    """Raises PluginError where a metric from outside has nothing to say of any finished run."""
+    own = register.CHOICES["metric"].get(name)
+    done = [record for record in records if not record.failed]
+    if own is None or not own.source or "of_logits" in own.traits or not done:
+        return
+    if all(own.make(record) is None for record in done):
+        raise guard.mistake(own, f"metric {name} gives None of every run: return a number")
 
 
 def check_classes(names: Iterable[str], class_names: Sequence[str]) -> None:
@@ -93,9 +101,9 @@ def find_class(asked: str, class_names: Sequence[str]) -> int:
     if asked.isdecimal() and (int(asked) < len(known) or asked not in known):
         return int(asked)
     if known.count(asked) != 1:
-        near = difflib.get_close_matches(asked, known, n=1)
-        hint = f"did you mean {near[0]}?" if near and near[0] != asked else "give its number"
-        which = "several classes have" if asked in known else "no class has"
+        several = asked in known
+        hint = hints.suggest(asked, () if several else known, "give its number")
+        which = "several classes have" if several else "no class has"
         raise ConfigError(f"{RECALL}{asked}: {which} that name: {hint}")
     return known.index(asked)
 
@@ -123,7 +131,7 @@ def _of_record(own: Choice) -> Metric:
     return Metric(**traits, images=by_image or _no_images, read=read, resolution=step)
 
 
-def _of_logits(name: str, traits: Any) -> Metric:
+def _of_logits(name: str, traits: Mapping[str, Any]) -> Metric:
     """The metric that reads what a function of logits and labels gave, by its decorator.
 
     Its traits are values, of a built-in one those that its source says. Raises ConfigError where

@@ -17,11 +17,11 @@ import numpy as np
 from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
 from cnnjax.records import weights
+from cnnjax.study.options import MINUTES
 from cnnjax.sweep.session import Session
 from cnnjax.training import program
 
 KEEP = 2  # should the newest be unreadable, there is one before it
-MINUTES = 3.0  # between two, where nothing else is asked for
 FORM = 1  # of what is in such a file
 
 

@@ -15,7 +15,7 @@ class Observer(NamedTuple):
     on_waiting: Callable[[float], None] = lambda share: None
     on_lines: Callable[[Config, Sequence[Mapping[str, Any]]], None] = lambda config, curve: None
     on_record: Callable[[Record], None] = lambda record: None
-    on_note: Callable[[str], None] = lambda text: None
+    on_note: Callable[[str], None] = lambda text: None  # "warning: " at its start: to be heeded
     should_stop: Callable[[], bool] = lambda: False
 
 

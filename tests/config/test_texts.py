@@ -1,5 +1,6 @@
 """What a run uses from outside is in its address: its code, with the files beside it."""
 
+import inspect
 import pathlib
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from cnnjax.config.config import (
     Config,
     make_config,
 )
+from cnnjax.config.errors import ConfigError
 from cnnjax.records.plugins import hash_files, keep_texts
+from experiments import rooms
 from tests.outside import SCHEDULE
 
 
@@ -61,7 +64,7 @@ def test_a_cell_that_runs_again_replaces_what_it_declared(outside):
     config = make_config({"activation": "bent", "bend": 5})
     again = cell(2)
     assert config.of(again["Bent"]).bend == 5 and Config().of(again["Bent"]).bend == 2
-    assert register.find("activation", "bent").make is again["bent"]
+    assert inspect.unwrap(register.find("activation", "bent").make) is again["bent"]
     assert list(hash_files(config) or ()) == ["__cell__:Bent", "__cell__:bent"]
 
 
@@ -176,3 +179,14 @@ def test_a_measure_that_is_always_made_is_every_runs(outside):
     assert hash_files(Config()) is None
     plugins.load([str(path)])
     assert set(hash_files(Config()) or ()) == {"beside.py"}
+
+
+def test_a_package_beside_a_file_that_is_called_as_our_scripts_are_is_refused(outside):
+    """Whatever it declares: a script has imported ours, and would give it that."""
+    assert sys.modules["experiments"].__file__ == str(rooms.ROOT / "experiments" / "__init__.py")
+    path = pathlib.Path(outside["beside"]).with_name("with_experiments.py")
+    path.with_name("experiments").mkdir()
+    (path.with_name("experiments") / "__init__.py").write_text("")
+    path.write_text("import experiments\n")
+    with pytest.raises(ConfigError, match="beside it is not what it imports.*: rename the file"):
+        plugins.load([str(path)])

@@ -46,7 +46,7 @@ def test_arrays_of_a_function_are_a_data_set():
 
     config = declare(make)
     assert load.load_info(config, Where()) == ((6, 5, 1), 3)
-    assert load.count_test(config, Where()) == 40
+    assert load.count_split(config, Where(), "test") == 40
     found = load.load_dataset(config, Where())
     assert found.class_names == ("cat", "ant", "dog") and found.num_classes == 3
     assert set(found.test.labels) == {0, 2} and len(found.validation.labels) > 0
@@ -149,7 +149,7 @@ def test_a_builder_of_tfds_is_described_unprepared(builder, tmp_path):
     where = Where(os.fspath(tmp_path))
     assert datasets.parse("made").kind == "builder"
     assert load.load_info(config, where) == ((6, 5, 1), 2)
-    assert load.count_test(config, where) is None
+    assert load.count_split(config, where, "test") is None
     builder(data_dir=tmp_path, file_format="array_record").download_and_prepare()
     found = load.load_dataset(config, where)
     assert found.class_names == ("dark", "bright") and len(found.test.labels) == 20

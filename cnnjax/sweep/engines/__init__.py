@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.data.dataset import Feed
-from cnnjax.sweep.checkpoints import MINUTES
+from cnnjax.study.options import MINUTES
 from cnnjax.sweep.observer import Observer
 from cnnjax.sweep.runner import Failure
 
