@@ -7,7 +7,6 @@ Nothing but files that are created exclusively, so that it holds on a network fi
 
 A claim whose holder's count stood still while an observer watched for so many seconds is stale, and
 so is one whose process was on this machine and is no more. It is taken over by the next generation.
-Watches of two machines are never compared, and no time of day is read.
 
 A holder that is suspended and taken over asks `still_ours`. One that is suspended so long between
 two neighbouring lines here may remove the claim of another: a key is then worked on twice, so that
@@ -22,11 +21,12 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from cnnjax.config.errors import ConfigError
 from cnnjax.records import holder as holder_lib
 from cnnjax.records.holder import Holder
+from cnnjax.records.watch import Watch
 
 BEAT_SECONDS = 2.0
 STALE_SECONDS = 30.0
@@ -34,18 +34,11 @@ _KEY = re.compile(r"\w[\w.-]*", re.ASCII)
 _T = TypeVar("_T")
 
 
-class _Seen(NamedTuple):
-    """What was seen of a heartbeat."""
-
-    count: int | None
-    since: float  # on this process's watch
-    moved: bool = False
-
-
 class Leases:
     """The leases of one process in one folder; see `open_leases`.
 
-    Every method that writes raises OSError naming the path where it cannot.
+    Nothing is written before the first claim. Every method that writes raises OSError naming the
+    path where it cannot. One thread claims; another may beat.
     """
 
     def __init__(
@@ -55,25 +48,20 @@ class Leases:
     ):  # fmt: skip
         self.me = holder_lib.make_holder()
         self._claims, self._holders = folder / "claims", folder / "holders"
-        self._stale_seconds, self._clock, self._is_gone = stale_seconds, clock, is_gone
+        self._stale_seconds, self._is_gone = stale_seconds, is_gone
+        self._watch = Watch(2 * BEAT_SECONDS, clock)
         self._held: dict[str, int] = {}  # generations by key
-        self._seen: dict[str, _Seen] = {}
-        self._lock = threading.Lock()
-        self._count, self._watched, self._looked = 0, 0.0, clock()
-        self.beat()
+        self._count, self._lock = 0, threading.Lock()
 
     def beat(self) -> None:
-        """Renews the heartbeat.
+        """Goes on watching; renews the heartbeat where a claim depends on it.
 
         The file is overwritten in place, which a full disk allows; a count that is read halfway is
         another count all the same.
         """
-        self._watch()
-        with self._lock:
-            self._count += 1
-            content = holder_lib.dump(self.me._replace(count=self._count))
-            path = self._holders / self.me.name
-            _in_folder(self._holders, lambda: _write(path, content, os.O_CREAT))
+        self._watch.tick()
+        if self._held:
+            self._renew()
 
     def claim(self, key: str) -> bool:
         """Whether the key is ours now: it was free, or stale, or ours already.
@@ -90,6 +78,8 @@ class Leases:
         if generation and not self._is_stale(key, before):
             return False
         old, own = (self._claims / key / str(number) for number in (generation, generation + 1))
+        if not self._held:
+            self._renew()  # it was not while we held nothing, and whoever saw it then counts on
         if not self._create(own):
             return False
         # Who looked long ago may create a generation that was there since, or skip one. Everyone
@@ -130,8 +120,7 @@ class Leases:
         _, holder = self._find(key)
         if holder is None or holder.name == self.me.name or self._is_gone(holder):
             return False
-        seen = self._seen.get(holder.name)
-        return holder_lib.is_here(holder) or seen is not None and seen.moved
+        return holder_lib.is_here(holder) or self._watch.has_moved(holder.name)
 
     def close(self) -> None:
         """Releases every claim, and removes what ended processes left behind."""
@@ -152,13 +141,12 @@ class Leases:
         for folder in (self._claims, self._holders, self._holders.parent):
             _discard(folder)
 
-    def _watch(self) -> float:
-        """Seconds that this process has watched: those in which it stood still itself are none."""
+    def _renew(self) -> None:
         with self._lock:
-            now = self._clock()
-            self._watched += min(now - self._looked, 2 * BEAT_SECONDS)
-            self._looked = now
-            return self._watched
+            self._count += 1
+            content = holder_lib.dump(self.me._replace(count=self._count))
+            path = self._holders / self.me.name
+            _in_folder(self._holders, lambda: _write(path, content, os.O_CREAT))
 
     def _is_stale(self, key: str, holder: Holder | None) -> bool:
         """Looks at the heartbeat; without one, or in a damaged claim, it counts as still."""
@@ -169,11 +157,7 @@ class Leases:
             heartbeat = holder_lib.read(self._holders / holder.name)
             count = heartbeat.count if heartbeat is not None else None
         name = f"{key}/" if holder is None else holder.name
-        now, seen = self._watch(), self._seen.get(name)
-        if seen is None or count not in (None, seen.count):
-            self._seen[name] = _Seen(count, now, seen is not None)
-            return False
-        return now - seen.since >= self._stale_seconds
+        return self._watch.look(name, count) >= self._stale_seconds
 
     def _find(self, key: str) -> tuple[int, Holder | None]:
         """Generation and holder of the claim in force; 0 where there is none."""
@@ -183,7 +167,7 @@ class Leases:
         generation = max((int(name) for name in names if name.isdecimal()), default=0)
         holder = holder_lib.read(self._claims / key / str(generation))
         if holder is not None or not generation:
-            self._seen.pop(f"{key}/", None)
+            self._watch.forget(f"{key}/")
         return generation, holder
 
     def _is_own(self, path: pathlib.Path) -> bool:
@@ -197,7 +181,7 @@ class Leases:
             try:
                 os.link(self._holders / self.me.name, path)
             except FileNotFoundError:
-                self.beat()  # whoever took us for dead has removed it
+                self._renew()  # whoever took us for dead has removed it
                 raise
             except FileExistsError:
                 return False
@@ -221,10 +205,9 @@ class Leases:
 def open_leases(
     folder: pathlib.Path, stale_seconds: float = STALE_SECONDS, beat_seconds: float = BEAT_SECONDS
 ) -> Iterator[Leases]:
-    """The leases in a folder, which is made if need be; at the end all of ours are released.
+    """The leases in a folder, which the first claim makes; at the end all of ours are released.
 
-    Within, a thread renews the heartbeat. Raises OSError naming the path where the folder cannot be
-    written.
+    Within, a thread renews the heartbeat.
     """
     leases, done = Leases(folder, stale_seconds), threading.Event()
 

@@ -44,9 +44,19 @@ def test_the_end_leaves_no_file(join, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_who_only_looks_writes_nothing(join, tmp_path):
+    own = join()
+    own.beat()
+    assert own.held_by_others(["a"]) == {} and not own.is_alive("a") and not own.still_ours("a")
+    own.close()
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_that_another_launch_has_removed_as_empty_is_made_anew(join, tmp_path):
     one = join()
+    assert one.claim("a")
     shutil.rmtree(tmp_path / "leases")
+    assert not one.still_ours("a")
     assert one.claim("a") and not join().claim("a")
 
 
@@ -83,6 +93,14 @@ def test_a_count_that_moves_keeps_every_claim(join, clock):
         watch(clock, two, 29)
         assert not two.claim("a") and set(two.held_by_others("ab")) == {"a", "b"}
         one.beat()
+
+
+def test_a_claim_after_a_while_without_any_is_not_stale(join, clock):
+    one, two = join(), join()
+    assert one.claim("a") and not two.claim("a")
+    one.release("a")
+    watch(clock, two, 100, one)
+    assert one.claim("a") and not two.claim("a")
 
 
 def test_a_holder_that_was_only_suspended_finds_out_that_it_was_taken_over(join, clock):

@@ -103,7 +103,10 @@ def test_a_full_disk_is_an_error_with_the_path_and_keeps_the_heartbeat(join, mon
 
         full.setattr(os, "link", refuse)
         full.setattr(os, "write", refuse)
-        for act, name in ((lambda: one.claim("b"), "claims/b/1"), (join, "holders/")):
+        for act, name in (
+            (lambda: one.claim("b"), "claims/b/1"),
+            (lambda: join().claim("b"), "holders/"),
+        ):
             with pytest.raises(OSError, match=f"No space left.*leases/{name}") as raised:
                 act()
             assert "\n" not in str(raised.value)
@@ -114,13 +117,13 @@ def test_a_full_disk_is_an_error_with_the_path_and_keeps_the_heartbeat(join, mon
 
 def test_a_folder_that_cannot_be_is_an_error_with_the_path(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"), open_leases(tmp_path / "file" / "leases"):
-        pass
+    with open_leases(tmp_path / "file" / "leases") as own, pytest.raises(OSError, match="file"):
+        own.claim("a")
     if os.geteuid() == 0:
         return  # whom no permission stops
     tmp_path.chmod(0o500)
-    with pytest.raises(PermissionError, match="leases"), open_leases(tmp_path / "leases"):
-        pass
+    with open_leases(tmp_path / "leases") as own, pytest.raises(PermissionError, match="leases"):
+        own.claim("a")
 
 
 def test_an_error_at_the_end_does_not_hide_that_of_the_work(join, monkeypatch, tmp_path):
