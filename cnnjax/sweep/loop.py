@@ -1,6 +1,7 @@
 """The only loop: what is wanted is looked up, and trained where it is missing, until nothing is."""
 
 import pathlib
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -109,6 +110,8 @@ def _share(
         held = others(left)
         free = [lane for lane in left if lane not in held]
         if free:
+            if held:  # not all in one order: what two make ready at once, one does in vain
+                random.shuffle(free)
             failures = train(free, observer._replace(on_record=on_record))
             idle_before, idle = idle, not look(left) and not others(free)
             if failures:
