@@ -19,7 +19,7 @@ from cnnjax.config.explain import Choice
 from cnnjax.data import load, transform
 from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks import notes
-from cnnjax.records import index
+from cnnjax.records import index, leases
 from cnnjax.report import folders
 from cnnjax.runs.rate import list_rates
 from cnnjax.runs.train import check_examples
@@ -47,7 +47,7 @@ from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
 from cnnjax.sweep import backend, loop, placement, stages
 from cnnjax.sweep.engines import Engine, local
-from cnnjax.sweep.lanes import open_finder, require_weights
+from cnnjax.sweep.lanes import open_finder, open_others, require_weights
 from cnnjax.sweep.loop import Outcome
 from cnnjax.sweep.observer import QUIET, Observer
 from cnnjax.sweep.stages import Finished as Finished
@@ -225,7 +225,9 @@ def train_wanted(
     engine: Engine = functools.partial(local.run, datasets=datasets)
     if options.engine:
         engine = plugins.find_engine(options.engine)
-    return loop.run_wanted(wanted, find, jobs, engine, observer)
+    with leases.open_leases(options.runs / leases.FOLDER) as held:
+        others = open_others(datasets, held)
+        return loop.run_wanted(wanted, find, jobs, engine, observer, others)
 
 
 def run_study(checked: Checked, options: Options, observer: Observer = QUIET) -> Finished:

@@ -28,6 +28,7 @@ from cnnjax.records import holder as holder_lib
 from cnnjax.records.holder import Holder
 from cnnjax.records.watch import Watch
 
+FOLDER = "leases"  # in a folder of runs
 BEAT_SECONDS = 2.0
 STALE_SECONDS = 30.0
 _KEY = re.compile(r"\w[\w.-]*", re.ASCII)

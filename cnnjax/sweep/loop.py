@@ -14,12 +14,10 @@ from cnnjax.data.dataset import Feed
 from cnnjax.records.record import Record
 from cnnjax.study.wanted import Wanted
 from cnnjax.sweep.engines import Engine, Job
-from cnnjax.sweep.lanes import Find
+from cnnjax.sweep.lanes import Find, Others
 from cnnjax.sweep.observer import Observer
 from cnnjax.sweep.runner import Failure, Interrupted
 
-# Those of some lanes that other launches hold, each with who does in words.
-Others = Callable[[Sequence[Config]], Mapping[Config, str]]
 Train = Callable[[Sequence[Config], Observer], tuple[Failure, ...]]
 PAUSE_SECONDS = 1.0  # between two looks whether others are done
 

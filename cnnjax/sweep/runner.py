@@ -4,8 +4,9 @@ A lane is one Config with its seed; a group is the lanes of one structure.
 """
 
 import concurrent.futures
+import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -41,7 +42,14 @@ class Ready(NamedTuple):
     """A group that can be trained."""
 
     session: Session
-    waves: Sequence[Begun]  # each of lanes that are after the same number of steps
+    alike: Sequence[Begun]  # lanes that are after the same number of steps
+
+    def make_waves(self, claim: Callable[[Config], bool]) -> Iterator[Begun]:
+        """The lanes that are ours, each claimed when there is room for it."""
+        for begun in self.alike:
+            left = iter(begun)
+            while wave := list(itertools.islice(filter(claim, left), self.session.wave)):
+                yield {lane: begun[lane] for lane in wave}
 
 
 class Result(NamedTuple):
@@ -74,14 +82,16 @@ def group_lanes(configs: Iterable[Config]) -> list[Group]:
 def run_lanes(
     configs: Sequence[Config], dataset: Dataset, observer: Observer = QUIET,
     saving: Checkpoints | None = None, keep: bool = False,
+    claim: Callable[[Config], bool] = lambda lane: True,
 ) -> Iterator[Result | Failure]:  # fmt: skip
     """Trains every config and yields it when it is done; a group that fails yields a Failure.
 
     Groups compile concurrently while earlier ones train; a group whose states do not fit the memory
     goes in waves through one compiled program. The observer hears of each segment how many training
     examples it saw, and for what share of its time no data were there. Lanes go on where they were
-    saved, if they were. With `keep` each result has its network. Raises Interrupted soon after the
-    observer asked to stop.
+    saved, if they were. With `keep` each result has its network. Lanes that cannot be claimed are
+    left out without a word: others train them. Raises Interrupted soon after the observer asked to
+    stop.
     """
     shared, names = Shared(), dataset.class_names if keep else None
 
@@ -97,12 +107,7 @@ def run_lanes(
         session = open_session(
             group.structure, group.lanes, dataset, shared, every, starts, group.at_most
         )
-        waves = [
-            {lane: begun[lane] for lane in lanes[first : first + session.wave]}
-            for lanes in starts.values()
-            for first in range(0, len(lanes), session.wave)
-        ]
-        return Ready(session, waves)
+        return Ready(session, [{lane: begun[lane] for lane in own} for own in starts.values()])
 
     waiting = group_lanes(configs)[::-1]
     workers = len(jax.local_devices()) if jax.default_backend() == "cpu" else os.cpu_count() or 1
@@ -120,8 +125,9 @@ def run_lanes(
                 group = pending.pop(future)
                 left, session = dict.fromkeys(group.lanes), None
                 try:
-                    session, waves = future.result()
-                    for own in waves:
+                    ready = future.result()
+                    session = ready.session
+                    for own in ready.make_waves(claim):
                         for result in _run_wave(session, own, observer, saving, names):
                             yield result
                             del left[result.config]
