@@ -25,6 +25,7 @@ from cnnjax.runs.rate import list_rates
 from cnnjax.runs.train import check_examples
 from cnnjax.runs.train import describe_run as describe_run
 from cnnjax.runs.train import make_timed as make_timed
+from cnnjax.runs.train import set_run_aside as set_run_aside
 from cnnjax.runs.train import train_run as train_run
 from cnnjax.study import choosing, foresight, judge, metrics, timing, wanted
 from cnnjax.study.arms import (

@@ -35,6 +35,7 @@ class Saving(NamedTuple):
     workdir: pathlib.Path
     when: script.Saved
     keep: str  # what of the weights
+    restart: bool  # whether a run that is there is set aside
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
@@ -47,6 +48,10 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     absl_flags.DEFINE_boolean(
         "plan", False, "Print what the network costs, layer by layer, and stop.", flag_values=values
     )
+    absl_flags.DEFINE_boolean(
+        "restart", False, "Train afresh: a run that is there is kept as FOLDER.earlier-1, -2, ...",
+        flag_values=values,
+    )  # fmt: skip
     script.define_keep(values, "final", "in its folder")
     script.define_quiet(values)
     flags.define_where(values)
@@ -69,7 +74,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     workdir = pathlib.Path(values.workdir)
     stop.limit(values.time_limit)
     command = flags.quote_command(["python", "-m", "experiments.train", *argv[1:]])
-    saving = Saving(workdir, script.read_saving(values), values.keep)
+    saving = Saving(workdir, script.read_saving(values), values.keep, values.restart)
     return train(config, saving, where, command, stop, values.quiet)
 
 
@@ -118,7 +123,9 @@ def train(
 
     try:
         with script.observe(stop, quiet) as observer:
-            workdir, when, keep = saving
+            workdir, when, keep, restart = saving
+            if restart and (aside := api.set_run_aside(workdir)):
+                observer.on_note(f"the run that was there is in {aside}")
             result = api.train_run(
                 config, workdir, where, when.checkpoint_every, observer, keep,
                 when.checkpoint_minutes,

@@ -85,7 +85,7 @@ def define_integer(
 class _NumberParser(flags.FloatParser):
     """A number of at least 0, infinity among them."""
 
-    def convert(self, argument: object) -> float:
+    def convert(self, argument: Any) -> float:
         value = super().convert(argument)
         if not value >= 0:
             raise ValueError("give a number >= 0")

@@ -59,6 +59,13 @@ def _sync_folder(folder: pathlib.Path) -> None:
             os.close(handle)
 
 
+def set_aside(path: pathlib.Path) -> pathlib.Path:
+    """Renames a file that is damaged, so that another can take its place; gives its new name."""
+    aside = path.with_name(f"{path.name}.damaged")
+    path.replace(aside)
+    return aside
+
+
 @functools.cache
 def find_writable(wanted: pathlib.Path) -> pathlib.Path:
     """The folder, made if need be; where it cannot be written, one that this process leaves empty.

@@ -16,7 +16,7 @@ import numpy as np
 
 from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
-from cnnjax.records import weights
+from cnnjax.records import atomic, weights
 from cnnjax.study.options import MINUTES
 from cnnjax.sweep.session import Session
 from cnnjax.training import program
@@ -84,8 +84,7 @@ def find_newest(folder: pathlib.Path, on_note: Callable[[str], None] = lambda te
             reason = f"{path} is of another form than {FORM}"
         except (ConfigError, OSError) as error:
             reason = str(error)
-        aside = path.with_suffix(".damaged")
-        path.replace(aside)
+        aside = atomic.set_aside(path)
         on_note(f"{reason}: it is set aside as {aside.name}, and what was before it is used")
     return NOTHING
 

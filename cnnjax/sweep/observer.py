@@ -13,10 +13,10 @@ class Observer(NamedTuple):
     on_start: Callable[[int, int], None] = lambda num_lanes, num_examples: None
     on_examples: Callable[[int], None] = lambda num_examples: None
     on_waiting: Callable[[float], None] = lambda share: None
-    on_lines: Callable[[Config, Sequence[Mapping[str, Any]]], None] = lambda config, curve: None
     on_record: Callable[[Record], None] = lambda record: None
     on_note: Callable[[str], None] = lambda text: None  # "warning: " at its start: to be heeded
     should_stop: Callable[[], bool] = lambda: False
+    on_lines: Callable[[Config, Sequence[Mapping[str, Any]]], None] = lambda config, curve: None
 
 
 QUIET = Observer()

@@ -79,7 +79,7 @@ def test_the_checkpoint_before_a_damaged_one_is_used(lane, digits, plain, tmp_pa
     found, steps, (note,) = go_on(lane, digits, tmp_path)
     assert found == plain and steps == 4
     assert str(newest) in note and "set aside" in note and "\n" not in note
-    assert [own.name for own in tmp_path.glob("*.damaged")] == [newest.stem + ".damaged"]
+    assert [own.name for own in tmp_path.glob("*.damaged")] == [newest.name + ".damaged"]
 
 
 def test_without_any_that_is_whole_a_lane_begins(lane, digits, plain, tmp_path):
