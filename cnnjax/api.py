@@ -223,10 +223,10 @@ def train_wanted(
     find = open_finder(datasets, options.runs, options.mix)
     if options.keep == "final":
         find = require_weights(find, options.runs)
-    engine: Engine = functools.partial(local.run, datasets=datasets)
-    if options.engine:
-        engine = plugins.find_engine(options.engine)
     with leases.open_leases(options.runs / leases.FOLDER) as held:
+        engine: Engine = functools.partial(local.run, datasets=datasets, held=held)
+        if options.engine:
+            engine = plugins.find_engine(options.engine)
         others = open_others(datasets, held)
         return loop.run_wanted(wanted, find, jobs, engine, observer, others)
 

@@ -71,6 +71,16 @@ def list_files(folder: pathlib.Path) -> list[pathlib.Path]:
     return sorted(folder.glob("step-*.safetensors"), reverse=True)
 
 
+def _name(step: int) -> str:
+    return f"step-{step:012}.safetensors"
+
+
+def find_step(folder: pathlib.Path) -> int:
+    """After how many steps the newest checkpoint of a folder was saved, by its name; 0 if none."""
+    steps = [path.stem.removeprefix("step-") for path in list_files(folder)]
+    return next((int(step) for step in steps if step.isdecimal()), 0)
+
+
 def find_newest(folder: pathlib.Path, on_note: Callable[[str], None] = lambda text: None) -> Saved:
     """The newest checkpoint of a folder that is whole; those that are not are set aside, and said.
 
@@ -79,9 +89,9 @@ def find_newest(folder: pathlib.Path, on_note: Callable[[str], None] = lambda te
     for path in list_files(folder):
         try:
             about = weights.load(path).about
-            if about.get("form") == FORM:
+            if (about.get("form"), _name(about.get("step", 0))) == (FORM, path.name):
                 return Saved(about["step"], path, about["lines"])
-            reason = f"{path} is of another form than {FORM}"
+            reason = f"{path} is of another form than {FORM}, or was renamed"
         except (ConfigError, OSError) as error:
             reason = str(error)
         aside = atomic.set_aside(path)
@@ -98,7 +108,7 @@ def save(
     for lane, (folder, lines) in enumerate(zip(folders, curves, strict=True)):
         about = {"form": FORM, "step": step, "lines": list(lines)}
         own = {name: leaf[lane] for name, leaf in _name_leaves(host).items()}
-        weights.save(folder / f"step-{step:012}.safetensors", own, about)
+        weights.save(folder / _name(step), own, about)
         for path in list_files(folder)[KEEP:]:
             path.unlink(missing_ok=True)
 

@@ -3,8 +3,8 @@
 A lane is one Config with its seed; a group is the lanes of one structure.
 """
 
+import collections
 import concurrent.futures
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ class Interrupted(Exception):
 
 
 Begun = Mapping[Config, checkpoints.Saved]  # lanes, and as what they were saved
+Queue = collections.deque[tuple[int, Config]]  # lanes, and after how many steps they go on
 
 
 class Group(NamedTuple):
@@ -42,14 +43,7 @@ class Ready(NamedTuple):
     """A group that can be trained."""
 
     session: Session
-    alike: Sequence[Begun]  # lanes that are after the same number of steps
-
-    def make_waves(self, claim: Callable[[Config], bool]) -> Iterator[Begun]:
-        """The lanes that are ours, each claimed when there is room for it."""
-        for begun in self.alike:
-            left = iter(begun)
-            while wave := list(itertools.islice(filter(claim, left), self.session.wave)):
-                yield {lane: begun[lane] for lane in wave}
+    queue: Queue  # by steps
 
 
 class Result(NamedTuple):
@@ -96,18 +90,30 @@ def run_lanes(
     shared, names = Shared(), dataset.class_names if keep else None
 
     def make_ready(group: Group) -> Ready:
-        begun = {lane: checkpoints.NOTHING for lane in group.lanes}
-        if saving:
-            for lane in group.lanes:
-                begun[lane] = checkpoints.find_newest(saving.folder_of(lane), observer.on_note)
-        starts: dict[int, list[Config]] = {}
-        for lane, saved in begun.items():
-            starts.setdefault(saved.step, []).append(lane)
+        steps = dict.fromkeys(group.lanes, 0)
+        if saving:  # others may train these lanes now: their files are only counted
+            steps = {lane: checkpoints.find_step(saving.folder_of(lane)) for lane in group.lanes}
         every = saving.steps_of(group.structure) if saving else 0
         session = open_session(
-            group.structure, group.lanes, dataset, shared, every, starts, group.at_most
+            group.structure, group.lanes, dataset, shared, every, {*steps.values()}, group.at_most
         )
-        return Ready(session, [{lane: begun[lane] for lane in own} for own in starts.values()])
+        lanes = sorted(steps, key=steps.__getitem__)
+        return Ready(session, Queue([(steps[lane], lane) for lane in lanes]))
+
+    def fill_wave(queue: Queue, size: int) -> tuple[Begun, list[Config]]:
+        """Lanes off the queue that are ours: a wave after the same steps, and what is not."""
+        wave, moved, step = {}, [], queue[0][0]
+        while queue and queue[0][0] == step and len(wave) < size:
+            _, lane = queue.popleft()
+            if claim(lane):
+                saved = checkpoints.NOTHING
+                if saving:
+                    saved = checkpoints.find_newest(saving.folder_of(lane), observer.on_note)
+                if saved.step == step:
+                    wave[lane] = saved
+                else:  # trained by another launch meanwhile, or a file was damaged
+                    moved.append(lane)
+        return wave, moved
 
     waiting = group_lanes(configs)[::-1]
     workers = len(jax.local_devices()) if jax.default_backend() == "cpu" else os.cpu_count() or 1
@@ -125,9 +131,12 @@ def run_lanes(
                 group = pending.pop(future)
                 left, session = dict.fromkeys(group.lanes), None
                 try:
-                    ready = future.result()
-                    session = ready.session
-                    for own in ready.make_waves(claim):
+                    session, queue = future.result()
+                    while queue:
+                        own, moved = fill_wave(queue, session.wave)
+                        left = dict.fromkeys([*own, *(lane for _, lane in queue)])
+                        if moved:
+                            waiting.append(group._replace(lanes=tuple(moved)))
                         for result in _run_wave(session, own, observer, saving, names):
                             yield result
                             del left[result.config]
@@ -151,6 +160,8 @@ def _run_wave(
 
     With the `names` of the classes, each result has its network.
     """
+    if not begun:
+        return
     structure, lanes, seconds = session.structure, list(begun), 0.0
     folders = [saving.folder_of(lane) for lane in lanes] if saving else []
     clock = checkpoints.Clock(saving, structure) if saving else None

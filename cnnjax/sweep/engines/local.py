@@ -1,5 +1,6 @@
 """Runs lanes on this machine and keeps what they leave."""
 
+import contextlib
 import pathlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,12 +25,13 @@ from cnnjax.sweep.observer import Observer
 
 def run(
     jobs: Iterable[Job], observer: Observer,
-    datasets: Mapping[Request, Dataset] = MappingProxyType({}),
+    datasets: Mapping[Request, Dataset] = MappingProxyType({}), held: Leases | None = None,
 ) -> Iterator[runner.Failure]:  # fmt: skip
     """Trains the lanes of every job, writing each record as its lane is done.
 
-    `datasets` need not be loaded any more. Raises runner.Interrupted when the observer asked to
-    stop: what was finished is written.
+    `datasets` need not be loaded any more. Leases that were `held` before this call know of others
+    whether they still live; without any it opens its own. Raises runner.Interrupted when the
+    observer asked to stop: what was finished is written.
     """
     version, machine = program_version(), backend.describe()
     for job in jobs:
@@ -43,8 +45,11 @@ def run(
             config: record_id(config, lanes.describe_origin(config, dataset, version, machine))
             for config in configs
         }
-        with leases.open_leases(pathlib.Path(job.runs) / leases.FOLDER) as held:
-            yield from _train(job, ids, dataset, observer, held)
+        with contextlib.ExitStack() as stack:
+            own = held or stack.enter_context(
+                leases.open_leases(pathlib.Path(job.runs) / leases.FOLDER)
+            )
+            yield from _train(job, ids, dataset, observer, own)
 
 
 def _train(
@@ -69,6 +74,8 @@ def _train(
     keep = job.keep == "final"
     for result in runner.run_lanes([*ids], dataset, observer, saving, keep, claim):
         if isinstance(result, runner.Failure):
+            for config in result.group.lanes:
+                held.release(ids[config])
             yield result
             continue
         record = lanes.make_record(ids[result.config], result, dataset, program_version())
