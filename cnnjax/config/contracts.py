@@ -38,6 +38,15 @@ TYPES: dict[str, Any] = {  # what decorators say of a name, where no other rule 
     "spread": Callable, "bound": Callable,
 }  # fmt: skip
 
+# What keeps something of choices by their names: called with the file of one that is declared anew.
+REMEMBERED: list[Callable[[str], None]] = []
+
+
+def forget(source: str) -> None:
+    """Lets go of what was read and found of the choices of a file, or a notebook's cells."""
+    for own in REMEMBERED:
+        own(source)
+
 
 def wrap_choice(knob: str, name: str, choice: Any) -> Any:
     """A choice as the register has it; of one from outside, functions are guarded.
