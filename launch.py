@@ -11,6 +11,7 @@ from cnnjax.config.knobs import printable
 from cnnjax.records.archive import NoRecords
 from cnnjax.study import own
 from cnnjax.study.arms import make_base, make_configs
+from cnnjax.study.options import Options
 from experiments import conduct, listing, script
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     )  # fmt: skip
     listing.define_flags(values)
     conduct.define_flags(values)
-    names = flags.parse(values, argv, DESCRIPTION)
+    names = conduct.parse(values, argv, DESCRIPTION)
     epochs, given = flags.read_epochs(values, argv), flags.given_config(values)
-    options = conduct.read_options(values, argv)
+    asked = conduct.read_flags(values, argv)
 
     from experiments import claims
 
@@ -54,7 +55,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     everything = names == ["all"]
     if everything:
         names = list_board(board) if board else list(claims.ALL)
-        options = options._replace(scoreboard=own.folder_of(board))
+        options = asked.options._replace(scoreboard=own.folder_of(board))
+        asked = asked._replace(options=options)
     elif board:
         flags.refuse("--board goes with all: python launch.py all --board=NAME")
     check_names(names, list(studies))
@@ -66,7 +68,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     for name in names if names or everything else [claims.DEFAULT]:
         study = studies[name]
         try:
-            ended, judgements[name] = conduct.conduct(study, given, options, stop)
+            ended, judgements[name] = conduct.conduct(study, given, asked, stop)
         except NoRecords as error:
             if len(names) < 2:
                 raise
@@ -76,8 +78,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         status = max(status, ended)
         if status == script.INTERRUPTED:
             return status
-    if everything and not options.plan_only:
-        write_scoreboard(judgements, lacking, options, board)
+    if everything and not asked.plan_only:
+        write_scoreboard(judgements, lacking, asked.options, board)
     return status
 
 
@@ -103,7 +105,7 @@ def check_names(names: Sequence[str], known: Sequence[str]) -> None:
 
 
 def write_scoreboard(
-    judgements: "Mapping[str, Judgement | None]", lacking: Sequence[str], options: conduct.Flags,
+    judgements: "Mapping[str, Judgement | None]", lacking: Sequence[str], options: Options,
     board: str,
 ) -> None:  # fmt: skip
     """Checks the known answers and writes the one page on every statement of the article.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from cnnjax.config import explain, words
+from cnnjax.config import explain, plugins, words
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.config.epochs import name_source
@@ -22,6 +22,7 @@ from cnnjax.networks import notes
 from cnnjax.records import index
 from cnnjax.report import folders
 from cnnjax.runs.rate import list_rates
+from cnnjax.runs.train import check_examples
 from cnnjax.runs.train import describe_run as describe_run
 from cnnjax.runs.train import make_timed as make_timed
 from cnnjax.runs.train import train_run as train_run
@@ -39,16 +40,17 @@ from cnnjax.study.arms import (
 from cnnjax.study.claims import Study, varied_knobs
 from cnnjax.study.foresight import Outlook
 from cnnjax.study.judge import Judgement
+from cnnjax.study.options import Options as Options
+from cnnjax.study.options import check_options
 from cnnjax.study.plan import Plan, make_plan, network_of
 from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
 from cnnjax.sweep import backend, loop, placement, stages
-from cnnjax.sweep.engines import local
+from cnnjax.sweep.engines import Engine, local
 from cnnjax.sweep.lanes import open_finder, require_weights
 from cnnjax.sweep.loop import Outcome
 from cnnjax.sweep.observer import QUIET, Observer
 from cnnjax.sweep.stages import Finished as Finished
-from cnnjax.sweep.stages import Options as Options
 from cnnjax.sweep.stages import list_configs
 
 Sources = Mapping[str, Collection[str]]  # names of knobs by whence their values are
@@ -83,13 +85,14 @@ class Report(NamedTuple):
 
 
 def check_study(
-    study: Study, given: Mapping[str, Any], options: Options, prepare: bool = True
-) -> Checked:
+    study: Study, given: Mapping[str, Any], options: Options, prepare: bool = True,
+    observer: Observer = QUIET,
+) -> Checked:  # fmt: skip
     """The study under the flags given. Raises ConfigError where it cannot be.
 
     Unless it may not, it prepares data whose training images must be counted for their epochs.
     """
-    study = count_images(_settle(study, options), given, options.where, prepare)
+    study = count_images(_settle(study, options), given, options.where, prepare, observer)
     base = make_base(study, given)
     configs = list_configs(study, base)
     asked = {request_of(config): config for config in configs}
@@ -101,20 +104,27 @@ def check_study(
 
 
 def count_images(
-    study: Study, given: Mapping[str, Any], where: Where, prepare: bool = True
-) -> Study:
+    study: Study, given: Mapping[str, Any], where: Where, prepare: bool = True,
+    observer: Observer = QUIET,
+) -> Study:  # fmt: skip
     """The study with the training images counted of all that it trains, if it asks for epochs."""
     if not ask_epochs(study):
         return study
     configs = list_configs(study, make_base(study, given))
     whole = [vars(config) for config in configs if not config.train_examples]
     sources = {name_source(values): values for values in whole}
-    sizes = {source: load.count_train(values, where, prepare) for source, values in sources.items()}
+    sizes = {
+        source: load.count_train(values, where, prepare, observer.on_note)
+        for source, values in sources.items()
+    }
     return study._replace(sizes=sizes)
 
 
 def _settle(study: Study, options: Options) -> Study:
-    """The study on seeds that are there. Raises ConfigError where its reports could not lie."""
+    """The study on seeds that are there. Raises ConfigError where its reports could not lie, or
+    what its options name is not there.
+    """  # fmt: skip
+    check_options(options)
     names = [study.name, choosing.on_validation(study).name] if study.choosing else [study.name]
     for name in names:
         folders.check(options.runs / name)
@@ -145,12 +155,14 @@ def list_choices(study: Study, base: Config, sources: Sources) -> list[Choice]:
 def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect:
     """What a study would run under and could show; prepares no data and trains nothing.
 
-    `sources` says of the knobs that were given whence they are, such as the command line.
+    `sources` says of the knobs that were given whence they are, such as the command line. Raises
+    ConfigError where prepared data have fewer training images than are asked for.
     """
     study, base = checked.study, checked.base
     choices = list_choices(study, base, sources)
+    check_examples(list_configs(study, base), options.where)
     lane = next(iter(make_configs(study, base).values()))
-    num_test = load.count_test(lane, options.where)
+    num_test = load.count_split(lane, options.where, "test")
     outlooks = []
     for stage in choosing.list_stages(study):
         for claim in stage.claims:
@@ -175,7 +187,7 @@ def load_datasets(checked: Checked, options: Options, observer: Observer) -> dic
     """
     budget = placement.data_budget()
     datasets = {
-        request: load.load_dataset(lane, options.where, budget)
+        request: load.load_dataset(lane, options.where, budget, say=observer.on_note)
         for request, lane in checked.asked.items()
     }
     for dataset in datasets.values():
@@ -209,7 +221,9 @@ def train_wanted(
     find = open_finder(datasets, options.runs, options.mix)
     if options.keep == "final":
         find = require_weights(find, options.runs)
-    engine = options.engine or functools.partial(local.run, datasets=datasets)
+    engine: Engine = functools.partial(local.run, datasets=datasets)
+    if options.engine:
+        engine = plugins.find_engine(options.engine)
     return loop.run_wanted(wanted, find, jobs, engine, observer)
 
 

@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from html import escape
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from cnnjax.config.config import find_knob, make_config
 from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs
 from cnnjax.config.knobs import ConfigError, RunError
+from cnnjax.records.kept import list_hashes
 from cnnjax.records.record import Record
 from cnnjax.records.store import load_records
 from cnnjax.report import folders, page, tables, text
@@ -26,12 +27,12 @@ from cnnjax.runs import run as single
 from cnnjax.runs.run import Run
 from cnnjax.runs.run import load_run as load_run
 from cnnjax.runs.train import train_run
-from cnnjax.study import claims, grids
+from cnnjax.study import checking, claims, grids
 from cnnjax.study.arms import list_seeds, make_base
 from cnnjax.study.claims import Study
 from cnnjax.study.judge import Judgement
+from cnnjax.study.options import Options
 from cnnjax.sweep import backend
-from cnnjax.sweep.final import KEEPS
 from cnnjax.sweep.observer import QUIET, Observer
 
 Keep = Literal["final", "none"]
@@ -71,7 +72,10 @@ def train(
     """
     where, long, given = _split(choices)
     with backend.own_settings():
-        config = make_config(given) if long is None else api.make_timed(given, Epochs(long), where)
+        if long is None:
+            config = make_config(given)
+        else:
+            config = api.make_timed(given, Epochs(long), where, observer=observer)
         if workdir is None:
             return single.train(config, where, observer)
         folder = pathlib.Path(workdir)
@@ -107,12 +111,12 @@ def sweep(
     key = folders.hash_study(study, make_base(study, given), tried)
     named = {"metric": metric, "baseline": baseline, "choose": choose, "first_seed": first_seed}
     said = {name: own for name, own in named.items() if own not in (None, 0, "test_accuracy")}
-    asked = _Asked(
-        seeds, first_seed, pathlib.Path(runs), observer, keep,
-        _describe_call("sweep", dict(grid), seeds, {**said, **choices}),
-    )  # fmt: skip
+    command = _describe_call("sweep", dict(grid), seeds, {**said, **choices})
+    options = Options(
+        pathlib.Path(runs), num_seeds=seeds, command=command, first_seed=first_seed, keep=keep
+    )
     name = "-".join(("ablate", folders.join_names(values), key))
-    return _conduct(study._replace(name=name), asked, choices)
+    return _conduct(study._replace(name=name), options, observer, choices)
 
 
 def check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
@@ -137,11 +141,14 @@ def conduct(
     """
     if not isinstance(study, Study):
         raise ConfigError(f"conduct({study!r}): give a cnnjax.Study; sweep takes a grid")
-    claims.check_study(study)
+    checking.check_study(study)
+    checking.check_names(study)
     seeds, first_seed = _read_seeds(seeds, first_seed, choices)
     command = _describe_call("conduct", study.name, seeds, choices)
-    asked = _Asked(seeds, first_seed, pathlib.Path(runs), observer, keep, command)
-    return _conduct(study, asked, choices)
+    options = Options(
+        pathlib.Path(runs), num_seeds=seeds, command=command, first_seed=first_seed, keep=keep
+    )
+    return _conduct(study, options, observer, choices)
 
 
 def records(path: str | pathlib.Path = "runs") -> Any:
@@ -167,38 +174,24 @@ def flatten(record: Record) -> dict[str, Any]:
         name: value for name, value in record.scores.items() if not isinstance(value, (dict, list))
     }
     facts = ("date", "platform", "device", "program_version")
+    plugins = [f"{name} {own[:6]}" for name, own in list_hashes(record.provenance).items()]
     return {
         "id": record.id,
         **{name: _freeze(value) for name, value in record.config.items()},
         **scores,
         **{name: _freeze(value) for name, value in record.cost.items()},
         **{name: record.provenance.get(name) for name in facts},
+        "plugins": ", ".join(plugins),
     }
 
 
-class _Asked(NamedTuple):
-    """How a study is run, besides its knobs."""
-
-    seeds: int
-    first_seed: int
-    runs: pathlib.Path
-    observer: Observer
-    keep: str
-    command: str
-
-
-def _conduct(study: Study, asked: _Asked, choices: Mapping[str, Any]) -> Results:
+def _conduct(
+    study: Study, options: Options, observer: Observer, choices: Mapping[str, Any]
+) -> Results:
     where, long, given = _split(choices)
-    study = study._replace(epochs=long or study.epochs)
-    observer, keep = asked.observer, asked.keep
-    if keep not in KEEPS:
-        raise ConfigError(f"keep={keep!r}: give {' or '.join(KEEPS)}")
-    options = api.Options(
-        asked.runs, where, asked.seeds, command=asked.command, first_seed=asked.first_seed,
-        keep=keep,
-    )  # fmt: skip
+    study, options = study._replace(epochs=long or study.epochs), options._replace(where=where)
     with backend.own_settings():
-        checked = api.check_study(study, given, options)
+        checked = api.check_study(study, given, options, observer=observer)
         for note in (*checked.warnings, *checked.notes):
             observer.on_note(note)
         finished = api.run_study(checked, options, observer)
@@ -223,7 +216,7 @@ def _split(choices: Mapping[str, Any]) -> tuple[Where, Fraction | None, dict[str
     return Where(**where), given.pop(epochs.NAME, None), given
 
 
-def _read_grid(grid: Any) -> dict[str, tuple[Any, ...]]:
+def _read_grid(grid: object) -> dict[str, tuple[Any, ...]]:
     """Raises ConfigError unless it has the values of each knob in a row."""
     if not isinstance(grid, Mapping):
         raise ConfigError(f"the grid {grid!r}: give the values of each knob, as in {EXAMPLE}")
@@ -233,7 +226,7 @@ def _read_grid(grid: Any) -> dict[str, tuple[Any, ...]]:
     return {name: tuple(_read(name, value) for value in own) for name, own in grid.items()}
 
 
-def _find_baseline(grid: grids.Grid, baseline: Any) -> Mapping[str, Any]:
+def _find_baseline(grid: grids.Grid, baseline: object) -> Mapping[str, Any]:
     """The combination that has these values, named as in the report."""
     if not isinstance(baseline, Mapping):
         raise ConfigError(f"baseline={baseline!r}: give a dict, such as {{'pool': 'max'}}")
@@ -244,21 +237,21 @@ def _find_baseline(grid: grids.Grid, baseline: Any) -> Mapping[str, Any]:
     return arm
 
 
-def _read_seeds(seeds: Any, first_seed: Any, choices: Mapping[str, Any]) -> tuple[int, int]:
+def _read_seeds(seeds: object, first_seed: object, choices: Mapping[str, Any]) -> tuple[int, int]:
     """How many seeds, and the first. Raises ConfigError on one seed given as a knob, too."""
     if "seed" in choices:
         raise ConfigError("seed: every arm runs the same seeds; give how many, or first_seed")
     return _read_count("seeds", seeds, 1), _read_count("first_seed", first_seed, 0)
 
 
-def _read_count(name: str, value: Any, least: int) -> int:
+def _read_count(name: str, value: object, least: int) -> int:
     number = _make_whole(_make_plain(value))
     if isinstance(number, bool) or not isinstance(number, int) or number < least:
         raise ConfigError(f"{name}={value!r} is not allowed: give an integer >= {least}")
     return number
 
 
-def _read(name: Any, value: Any) -> Any:
+def _read(name: str, value: object) -> Any:
     """The value of a knob as its flag takes it: epochs exactly, 1e3 steps as 1000.
 
     Raises ConfigError on an unknown knob.
@@ -271,7 +264,7 @@ def _read(name: Any, value: Any) -> Any:
     return tuple(map(_make_whole, plain)) if isinstance(plain, tuple) else _make_whole(plain)
 
 
-def _make_plain(value: Any) -> Any:
+def _make_plain(value: object) -> Any:
     """A value of Python: a list or an array is as good as a tuple, float32(0.01) is 0.01."""
     if hasattr(value, "__array__"):
         array = np.asarray(value)
@@ -283,14 +276,14 @@ def _make_plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _make_whole(value: Any) -> Any:
+def _make_whole(value: object) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _freeze(value: Any) -> Any:
+def _freeze(value: object) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _describe_call(name: str, first: Any, seeds: int, choices: Mapping[str, Any]) -> str:
+def _describe_call(name: str, first: object, seeds: int, choices: Mapping[str, Any]) -> str:
     named = {"seeds": seeds, **choices}
     return f"cnnjax.{name}({', '.join([repr(first), *(f'{k}={v!r}' for k, v in named.items())])})"

@@ -1,7 +1,6 @@
 """A free grid of choices: every combination over many seeds, each choice judged."""
 
 import functools
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +9,6 @@ from absl import flags as absl_flags
 from cnnjax.config import epochs, flags, hints
 from cnnjax.config.config import KNOBS, find_knob
 from cnnjax.config.knobs import ConfigError, format_value, parse_value, split_values
-from cnnjax.records.remembered import remember_choices
-from cnnjax.records.store import load_records
 from cnnjax.study import own
 from experiments import conduct, script
 
@@ -59,22 +56,16 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         flag_values=values,
     )  # fmt: skip
     conduct.define_flags(values)
-    positional = flags.parse(values, argv, DESCRIPTION)
+    positional = conduct.parse(values, argv, DESCRIPTION)
     if positional:
         hint = flags.quote(f"--grid={positional[0]}")
         flags.refuse(f"unexpected {positional[0]!r}: write {hint}")
-    try:
-        grid = parse_grid(values.grid)
-    except ConfigError:
-        if not values.judge_only:
-            raise
-        remember_choices(load_records(pathlib.Path(values.runs)))
-        grid = parse_grid(values.grid)
+    grid = parse_grid(values.grid)
     yield_length(values, argv, grid)
     if values.study is not None:
         own.check_name(values.study, "--study=")
-    asked, given = flags.read_epochs(values, argv), flags.given_config(values)
-    options = conduct.read_options(values, ["-m", "experiments.ablate", *argv[1:]])
+    long, given = flags.read_epochs(values, argv), flags.given_config(values)
+    asked = conduct.read_flags(values, ["-m", "experiments.ablate", *argv[1:]])
 
     from cnnjax.report import folders
     from cnnjax.study import grids
@@ -84,13 +75,13 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     grids.check_metric(values.metric, choose)
     baseline = None if values.baseline is None else grids.find_arm(grid, values.baseline)
     study = grids.make_study(grid, values.metric, baseline, choose)
-    study = study._replace(epochs=asked and asked.number)
+    study = study._replace(epochs=long and long.number)
     base = make_base(study, given)
-    seeds = list_seeds(study, options.num_seeds, options.first_seed)
+    seeds = list_seeds(study, asked.options.num_seeds, asked.options.first_seed)
     name = values.study or "-".join(
         ("ablate", folders.join_names(grid), folders.hash_study(study, base, seeds))
     )
-    status, _ = conduct.conduct(study._replace(name=name), given, options, stop)
+    status, _ = conduct.conduct(study._replace(name=name), given, asked, stop)
     return status
 
 

@@ -1,5 +1,6 @@
 """A study from its flags to what is printed: what launch.py and experiments.ablate share."""
 
+import contextlib
 import pathlib
 import sys
 import traceback
@@ -10,10 +11,11 @@ from absl import flags as absl_flags
 
 from cnnjax.config import flags, plugins, words
 from cnnjax.config.config import KNOBS, Config, values_of
-from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import format_value, printable
+from cnnjax.records import index, remembered
 from cnnjax.records.origin import MIXABLE
 from cnnjax.study.claims import Study
+from cnnjax.study.options import DEFAULTS, MOST_SEEDS, Options
 from experiments import script
 
 if TYPE_CHECKING:  # JAX is imported where it is needed, so that --help is answered at once
@@ -21,37 +23,28 @@ if TYPE_CHECKING:  # JAX is imported where it is needed, so that --help is answe
     from cnnjax.study.judge import Judgement
     from cnnjax.sweep.runner import Failure
 
+QUICK = 10  # seeds of --quick
 
-MOST_SEEDS = 10_000  # beyond any use: they find a fiftieth of a standard deviation
 
+class Asked(NamedTuple):
+    """What a command line asks for, besides a study and its Config."""
 
-class Flags(NamedTuple):
-    """How to conduct a study, besides its Config."""
-
-    runs: pathlib.Path
-    where: Where
-    num_seeds: int
-    first_seed: int
+    options: Options
     plan_only: bool
-    sources: Mapping[str, set[str]]  # whence the flags of the Config are
-    command: str  # that reproduces the report
-    mix: tuple[str, ...]  # in what runs may be unlike
     judge_only: bool
-    checkpoint_every: int | None
-    engine: str | None  # module:function; None for this machine
+    sources: Mapping[str, set[str]]  # whence the flags of the Config are
     traceback: bool  # whether to show all of an error in a plug-in
-    quiet: bool = False
-    keep: str = "none"  # what of the weights of finished runs
-    scoreboard: str = ""  # the folder of the page of all statements, where there is one
+    quiet: bool
 
 
 def define_flags(values: absl_flags.FlagValues) -> None:
     """The flags of every command that conducts a study."""
-    flags.define_integer(values, "seeds", 20, "Seeds an arm.", 1, MOST_SEEDS)
+    flags.define_integer(values, "seeds", DEFAULTS.num_seeds, "Seeds an arm.", 1, MOST_SEEDS)
     flags.define_integer(
-        values, "first_seed", 0, "The first of the seeds; the others follow it.", 0
-    )
-    absl_flags.DEFINE_boolean("quick", False, "10 seeds an arm.", flag_values=values)
+        values, "first_seed", DEFAULTS.first_seed, "The first of the seeds; the others follow it.",
+        0,
+    )  # fmt: skip
+    absl_flags.DEFINE_boolean("quick", False, f"{QUICK} seeds an arm.", flag_values=values)
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
     absl_flags.DEFINE_boolean(
         "judge_only", False,
@@ -64,51 +57,68 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         flag_values=values,
     )  # fmt: skip
     flags.define_integer(
-        values, "checkpoint_every", None,
+        values, "checkpoint_every", DEFAULTS.checkpoint_every,
         "Steps between checkpoints of lanes in training, from which an interrupted sweep goes on; 0"
         " for at every evaluation, none for no checkpoints.",
         0,
     )  # fmt: skip
     absl_flags.DEFINE_string(
-        "engine", None,
+        "engine", DEFAULTS.engine,
         "What trains lanes, as module:function or FILE.py:function; none for this machine.",
         flag_values=values,
     )  # fmt: skip
-    script.define_keep(values, "none", "beside its record")
-    absl_flags.DEFINE_string("runs", "runs", "Folder for records and reports.", flag_values=values)
+    script.define_keep(values, DEFAULTS.keep, "beside its record")
+    absl_flags.DEFINE_string(
+        "runs", str(DEFAULTS.runs), "Folder for records and reports.", flag_values=values
+    )
     script.define_quiet(values)
     flags.define_where(values)
     flags.define_config(values, Config(), without=["seed"])
 
 
-def read_options(values: absl_flags.FlagValues, argv: Sequence[str]) -> Flags:
-    """The options given on the command line."""
+def parse(values: absl_flags.FlagValues, argv: Sequence[str], description: str) -> list[str]:
+    """As `flags.parse`: with --judge_only what records have of plug-ins not loaded is known."""
+
+    def remember(arguments: Sequence[str]) -> None:
+        early = absl_flags.FlagValues()
+        absl_flags.DEFINE_boolean("judge_only", False, "", flag_values=early)
+        absl_flags.DEFINE_string("runs", values["runs"].default, "", flag_values=early)
+        with contextlib.suppress(absl_flags.Error):  # told when all is read
+            early(["", *arguments], known_only=True)
+        if early.is_parsed() and early.judge_only:
+            runs = pathlib.Path(early.runs)
+            remembered.remember(index.list_heads(runs), runs / "records")
+
+    return flags.parse(values, argv, description, remember)
+
+
+def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
+    """What is asked for on the command line."""
     if values.quick and values["seeds"].present:
-        flags.refuse("--quick means --seeds=10: give one of the two")
+        flags.refuse(f"--quick means --seeds={QUICK}: give one of the two")
     if not values.runs:
         flags.refuse("--runs is empty: name a folder, such as --runs=runs")
     if values.plan and values.judge_only:
         flags.refuse("--plan is of what would run and --judge_only runs nothing: give one")
-    return Flags(
+    options = Options(
         runs=pathlib.Path(values.runs),
         where=flags.read_where(values),
-        num_seeds=10 if values.quick else values.seeds,
-        first_seed=values.first_seed,
-        plan_only=values.plan,
-        sources=flags.find_sources(values, argv),
-        command=flags.quote_command(["python", *argv]),
+        num_seeds=QUICK if values.quick else values.seeds,
         mix=(values.mix,) if values.mix else (),
-        judge_only=values.judge_only,
+        command=flags.quote_command(["python", *argv]),
         checkpoint_every=values.checkpoint_every,
-        quiet=values.quiet,
+        first_seed=values.first_seed,
         engine=values.engine,
-        traceback=values.traceback,
         keep=values.keep,
     )
+    return Asked(
+        options, values.plan, values.judge_only, flags.find_sources(values, argv),
+        values.traceback, values.quiet,
+    )  # fmt: skip
 
 
 def conduct(
-    study: Study, given: Mapping[str, Any], wanted: Flags, stop: script.Stop
+    study: Study, given: Mapping[str, Any], asked: Asked, stop: script.Stop
 ) -> tuple[int, "Judgement | None"]:
     """Trains what is missing, judges, prints; gives the exit status and the judgement, if any.
 
@@ -118,36 +128,33 @@ def conduct(
 
     backend.configure_jax()
     from cnnjax import api
+    from cnnjax.sweep.observer import Observer
     from cnnjax.sweep.runner import Interrupted
 
-    options = api.Options(
-        wanted.runs, wanted.where, wanted.num_seeds, wanted.mix, wanted.command, wanted.scoreboard,
-        wanted.checkpoint_every, wanted.first_seed,
-        plugins.find_engine(wanted.engine) if wanted.engine else None, wanted.keep,
-    )  # fmt: skip
-    if wanted.judge_only:
+    options = asked.options
+    if asked.judge_only:
         earlier = api.find_earlier(study, given, options)
-        return script.DONE, print_report(earlier, options, wanted.quiet)
-    checked = api.check_study(study, given, options, prepare=not wanted.plan_only)
-    for warning in checked.warnings:
-        words.say(f"warning: {warning}", sys.stderr)
-    for note in checked.notes if not wanted.quiet else ():
-        script.print_note(note)
-    if wanted.plan_only:
-        prospect = api.look_ahead(checked, wanted.sources, options)
-        print_prospect(checked, prospect, wanted.num_seeds)
+        return script.DONE, print_report(earlier, options, asked.quiet)
+    say = script.open_notes(asked.quiet)
+    prepare = not asked.plan_only
+    checked = api.check_study(study, given, options, prepare, Observer(on_note=say))
+    for note in (*(script.WARNING + own for own in checked.warnings), *checked.notes):
+        say(note)
+    if asked.plan_only:
+        prospect = api.look_ahead(checked, asked.sources, options)
+        print_prospect(checked, prospect, options.num_seeds)
         return script.DONE, None
     try:
-        with script.observe(stop, wanted.quiet) as observer:
+        with script.observe(stop, asked.quiet) as observer:
             finished = api.run_study(checked, options, observer)
     except Interrupted:
         return script.INTERRUPTED, None
     for failure in finished.failures:
-        print_failure(failure, wanted.traceback)
+        print_failure(failure, asked.traceback)
     if finished.failures:
         return script.FAILED, None
     with stop.listen() as should_stop:  # a report is soon written: it need not be made again
-        judgement = print_report(finished, options, wanted.quiet)
+        judgement = print_report(finished, options, asked.quiet)
     return (script.INTERRUPTED if should_stop() else script.DONE), judgement
 
 
@@ -165,9 +172,7 @@ def print_prospect(checked: "api.Checked", prospect: "api.Prospect", num_seeds: 
         words.say(f"data: {feed}")
 
 
-def print_report(
-    finished: "api.Finished", options: "api.Options", quiet: bool = False
-) -> "Judgement":
+def print_report(finished: "api.Finished", options: Options, quiet: bool = False) -> "Judgement":
     """Writes and prints the report, behind that of what chose its arms; gives the judgement.
 
     Where it is to be quiet, it prints where they are, and on stderr of which arms runs failed.
@@ -178,8 +183,8 @@ def print_report(
 
     if finished.choice is not None:
         print_report(finished.choice, options, quiet)
-    for note in finished.notes if not quiet else ():
-        script.print_note(note)
+    for note in finished.notes:
+        script.open_notes(quiet)(note)
     judgement, path = api.report_study(finished, options)
     for line in terminal.list_failed(judgement) if quiet else ():
         words.say(printable(line), sys.stderr)

@@ -5,6 +5,7 @@ python -m experiments.rooms
 
 import ast
 import pathlib
+import re
 import sys
 import textwrap
 from collections.abc import Iterable
@@ -20,6 +21,8 @@ ROOMS = (
     "runs", "report", "api", "notebook", "experiments", "launch",
 )  # fmt: skip
 WIDTH, HEIGHT, GAP, ROW = 260, 56, 36, 82  # pixels of a box, between boxes, from floor to floor
+# A module as a text, also the beginning of one in an f-string.
+MODULE = re.compile(r"(cnnjax|experiments)(\.\w+)+\.?")
 Corner = tuple[int, int]  # upper left, of a box
 
 
@@ -40,6 +43,16 @@ def list_imports(path: pathlib.Path) -> set[str]:
     for module, names in read_imports(path):
         found |= {f"cnnjax.{name}" for name in names} if module == "cnnjax" else {module}
     return {name for name in found if name.split(".")[0] in ("cnnjax", "experiments", "launch")}
+
+
+def list_named(path: pathlib.Path) -> set[str]:
+    """The modules of ours that a file has as texts, which it may import by name or only read."""
+    texts = {
+        node.value
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return {text for text in texts if MODULE.fullmatch(text)}
 
 
 def list_arrows() -> dict[str, set[str]]:

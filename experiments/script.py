@@ -14,10 +14,12 @@ from absl import flags as absl_flags
 from cnnjax.config import explain, flags, plugins, words
 from cnnjax.config.explain import Choice
 from cnnjax.config.knobs import ConfigError, RunError, printable
+from cnnjax.study.options import KEEPS
 
 if TYPE_CHECKING:
     from cnnjax.sweep.observer import Observer
 
+WARNING = "warning: "
 DONE, FAILED, INTERRUPTED = 0, 1, 75  # exit statuses; 2 is for a wrong command line
 
 
@@ -118,22 +120,28 @@ def observe(stop: Stop, quiet: bool = False) -> Iterator["Observer"]:
 
         yield Observer(
             on_start, bar.on_examples, bar.on_waiting, bar.on_record,
-            (lambda note: None) if quiet else print_note, lambda: stop.requested,
+            open_notes(quiet), lambda: stop.requested,
         )  # fmt: skip
 
 
 def define_keep(values: absl_flags.FlagValues, default: str, where: str) -> None:
     """Defines --keep; `where` says where the weights lie."""
     absl_flags.DEFINE_enum(
-        "keep", default, ["final", "none"],
+        "keep", default, KEEPS,
         f"Weights that stay of a finished run: final, as final.safetensors {where}, or none.",
         flag_values=values,
     )  # fmt: skip
 
 
 def print_note(text: str) -> None:
-    """On stderr, what a person should know."""
-    words.say(printable(f"note: {text}"), sys.stderr)
+    """On stderr, what a person should know, or must where it says that it is a warning."""
+    said = text if text.startswith(WARNING) else f"note: {text}"
+    words.say(printable(said), sys.stderr)
+
+
+def open_notes(quiet: bool) -> Callable[[str], None]:
+    """What prints notes as they come, of a quiet script warnings alone."""
+    return lambda text: None if quiet and not text.startswith(WARNING) else print_note(text)
 
 
 def print_choices(choices: Sequence[Choice]) -> None:

@@ -3,7 +3,7 @@
 import html
 import pathlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from absl import flags as absl_flags
@@ -64,7 +64,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
             "--workdir is missing: name the folder of this run, such as --workdir=runs/one"
         )
     if epochs is not None:
-        config = count_steps(given, epochs, where, prepare=not values.plan)
+        say = script.open_notes(values.quiet)
+        config = count_steps(given, epochs, where, not values.plan, say)
     if values.plan:
         return print_cost(config, where, flags.find_sources(values, argv))
     workdir = pathlib.Path(values.workdir)
@@ -73,14 +74,18 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     return train(config, saving, where, command, stop, values.quiet)
 
 
-def count_steps(given: Mapping[str, Any], epochs: Epochs, where: Where, prepare: bool) -> Config:
+def count_steps(
+    given: Mapping[str, Any], epochs: Epochs, where: Where, prepare: bool,
+    say: Callable[[str], None],
+) -> Config:  # fmt: skip
     """The config of as many steps as its epochs are by its training images."""
     from cnnjax.sweep import backend
 
     backend.configure_jax()
     from cnnjax import api
+    from cnnjax.sweep.observer import Observer
 
-    return api.make_timed(given, epochs, where, prepare)
+    return api.make_timed(given, epochs, where, prepare, Observer(on_note=say))
 
 
 def print_cost(config: Config, where: Where, sources: Mapping[str, set[str]]) -> int:

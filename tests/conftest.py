@@ -4,6 +4,7 @@ Optax mixes integers and floats, so a module that calls it says so by `OPTAX = T
 the strict rule for ranks.
 """
 
+import gc
 import importlib.metadata
 import os
 import pathlib
@@ -27,6 +28,7 @@ from cnnjax.config.datasets import Where
 from cnnjax.data import load
 from cnnjax.data.dataset import Dataset
 from cnnjax.sweep import group
+from tests.mistaken import say as say
 from tests.outside import outside as outside
 
 jax.config.update("jax_num_cpu_devices", 2)
@@ -34,6 +36,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+STATM, PAGE = pathlib.Path("/proc/self/statm"), os.sysconf("SC_PAGE_SIZE")
+ENOUGH = 2**30  # bytes in memory
 DEAD_END = "http://127.0.0.1:9"  # a proxy at which nobody listens
 
 
@@ -57,18 +61,34 @@ def no_network():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compilation_cache(tmp_path_factory):
-    """What one test compiled, the next one need not."""
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
+def compilation_cache(tmp_path_factory) -> pathlib.Path:
+    """What one test compiled, the next one need not, in whichever process."""
+    session = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        session = session.parent
+    folder = session / "xla"
+    folder.mkdir(exist_ok=True)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_programs_are_let_go():
+    """Without it a process holds 4 GB in the end: each program takes a megabyte."""
+    yield
+    if not STATM.exists() or int(STATM.read_text().split()[1]) * PAGE > ENOUGH:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture
-def compiled_as_for_users(monkeypatch):
+def compiled_as_for_users(environment, monkeypatch):
     """A group's programs are compiled as outside of tests: for those that compare bits."""
     unusual = "xla_cpu_use_fusion_emitters" in os.environ["XLA_FLAGS"]
     usual = {"xla_cpu_use_fusion_emitters": True} if unusual else {}
     monkeypatch.setattr(group, "CPU_COMPILER_OPTIONS", {**group.CPU_COMPILER_OPTIONS, **usual})
+    monkeypatch.delitem(environment, "XLA_FLAGS")
 
 
 @pytest.fixture(autouse=True)
@@ -98,14 +118,16 @@ def tiny() -> Config:
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory, data_dir, digits):
-    """The environment of a newcomer whose caches are elsewhere, with the digits prepared."""
+def environment(tmp_path_factory, data_dir, digits, compilation_cache) -> dict[str, str]:
+    """The environment of a newcomer whose caches are elsewhere, with the digits prepared.
+
+    But for how programs are compiled, see `compiled_as_for_users`.
+    """
     cache = tmp_path_factory.mktemp("cache")
     (cache / "cnnjax").mkdir()
     (cache / "cnnjax" / "data").symlink_to(data_dir)
-    keep = {
-        name: value for name, value in os.environ.items() if not name.startswith(("JAX", "XLA"))
-    }
+    (cache / "cnnjax" / "xla").symlink_to(compilation_cache)
+    keep = {name: value for name, value in os.environ.items() if not name.startswith("JAX")}
     return {**keep, "XDG_CACHE_HOME": str(cache), "COLUMNS": "100"}
 
 

@@ -3,14 +3,14 @@
 import os
 import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 
 from cnnjax.config import plugins, register, rules, texts
 from cnnjax.config.config import Config
 from cnnjax.networks import cost
-from cnnjax.study import own
+from cnnjax.study import metrics, own
 
 GEM = '''"""A pooling with a learned exponent."""
 
@@ -134,6 +134,15 @@ def half(steps):
     """Half of the rate."""
     return lambda step: HALF
 '''
+METRIC = '''
+import cnnjax
+
+@cnnjax.metric("hits", margin=0.02, share=True, label="hits of all")
+def find_hits(logits, labels):
+    """How often it is right."""
+    return (logits.argmax(axis=-1) == labels).mean()
+'''
+assert metrics  # imported before a test: what it declares is kept behind one
 FILES = {
     "gem_outside.py": GEM,
     "beside.py": "START = 3.0\n",
@@ -162,6 +171,14 @@ def outside(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     folder = tmp_path / "outside"
     folder.mkdir()
     yield write(folder)
+    forget(modules)
+
+
+def forget(modules: Collection[str]) -> None:
+    """Forgets what is loaded from outside, and all that is imported from there but `modules`."""
+    for known in register.CHOICES.values():
+        for name in [name for name, made in known.items() if made.source]:
+            del known[name]
     for name in [name for name, knob in rules.KNOBS.items() if knob.source]:
         del rules.KNOBS[name]
         delattr(Config, name)
@@ -169,7 +186,7 @@ def outside(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     plugins.LOADED.clear()
     texts._read_closure.cache_clear()
     os.environ.pop(plugins.VARIABLE, None)
-    for name in set(sys.modules) - modules:
-        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
+    for name in set(sys.modules) - set(modules):
+        if "/outside/" in (getattr(sys.modules[name], "__file__", None) or ""):
             del sys.modules[name]
     cost.forget()

@@ -32,6 +32,7 @@ json.dump(outputs, sys.stdout)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled_as_for_users")
 def test_every_cell_of_the_page_shows_what_it_says(environment, tmp_path):
     cells = CELL.findall(PAGE.read_text(encoding="utf-8"))
     assert len(cells) > 8

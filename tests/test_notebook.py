@@ -134,10 +134,10 @@ def test_a_baseline_is_named_as_the_report_names_it(monkeypatch):
 
 def test_numbers_of_numpy_are_taken_as_flags_take_them(monkeypatch):
     grid = {"steps": np.array([10, 20]), "learning_rate": [np.float32(0.01), np.float64(0.1)]}
-    study, asked, _ = conducted(
+    study, options, *_ = conducted(
         monkeypatch, grid, seeds=np.int64(3), baseline={"learning_rate": 0.1, "steps": 1e1}
     )
-    assert study.arms[0] == {"steps": 10, "learning_rate": 0.01} and asked.seeds == 3
+    assert study.arms[0] == {"steps": 10, "learning_rate": 0.01} and options.num_seeds == 3
     values = {value for arm in study.arms for value in arm.values()}
     assert {type(value) for value in values} == {int, float}
     _, _, given = notebook._split(

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from cnnjax.records import provenance
 from experiments import rooms
 
 WITHOUT_JAX = ("config", "records", "study")
@@ -27,6 +28,34 @@ def test_imports_only_from_rooms_below(module):
     for other in rooms.list_imports(FILES[module]):
         room = rooms.room_of(other)
         assert rooms.ROOMS.index(room) <= own, f"{module} imports {other}"
+
+
+# Upwards by name alone: nobody is imported but for who asks for what lives there.
+BY_NAME = {
+    # Homes of choices: read as text by --help and refusals, imported when a choice is made.
+    "cnnjax.config.register": {"ops", "networks", "data", "measures", "training", "study"},
+    "cnnjax.config.installed": {"experiments"},  # console scripts start there
+    # Packages that can be called: `cnnjax.records(...)` and `cnnjax.sweep(...)`.
+    "cnnjax.records": {"notebook"},
+    "cnnjax.sweep": {"notebook"},
+    "cnnjax.records.provenance": {"sweep"},  # hashes its text, and that of all that it imports
+}
+
+
+def test_what_is_named_upwards_in_a_text_is_declared():
+    found = {}
+    for module, path in FILES.items():
+        own = rooms.ROOMS.index(rooms.room_of(module))
+        named = {rooms.room_of(other) for other in rooms.list_named(path)} & set(rooms.ROOMS)
+        if above := {room for room in named if rooms.ROOMS.index(room) > own}:
+            found[module] = above
+    assert found == BY_NAME
+
+
+def test_a_text_that_is_a_module_is_seen(tmp_path):
+    path = tmp_path / "x.py"
+    path.write_text("import_module('cnnjax.api')\nimport_module(f'cnnjax.data.{name}')\n")
+    assert {rooms.room_of(own) for own in rooms.list_named(path)} == {"api", "data"}
 
 
 def test_an_arrow_upwards_is_seen(tmp_path):
@@ -86,6 +115,25 @@ def test_the_code_page_names_each_room_in_their_order_and_counts_the_floors():
     assert f"rooms stand on {max(floors.values()) + 1} now" in text
 
 
+def find_printing(path):
+    """The lines of a file that print, or write to the terminal's streams."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "words.say"):
+            yield node.lineno
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.stdout", "sys.stderr"):
+            yield node.lineno
+
+
+def test_what_python_calls_prints_nothing():
+    reached = {
+        name: list(find_printing(FILES[name]))
+        for name in provenance.list_closure("cnnjax.notebook")
+        if name in FILES
+    }
+    assert "cnnjax.data.sources.official" in reached and "cnnjax.api" in reached
+    assert not {name: lines for name, lines in reached.items() if lines}
+
+
 QUICK = [
     *(m for m in FILES if rooms.room_of(m) in WITHOUT_JAX and m not in LAZY),
     "cnnjax.sweep.backend",
@@ -116,3 +164,21 @@ def with_jax():
 @pytest.mark.parametrize("module", QUICK)
 def test_imports_no_jax(module, with_jax):
     assert module not in with_jax
+
+
+def test_help_waits_for_no_arithmetic():
+    """Importing JAX takes seconds, SciPy half of one, NumPy a tenth."""
+    code = (
+        "import contextlib, importlib, io, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    script = importlib.import_module(name)\n"
+        "    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):\n"
+        "        script.main([name, '--help'], None)\n"
+        "    print(name, *{'jax', 'scipy', 'numpy'} & {*sys.modules})\n"
+    )
+    scripts = ["launch", "experiments.ablate", "experiments.train", "experiments.judge",
+               "experiments.records"]  # fmt: skip
+    run = subprocess.run(
+        [sys.executable, "-c", code, *scripts], cwd=rooms.ROOT, capture_output=True, text=True
+    )
+    assert run.stdout.split() == scripts, run.stderr

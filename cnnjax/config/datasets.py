@@ -1,13 +1,12 @@
 """Which data can be asked for: the names of --dataset. Imports no JAX and no TFDS."""
 
-import difflib
 import functools
 import json
 import pathlib
 import re
 from typing import Any, NamedTuple
 
-from cnnjax.config import register
+from cnnjax.config import hints, register
 from cnnjax.config.knobs import ConfigError
 
 BUILT_IN = ("digits", "mnist1d", "dot", "gratings", "shapes")  # need no network
@@ -74,8 +73,7 @@ def parse(text: str) -> DataName:
     if match and match["name"].split("/")[0] in set(known) - set(BUILT_IN):
         return DataName("tfds", match["name"], match["version"] or "")
     names = [*register.CHOICES["dataset"], *known, *FILES]
-    near = difflib.get_close_matches(text.split(":")[0].split("/")[0], names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"give {describe_allowed()}"
+    hint = hints.suggest(re.split("[:/]", text)[0], names, f"give {describe_allowed()}")
     raise ConfigError(f"--dataset={text} is not known: {hint}")
 
 

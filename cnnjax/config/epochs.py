@@ -30,7 +30,7 @@ def parse(text: str) -> fractions.Fraction:
     return number
 
 
-def read(value: Any) -> fractions.Fraction:
+def read(value: object) -> fractions.Fraction:
     """A number of epochs as a study has it; a float means its decimals. Raises ConfigError.
 
     0.07 is seven hundredths, and not the float that is a little more.

@@ -5,5 +5,9 @@ class ConfigError(ValueError):
     """A run that cannot be. Its message is one line for the person who asked for it."""
 
 
+class PluginError(ConfigError):
+    """A mistake of what is from outside. Its message begins with file and line."""
+
+
 class RunError(RuntimeError):
     """A failure outside our code and the command line. Its message is one line, and enough."""

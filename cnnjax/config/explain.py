@@ -1,7 +1,7 @@
 """Whence the values of a run are: model, recipe, command line, or nobody. Imports no JAX."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cnnjax.config.config import KNOBS, Config, find_obstacle, values_of
 from cnnjax.config.knobs import format_value
@@ -14,7 +14,7 @@ class Choice(NamedTuple):
     """A value in force, and whence it is."""
 
     name: str
-    value: Any
+    value: object
     source: str
 
 

@@ -10,11 +10,11 @@ A run has it where it differs from its defaults: `config.of(SqueezeExcite).se_ra
 """
 
 import dataclasses
-import sys
+import inspect
 import typing
 from typing import Any, TypeVar
 
-from cnnjax.config import knobs, rules
+from cnnjax.config import callers, knobs, rules
 from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
 
@@ -36,13 +36,16 @@ def family(cls: type[T]) -> type[T]:
     same file. Raises ConfigError where a knob cannot be.
     """
     made: Any = cls
+    _check_class(cls)
     if "__dataclass_params__" not in vars(cls):
         made = dataclasses.dataclass(frozen=True)(cls)
     if not made.__dataclass_params__.frozen:
         raise ConfigError(f"{cls.__name__}: its knobs can be changed: @dataclass(frozen=True)")
-    source = getattr(sys.modules.get(cls.__module__), "__file__", None) or cls.__module__
+    source = callers.find_source(__name__) or cls.__module__
     key = f"{cls.__module__}.{cls.__qualname__}"
     before = rules.OWN.get(key)
+    if callers.declares_twice(source, "family", key) and before:
+        raise ConfigError(f"family {cls.__name__} is there already: give it another name")
     own = {name: knob._replace(source=source) for name, knob in knobs.make_knobs(made).items()}
     for knob in own.values():
         _check(cls.__name__, knob, before)
@@ -58,6 +61,25 @@ def family(cls: type[T]) -> type[T]:
     for name, knob in own.items():  # what a Config has that was made before
         setattr(Config, name, knob.default)
     return made
+
+
+def _check_class(cls: Any) -> None:
+    """Raises ConfigError unless it is a class of fields that are knobs."""
+    if not isinstance(cls, type):
+        raise ConfigError(f"family {getattr(cls, '__name__', cls)}: @cnnjax.family is of a class")
+    own = dict(vars(cls))
+    typed = own.get("__annotations__") or inspect.get_annotations(cls)
+    fields = [name for name, value in own.items() if isinstance(value, dataclasses.Field)]
+    for name in dict.fromkeys([*typed, *fields]):
+        value = vars(cls).get(name)
+        if "__dataclass_params__" in own:
+            value = own["__dataclass_fields__"].get(name)
+        knob = isinstance(value, dataclasses.Field) and isinstance(value.metadata.get("help"), str)
+        if name not in typed or not knob:
+            raise ConfigError(
+                f"{cls.__name__}: {name} is no knob: write"
+                f' {name}: int = cnnjax.structure(4, "what it is")'
+            )
 
 
 def _check(family: str, knob: knobs.Knob, before: type | None) -> None:

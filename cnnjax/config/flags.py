@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from absl import flags
@@ -171,8 +171,13 @@ def read_epochs(values: flags.FlagValues, argv: Sequence[str]) -> epochs.Epochs 
     return epochs.Epochs(values.epochs)
 
 
-def parse(values: flags.FlagValues, argv: Sequence[str], description: str) -> list[str]:
+def parse(
+    values: flags.FlagValues, argv: Sequence[str], description: str,
+    remember: Callable[[Sequence[str]], None] | None = None,
+) -> list[str]:  # fmt: skip
     """Reads `argv` (program name first) into `values` and gives the positional arguments.
+
+    What `remember` registers, given the arguments once plug-ins are loaded, is a choice as well.
 
     `--help` prints `description` and every flag, or those that it asks for, and exits with 0; of
     what stands beside it, a wrong --model alone is refused. A wrong command line prints one line on
@@ -181,7 +186,7 @@ def parse(values: flags.FlagValues, argv: Sequence[str], description: str) -> li
     topic = help.find_topic(argv[1:])
     given = [argument for argument in argv[1:] if help.find_topic([argument]) is None]
     arguments = flagfiles.read(given)
-    define_plugins(values, arguments)
+    define_plugins(values, arguments, remember)
     if topic is not None:
         if "model" in values:
             _read_model(values, arguments)
@@ -192,6 +197,7 @@ def parse(values: flags.FlagValues, argv: Sequence[str], description: str) -> li
     except flags.UnrecognizedFlagError as error:
         meant = hints.find_meant(error.flagname, [*values, *help.BUILT_IN])
         hint = f"did you mean --{meant}?" if meant else "--help lists all that there are"
+        hint = hints.ELSEWHERE.get(error.flagname, hint)
         refuse(f"unknown flag --{error.flagname}: {hint}")
     except flags.Error as error:
         refuse(str(error).removeprefix("ERROR:: "))
@@ -209,7 +215,10 @@ def _read_model(values: flags.FlagValues, arguments: Sequence[str]) -> None:
         values(["", f"--model={early.model}"])
 
 
-def define_plugins(values: flags.FlagValues, arguments: Sequence[str]) -> None:
+def define_plugins(
+    values: flags.FlagValues, arguments: Sequence[str],
+    remember: Callable[[Sequence[str]], None] | None = None,
+) -> None:  # fmt: skip
     """Loads the plug-ins that these arguments name, and defines the flags of their knobs.
 
     Ends the program with one line where a plug-in cannot be loaded, with --traceback after all that
@@ -236,6 +245,8 @@ def define_plugins(values: flags.FlagValues, arguments: Sequence[str]) -> None:
         if early.plugin or plugins.VARIABLE in os.environ:
             plugins.load(early.plugin)
             plugins.load_inherited()
+        if remember is not None:
+            remember(arguments)
     except ConfigError as error:
         if early.traceback:
             traceback.print_exception(error.__cause__ or error)
@@ -266,6 +277,5 @@ def refuse(message: str) -> NoReturn:
 
 def describe_unknown(kind: str, given: str, known: Sequence[str]) -> str:
     """One line on an unknown name, with the nearest right one."""
-    meant = hints.find_meant(given, known)
-    hint = f"did you mean {meant}?" if meant else f"give one of {', '.join(known)}"
+    hint = hints.suggest(given, known, f"give one of {', '.join(known)}")
     return f"unknown {kind} {given!r}: {hint}"

@@ -73,8 +73,7 @@ def render(
             lines += _describe_built_in(name, families, width)
     elif topic.lower() not in families:
         known = [*defined, *BUILT_IN, *families]
-        meant = hints.find_meant(topic, known)
-        hint = f"did you mean {meant}?" if meant else f"the families are {', '.join(families)}"
+        hint = hints.suggest(topic, known, f"the families are {', '.join(families)}")
         raise ConfigError(f"--help={topic}: there is no such flag or family: {hint}")
     for name, family in families.items():
         if topic.lower() in ("", name):

@@ -31,8 +31,19 @@ MEANT = {
     "config": "flagfile", "dry_run": "plan", "silent": "quiet", "q": "quiet",
 }  # fmt: skip
 CUTOFF = 0.65  # of likeness: below it a hint is no help, as --stride for --grid
+# What another command answers, for a flag that is none of this one's.
+ELSEWHERE = {
+    "list": "python launch.py --list lists what there is",
+    "engine": "a run of its own is trained on this machine; ablate and launch.py have one",
+}
 # What is meant where the first has no such flag.
 ELSE = {"workdir": "runs", "seed": "seeds", "epochs": "steps"}
+
+
+def suggest(name: str, known: Iterable[str], otherwise: str) -> str:
+    """The end of a line on a name that there is not: the one that is meant, or what else to say."""
+    meant = find_meant(name, known)
+    return f"did you mean {meant}?" if meant else otherwise
 
 
 def find_meant(name: str, known: Iterable[str]) -> str | None:

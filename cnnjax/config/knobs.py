@@ -1,7 +1,6 @@
 """One choice of a run as data: its type, its allowed values, its text. Imports no JAX."""
 
 import dataclasses
-import difflib
 import re
 import struct
 import types
@@ -10,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from cnnjax.config import register
+from cnnjax.config import hints, register
 from cnnjax.config.allowed import Allowed
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.errors import RunError as RunError
@@ -38,19 +37,22 @@ def choice(default: str, help: str, **rules: Any) -> Any:
     return structure(default, help, registered=True, **rules)
 
 
+Kind = type  # bool, int, float, str or tuple
+
+
 class Knob(NamedTuple):
     """One field of Config as data, for flags, listings and checks."""
 
     name: str
-    type: Any  # bool, int, float, str or tuple
+    type: Kind
     default: Any
     help: str
     traced: bool
     family: str = ""  # the heading below which it stands
     listed: tuple[str, ...] = ()  # the choices, where the declaration lists them
     registered: bool = False  # whether the choices are names in the register
-    item: Any = int  # what a tuple holds: int, or str of which order and repetition do not count
-    check: Callable[[str], Any] | None = None  # of a free text: raises ConfigError
+    item: Kind = int  # what a tuple holds: int, or str of which order and repetition do not count
+    check: Callable[[str], object] | None = None  # of a free text: raises ConfigError
     allowed: str | Callable[[], str] = ""  # what a free text may be, in words
     low: float | None = None  # least allowed value
     high: float | None = None  # greatest allowed value
@@ -72,12 +74,12 @@ class Knob(NamedTuple):
 
 def make_knobs(family: type) -> dict[str, Knob]:
     """One knob a field that the dataclass itself declares, by name."""
-    hints = typing.get_type_hints(family)
+    types_of = typing.get_type_hints(family)
     knobs = {}
     for field in dataclasses.fields(family):
         if field.name not in vars(family)["__annotations__"]:
             continue
-        hint, listed, item = hints[field.name], (), int
+        hint, listed, item = types_of[field.name], (), int
         if typing.get_origin(hint) is Literal:
             hint, listed = str, typing.get_args(hint)
         if typing.get_origin(hint) is tuple:
@@ -122,7 +124,7 @@ def describe_allowed(knob: Knob) -> str:
     return f"{words}, each {limits}" if knob.type is tuple else f"{words} {limits}".strip()
 
 
-def check_value(knob: Knob, value: Any) -> None:
+def check_value(knob: Knob, value: object) -> None:
     """Raises ConfigError unless the knob allows this value, in the precision of a program."""
     items, item_type = (value,), knob.type
     if knob.type is tuple and isinstance(value, tuple):
@@ -137,16 +139,16 @@ def check_value(knob: Knob, value: Any) -> None:
         if not typed or not _allows(knob, item):
             raise ConfigError(
                 f"--{knob.name}={format_value(value)} {NOT_ALLOWED}: give {describe_allowed(knob)}"
-                f"{_hint(knob, item)}"
+                f"{_describe_near(knob, item)}"
             )
         if item_type in (int, float):
             _check_precision(knob, item)
 
 
-def _hint(knob: Knob, item: Any) -> str:
+def _describe_near(knob: Knob, item: object) -> str:
     """The name that was meant, where one is near."""
-    near = difflib.get_close_matches(str(item), knob.choices, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    hint = hints.suggest(str(item), knob.choices, "")
+    return hint and f"; {hint}"
 
 
 def _allows(knob: Knob, item: Any) -> bool:
@@ -194,7 +196,7 @@ def _check_precision(knob: Knob, item: Any) -> None:
         )
 
 
-def format_value(value: Any) -> str:
+def format_value(value: object) -> str:
     """A value as a flag shows it: a tuple as 16,32, a boolean as true, a text that can be shown."""
     if isinstance(value, bool):
         return str(value).lower()

@@ -4,7 +4,8 @@ Everything that they leave open (border, pooling, activation, normalisation, ...
 Config.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from cnnjax.config.config import Config
@@ -40,6 +41,12 @@ class ResNet(NamedTuple):
 
 class Dense(NamedTuple):
     """Dense layers alone, on the image as it is."""
+
+
+class Twin(NamedTuple):
+    """A plain network of such a width that it comes nearest to the CNN of the same knobs."""
+
+    widen: Callable[["Config", int], Mapping[str, Any]]  # what differs from that CNN, at a width
 
 
 def pool_shift(config: "Config") -> int:

@@ -9,12 +9,14 @@ that is a Linen module of its own has its row in networks/models.py. Imports no 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from cnnjax.config import plain as plain  # those networks come first among the names
 from cnnjax.config import presets, register
 from cnnjax.config.layouts import DROPOUT, LOGITS, POOL, Conv, Dense, Layout, ResNet, scale_width
-from cnnjax.config.plain import TWINS as TWINS  # those networks come first among the names
 
 if TYPE_CHECKING:
     from cnnjax.config.config import Config
+
+SIGNALS = (1, 40, 1)  # of MNIST-1D
 
 
 def reads(model: str, entry: str) -> bool:
@@ -50,8 +52,13 @@ def small_of(model: str) -> Mapping[str, Any]:
     return register.find("model", model).traits["small"]
 
 
+def images_of(model: str) -> tuple[int, int, int]:
+    """Height, width and channels of images that do for it there."""
+    return register.find("model", model).traits["images"]
+
+
 def lay_out(config: "Config", num_classes: int) -> Any:
-    """The network of a run as data, a Layout, ResNet or Dense; or as a Linen module of its own."""
+    """The network of a run as data, a Layout, ResNet, Dense or Twin; or as a Linen module."""
     return register.find("model", config.model).make(config, num_classes)
 
 
@@ -188,6 +195,7 @@ def airbench94(config: "Config", num_classes: int) -> Layout:
 @register.model(
     "mnist1d_cnn",
     reads=presets.PUBLISHED - presets.POOLING,
+    images=SIGNALS,
     defaults={
         "init": "pytorch", "padding": "explicit", "pad": (0, 1), "pool": "none", "hidden": (),
     },
@@ -202,6 +210,7 @@ def mnist1d_cnn(config: "Config", num_classes: int) -> Layout:
 @register.model(
     "mnist1d_mlp",
     reads=presets.MLP,
+    images=SIGNALS,
     defaults={"init": "pytorch", "hidden": (100, 100), "residual": True},
     small={"hidden": (32, 32)},
 )

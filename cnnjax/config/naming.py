@@ -6,7 +6,7 @@ from collections.abc import Collection
 from numbers import Real
 from typing import Any
 
-from cnnjax.config import hints
+from cnnjax.config import callers, hints
 from cnnjax.config.errors import ConfigError
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -15,10 +15,7 @@ RECALL = "test_recall_"  # and the number of a class, or its name: metrics that 
 
 def check_name(knob: str, name: Any) -> None:
     """Raises ConfigError unless it is a text that can stand in a list of values of a flag."""
-    decorator = "pooling" if knob == "pool" else knob
-    if callable(name):
-        own = getattr(name, "__name__", "name")
-        raise ConfigError(f'@cnnjax.{decorator} has no name: write @cnnjax.{decorator}("{own}")')
+    callers.check_named(name, "pooling" if knob == "pool" else knob)
     if knob == "dataset":  # has a rule of its own
         return
     if not isinstance(name, str) or not NAME.fullmatch(name):
@@ -39,19 +36,27 @@ def check_metric(name: Any, margin: Any) -> None:
         raise ConfigError(f"metric {name}: margin={margin!r} is not allowed: give a number > 0")
 
 
-def check_reads(name: str, reads: Collection[str]) -> None:
-    """Raises ConfigError unless a model from outside reads knobs, or values of them.
+def read_names(name: str, reads: Any) -> frozenset[str]:
+    """The names in `reads` of a model. Raises ConfigError where it is no list of names."""
+    if isinstance(reads, str) or not hasattr(reads, "__iter__"):
+        raise ConfigError(f"model {name}: reads={reads!r}: give a tuple, such as ('widths',)")
+    return frozenset(reads)
+
+
+def check_reads(knob: str, name: str, reads: Collection[str]) -> None:
+    """Raises ConfigError unless a choice from outside reads knobs, or values of them.
 
     Entries are `knob`, `knob=value` and `knob@knob`, as those of the built-in models.
     """
     from cnnjax.config.rules import KNOBS  # imports the models
 
+    if isinstance(reads, str):
+        raise ConfigError(f"{knob} {name}: reads={reads!r}: give a tuple of names")
     for entry in sorted(reads):
-        for knob in re.split("@|=.*", entry):
-            if knob and knob not in KNOBS:
-                meant = hints.find_meant(knob, KNOBS)
-                hint = f"did you mean {meant}?" if meant else "give names of knobs"
-                raise ConfigError(f"model {name}: reads {knob!r}, which is no knob: {hint}")
+        for read in re.split("@|=.*", entry):
+            if read and read not in KNOBS:
+                hint = hints.suggest(read, KNOBS, "give names of knobs")
+                raise ConfigError(f"{knob} {name}: reads {read!r}, which is no knob: {hint}")
 
 
 def name_plainly(name: str) -> str:

@@ -1,14 +1,12 @@
 """Networks of no paper, which their knobs describe: CNN, MLP, twins of a CNN. Imports no JAX."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnjax.config import presets, register
-from cnnjax.config.layouts import POOL, Conv, Dense, Layout
+from cnnjax.config.layouts import POOL, Conv, Dense, Layout, Twin
 
 if TYPE_CHECKING:
     from cnnjax.config.config import Config
-
-TWINS = ("mlp_twin", "local_twin")  # `networks.cost` finds the network that one stands for
 
 
 @register.model("cnn", reads=presets.CNN, small=presets.SMALL_CNN)
@@ -44,9 +42,13 @@ def logistic(config: "Config", num_classes: int) -> Dense:
     - {"conv_form", "fill", "freeze", "count_padding", "first_layer", "init=dirac"},
     small=presets.SMALL_CNN,
 )
-def mlp_twin(config: "Config", num_classes: int) -> Dense:
+def mlp_twin(config: "Config", num_classes: int) -> Twin:
     """Dense layers in the place of convolutions, of about the size of that CNN."""
-    return Dense()
+
+    def widen(cnn: "Config", width: int) -> dict[str, Any]:
+        return {"model": "mlp", "hidden": (width,) * len(cnn.widths) + cnn.hidden}
+
+    return Twin(widen)
 
 
 @register.model(
@@ -54,6 +56,11 @@ def mlp_twin(config: "Config", num_classes: int) -> Dense:
     reads=(presets.CNN | {"match"}) - {"conv", "conv_form", "first_layer", "init=dirac"},
     small=presets.SMALL_CNN,
 )
-def local_twin(config: "Config", num_classes: int) -> Layout:
+def local_twin(config: "Config", num_classes: int) -> Twin:
     """A kernel of its own at every position, in a network of about the size of that CNN."""
-    return cnn(config, num_classes)
+
+    def widen(cnn: "Config", width: int) -> dict[str, Any]:
+        widths = tuple(max(round(own * width / max(cnn.widths)), 1) for own in cnn.widths)
+        return {"conv": "unshared", "widths": widths}
+
+    return Twin(widen)

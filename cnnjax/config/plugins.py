@@ -4,23 +4,24 @@ What they declare stands in the register beside what is ours. A child process is
 those that its parent has loaded by a variable of the environment.
 """
 
+import contextlib
 import importlib
 import importlib.util
 import json
 import os
 import pathlib
 import sys
-import traceback
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from cnnjax.config import texts
-from cnnjax.config.errors import ConfigError
+from cnnjax.config import callers, guard, texts
+from cnnjax.config.errors import ConfigError, PluginError
 
 GROUP = "cnnjax.plugins"  # of entry points
 VARIABLE = "CNNJAX_PLUGINS"  # for child processes: the names as JSON
 LOADED: dict[str, ModuleType] = {}  # by path or name of the module
+WAITING: list[Callable[[], None]] = []  # what is checked when all are loaded; empty at other times
 
 
 class Place(NamedTuple):
@@ -36,22 +37,54 @@ def load(names: Sequence[str]) -> None:
 
     Raises ConfigError, in one line with file and line, where one cannot be.
     """
-    for name in names:
-        place = find_place(name)
-        key = str(place.path or place.name)
-        if key in LOADED:
-            continue
-        try:
-            if place.path:
-                LOADED[key] = _import_file(place.path)
-            else:
-                LOADED[key] = importlib.import_module(place.name)
-        except (Exception, SystemExit) as error:
-            raise ConfigError(f"--plugin={name}: {locate(error, place.origin or key)}") from error
-        for source in texts.list_sources():  # as it is now, whatever becomes of the files
-            if os.path.isfile(source):
-                texts.read_files(source)
-        os.environ[VARIABLE] = json.dumps([*LOADED])
+    with _loading():
+        for name in names:
+            _load(name)
+
+
+def _load(name: str) -> None:
+    place = find_place(name)
+    key = str(place.path or place.name)
+    if key in LOADED:
+        return
+    try:
+        if place.path:
+            LOADED[key] = _import_file(place.path)
+        else:
+            LOADED[key] = importlib.import_module(place.name)
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"--plugin={name}: {locate(error, place.origin or key)}") from error
+    sources = [*texts.list_sources(), str(place.path or place.origin)]
+    for source in sources:  # as it is now, whatever becomes of the files
+        if os.path.isfile(source):
+            texts.read_files(source)
+    os.environ[VARIABLE] = json.dumps([*LOADED])
+
+
+@contextlib.contextmanager
+def _loading() -> Iterator[None]:
+    """Within, checks wait for all plug-ins: one may name what the next one declares."""
+    outermost, WAITING[:] = not WAITING, WAITING or [_nothing]
+    try:
+        yield
+        if outermost:
+            for check in WAITING:
+                check()
+    finally:
+        if outermost:
+            WAITING.clear()
+
+
+def _nothing() -> None:
+    """The first of what waits."""
+
+
+def when_loaded(check: Callable[[], None]) -> None:
+    """Calls it at once, or behind the plug-ins that are being loaded."""
+    if WAITING:
+        WAITING.append(check)
+    else:
+        check()
 
 
 def load_inherited() -> None:
@@ -121,7 +154,27 @@ def find_engine(text: str) -> Callable[..., Any]:
     found = getattr(LOADED[str(place.path or place.name)], name, None)
     if not callable(found):
         raise ConfigError(f"--engine={text}: {module} has no function {name}")
-    return found
+    where = guard.find_definition(found)
+    said = f"--engine={text}: {where}: " if where else f"--engine={text}: "
+    if not guard.takes(found, "jobs", "observer"):
+        raise ConfigError(f"{said}write a function of (jobs, observer)")
+
+    def run(jobs: Any, observer: Any) -> Iterator[Any]:
+        given = found(jobs, observer)
+        if not isinstance(given, Iterable):
+            given = guard.describe(given)
+            raise ConfigError(
+                f"{said}it gives {given}: give the groups that failed, or none, in a row"
+            )
+        for failure in given:
+            if not (hasattr(failure, "group") and hasattr(failure, "error")):
+                given = guard.describe(failure)
+                raise ConfigError(
+                    f"{said}it gives {given}: give a Failure of each group that failed"
+                )
+            yield failure
+
+    return run
 
 
 def locate(error: BaseException, source: str = "") -> str | None:
@@ -130,31 +183,14 @@ def locate(error: BaseException, source: str = "") -> str | None:
     The place is the last line of a plug-in that led to it, of `source` if none did; None where it
     is none of theirs.
     """
-    known = {source, *LOADED, *texts.list_sources()} - {""}
+    if isinstance(error, PluginError):
+        return str(error)
+    own = [module.__file__ for module in LOADED.values() if getattr(module, "__file__", None)]
+    known = {source, *LOADED, *map(str, own), *texts.list_sources()} - {""}
     files = {path for key in known for path in (key, *texts.read_paths(key))}
     if isinstance(error, SyntaxError) and (source or error.filename in files):
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
-    place = _find_line(error, files) or source
+    place = callers.find_line(error, files) or source
     if not place:
         return None
-    said = _first_line(error).removeprefix(f"{source}: ")
-    kind = "" if isinstance(error, ConfigError) else f"{type(error).__name__}: "
-    return f"{place}: {kind}{said}"
-
-
-def _find_line(error: BaseException | None, files: Collection[str]) -> str | None:
-    """The last line in one of these files that led to an error, or to the one that it is from."""
-    while error is not None:
-        lines = [
-            f"{frame.f_code.co_filename}:{line}"
-            for frame, line in traceback.walk_tb(error.__traceback__)
-            if frame.f_code.co_filename in files
-        ]
-        if lines:
-            return lines[-1]
-        error = error.__cause__ or error.__context__
-    return None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or ["no more is said"])[0]
+    return f"{place}: {guard.say(error).removeprefix(f'{source}: ')}"

@@ -9,9 +9,10 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from cnnjax.config import callers, declared, naming
+from cnnjax.config import callers, contracts, declared, naming
+from cnnjax.config.absent import Absent
 from cnnjax.config.declared import Declared
 from cnnjax.config.errors import ConfigError
 
@@ -47,6 +48,7 @@ class Choice(NamedTuple):
     help: str  # the first line of its docstring
     source: str  # the file that declares it, where that is none of ours; empty for built-in
     traits: Mapping[str, Any]
+    line: int = 0  # of the declaration
 
 
 # By knob, in the order of declaration.
@@ -99,44 +101,30 @@ def read_trait(knob: str, name: str, trait: str, default: T) -> T:
 def reads(knob: str, name: str, other: str) -> bool:
     """Whether a name reads another knob: by `reads` at its decorator, or as an argument."""
     if name in CHOICES[knob]:
-        make, _, _, traits = CHOICES[knob][name]
-        named = other in traits.get("reads", ()) or other in inspect.signature(make).parameters
-        return named or make is absent  # of what is remembered nobody knows
+        known = CHOICES[knob][name]
+        if isinstance(known.make, Absent):
+            return known.make.reads is None or other in known.make.reads
+        named = other in inspect.signature(known.make).parameters
+        return named or other in known.traits.get("reads", ())
     own = read_home(knob).get(name)
     return own is not None and other in own.reads
 
 
-def absent(*arguments: Any, **named: Any) -> NoReturn:
-    """What a plug-in declared that is not loaded."""
-    raise ConfigError("what records were made with is of a plug-in that is not loaded: --plugin")
-
-
-def remember(knob: str, name: str, reads: Collection[str]) -> None:
-    """Makes a name of records one that can be judged, though its plug-in is not loaded.
-
-    `reads` are the knobs of which a model may have had any.
-    """
-    own = {"pool": pooling, "activation": activation, "measure": measure, "dataset": dataset}
-    own["model"] = functools.partial(model, reads=reads)
-    own.get(knob, functools.partial(choice, knob))(name)(absent)
-
-
 def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
     """Raises ConfigError where the name stands for something else already."""
-    source = callers.find_source(__name__)
-    there = CHOICES[knob].get(name)
-    taken = source and name in scan(knob)
-    if there is not None and there.make is absent:
+    source, line = callers.find_place(__name__)
+    there, twice = CHOICES[knob].get(name), callers.declares_twice(source, knob, name)
+    if there is not None and isinstance(there.make, Absent):
         there = None
     own = (source, callers.name_of(make))
+    taken = source and (name in scan(knob) or there and twice)
     if taken or there and (there.source, callers.name_of(there.make)) != own:
-        raise ConfigError(
-            f"{source or make.__module__}: --{knob}={name} is there already: give it another name"
-        )
-    if source and knob == "model":
-        naming.check_reads(name, traits["reads"])
+        raise ConfigError(f"--{knob}={name} is there already: give it another name")
+    if source and "reads" in traits:
+        naming.check_reads(knob, name, traits["reads"])
     help = (inspect.getdoc(callers.unwrap(make)) or "").partition("\n")[0]
-    CHOICES[knob][name] = Choice(make, help, source, traits)
+    new = Choice(make, help, source, traits, line)
+    CHOICES[knob][name] = contracts.wrap_choice(knob, name, new)
     return make
 
 
@@ -146,6 +134,7 @@ def _declare(knob: str, name: str, traits: Mapping[str, Any]) -> Callable[[F], F
     return lambda make: _register(knob, name, make, traits)
 
 
+@callers.needs_name
 def model(
     name: str,
     *,
@@ -153,17 +142,19 @@ def model(
     defaults: Mapping[str, Any] | None = None,
     small: Mapping[str, Any] | None = None,
     instead: str = "",
+    images: tuple[int, int, int] = (8, 8, 1),
 ) -> Callable[[F], F]:
     """Declares a model: a function of (Config, classes) to its layers as data, or a Linen module.
 
     `reads` names the knobs that it heeds of those that say `by_model` (each from outside has
     init_gain and freeze), and values that not every model has, such as "padding=published".
     `defaults` are its own of its architecture's knobs, for which a person may give other values;
-    `small` makes it one that trains in a test. `instead` is one for small images, where it is not.
+    `small` makes it one that trains in a test, where `images` [H, W, C] do. `instead` is one for
+    small images, where it is not.
     """
     traits = {
-        "reads": frozenset(reads), "defaults": defaults or {}, "small": small or {},
-        "instead": instead,
+        "reads": naming.read_names(name, reads), "defaults": defaults or {}, "small": small or {},
+        "instead": instead, "images": images,
     }  # fmt: skip
     return _declare("model", name, traits)
 
@@ -185,13 +176,11 @@ def pooling(
     convolution below it moves by its stride instead, `activated` whether the run's activation
     follows, `biased` whether it adds one.
     """
-    traits = {
-        "sees": sees, "windows": windows, "strides": strides, "activated": activated,
-        "biased": biased,
-    }  # fmt: skip
+    traits = dict(sees=sees, windows=windows, strides=strides, activated=activated, biased=biased)
     return _declare("pool", name, traits)
 
 
+@callers.needs_name
 def choice(knob: str, name: str, **traits: Any) -> Callable[[F], F]:
     """Declares a value of a knob that has no decorator of its own, with what is known of it.
 
@@ -251,6 +240,7 @@ def dataset(name: str) -> Callable[[F], F]:
     return declare
 
 
+@callers.needs_name
 def metric(
     name: str,
     *,
@@ -281,19 +271,14 @@ def metric(
     }  # fmt: skip
 
     def declare(make: F) -> F:
-        arguments = [*inspect.signature(make).parameters]
         if callers.find_source(__name__):
             importlib.import_module("cnnjax.study.metrics")  # a name taken there is refused here
-        if arguments == ["logits", "labels"]:
+        if contracts.reads_logits(name, make):
             if measure or counts_failures or callable(by_image):
                 raise ConfigError(f"metric {name}: one of logits reads nothing else")
             own = {"always": False, "finish": None, "by_image": by_image, "of_logits": True}
             _register("measure", name, make, own)
             return _register("metric", name, make, {**traits, "of_logits": True})
-        if arguments[:1] != ["record"]:
-            raise ConfigError(
-                f"metric {name} takes {arguments}: write (record) or (logits, labels)"
-            )
         more = {"measure": measure, "counts_failures": counts_failures}
         return _register("metric", name, make, {**traits, **more})
 

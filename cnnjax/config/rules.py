@@ -1,6 +1,6 @@
 """Which knobs a run reads: by its model and by its other knobs. Imports no JAX."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cnnjax.config import hints, knobs, models, register
@@ -25,8 +25,7 @@ def find_knob(name: str) -> Knob:
     """The knob of that name. Raises ConfigError, with the nearest right name."""
     if name in KNOBS:
         return KNOBS[name]
-    meant = hints.find_meant(name, KNOBS)
-    hint = f"did you mean {meant}?" if meant else f"the knobs are {', '.join(KNOBS)}"
+    hint = hints.suggest(name, KNOBS, f"the knobs are {', '.join(KNOBS)}")
     raise ConfigError(f"unknown knob {name!r}: {hint}")
 
 
@@ -54,7 +53,7 @@ def find_obstacle(knob: Knob, values: Mapping[str, Any]) -> tuple[str, str, Allo
     return None
 
 
-def _has(value: Any, names: tuple[str, ...]) -> bool:
+def _has(value: str | Iterable[object], names: tuple[str, ...]) -> bool:
     return not set(names).isdisjoint((value,) if isinstance(value, str) else value)
 
 

@@ -7,13 +7,13 @@ drawn once a batch. An axis of one cell, as signals have, is none: nothing moves
 
 import zlib
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.scipy import ndimage
+from jax.typing import ArrayLike
 
 from cnnjax.config import register
 from cnnjax.config.config import Config
@@ -179,7 +179,7 @@ def mix_either(
 
 
 def augment(
-    config: Config, key: Array, images: Array, targets: Array, mean: Any, std: Any
+    config: Config, key: Array, images: Array, targets: Array, mean: ArrayLike, std: ArrayLike
 ) -> tuple[Array, Array]:
     """The run's augmentation of one batch.
 

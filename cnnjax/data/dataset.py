@@ -69,12 +69,12 @@ def describe_notes(dataset: Dataset) -> list[str]:
     return [f"{dataset.name}: {note}" for note in dataset.notes]
 
 
-def check_train_examples(dataset: Dataset, num_examples: int) -> None:
-    """Raises ConfigError where the training split holds fewer than `num_examples`."""
-    if num_examples > dataset.num_train:
+def check_train_examples(name: str, num_train: int, num_examples: int) -> None:
+    """Raises ConfigError where the training split of a data set holds fewer than is asked for."""
+    if num_examples > num_train:
         raise ConfigError(
-            f"--train_examples={num_examples} is more than the {dataset.num_train} training images"
-            f" of {dataset.name}: give at most {dataset.num_train}, or 0 for all"
+            f"--train_examples={num_examples} is more than the {num_train} training images"
+            f" of {name}: give at most {num_train}, or 0 for all"
         )
 
 
@@ -83,7 +83,7 @@ def take_train(dataset: Dataset, num_examples: int) -> Dataset:
 
     Raises ConfigError where the split holds fewer.
     """
-    check_train_examples(dataset, num_examples)
+    check_train_examples(dataset.name, dataset.num_train, num_examples)
     train, keep = dataset.train, num_examples or dataset.num_train
     if isinstance(train, Stream):
         taken = train._replace(examples=source.Taken(train.examples, range(keep)))

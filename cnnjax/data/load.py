@@ -15,7 +15,7 @@ from cnnjax.config.knobs import ConfigError
 from cnnjax.data import decode, source
 from cnnjax.data.builders import drawings
 from cnnjax.data.dataset import Dataset, Feed, Split, Stream
-from cnnjax.data.source import Arrays, Example, Source
+from cnnjax.data.source import Arrays, Example, Say, Source, say_nothing
 from cnnjax.data.sources import check, files, folder, made, official, prepared
 
 POSITIONS = {"dot": drawings.dot_positions}  # data set -> where each class lies [classes, 2]
@@ -43,11 +43,11 @@ def check_request(request: Request) -> DataName:
     return name
 
 
-def open_source(request: Request, where: Where) -> Source:
+def open_source(request: Request, where: Where, say: Say = say_nothing) -> Source:
     """The data set, found or prepared. Raises ConfigError or RunError where it cannot be had."""
     name = check_request(request)
     if name.kind in PREPARED:
-        return prepared.open_source(name, request, where)
+        return prepared.open_source(name, request, where, say)
     if name.kind == "folder":
         opened = folder.open_source(
             name.name, official.cache_dir(), where.skip_bad_files, request.group_by
@@ -59,16 +59,17 @@ def open_source(request: Request, where: Where) -> Source:
 
 
 def load_dataset(
-    config: Config, where: Where, budget: int | None = None, feed: Feed | None = None
-) -> Dataset:
-    """The data set of a run, prepared if need be.
+    config: Config, where: Where, budget: int | None = None, feed: Feed | None = None,
+    say: Say = say_nothing,
+) -> Dataset:  # fmt: skip
+    """The data set of a run, prepared if need be; `say` is told before.
 
     Where the config leaves it open, it is fed as `feed` says, and without that streamed where it
     exceeds `budget` bytes. Raises RunError where it cannot be prepared, ConfigError where the
     request does not fit it.
     """
     request = request_of(config)
-    opened = open_source(request, where)
+    opened = open_source(request, where, say)
     side = find_side(opened, request)
     feed = feed or decide_feed(opened, request, side, budget)
     streamed = feed == "stream"
@@ -239,28 +240,29 @@ def load_info(config: Config, where: Where) -> tuple[tuple[int, int, int], int]:
     return find_shape(opened, find_side(opened, request)), len(opened.class_names)
 
 
-def count_train(values: Mapping[str, Any], where: Where, prepare: bool = True) -> int:
+def count_train(
+    values: Mapping[str, Any], where: Where, prepare: bool = True, say: Say = say_nothing
+) -> int:
     """How many training images there are, by the values of a run's knobs; prepares them if need be.
 
     Raises ConfigError where they are not prepared, and must not be for the sake of this.
     """
     request = Request(*(values[name] for name in Request._fields))
     name = check_request(request)
-    own = name.kind in ("built-in", "tfds")
-    if own and not prepare and not prepared.is_prepared(name, where):
+    if name.kind in PREPARED and not prepare and not prepared.is_prepared(name, where):
         raise ConfigError(
             f"--epochs needs the number of training images, and {request.dataset} is not prepared"
             " yet: give --steps or --train_examples, or train first"
         )
-    return len(open_source(request, where).splits["train"])
+    return len(open_source(request, where, say).splits["train"])
 
 
-def count_test(config: Config, where: Where) -> int | None:
-    """How many test images a run is tested on; None where the data are not prepared yet."""
+def count_split(config: Config, where: Where, split: str) -> int | None:
+    """How many images a split of a run's data has; None where they are not prepared yet."""
     request, name = request_of(config), parse(config.dataset)
     if name.kind in PREPARED and not prepared.is_prepared(name, where):
         return None
-    return len(open_source(request, where).splits["test"])
+    return len(open_source(request, where).splits[split])
 
 
 def describe_feed(config: Config, where: Where, budget: int) -> str:

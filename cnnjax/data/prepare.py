@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
 from cnnjax.config.config import Config
 from cnnjax.config.data import input_shape
@@ -15,7 +16,7 @@ from cnnjax.config.data import input_shape
 Prepare = Callable[[Any], Any]  # images [N, H, W, C] to float32 [N, h, w, C]; of NumPy or of JAX
 
 
-def make_prepare(config: Config, mean: Any, std: Any) -> Prepare:
+def make_prepare(config: Config, mean: ArrayLike, std: ArrayLike) -> Prepare:
     """Standardises pixels by those of the training images, then resizes them to --image_size.
 
     `mean` and `std` are of each channel [C] or one number, as `transform.measure_pixels` gives
@@ -29,7 +30,7 @@ def make_prepare(config: Config, mean: Any, std: Any) -> Prepare:
     return prepare
 
 
-def find_scale(config: Config, mean: Any, std: Any) -> tuple[np.ndarray, np.ndarray]:
+def find_scale(config: Config, mean: ArrayLike, std: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """What a run takes from its pixels and divides them by, each [1, 1, 1, channels] float32."""
     mean, std = (np.asarray(own, np.float32).reshape(1, 1, 1, -1) for own in (mean, std))
     if config.standardise == "none":

@@ -7,6 +7,13 @@ import numpy as np
 
 from cnnjax.data import decode
 
+# Hears what a person should know, one line each; what begins with "warning: " he must know.
+Say = Callable[[str], None]
+
+
+def say_nothing(text: str) -> None:
+    """Whoever asks hears nothing."""
+
 
 class Example(NamedTuple):
     """One example as stored: a file's bytes, or pixels [H, W, C]."""

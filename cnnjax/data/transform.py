@@ -2,9 +2,10 @@
 what is measured of these.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnjax.config.config import Config
 from cnnjax.config.knobs import ConfigError
@@ -70,7 +71,7 @@ def _find_moments(pixels: np.ndarray) -> tuple[float, float]:
     return float(pixels.mean(dtype=np.float64)), float(pixels.var(dtype=np.float64))
 
 
-def merge_channels(mean: Any, std: Any) -> tuple[float, float]:
+def merge_channels(mean: npt.ArrayLike, std: npt.ArrayLike) -> tuple[float, float]:
     """Mean and deviation of all pixels from those of each channel [channels]."""
     mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
     return float(mean.mean()), float(np.sqrt((std**2 + (mean - mean.mean()) ** 2).mean()))
@@ -78,7 +79,7 @@ def merge_channels(mean: Any, std: Any) -> tuple[float, float]:
 
 def check(config: Config, dataset: Dataset) -> None:
     """Raises ConfigError where a run asks for what this data set does not have."""
-    check_train_examples(dataset, config.train_examples)
+    check_train_examples(dataset.name, dataset.num_train, config.train_examples)
     if isinstance(dataset.train, Stream):
         stream.check(config, dataset.sample.images.dtype)
     check_augmentation(config, *dataset.image_shape[:2])

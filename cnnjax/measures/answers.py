@@ -1,7 +1,5 @@
 """Which test images are recognised, and how far from the truth an answer is."""
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -13,7 +11,7 @@ from cnnjax.networks import models
 
 @register.measure("accuracy", always=True)
 def measure_accuracy(
-    model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
+    model: models.Model, params: models.Params, stats: models.Stats, observed: Observed, key: Array
 ) -> dict[str, Array]:
     """Whether each test image is recognised."""
     return {"test_accuracy": observed.logits.argmax(axis=-1) == observed.labels}
@@ -21,7 +19,7 @@ def measure_accuracy(
 
 @register.measure("positions", always=True)
 def measure_positions(
-    model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
+    model: models.Model, params: models.Params, stats: models.Stats, observed: Observed, key: Array
 ) -> dict[str, Array]:
     """How far the answer is from the true place, where classes are places."""
     if observed.spec.positions is None:

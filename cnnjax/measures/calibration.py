@@ -3,7 +3,7 @@
 The mask is 1 for examples and 0 for padding.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -89,7 +89,7 @@ def fit_temperature(logits: Array, labels: Array, mask: Array) -> Array:
 
 @register.measure("calibration", always=True)
 def measure_calibration(
-    model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
+    model: models.Model, params: models.Params, stats: models.Stats, observed: Observed, key: Array
 ) -> dict[str, Array]:
     """Calibration on the test split, as it is and scaled by the validation split's temperature."""
     validation = observed.validation

@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from cnnjax.config import register
+from cnnjax.config import guard, register
 from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
 from cnnjax.data.batches import Batches
 from cnnjax.data.prepare import Prepare
+from cnnjax.data.spec import DataSpec
 from cnnjax.measures import answers, calibration, last_layer, robustness
 from cnnjax.measures.observed import Observed, observe
 from cnnjax.networks import models
@@ -38,11 +39,13 @@ def list_measures(structure: Config) -> list[str]:
 
 
 def make_examine(
-    structure: Config, model: models.Model, spec: Any, prepare: Prepare
+    structure: Config, model: models.Model, spec: DataSpec, prepare: Prepare
 ) -> Callable[..., Examination]:
     """`examine(params, stats, validation, test)` of a run; the test split is read here only."""
 
-    def examine(params: Any, stats: Any, validation: Batches, test: Batches) -> Examination:
+    def examine(
+        params: models.Params, stats: models.Stats, validation: Batches, test: Batches
+    ) -> Examination:
         observed = observe(model, params, stats, validation, test, spec, prepare)
         key = jax.random.key(SEED)
         found = {
@@ -64,7 +67,12 @@ def make_examine(
 
 
 def measure(
-    name: str, model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
+    name: str,
+    model: models.Model,
+    params: models.Params,
+    stats: models.Stats,
+    observed: Observed,
+    key: Array,
 ) -> dict[str, Array]:
     """What a measure finds; one of logits and labels is computed from these in `outcome.finish`."""
     own = register.find("measure", name)
@@ -81,11 +89,13 @@ def check(found: Mapping[str, Mapping[str, Any]], num_images: int) -> None:
     for name, own in found.items():
         for score, value in own.items():
             if value.ndim and value.shape[-1] != num_images:
-                raise ValueError(
+                raise guard.mistake(
+                    register.find("measure", name),
                     f"measure {name}: {score} has shape {value.shape}: give one number, or one for"
-                    f" each of the {num_images} test images, padding among them, on the last axis"
+                    f" each of the {num_images} test images, padding among them, on the last axis",
                 )
             traits = register.find("measure", name).traits
             is_score = traits["finish"] is None and not traits["of_logits"]
             if is_score and givers.setdefault(score, name) != name:
-                raise ValueError(f"measures {givers[score]} and {name} both give {score}")
+                said = f"measures {givers[score]} and {name} both give {score}"
+                raise guard.mistake(register.find("measure", name), said)

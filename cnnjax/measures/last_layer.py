@@ -1,7 +1,5 @@
 """Whether the weights of the last layer reflect which features go with which class."""
 
-from typing import Any
-
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -37,7 +35,7 @@ def correlate_weights(kernel: Array, sums: Array, counts: Array) -> Array:
 
 @register.measure("last_layer", always=True)
 def measure_last_layer(
-    model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
+    model: models.Model, params: models.Params, stats: models.Stats, observed: Observed, key: Array
 ) -> dict[str, Array]:
     """The correlation of weights and features; nothing where the logits are not linear in them."""
     if model.observe is None or model.roles.logits is None:

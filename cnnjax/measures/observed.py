@@ -1,6 +1,6 @@
 """What a finished network says of the images of both splits, in one pass over them."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,13 +8,14 @@ from jax import Array, lax
 
 from cnnjax.data.batches import Batches
 from cnnjax.data.prepare import Prepare
+from cnnjax.data.spec import DataSpec
 from cnnjax.networks import models
 
 
 class Observed(NamedTuple):
     """What measures are given of a run, besides its network."""
 
-    spec: Any  # shapes, classes and pixels, see `training.program.DataSpec`
+    spec: DataSpec
     prepare: Prepare  # images as stored to what the network takes
     validation: Batches
     test: Batches
@@ -48,8 +49,8 @@ def join(one: Batches, other: Batches) -> Batches:
 
 
 def observe(
-    model: models.Model, params: Any, stats: Any, validation: Batches, test: Batches,
-    spec: Any, prepare: Prepare,
+    model: models.Model, params: models.Params, stats: models.Stats, validation: Batches,
+    test: Batches, spec: DataSpec, prepare: Prepare,
 ) -> Observed:  # fmt: skip
     """Logits of either split, and what the last layer sees of the test images of each class.
 

@@ -9,18 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from cnnjax.config import register
+from cnnjax.config import guard, register
+from cnnjax.data.spec import DataSpec
 from cnnjax.measures.packing import pack_values
-
-# What a failed run still says.
-FACTS = (
-    "failed", "initial_loss", "diverged_at", "num_test_examples", "num_train_examples",
-    "num_pool_examples", "drawn_by_seed",
-)  # fmt: skip
+from cnnjax.records.record import FACTS
 
 
 def finish(
-    found: Mapping[str, Mapping[str, np.ndarray]], real: np.ndarray, spec: Any
+    found: Mapping[str, Mapping[str, np.ndarray]], real: np.ndarray, spec: DataSpec
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Values [images] by score, and scores that are no means of such, by what measures found.
 
@@ -38,7 +34,9 @@ def finish(
     return images, scores
 
 
-def finish_measure(name: str, values: Mapping[str, np.ndarray], spec: Any) -> Mapping[str, Any]:
+def finish_measure(
+    name: str, values: Mapping[str, np.ndarray], spec: DataSpec
+) -> Mapping[str, Any]:
     """The scores of one measure from what it found, without padding.
 
     Raises ValueError where one of logits and labels gives neither a number nor one by image.
@@ -53,7 +51,8 @@ def finish_measure(name: str, values: Mapping[str, np.ndarray], spec: Any) -> Ma
     value = np.asarray(own.make(values["logits"].T, labels))
     if value.shape != shape:
         wanted = f"one value for each of the {len(labels)} test images" if by_image else "a number"
-        raise ValueError(f"metric {name} gives an array of shape {value.shape}, and not {wanted}")
+        said = f"metric {name} gives an array of shape {value.shape}, and not {wanted}"
+        raise guard.mistake(own, said)
     return {name: value}
 
 

@@ -17,6 +17,7 @@ from jax.scipy import ndimage
 from cnnjax.config import register
 from cnnjax.data import transform
 from cnnjax.data.batches import Batches
+from cnnjax.data.spec import DataSpec
 from cnnjax.measures.observed import Observed
 from cnnjax.networks import models
 
@@ -228,7 +229,7 @@ def summarise(
     return {"shift_consistency": np.mean(moved, axis=0), **scores}, curves
 
 
-def finish(found: Mapping[str, np.ndarray], spec: Any) -> dict[str, Any]:
+def finish(found: Mapping[str, np.ndarray], spec: DataSpec) -> dict[str, Any]:
     """Scores by image, and the curves, from which images each trial left recognised."""
     scores, curves = summarise(choose(spec.image_shape[0]), found["right"], found["kept"])
     return {**scores, "robustness": curves}
@@ -236,7 +237,7 @@ def finish(found: Mapping[str, np.ndarray], spec: Any) -> dict[str, Any]:
 
 @register.measure("robustness", finish=finish)
 def measure_robustness(
-    model: models.Model, params: Any, stats: Any, observed: Observed, key: Array
+    model: models.Model, params: models.Params, stats: models.Stats, observed: Observed, key: Array
 ) -> dict[str, Array]:
     """Accuracy under corruptions, and the share of images that keep their class when moved."""
     spec, test = observed.spec, observed.test

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from cnnjax.config import models as rows
 from cnnjax.config.config import Config, override
 from cnnjax.config.data import input_shape
-from cnnjax.config.knobs import ConfigError
+from cnnjax.config.errors import ConfigError, PluginError
+from cnnjax.config.layouts import Twin
 from cnnjax.networks import count, models
 from cnnjax.networks.facts import Layer
 
@@ -45,6 +46,8 @@ def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int)
     config = find_network(config, image_shape, num_classes)
     try:
         network = models.read(config, image_shape, num_classes)
+    except PluginError:
+        raise
     except ValueError as error:
         raise ConfigError(f"the network does not fit the images: {error}") from None
     side = input_shape(config, image_shape)
@@ -88,22 +91,17 @@ def find_poolings(config: Config, image_shape: tuple[int, int, int], num_classes
 def find_twin(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> Config:
     """The plain network that a twin stands for; any other config as it is.
 
-    `mlp_twin` has a dense layer in the place of each convolution, all of one width, and
-    `local_twin` unshared kernels on scaled widths; the width is the one that comes nearest to
-    the CNN of the same knobs in what `match` names.
+    Its width is the one that comes nearest to the CNN of the same knobs in what `match` names.
     """
-    if config.model not in rows.TWINS:
+    twin = rows.lay_out(config, num_classes) if rows.reads(config.model, "match") else None
+    if not isinstance(twin, Twin):
         return config
     cnn = override(config, {"model": "cnn"})
     cnn = find_poolings(cnn, image_shape, num_classes)
     target = getattr(measure(cnn, image_shape, num_classes), config.match)
 
     def make_candidate(width: int) -> Config:
-        if config.model == "mlp_twin":
-            hidden = (width,) * len(cnn.widths) + cnn.hidden
-            return override(cnn, {"model": "mlp", "hidden": hidden})
-        widths = tuple(max(round(own * width / max(cnn.widths)), 1) for own in cnn.widths)
-        return override(cnn, {"conv": "unshared", "widths": widths})
+        return override(cnn, twin.widen(cnn, width))
 
     def count(width: int) -> int:
         return getattr(measure(make_candidate(width), image_shape, num_classes), config.match)

@@ -9,13 +9,16 @@ is not affine, an activation, follows.
 
 import functools
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import flax.errors
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from cnnjax.config.errors import ConfigError
 from cnnjax.networks import convolution, layers, norms
 from cnnjax.networks.facts import Layer, Roles
 from cnnjax.networks.values import Call, Found, Value
@@ -76,10 +79,14 @@ def _read(module: nn.Module, image_shape: tuple[int, ...]) -> Network:
         params, stats = variables.get("params", {}), variables.get("batch_stats", {})
         apply = functools.partial(_apply, module)
         evaluated = jax.make_jaxpr(apply)(params, stats, images)
+        if len(evaluated.out_avals) != 1:
+            raise ConfigError(
+                f"{type(module).__name__} gives {len(evaluated.out_avals)} arrays: give the logits"
+            )
         others = [name for name in flatten(stats) if name.rpartition("/")[0] not in tracer.own]
-        trained = others and jax.make_jaxpr(functools.partial(apply, train=True))(
-            params, stats, images
-        )
+        trained = None
+        if others:
+            trained = jax.make_jaxpr(functools.partial(apply, train=True))(params, stats, images)
     facts = dict(tracer.paths.values()), tracer.inputs, list(tracer.calls.values())
     walk = Walk(*facts, flatten(params))
     logits = walk.run(evaluated, stats)[0]
@@ -106,6 +113,26 @@ def _apply(module: nn.Module, params: Any, stats: Any, images: Any, train: bool 
         return module.apply(variables, images, train=False)
     rngs = {name: jax.random.key(0) for name in RNGS}
     return module.apply(variables, images, train=True, mutable=["batch_stats"], rngs=rngs)
+
+
+def check_training(module: nn.Module, image_shape: tuple[int, ...]) -> None:
+    """Raises ValueError where a network draws what training does not give it.
+
+    All else that it raises as it trains, such as on what it would keep from step to step, too.
+    """
+    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    variables = jax.eval_shape(
+        functools.partial(module.init, train=False), jax.random.key(0), images
+    )
+    params, stats = variables.get("params", {}), variables.get("batch_stats", {})
+    try:
+        jax.eval_shape(functools.partial(_apply, module, train=True), params, stats, images)
+    except flax.errors.InvalidRngError as error:
+        asked = re.search(r'PRNG for "(\w+)"', str(error))
+        name = asked[1] if asked else str(error)
+        raise ConfigError(
+            f"it draws from {name!r} as it trains: make_rng gives {', '.join(RNGS)}"
+        ) from error
 
 
 class Tracer:

@@ -12,6 +12,7 @@ from flax import linen as nn
 from jax import Array
 
 from cnnjax.config.config import Config
+from cnnjax.config.errors import PluginError
 from cnnjax.networks.facts import Facts
 from cnnjax.ops import activation, digit_codes, initial, pool, precision
 
@@ -36,6 +37,8 @@ class Pool(nn.Module):
         named = {name: extras[name]() for name in extras if name in taken}
         try:
             return make(maps, config.pool_size, self.stride, config.pool_padding, **named)
+        except PluginError:
+            raise
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
 

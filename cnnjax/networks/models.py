@@ -5,6 +5,7 @@ The home of models that are Linen modules of their own: a function of (config, n
 are read unimported; the module may stand in a file of its own beside this one.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -14,10 +15,11 @@ import numpy as np
 from flax import linen as nn
 from jax import Array
 
-from cnnjax.config import layouts
+from cnnjax.config import guard, layouts, register
 from cnnjax.config import models as rows
 from cnnjax.config.config import Config
 from cnnjax.config.data import input_shape
+from cnnjax.config.errors import ConfigError
 from cnnjax.networks import convolution, count, modules
 from cnnjax.networks.facts import Roles
 from cnnjax.ops import precision, whitening
@@ -117,14 +119,23 @@ def read(config: Config, image_shape: tuple[int, int, int], num_classes: int) ->
 
     Raises ValueError where it does not fit them, or does not give logits.
     """
-    module = make_module(config, num_classes, SHAPES_ONLY)
-    network = count.read(module, input_shape(config, image_shape))
-    if network.output_shape != (num_classes,):
-        raise ValueError(
-            f"{type(module).__name__} gives {list(network.output_shape)} for an image, not logits"
-            f" of {num_classes} classes"
-        )
+    with _blame(config):
+        module = make_module(config, num_classes, SHAPES_ONLY)
+        shape = input_shape(config, image_shape)
+        network = count.read(module, shape)
+        if network.output_shape != (num_classes,):
+            raise ConfigError(
+                f"{type(module).__name__} gives {list(network.output_shape)} for an image, not"
+                f" logits of {num_classes} classes"
+            )
+        if register.find("model", config.model).source:
+            count.check_training(module, shape)
     return network
+
+
+def _blame(config: Config) -> contextlib.AbstractContextManager[None]:
+    """Within, an error is one of the model, where that is from outside."""
+    return guard.blame(register.find("model", config.model))
 
 
 def make_model(
@@ -144,7 +155,8 @@ def make_model(
 
     def init(key: Array) -> tuple[Params, Stats]:
         blank = jnp.zeros((1, *input_shape(config, image_shape)), jnp.float32)
-        variables = module.init(key, see(blank), train=False)
+        with _blame(config):
+            variables = module.init(key, see(blank), train=False)
         return variables.get("params", {}), variables.get("batch_stats", {})
 
     def finish(logits: Any) -> Array:
@@ -156,16 +168,18 @@ def make_model(
         images = see(images)
         variables = {"params": params, "batch_stats": stats}
         if key is None:
-            return finish(module.apply(variables, images, train=False)), stats
+            with _blame(config):
+                return finish(module.apply(variables, images, train=False)), stats
         dropout, pool, depth, cells = jax.random.split(key, 4)
         if config.input_dropout:
             share = 1 - config.input_dropout
             kept = jax.random.bernoulli(cells, share, images.shape)
             images = jnp.where(kept, images / share, 0)
-        logits, updated = module.apply(
-            variables, images, train=True, mutable=["batch_stats"],
-            rngs={"dropout": dropout, "pool": pool, "depth": depth},
-        )  # fmt: skip
+        with _blame(config):
+            logits, updated = module.apply(
+                variables, images, train=True, mutable=["batch_stats"],
+                rngs={"dropout": dropout, "pool": pool, "depth": depth},
+            )  # fmt: skip
         return finish(logits), updated.get("batch_stats", {})
 
     def observe(params: Params, stats: Stats, images: Array) -> tuple[Array, Array]:

@@ -6,7 +6,10 @@ map sees, and how far apart they are for two neighbours, follow from kernels, st
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
+
+from jax.core import ShapedArray
+from jax.extend import core
 
 Pair = tuple[int | None, int | None]
 
@@ -96,9 +99,14 @@ def _spreads(old: Sequence[int], new: Sequence[int]) -> bool:
     )
 
 
-def _convolve(view: View, eqn: Any) -> View:
+def array_of(var: core.Var | core.Literal) -> ShapedArray:
+    """Shape and type of what a variable of a jaxpr stands for."""
+    return cast(ShapedArray, var.aval)
+
+
+def _convolve(view: View, eqn: core.JaxprEqn) -> View:
     own, numbers = eqn.params, eqn.params["dimension_numbers"]
-    kernel = eqn.invars[1].aval.shape
+    kernel = array_of(eqn.invars[1]).shape
     windows, axes = [], []
     for axis in view.axes:
         if axis not in numbers.lhs_spec[2:]:
@@ -113,7 +121,7 @@ def _convolve(view: View, eqn: Any) -> View:
     return slide(view, windows, tuple(axes))
 
 
-def _pool(view: View, eqn: Any) -> View:
+def _pool(view: View, eqn: core.JaxprEqn) -> View:
     own = eqn.params
     windows = [
         Window()
@@ -127,7 +135,7 @@ def _pool(view: View, eqn: Any) -> View:
     return slide(view, windows, view.axes)
 
 
-def _slice(view: View, eqn: Any) -> View:
+def _slice(view: View, eqn: core.JaxprEqn) -> View:
     starts = eqn.params["start_indices"]
     strides = eqn.params["strides"] or (1,) * len(starts)
     windows = [
@@ -136,7 +144,7 @@ def _slice(view: View, eqn: Any) -> View:
     return slide(view, windows, view.axes)
 
 
-def _pad(view: View, eqn: Any) -> View:
+def _pad(view: View, eqn: core.JaxprEqn) -> View:
     borders = eqn.params["padding_config"]
     windows = [
         Window() if axis is None else Window(1, 1, borders[axis][0], borders[axis][2] + 1)
@@ -145,12 +153,12 @@ def _pad(view: View, eqn: Any) -> View:
     return slide(view, windows, view.axes)
 
 
-def _concatenate(views: Sequence[View | None], eqn: Any) -> View | None:
+def _concatenate(views: Sequence[View | None], eqn: core.JaxprEqn) -> View | None:
     """Along a map's axis, the view of the longest part: what is beside it is its border."""
     dimension = eqn.params["dimension"]
     if not any(view is not None and dimension in view.axes for view in views):
         return join(views)
-    sizes = [var.aval.shape[dimension] for var in eqn.invars]
+    sizes = [array_of(var).shape[dimension] for var in eqn.invars]
     longest = sizes.index(max(sizes))
     view = views[longest]
     if view is None:
@@ -160,10 +168,10 @@ def _concatenate(views: Sequence[View | None], eqn: Any) -> View | None:
     return slide(view, windows, view.axes)
 
 
-def _contract(view: View, eqn: Any, number: int) -> View:
+def _contract(view: View, eqn: core.JaxprEqn, number: int) -> View:
     """Of a product: batch axes come first, then the left side's own axes, then the right's."""
     contracted, batch = eqn.params["dimension_numbers"]
-    shapes = [var.aval.shape for var in eqn.invars[:2]]
+    shapes = [array_of(var).shape for var in eqn.invars[:2]]
 
     def place(axis: int) -> int | None:
         if axis in contracted[number]:
@@ -179,7 +187,7 @@ def _contract(view: View, eqn: Any, number: int) -> View:
     return move(view, shapes[number], place)
 
 
-def follow(eqn: Any, views: Sequence[View | None], is_norm: bool = False) -> View | None:
+def follow(eqn: core.JaxprEqn, views: Sequence[View | None], is_norm: bool = False) -> View | None:
     """What the result of an operation sees, of operands that see these.
 
     The statistics of a norm count as no view, as in the paper. What is not known to keep the axes
@@ -188,11 +196,11 @@ def follow(eqn: Any, views: Sequence[View | None], is_norm: bool = False) -> Vie
     name, own = eqn.primitive.name, eqn.params
     if name == "concatenate":
         return _concatenate(views, eqn)
-    result, found = eqn.outvars[0].aval, []
+    result, found = array_of(eqn.outvars[0]), []
     for number, (view, var) in enumerate(zip(views, eqn.invars, strict=True)):
         if view is None:
             continue
-        shape = var.aval.shape
+        shape = array_of(var).shape
         if name == "conv_general_dilated" and number == 0:
             view = _convolve(view, eqn)
         elif name.startswith("reduce_window"):

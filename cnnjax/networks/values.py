@@ -1,6 +1,8 @@
 """What a walk through a network's jaxpr knows of values, and keeps of layers."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
 
 from cnnjax.networks.facts import Facts, Layer
 from cnnjax.networks.receptive import View, join
@@ -21,7 +23,7 @@ class Call(NamedTuple):
     facts: Facts
     path: str
     shape: tuple[int, ...]  # of its output
-    dtype: Any
+    dtype: np.dtype
     itemsize: int  # of a number of its output in the precision of the run
 
 

@@ -10,7 +10,7 @@ from flax import linen as nn
 from jax.extend import core
 
 from cnnjax.networks.facts import Facts, Layer
-from cnnjax.networks.receptive import View, Window, follow, move, slide
+from cnnjax.networks.receptive import View, Window, array_of, follow, move, slide
 from cnnjax.networks.values import Call, Found, Value, either, hand_on, is_below
 
 MANY = 100  # rounds of a loop after which no view grows any more that matters
@@ -43,14 +43,14 @@ class Walk:
         self.biases: dict[int, frozenset[str]] = {}
         self.side = 1  # of the image, the longer one
 
-    def run(self, closed: Any, stats: Any, params: Any = ()) -> list[Value]:
+    def run(self, closed: core.ClosedJaxpr, stats: Any, params: Any = ()) -> list[Value]:
         """What the results of `_apply` are."""
         values = [Value(frozenset({name})) for name in self.shapes]
         values += [Value()] * len(jax.tree.leaves((params, stats)))
         self.side = max(closed.in_avals[-1].shape[1:3])
         return self.follow(closed.jaxpr, [*values, Value(view=View())], 1, "")
 
-    def follow(self, jaxpr: Any, values: list[Value], times: int, stack: str) -> list[Value]:
+    def follow(self, jaxpr: core.Jaxpr, values: list[Value], times: int, stack: str) -> list[Value]:
         """The results of a jaxpr that is run so many times on these values."""
         known = dict(zip(jaxpr.invars, values, strict=True))
         needed, kept = {v for v in jaxpr.outvars if isinstance(v, core.Var)}, []
@@ -59,7 +59,7 @@ class Walk:
                 needed |= {v for v in eqn.invars if isinstance(v, core.Var)}
                 kept.append(eqn)
 
-        def look(var: Any) -> Value:
+        def look(var: core.Var | core.Literal) -> Value:
             return known.get(var, Value()) if isinstance(var, core.Var) else Value()
 
         for eqn in reversed(kept):
@@ -67,7 +67,7 @@ class Walk:
             known.update(zip(eqn.outvars, outs, strict=True))
         return [look(var) for var in jaxpr.outvars]
 
-    def step(self, eqn: Any, values: list[Value], times: int, stack: str) -> list[Value]:
+    def step(self, eqn: core.JaxprEqn, values: list[Value], times: int, stack: str) -> list[Value]:
         """The results of one operation."""
         name, own = eqn.primitive.name, eqn.params
         stack = f"{stack}/{eqn.source_info.name_stack}"
@@ -97,7 +97,7 @@ class Walk:
         out = self.compute(name, values, view, owner)
         if name.startswith("reduce_window") and math.prod(own["window_dimensions"]) > 1:
             cells = math.prod(own["window_dimensions"])
-            facts = Facts(0, cells * eqn.outvars[0].aval.size)
+            facts = Facts(0, cells * array_of(eqn.outvars[0]).size)
             out = out._replace(
                 view=self.meet(facts, f"{owner}/pool".strip("/"), owner, view, eqn, times)
             )
@@ -117,11 +117,11 @@ class Walk:
         return Value(view=view, affine=affine, owner=seen[0].owner if name in COPIES else owner)
 
     def multiply(
-        self, eqn: Any, values: list[Value], view: View, owner: str, times: int
+        self, eqn: core.JaxprEqn, values: list[Value], view: View, owner: str, times: int
     ) -> Value:  # fmt: skip
         """A convolution or a product of matrices, of units and a kernel or of units alone."""
-        own, shapes = eqn.params, [var.aval.shape for var in eqn.invars]
-        cells, is_conv = eqn.outvars[0].aval.size, eqn.primitive.name == "conv_general_dilated"
+        own, shapes = eqn.params, [array_of(var).shape for var in eqn.invars]
+        cells, is_conv = array_of(eqn.outvars[0]).size, eqn.primitive.name == "conv_general_dilated"
         if is_conv:
             spec = own["dimension_numbers"].rhs_spec
             macs = cells * math.prod(shapes[1][axis] for axis in spec[1:])
@@ -167,11 +167,11 @@ class Walk:
         return Value(view=view, affine=len(self.found) - 1 if logits else None, owner=path)
 
     def meet(
-        self, facts: Facts, name: str, owner: str, view: View, eqn: Any, times: int,
+        self, facts: Facts, name: str, owner: str, view: View, eqn: core.JaxprEqn, times: int,
         kernels: frozenset[str] = frozenset(), logits: str | None = None,
     ) -> View:  # fmt: skip
         """A layer that is no module of ours."""
-        result = eqn.outvars[0].aval
+        result = array_of(eqn.outvars[0])
         memory = result.size * result.dtype.itemsize
         return self.add(facts, name, owner, view, result.shape, memory, times, kernels, logits)
 
@@ -194,7 +194,7 @@ class Walk:
         self.found.append(Found(layer, facts, owner, times, kernels, own, logits))
         return view
 
-    def scan(self, eqn: Any, values: list[Value], times: int, stack: str) -> list[Value]:
+    def scan(self, eqn: core.JaxprEqn, values: list[Value], times: int, stack: str) -> list[Value]:
         """A loop over the leading axis of some operands."""
         own, length = eqn.params, eqn.params["length"]
         if "ft_in" in own:  # JAX 0.12 keeps the operands' trees in place of their numbers
@@ -203,7 +203,7 @@ class Walk:
             num_consts, num_carry = own["num_consts"], own["num_carry"]
         start = num_consts + num_carry
         slices = [
-            value._replace(view=value.view and move(value.view, var.aval.shape, _before))
+            value._replace(view=value.view and move(value.view, array_of(var).shape, _before))
             for value, var in zip(values[start:], eqn.invars[start:], strict=True)
         ]
         given = [*values[:start], *slices]
@@ -215,8 +215,8 @@ class Walk:
         ]
 
     def repeat(
-        self, body: Any, values: list[Value], num_consts: int, num_carry: int, times: int,
-        length: int, stack: str,
+        self, body: core.Jaxpr, values: list[Value], num_consts: int, num_carry: int,
+        times: int, length: int, stack: str,
     ) -> list[Value]:  # fmt: skip
         """The body of a loop, in its last round, of what all rounds before hand on."""
         start, end = len(self.found), num_consts + num_carry
@@ -228,7 +228,7 @@ class Walk:
         return self.follow(body, values, times, stack)
 
     def branch(
-        self, branches: Sequence[Any], values: list[Value], times: int, stack: str
+        self, branches: Sequence[core.ClosedJaxpr], values: list[Value], times: int, stack: str
     ) -> list[Value]:
         """Of several branches the one with the most MACs; results are of any."""
         start, macs, results = len(self.found), [], []

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from jax import Array
+from jax.typing import DTypeLike
 
 from cnnjax.config import register
 
@@ -34,37 +34,37 @@ def find_other(name: str, layers: str) -> Initializer:
 
 
 @register.choice("init", "he_normal", logits="lecun_normal", depthwise="lecun_normal")
-def he_normal(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+def he_normal(key: Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
     """Normal, of variance 2 / fan in (He et al. 2015)."""
     return nn.initializers.he_normal()(key, shape, dtype)
 
 
 @register.choice("init", "he_uniform", logits="lecun_uniform", depthwise="lecun_uniform")
-def he_uniform(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+def he_uniform(key: Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
     """Uniform, of variance 2 / fan in (He et al. 2015)."""
     return nn.initializers.he_uniform()(key, shape, dtype)
 
 
 @register.choice("init", "glorot_normal")
-def glorot_normal(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+def glorot_normal(key: Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
     """Normal, of variance 2 / (fan in + fan out) (Glorot and Bengio 2010)."""
     return nn.initializers.glorot_normal()(key, shape, dtype)
 
 
 @register.choice("init", "glorot_uniform")
-def glorot_uniform(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+def glorot_uniform(key: Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
     """Uniform, of variance 2 / (fan in + fan out) (Glorot and Bengio 2010)."""
     return nn.initializers.glorot_uniform()(key, shape, dtype)
 
 
 @register.choice("init", "lecun_normal")
-def lecun_normal(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+def lecun_normal(key: Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
     """Normal, of variance 1 / fan in (LeCun et al. 1998, "Efficient backprop")."""
     return nn.initializers.lecun_normal()(key, shape, dtype)
 
 
 @register.choice("init", "lecun_uniform")
-def lecun_uniform(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+def lecun_uniform(key: Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
     """Uniform, of variance 1 / fan in (LeCun et al. 1998, "Efficient backprop")."""
     return nn.initializers.lecun_uniform()(key, shape, dtype)
 
@@ -75,7 +75,7 @@ def spread_orthogonal(cells: int, channels: int, features: int) -> float:
 
 
 @register.choice("init", "orthogonal", spread=spread_orthogonal)
-def orthogonal(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+def orthogonal(key: Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
     """Orthogonal columns, or rows where these are fewer (Saxe et al. 2014)."""
     return nn.initializers.orthogonal()(key, shape, dtype)
 
@@ -83,14 +83,14 @@ def orthogonal(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> 
 @register.choice(
     "init", "pytorch", depthwise="lecun_uniform", bound=lambda fan_in: 1 / math.sqrt(fan_in)
 )
-def pytorch_kernel(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+def pytorch_kernel(key: Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
     """Uniform within 1 / sqrt(fan in), biases too, as PyTorch's layers begin."""
     bound = 1 / math.sqrt(math.prod(shape[:-1]))
     return jax.random.uniform(key, shape, dtype, -bound, bound)
 
 
 @register.choice("init", "dirac", logits="pytorch")
-def dirac_kernel(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+def dirac_kernel(key: Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
     """PyTorch's, but that as many of the first outputs as there are inputs copy one input each.
 
     A dense layer, which has no window, is PyTorch's (Zagoruyko and Komodakis 2017).
@@ -107,7 +107,7 @@ def dirac_kernel(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -
 @register.choice(
     "init", "lenet5", depthwise="lecun_uniform", power=1.0, bound=lambda fan_in: 2.4 / fan_in
 )
-def lenet5_kernel(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+def lenet5_kernel(key: Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
     """Uniform within 2.4 / fan in, biases too (LeCun et al. 1998, appendix A)."""
     bound = 2.4 / math.prod(shape[:-1])
     return jax.random.uniform(key, shape, dtype, -bound, bound)
@@ -118,7 +118,7 @@ def in_groups(initializer: Initializer, groups: int) -> Initializer:
     if groups == 1:
         return initializer
 
-    def init(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    def init(key: Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
         own = (*shape[:-1], shape[-1] // groups)
         keys = jax.random.split(key, groups)
         return jnp.moveaxis(jax.vmap(lambda k: initializer(k, own, dtype))(keys), 0, -2).reshape(

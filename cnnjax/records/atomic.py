@@ -10,7 +10,6 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Mapping
-from typing import Any
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -85,17 +84,17 @@ def as_utf8(folder: pathlib.Path) -> pathlib.Path:
     return folder
 
 
-def write_json(path: pathlib.Path, value: Any) -> None:
+def write_json(path: pathlib.Path, value: object) -> None:
     """Writes JSON whole or not at all; numbers that JSON lacks (NaN, infinity) become null."""
     write_text(path, json.dumps(_finite(value), indent=1, allow_nan=False) + "\n")
 
 
-def dump_line(value: Any) -> str:
+def dump_line(value: object) -> str:
     """JSON on one line; numbers that JSON lacks (NaN, infinity) become null."""
     return json.dumps(_finite(value), allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

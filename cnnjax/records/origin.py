@@ -84,7 +84,7 @@ def _flatten(origin: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _describe(value: Any, values: Sequence[Any]) -> str:
+def _describe(value: object, values: Sequence[object]) -> str:
     """A value as it is told from others: a list by what not all have."""
     if not isinstance(value, list):
         return str(value)

@@ -28,7 +28,7 @@ FOR_READERS = frozenset({"cnnjax.config.hints", "cnnjax.config.installed", "cnnj
 DECLARATIONS = ("structure", "number", "choice")  # of knobs; the second argument is their help
 TEXTS = ("help", "allowed")
 # What a model says of itself beside its layers: values in the Config, or which may be given.
-ROW = ("reads", "defaults", "small", "instead")
+ROW = ("reads", "defaults", "small", "instead", "images")
 STOOD_FOR = ("cnn", "mlp")  # the networks of twins, whose own rows are in no Config
 
 
@@ -93,8 +93,10 @@ def describe_row(model: str) -> tuple[Any, ...]:
 
 
 def code_only(source: str) -> str:
-    """Python without what is for readers: comments, docstrings, and what knobs and models say of
-    themselves.
+    """Python without what is for readers: comments, docstrings, what knobs and models say of
+    themselves, and what a refusal says.
+
+    Whether a rule refuses counts: what a twin keeps of its CNN's knobs follows from the rules.
     """  # fmt: skip
     tree = blank_docstrings(ast.parse(source))
     for node in ast.walk(tree):
@@ -103,7 +105,17 @@ def code_only(source: str) -> str:
             node.keywords = [keyword for keyword in node.keywords if keyword.arg not in TEXTS]
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "model":
             node.keywords = [keyword for keyword in node.keywords if keyword.arg not in ROW]
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            node.exc.args, node.exc.keywords = [], []
+        if isinstance(node, ast.FunctionDef) and _is_wording(node):
+            node.body = [ast.Pass()]
     return ast.unparse(tree)
+
+
+def _is_wording(function: ast.FunctionDef) -> bool:
+    """Whether a function gives words for a message: its name says so, and its type."""
+    named = function.name.lstrip("_").startswith("describe_")
+    return named and isinstance(function.returns, ast.Name) and function.returns.id == "str"
 
 
 def blank_docstrings(tree: ast.Module) -> ast.Module:

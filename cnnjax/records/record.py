@@ -8,6 +8,11 @@ from cnnjax.records import readme
 from cnnjax.records.atomic import write_json
 
 SCHEMA = 1
+# What a failed run still says.
+FACTS = (
+    "failed", "initial_loss", "diverged_at", "num_test_examples", "num_train_examples",
+    "num_pool_examples", "drawn_by_seed",
+)  # fmt: skip
 
 
 class Record(NamedTuple):

@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 import matplotlib
 import numpy as np
 from matplotlib import figure
+from matplotlib.axes import Axes
+from matplotlib.typing import ColorType
+from numpy.typing import ArrayLike
 from scipy import stats
 
 WIDTH = 4.4  # inches: narrow, so that words can be read on a telephone
@@ -62,7 +65,7 @@ def render_pdf(drawing: Drawing) -> bytes:
     return buffer.getvalue()
 
 
-def add_legend(drawing: figure.Figure, grid: Any) -> None:
+def add_legend(drawing: figure.Figure, grid: np.ndarray) -> None:
     """One legend below all panels, each label once."""
     found = {}
     for axes in grid.flat:
@@ -75,14 +78,16 @@ def add_legend(drawing: figure.Figure, grid: Any) -> None:
     )  # fmt: skip
 
 
-def pick_colors(count: int) -> list[Any]:
+def pick_colors(count: int) -> list[ColorType]:
     """As many colours: told apart while they are few, in order where they are many."""
     if count <= len(LINE_COLORS):
         return list(LINE_COLORS[:count])
     return list(matplotlib.colormaps["viridis"](np.linspace(0.05, 0.9, count)))
 
 
-def draw_band(axes: Any, xs: Sequence[float], curves: Any, color: Any, label: str) -> None:
+def draw_band(
+    axes: Axes, xs: Sequence[float], curves: ArrayLike, color: ColorType, label: str
+) -> None:
     """The mean over seeds [seeds, xs] in per cent, and the 95% t interval of that mean.
 
     No share lies outside 0 to 100%, and so no band.

@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib import figure, ticker
+from matplotlib.axes import Axes
 
 from cnnjax.config import register
 from cnnjax.config.knobs import format_value
@@ -24,7 +25,7 @@ from cnnjax.report.drawing import (
     pick_colors,
 )
 from cnnjax.study import claims, metrics
-from cnnjax.study.judge import Judgement
+from cnnjax.study.judge import Agreement, Judgement
 from cnnjax.study.summary import Arm
 
 
@@ -72,7 +73,7 @@ def _count_lines(row: dict[str, Any]) -> float:
     return _label(row).count("\n") + 1 + 1.6
 
 
-def _draw_panel(axes: Any, metric: str, rows: Sequence[dict[str, Any]]) -> None:
+def _draw_panel(axes: Axes, metric: str, rows: Sequence[dict[str, Any]]) -> None:
     factor = 100 if metrics.find(metric).share else 1
     top = 0.0
     for row in rows:
@@ -100,7 +101,7 @@ def _draw_panel(axes: Any, metric: str, rows: Sequence[dict[str, Any]]) -> None:
     axes.set_xlabel(f"Difference in {metrics.find(metric).label}{_in_units(metric)}")
 
 
-def _mark_border(axes: Any, row: dict[str, Any], factor: float, place: float) -> None:
+def _mark_border(axes: Axes, row: dict[str, Any], factor: float, place: float) -> None:
     """A short line at the threshold that a claim names."""
     if row["threshold"]:
         border = factor * row["threshold"]
@@ -218,7 +219,7 @@ def draw_published(judgement: Judgement) -> Drawing:
     return Drawing(drawing, f"Published figures beside our runs. {sentences}")
 
 
-def describe_agreement(row: Any) -> str:
+def describe_agreement(row: Agreement) -> str:
     """One sentence on a published figure."""
     lies = "lies in" if row.agrees else "lies outside"
     return (

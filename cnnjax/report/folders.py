@@ -13,6 +13,7 @@ from typing import Any
 
 import filelock
 import jinja2
+import markupsafe
 
 from cnnjax.config import words
 from cnnjax.config.config import Config, to_json
@@ -28,7 +29,7 @@ SHOWN = {"hash": "", "question": "", "command": "", "data": "", "date": "", "cla
          "others": {}}  # fmt: skip
 
 
-def hash_of(value: Any) -> str:
+def hash_of(value: object) -> str:
     """Six hexadecimal digits that stand for a plain value."""
     text = json.dumps(value, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:6]
@@ -60,8 +61,17 @@ def make_templates() -> jinja2.Environment:
         loader=jinja2.PackageLoader("cnnjax", "report"), autoescape=True, trim_blocks=True,
         lstrip_blocks=True, undefined=jinja2.StrictUndefined,
     )  # fmt: skip
-    templates.filters["count"] = words.count
+    templates.filters |= {"count": words.count, "whole": keep_whole}
     return templates
+
+
+def keep_whole(text: str) -> markupsafe.Markup:
+    """A text with flags, none of which breaks behind its hyphens."""
+    flag = markupsafe.Markup('<span class="whole">{}</span>')
+    parts = re.split(r"(\S*--\S+)", text)
+    return markupsafe.Markup("").join(
+        flag.format(part) if place % 2 else part for place, part in enumerate(parts)
+    )
 
 
 def check(folder: pathlib.Path) -> None:

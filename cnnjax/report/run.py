@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib import figure, ticker
+from matplotlib.axes import Axes
 
 from cnnjax.config import datasets, knobs, words
 from cnnjax.config.config import KNOBS, Config, settings_of
@@ -136,7 +137,7 @@ def draw_run(lines: Sequence[dict[str, Any]], rates: Rates, diverged_at: int | N
     return Drawing(drawing, describe_curves(lines, diverged_at))
 
 
-def _draw_curves(axes: Any, lines: Sequence[dict[str, Any]], name: str, factor: float) -> None:
+def _draw_curves(axes: Axes, lines: Sequence[dict[str, Any]], name: str, factor: float) -> None:
     """Training and validation, a point an evaluation."""
     steps = [line["step"] for line in lines]
     marker = "." if len(steps) <= FEW else ""
@@ -147,7 +148,7 @@ def _draw_curves(axes: Any, lines: Sequence[dict[str, Any]], name: str, factor: 
             axes.plot(steps, values, color=color, lw=1.5, marker=marker, clip_on=False, label=label)
 
 
-def _scale_loss(axes: Any, lines: Sequence[dict[str, Any]]) -> None:
+def _scale_loss(axes: Axes, lines: Sequence[dict[str, Any]]) -> None:
     """A logarithmic axis where losses differ by orders of magnitude."""
     names = ("train_loss", "validation_loss")
     found = [_number(line.get(name)) for line in lines for name in names]

@@ -26,7 +26,7 @@ def write_csv(rows: Sequence[dict[str, Any]]) -> str:
     return buffer.getvalue()
 
 
-def escape(value: Any) -> str:
+def escape(value: object) -> str:
     """A value as LaTeX text."""
     return "".join(ESCAPES.get(character, character) for character in str(value))
 

@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnjax.config.words import count
 from cnnjax.study import metrics
+
+if TYPE_CHECKING:  # it reaches JAX
+    from cnnjax.study.foresight import Outlook
 
 
 def number(value: float | None, digits: int = 2, signed: bool = False) -> str:
@@ -21,8 +24,7 @@ def score(value: float | None, metric: str, signed: bool = False) -> str:
     """A score as its metric is shown: 0.9609 of accuracy as '96.09'."""
     if value is not None and metrics.find(metric).share:
         return number(100 * value, 2, signed)
-    digits = 3 if value is None or abs(value) < 10 else 1
-    return number(value, digits, signed)
+    return number(value, 3 if value is None or abs(value) < 10 else 1, signed)
 
 
 def unit(metric: str, difference: bool = False) -> str:
@@ -243,7 +245,7 @@ def describe_verdict(row: dict[str, Any], scope: str = "") -> str:
     return f"{claim[0].upper() if claim.startswith('the ') else claim[0]}{claim[1:]}: {sentence}"
 
 
-def describe_outlook(outlook: Any, num_seeds: int) -> str:
+def describe_outlook(outlook: "Outlook", num_seeds: int) -> str:
     """What a claim's headline and the comparisons beside it could show, in a few lines."""
     metric = outlook.metric
 

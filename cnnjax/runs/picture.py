@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, TypeGuard
 
 WIDTH, HEIGHT, MARGIN = 260, 140, 34  # pixels of a panel
 COLORS = {"train": "#3b7dd8", "validation": "#e08a2c"}
@@ -60,6 +60,6 @@ def draw_panel(name: str, metrics: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether a score is there, and finite."""
     return isinstance(value, (int, float)) and math.isfinite(value)

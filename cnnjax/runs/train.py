@@ -2,16 +2,16 @@
 
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.config import datasets
-from cnnjax.config.config import KNOBS, Config, make_config, to_json
-from cnnjax.config.datasets import Where
+from cnnjax.config.config import KNOBS, Config, make_config, request_of, to_json
+from cnnjax.config.datasets import Request, Where
 from cnnjax.config.epochs import Epochs, fill_steps, name_source
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import load, transform
-from cnnjax.data.dataset import Dataset, describe_notes
+from cnnjax.data.dataset import Dataset, check_train_examples, describe_notes
 from cnnjax.measures import outcome
 from cnnjax.networks import cost, notes
 from cnnjax.networks.cost import Cost
@@ -33,21 +33,35 @@ class Described(NamedTuple):
 
 
 def make_timed(
-    given: Mapping[str, Any], epochs: Epochs, where: Where, prepare: bool = True
-) -> Config:
+    given: Mapping[str, Any], epochs: Epochs, where: Where, prepare: bool = True,
+    observer: Observer = QUIET,
+) -> Config:  # fmt: skip
     """The config of what is given, of as many steps as its epochs are by its training images.
 
     They are prepared if need be and allowed. Raises ConfigError where the config cannot be.
     """
     trial = vars(make_config(fill_steps(epochs, given)))
     if not trial["train_examples"]:
-        size = load.count_train(trial, where, prepare)
+        size = load.count_train(trial, where, prepare, observer.on_note)
         epochs = epochs._replace(sizes={name_source(trial): size})
     return make_config(fill_steps(epochs, given))
 
 
+def check_examples(configs: Iterable[Config], where: Where) -> None:
+    """Raises ConfigError where prepared data have fewer training images than a run asks for."""
+    most: dict[Request, Config] = {}
+    for config in sorted(configs, key=lambda config: config.train_examples):
+        if config.train_examples:
+            most[request_of(config)] = config
+    for config in most.values():
+        num_train = load.count_split(config, where, "train")
+        if num_train is not None:
+            check_train_examples(config.dataset, num_train, config.train_examples)
+
+
 def describe_run(config: Config, where: Where) -> Described:
     """What a run costs and reads; prepares no data. Raises ConfigError where it cannot be."""
+    check_examples([config], where)
     info = load.load_info(config, where)
     measured = cost.measure(config, *info)
     found = notes.list_notes(config, *info)
@@ -105,7 +119,8 @@ def _open(config: Config, where: Where, observer: Observer) -> _Opened:
     measured = cost.measure(config, *info)
     for note in notes.list_notes(config, *info):
         observer.on_note(note)
-    dataset = load.load_dataset(config, where, placement.data_budget())
+    budget = placement.data_budget()
+    dataset = load.load_dataset(config, where, budget, say=observer.on_note)
     transform.check(config, dataset)
     for note in describe_notes(dataset):
         observer.on_note(note)

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
-from cnnjax.config.config import KNOBS
-from cnnjax.config.epochs import NAME as EPOCHS
 from cnnjax.config.knobs import format_value
 
 Overrides = Mapping[str, Any]  # Config fields of an arm, by name, or `epochs` in place of steps
@@ -199,28 +197,3 @@ def sides_of(side: Side) -> tuple[Overrides, ...]:
         case float() | int():
             return ()
     return (side,)
-
-
-def check_study(study: Study) -> None:
-    """Raises ValueError where a comparison, a control or a published figure covers no arm."""
-    arms = name_arms(study)
-    if len(arms) != len(study.arms):
-        raise ValueError(f"study {study.name} has an arm twice")
-    wanted = [
-        *study.controls,
-        *(published.arm for published in study.published),
-        *([study.choosing.baseline] if study.choosing else []),
-        *(
-            part
-            for claim in study.claims
-            for comparison in claim.comparisons
-            for side in (comparison.a, comparison.b)
-            for part in sides_of(side)
-        ),
-    ]
-    for overrides in wanted:
-        if not select(arms, overrides):
-            raise ValueError(f"study {study.name}: no arm has {name_arm(overrides)}")
-        unknown = [name for name in overrides if name not in (*KNOBS, EPOCHS)]
-        if unknown:
-            raise ValueError(f"study {study.name}: {unknown[0]} is no knob")

@@ -1,12 +1,11 @@
 """A study of a free grid: every combination, each value or each arm compared. Imports no JAX."""
 
 import contextlib
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cnnjax.config import epochs
+from cnnjax.config import epochs, hints
 from cnnjax.config.config import find_knob
 from cnnjax.config.knobs import ConfigError, parse_value
 from cnnjax.study import metrics
@@ -61,11 +60,8 @@ def find_arm(grid: Grid, name: str) -> Overrides:
     arms = {name_arm(arm): arm for arm in cross(grid)}
     found = arms.get(name) or find_combination(grid, _parse_name(grid, name))
     if found is None:
-        by_lower = {own.lower(): own for own in arms}
-        nearest = difflib.get_close_matches(name.lower(), by_lower, n=1) or list(by_lower)[:1]
-        raise ConfigError(
-            f'--baseline="{name}" is no arm of the grid: did you mean "{by_lower[nearest[0]]}"?'
-        )
+        meant = hints.find_meant(name, arms) or next(iter(arms))
+        raise ConfigError(f'--baseline="{name}" is no arm of the grid: did you mean "{meant}"?')
     return found
 
 

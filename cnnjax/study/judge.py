@@ -9,6 +9,7 @@ from cnnjax.config.config import Config, request_of
 from cnnjax.records.archive import compare_arms
 from cnnjax.records.record import Record
 from cnnjax.study import decision, metrics, statistics
+from cnnjax.study.arms import list_metrics
 from cnnjax.study.claims import Claim, Study, name_side
 from cnnjax.study.questions import ask
 from cnnjax.study.rule import combine
@@ -46,6 +47,8 @@ def judge(
     Raises ValueError where the arms do not all have the same seeds, or where runs of different
     platforms, libraries or programs would be compared.
     """
+    for name in list_metrics(study):
+        metrics.check_given(name, records)
     arms = summarise(study, base, records)
     mixed = _check_comparable(study, arms, mix)
     verdicts = [row for claim in study.claims for row in _judge_claim(study, base, claim, arms)]

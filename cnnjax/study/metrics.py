@@ -5,20 +5,20 @@ in a loop. One of logits and labels stands in a file of `measures`, for it decid
 to be measured: only what its decorator says is read here.
 """
 
-import difflib
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnjax.config import naming, register
+from cnnjax.config import guard, hints, naming, register
+from cnnjax.config.absent import Absent
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.naming import RECALL
 from cnnjax.config.register import Choice
 from cnnjax.measures.packing import unpack_values
-from cnnjax.records.record import Record
+from cnnjax.records.record import FACTS, Record
 
 Images = Callable[[Record], np.ndarray | None]
 CORRUPTIONS = register.read_home("corruption")  # by kind
@@ -52,13 +52,15 @@ def find(name: str) -> Metric:
         return _of_logits(name, facts.facts)
     _declare_areas()
     own = register.CHOICES["metric"].get(name)
+    measure = register.CHOICES["measure"].get(name)
+    if own is None and measure is not None and isinstance(measure.make, Absent):
+        measure.make()
     if own is None:
-        near = difflib.get_close_matches(name, list_names(), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"give {', '.join(list_names())}"
+        hint = hints.suggest(name, list_names(), f"give {', '.join(list_names())}")
         raise ConfigError(f"there is no metric {name}: {hint}")
     if "of_logits" in own.traits:
         return _of_logits(name, own.traits)
-    return _of_record(own)
+    return _of_record(name, own)
 
 
 def list_names() -> tuple[str, ...]:
@@ -70,6 +72,16 @@ def list_names() -> tuple[str, ...]:
 def list_measures(names: Iterable[str]) -> tuple[str, ...]:
     """What must be measured for these metrics besides what always is."""
     return tuple(sorted({find(name).measure for name in names} - {""}))
+
+
+def check_given(name: str, records: Sequence[Record]) -> None:
+    """Raises PluginError where a metric from outside has nothing to say of any finished run."""
+    own = register.CHOICES["metric"].get(name)
+    done = [record for record in records if not record.failed]
+    if own is None or not own.source or "of_logits" in own.traits or not done:
+        return
+    if all(own.make(record) is None for record in done):
+        raise guard.mistake(own, f"metric {name} gives None of every run: return a number")
 
 
 def check_classes(names: Iterable[str], class_names: Sequence[str]) -> None:
@@ -93,21 +105,25 @@ def find_class(asked: str, class_names: Sequence[str]) -> int:
     if asked.isdecimal() and (int(asked) < len(known) or asked not in known):
         return int(asked)
     if known.count(asked) != 1:
-        near = difflib.get_close_matches(asked, known, n=1)
-        hint = f"did you mean {near[0]}?" if near and near[0] != asked else "give its number"
-        which = "several classes have" if asked in known else "no class has"
+        several = asked in known
+        hint = hints.suggest(asked, () if several else known, "give its number")
+        which = "several classes have" if several else "no class has"
         raise ConfigError(f"{RECALL}{asked}: {which} that name: {hint}")
     return known.index(asked)
 
 
-def _of_record(own: Choice) -> Metric:
-    """The metric that a function of a record is."""
+def _of_record(name: str, own: Choice) -> Metric:
+    """The metric that a function of a record is.
+
+    Of a failed run it is not asked, unless it counts such or reads what they still say.
+    """
     traits: dict[str, Any] = dict(own.traits)
     given: Any = traits.pop("resolution")
     by_image, make = traits.pop("by_image"), own.make
+    of_failed = traits["counts_failures"] or name in FACTS
 
-    def run(record: Record) -> Any:  # of a failed run those from outside are not asked
-        return None if own.source and record.failed else make(record)
+    def run(record: Record, make: Callable[[Record], Any] = make) -> Any:
+        return make(record) if of_failed or not record.failed else None
 
     if by_image is True:
         return Metric(
@@ -120,10 +136,11 @@ def _of_record(own: Choice) -> Metric:
         return math.nan if value is None else float(value)
 
     step: Any = given if callable(given) else lambda record: given
-    return Metric(**traits, images=by_image or _no_images, read=read, resolution=step)
+    images = (lambda record: run(record, by_image)) if by_image else _no_images
+    return Metric(**traits, images=images, read=read, resolution=step)
 
 
-def _of_logits(name: str, traits: Any) -> Metric:
+def _of_logits(name: str, traits: Mapping[str, Any]) -> Metric:
     """The metric that reads what a function of logits and labels gave, by its decorator.
 
     Its traits are values, of a built-in one those that its source says. Raises ConfigError where
@@ -245,8 +262,6 @@ def read_failed(record: Record) -> float:
 
 def _steps_to(record: Record, target: float) -> float:
     """Steps to the first evaluation that reaches a validation accuracy; all where none does."""
-    if record.failed:
-        return math.nan
     for line in record.metrics:
         if (line["validation_accuracy"] or 0.0) >= target:
             return float(line["step"])

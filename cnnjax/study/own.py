@@ -4,14 +4,15 @@ A board is a page of statements: claims of the studies that are put on it, and s
 study tries. Imports no JAX.
 """
 
-import pathlib
+import inspect
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from cnnjax.config import callers, guard, plugins
 from cnnjax.config.errors import ConfigError
-from cnnjax.study import claims
+from cnnjax.study import checking
 from cnnjax.study.claims import Study
 
 RESERVED = ("records", "scoreboard", "checkpoints")  # folders of RUNS that are no study's
@@ -50,18 +51,24 @@ def study(study: Study, *, board: str = "") -> Study:
     With a `board`, its claims stand on the page that `launch.py all --board=NAME` writes. Raises
     ConfigError where the study cannot be, or its name is taken.
     """
-    source = _find_source()
-    check_name(study.name, f"{pathlib.Path(source).name}: study ", ("all", *RESERVED))
-    there = STUDIES.get(study.name)
-    if there and there.source != source:
-        raise ConfigError(f"{source}: {there.source} has a study {study.name} too: give another")
-    try:
-        claims.check_study(study)
-    except ValueError as error:
-        raise ConfigError(f"{source}: {error}") from None
+    source, line = _find_place()
+    own = guard.Own("study", getattr(study, "name", ""), source, line)
+    with guard.blame(own):
+        if not isinstance(study, Study):
+            raise ConfigError(f"cnnjax.study({guard.describe(study)}): give a cnnjax.Study")
+        checking.check_study(study)
+        check_name(study.name, "study ", ("all", *RESERVED))
+        _check_new(own, STUDIES.get(study.name))
+        if board:
+            check_name(board, "board ")
+
+    def check() -> None:
+        with guard.blame(own):
+            checking.check_names(study)
+
+    plugins.when_loaded(check)
     STUDIES[study.name] = Owned(study, board, source)
     if board:
-        check_name(board, "board ")
         ORDERS.setdefault(board, {}).update(dict.fromkeys(claim.id for claim in study.claims))
     return study
 
@@ -75,12 +82,37 @@ def claim(
     A statement that studies try is a Claim of theirs. Raises ConfigError where another file has put
     one of that id there.
     """
-    check_name(board, "board ")
-    source, there = _find_source(), STATEMENTS.setdefault(board, {})
-    if id in there and there[id].source != source:
-        raise ConfigError(f"{source}: {there[id].source} has put a claim {id} on {board} too")
-    there[id] = Statement(id, statement, kind, finding, check, source)
+    source, line = _find_place()
+    own = guard.Own("claim", f"{id} of board {board}", source, line)
+    with guard.blame(own):
+        check_name(board, "board ")
+        there = STATEMENTS.setdefault(board, {})
+        _check_new(own, there.get(id))
+        made = Statement(id, statement, kind, finding, check, source)
+        checking.check_fields(made._replace(check=None), str(own))
+        if check is not None:
+            if not callable(check):
+                raise ConfigError(f"{own}: check={check!r}: give a function of nothing")
+            if not guard.takes(check):
+                raise ConfigError(f"{own}: its check takes {inspect.signature(check)}: write ()")
+            made = made._replace(check=guard.wrap(own, check, _check_outcome))
+    there[id] = made
     ORDERS.setdefault(board, {})[id] = None
+
+
+def _check_new(own: guard.Own, there: Owned | Statement | None) -> None:
+    """Raises ConfigError where a name is one of another file, or of another part of this one."""
+    twice = callers.declares_twice(own.source, own.knob, own.name)
+    if there and (there.source != own.source or twice):
+        raise ConfigError(f"{own} is there already, in {there.source}: give it another name")
+
+
+def _check_outcome(own: guard.Own, arguments: Sequence[object], given: Any) -> Any:
+    if not (isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], str)):
+        raise ConfigError(
+            f"{own}: its check gives {guard.describe(given)}: give whether it holds, and a sentence"
+        )
+    return given
 
 
 def list_studies(board: str) -> list[Study]:
@@ -107,9 +139,10 @@ def check_name(name: str, of: str, reserved: Sequence[str] = RESERVED) -> None:
         )
 
 
-def _find_source() -> str:
-    """The file of the code outside this package that asked, or its module where it has none."""
+def _find_place() -> tuple[str, int]:
+    """The file of the code outside this package that asked, or its module, and the line."""
     frame = sys._getframe()
     while frame.f_back and str(frame.f_globals.get("__name__", "")).startswith("cnnjax."):
         frame = frame.f_back
-    return str(frame.f_globals.get("__file__") or frame.f_globals.get("__name__", ""))
+    source = frame.f_globals.get("__file__") or frame.f_globals.get("__name__", "")
+    return str(source), frame.f_lineno

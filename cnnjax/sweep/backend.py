@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cnnjax.config.knobs import ConfigError
@@ -265,5 +265,5 @@ def _ask_system() -> tuple[str, list[str]]:
     return name, _keep_arithmetic((lines.get("flags") or lines.get("Features") or "").split())
 
 
-def _keep_arithmetic(features: Any) -> list[str]:
+def _keep_arithmetic(features: Iterable[str]) -> list[str]:
     return sorted(name for name in features if ARITHMETIC.match(name))

@@ -15,8 +15,6 @@ from cnnjax.records import weights
 from cnnjax.sweep.session import Session
 from cnnjax.training import program
 
-KEEPS = ("final", "none")  # what of a finished run's weights may be kept
-
 
 class Input(NamedTuple):
     """What a network takes and gives."""

@@ -13,7 +13,7 @@ class Observer(NamedTuple):
     on_examples: Callable[[int], None] = lambda num_examples: None
     on_waiting: Callable[[float], None] = lambda share: None
     on_record: Callable[[Record], None] = lambda record: None
-    on_note: Callable[[str], None] = lambda text: None
+    on_note: Callable[[str], None] = lambda text: None  # "warning: " at its start: to be heeded
     should_stop: Callable[[], bool] = lambda: False
 
 

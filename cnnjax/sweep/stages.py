@@ -1,7 +1,6 @@
 """What a study comes to by its records, trained or found: its arms, or the best on fresh seeds."""
 
 import contextlib
-import pathlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -15,23 +14,8 @@ from cnnjax.records.record import Record
 from cnnjax.study import choosing, wanted
 from cnnjax.study.arms import make_configs, make_lanes, make_trials, make_tuning_lanes
 from cnnjax.study.claims import Study
+from cnnjax.study.options import Options
 from cnnjax.sweep import placement, runner
-from cnnjax.sweep.engines import Engine
-
-
-class Options(NamedTuple):
-    """Where and how a study is run, besides its Config."""
-
-    runs: pathlib.Path  # records and reports
-    where: Where = Where()
-    num_seeds: int = 20
-    mix: tuple[str, ...] = ()  # in what runs may be unlike
-    command: str = ""  # that reproduces the report
-    scoreboard: str = ""  # the folder of the page of all statements, where there is one
-    checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
-    first_seed: int = 0
-    engine: Engine | None = None  # None for this machine
-    keep: str = "none"  # "final" for the weights of finished lanes, beside their records
 
 
 class Finished(NamedTuple):

@@ -17,28 +17,13 @@ from jax import Array, lax
 from cnnjax.config.config import Config
 from cnnjax.data import augment, batches
 from cnnjax.data.prepare import make_prepare
+from cnnjax.data.spec import DataSpec as DataSpec
 from cnnjax.measures.examine import Examination, make_examine
 from cnnjax.networks import cost, models
 from cnnjax.training import microbatch, optimizers
 
 INIT, ORDER, TRAIN, DRAW, LABELS = range(5)  # what a key derived from the seed is for
 AUGMENT, NETWORK = range(2)  # what a key derived from that of a training step is for
-
-
-class DataSpec(NamedTuple):
-    """What a program must know of its data before it sees them."""
-
-    image_shape: tuple[int, int, int]  # height, width, channels
-    num_classes: int
-    num_train: int
-    mean: Any  # of the training pixels, [channels] or one number
-    std: Any  # 0 where all are the same
-    filters: Any = None  # whitening kernels of the first layer, where it has them
-    low: float = 0.0  # darkest training pixel
-    high: float = 255.0  # brightest
-    positions: Any = None  # row and column of each class [classes, 2], where classes are places
-    streamed: bool = False  # training images come in the order in which they are seen
-    drawn: bool = False  # each seed trains on `num_train` images of its own, out of all
 
 
 class Average(NamedTuple):

@@ -155,7 +155,7 @@ def load_data(name: str, config: Config, where: Where) -> Dataset:
 
     if (shape := NETWORKS[name][1]) is not None:
         return throughput.make_random_dataset(shape)
-    dataset = load.load_dataset(config, where)
+    dataset = load.load_dataset(config, where, say=script.print_note)
     return take_train(dataset, config.train_examples)
 
 

@@ -51,7 +51,7 @@ def measure_memory(config: Config, where: Where, rounds: int) -> None:
     from cnnjax.data import load
     from experiments.benchmark import throughput
 
-    dataset = load.load_dataset(config, where)
+    dataset = load.load_dataset(config, where, say=script.print_note)
     ours = throughput.make_ours(config, 1, dataset)
     random = throughput.make_random_dataset(dataset.image_shape)
     theirs = {"random images on the device": (throughput.make_ours(config, 1, random), 1)}
@@ -67,7 +67,7 @@ def measure_stream(config: Config, where: Where, rounds: int, num_batches: int) 
     from cnnjax.data import load, stream
     from cnnjax.data.dataset import Stream
 
-    dataset = load.load_dataset(config, where)
+    dataset = load.load_dataset(config, where, say=script.print_note)
     assert isinstance(dataset.train, Stream)
     examples = dataset.train.examples
     shape = dataset.image_shape

@@ -11,12 +11,16 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 
 from cnnjax.config.config import Config
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.config.words import count
+
+if TYPE_CHECKING:  # JAX starts where its platform is set
+    from jax.sharding import Mesh
+    from jax.typing import DTypeLike
 
 # Nobody must look for hardware, or ask a cloud's metadata server for it. No chip is used, so
 # others may compile beside us.
@@ -146,7 +150,7 @@ def compile_all(
         yield from found
 
 
-def make_mesh(topology: str) -> Any:
+def make_mesh(topology: str) -> "Mesh":
     """A mesh of compile-only devices, all of them for lanes.
 
     Raises ConfigError on a topology that the compiler does not know, RunError where it does not
@@ -182,25 +186,26 @@ def explain(error: Exception, topology: str) -> Exception:
     return RunError(f"the TPU compiler did not start ({said})")
 
 
-def compile_network(name: str, config: Config, mesh: Any) -> Iterator[Compiled]:
+def compile_network(name: str, config: Config, mesh: "Mesh") -> Iterator[Compiled]:
     """Compiles the programs of lanes of one config, as `group.compile_group` has them."""
     import jax
     import numpy as np
     from jax.sharding import NamedSharding, PartitionSpec
 
+    from cnnjax.config import models
     from cnnjax.config.config import KNOBS, numbers_of, structure_of
     from cnnjax.data.batches import Batches
     from cnnjax.sweep import group, placement
     from cnnjax.training import program
 
-    shape = (1, 40, 1) if config.model.startswith("mnist1d") else (8, 8, 1)
+    shape = models.images_of(config.model)
     structure = structure_of(config)
     spec = program.DataSpec(shape, 10, TRAINING, mean=100.0, std=50.0)
     # As many lanes as a chip trains in step: fewer would be filled up to these.
     lanes = mesh.devices.size * placement.count_chunk(structure, spec, "tpu")
     everywhere, over_run = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), ("run",)))
 
-    def describe(*sizes: int, dtype: Any = np.float32) -> jax.ShapeDtypeStruct:
+    def describe(*sizes: int, dtype: "DTypeLike" = np.float32) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(sizes, dtype, sharding=everywhere)
 
     numbers: Any = {

@@ -191,7 +191,7 @@ def check_initial_loss() -> Outcome:
     )
 
 
-def find_initial_losses(config: Any, num_classes: int) -> np.ndarray:
+def find_initial_losses(config: Config, num_classes: int) -> np.ndarray:
     """Mean losses [seeds] of new networks on 500 digits, whose labels are random but for 10."""
     images, labels = (array[:500] for array in load_digits())
     if num_classes != 10:

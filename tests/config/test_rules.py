@@ -107,7 +107,7 @@ def test_a_name_is_declared_once_but_by_a_cell_that_runs_again(own_register):
         return Dense()
 
     for _ in range(2):
-        register.model("mine", reads=())(make)
+        exec('register.model("mine", reads=())(make)', {"register": register, "make": make})
     with pytest.raises(ConfigError, match="--model=cnn is there already: give it another name"):
         register.model("cnn", reads=())(make)
     with pytest.raises(ConfigError, match="--model=mine is there already"):

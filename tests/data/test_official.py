@@ -88,12 +88,15 @@ def test_mnist_from_raw_files_has_their_pixels_and_labels(mnist):
     assert found.train.images.dtype == np.uint8
 
 
-def test_files_that_are_not_the_published_ones_are_named(tmp_path, told, capfd):
+def test_files_that_are_not_the_published_ones_are_named(tmp_path, told):
     true_formats.write_mnist(tmp_path / "raw")
     told(port=DEAD_PORT)
     where = Where(os.fspath(tmp_path / "data"), os.fspath(tmp_path / "raw"))
-    load.load_dataset(Config(dataset="mnist"), where)
-    assert "train-images-idx3-ubyte.gz is not the published file" in capfd.readouterr().err
+    said: list[str] = []
+    load.load_dataset(Config(dataset="mnist"), where, say=said.append)
+    assert "preparing mnist in" in said[0]
+    warned = "\n".join(text for text in said if text.startswith("warning: "))
+    assert "train-images-idx3-ubyte.gz is not the published file" in warned
 
 
 def test_cifar10_is_downloaded_once(tmp_path, host, cifar10):
@@ -147,12 +150,16 @@ def test_a_killed_preparation_leaves_nothing_in_the_way(tmp_path, host, cifar10)
 
 
 def test_a_half_prepared_folder_is_moved_aside(tmp_path, host, cifar10, capfd):
+    said: list[str] = []
     half = tmp_path / "data" / "cifar10" / "3.0.2"
     half.mkdir(parents=True)
     (half / "mine.txt").write_text("kept")
-    assert len(open_set("cifar10", tmp_path / "data").test.labels) == 20
+    where = Where(os.fspath(tmp_path / "data"))
+    request = Config(dataset="cifar10")
+    assert len(load.load_dataset(request, where, say=said.append).test.labels) == 20
     assert (half.with_name("3.0.2.unfinished-1") / "mine.txt").exists()
-    assert "was not whole" in capfd.readouterr().err
+    assert said[-1].startswith("warning: ") and "was not whole" in said[-1]
+    assert capfd.readouterr().err == ""  # what is heard is for the caller to print
 
 
 def test_a_full_disk_is_told_and_the_next_run_recovers(tmp_path, cifar10, monkeypatch, told):

@@ -186,10 +186,15 @@ def test_a_name_is_declared_once(traced):
     def find(model, params, stats, observed, key):
         return {}
 
-    for _ in range(2):  # as a notebook's cell that runs again
-        register.measure("own")(find)
-    with pytest.raises(ConfigError, match="--measure=margin is there already"):
-        register.measure("margin")(find)
+    cell = {"__name__": "__cell__", "register": register, "find": find}
+    for _ in range(2):  # a notebook's cell that runs again
+        exec('register.measure("own")(find)', cell)
+    for name in ("margin", "own"):
+        with pytest.raises(ConfigError, match=f"--measure={name} is there already"):
+            register.measure(name)(find)
+    register.measure("once")(find)
+    with pytest.raises(ConfigError, match="--measure=once is there already"):
+        register.measure("once")(find)
 
 
 def test_what_is_neither_a_number_nor_by_image_is_refused(traced):

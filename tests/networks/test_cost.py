@@ -84,7 +84,7 @@ def test_receptive_field_is_what_a_gradient_sees(fields):
     config = Config(hidden=(), activation="identity", **fields)
     shape = (32, 32, 1)
     module = models.make_module(config, CLASSES, here.PLATFORM)
-    params, _ = here.make_model(config, shape, CLASSES).init(jax.random.key(0))
+    params, _ = jax.jit(here.make_model(config, shape, CLASSES).init)(jax.random.key(0))
     ones = jax.tree.map(lambda leaf: abs(leaf) + 0.1, params)  # so that nothing cancels
     last = "conv_2" if config.pool == "stride" else "pool_2"
 
@@ -95,7 +95,7 @@ def test_receptive_field_is_what_a_gradient_sees(fields):
 
     rng = np.random.default_rng(0)  # a maximum sees one cell at a time: look many times
     images = rng.normal(size=(60, 1, *shape)).astype(np.float32)
-    grads = np.abs(jax.vmap(jax.grad(one_cell))(images)).sum(axis=(0, 1, 4))
+    grads = np.abs(jax.jit(jax.vmap(jax.grad(one_cell)))(images)).sum(axis=(0, 1, 4))
     seen = np.argwhere(grads > 1e-5 * grads.max())  # Winograd rounds where a plain sum has zeros
     extent = seen.max(axis=0) - seen.min(axis=0) + 1
     assert extent.tolist() == [cost.measure(config, shape, CLASSES).receptive_field] * 2

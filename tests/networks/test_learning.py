@@ -17,6 +17,7 @@ from tests.small import cut_blocks, make_small
 OPTAX = True  # see conftest.py
 RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "lion": 1e-3, "lamb": 0.01, "muon": 0.01}
 SHAPE, CLASSES, STEPS = (8, 8, 1), 10, 400
+make_key = functools.cache(jax.random.key)
 
 
 @pytest.mark.slow
@@ -51,8 +52,7 @@ def test_one_batch_is_learned_by_heart(model, monkeypatch):
 
         own, own_stats, opt_state, losses = params, stats, jax.jit(optimizer.init)(params), []
         while len(losses) < STEPS and (not losses or losses[-1] > 0.02):
-            key = jax.random.key(len(losses))
-            (loss, own_stats), grads = find_loss(own, own_stats, key)
+            (loss, own_stats), grads = find_loss(own, own_stats, make_key(len(losses)))
             own, opt_state = update(grads, opt_state, own)
             losses.append(float(loss))
         return losses

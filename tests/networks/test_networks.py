@@ -6,10 +6,11 @@ import pytest
 
 from cnnjax.config.config import Config, make_config, override
 from cnnjax.config.knobs import ConfigError
+from cnnjax.config.layouts import Twin
 from cnnjax.networks import cost, layers, norms
 from cnnjax.ops import digit_codes
 from tests import here
-from tests.small import make_small
+from tests.small import make_small, stand_in
 
 SIGNALS = ((1, 40, 1), 10)
 DIGITS, CIFAR, IMAGENET = ((32, 32, 1), 10), ((32, 32, 3), 10), ((224, 224, 3), 1000)
@@ -156,13 +157,25 @@ def test_twins_are_as_large_as_their_cnn(model, match):
         assert found.widths == config.widths
 
 
+def test_a_twin_is_what_its_row_says_and_no_name(monkeypatch):
+    def flat(config, num_classes):
+        return Twin(lambda cnn, width: {"widths": (width,)})
+
+    stand_in(monkeypatch, "local_twin", flat)
+    config, data = Config(widths=(8, 16)), ((12, 12, 1), 10)
+    twin = cost.find_twin(override(config, {"model": "local_twin"}), *data)
+    assert twin.model == "cnn" and twin.conv == "standard" and len(twin.widths) == 1
+    cost.forget()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("block", "share"), [(1, 0.8 / 9), (5, 0.8 * 5 / 9), (9, 0.8)])
 def test_stochastic_depth_drops_late_branches_more_and_keeps_the_mean(block, share):
     config = make_small("resnet20", norm="none", stochastic_depth=0.8, activation="identity")
     model = here.make_model(config, (8, 8, 1), 10)
     images = np.random.default_rng(0).normal(size=(512, 8, 8, 1)).astype(np.float32)
-    params, stats = model.init(jax.random.key(0))
+    params, stats = jax.jit(model.init)(jax.random.key(0))
+    apply = jax.jit(model.apply)
 
     def keep_branches(*numbers):
         """The parameters with all other residual branches at zero."""
@@ -177,10 +190,10 @@ def test_stochastic_depth_drops_late_branches_more_and_keeps_the_mean(block, sha
         }
 
     clean, without = (
-        np.asarray(model.apply(keep_branches(*numbers), stats, images, None)[0])
+        np.asarray(apply(keep_branches(*numbers), stats, images, None)[0])
         for numbers in ([block], [])
     )
-    drawn = np.asarray(model.apply(keep_branches(block), stats, images, jax.random.key(1))[0])
+    drawn = np.asarray(apply(keep_branches(block), stats, images, jax.random.key(1))[0])
     kept = np.abs(drawn - without).max(axis=1) > 1e-3
     assert 1 - kept.mean() == pytest.approx(share, abs=0.06)
     np.testing.assert_allclose(

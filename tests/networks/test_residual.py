@@ -9,7 +9,7 @@ from cnnjax.config.knobs import ConfigError
 from cnnjax.networks import cost, modules
 from cnnjax.ops.padding import PADDINGS
 from tests import here
-from tests.small import RESNETS, make_small
+from tests.small import RESNETS, cut_blocks, make_small
 
 BORDERS = [
     *({"padding": name} for name in PADDINGS),
@@ -70,8 +70,9 @@ def test_an_unlearned_shortcut_is_the_map_without_what_the_branch_lost(border, s
 @pytest.mark.slow
 @pytest.mark.parametrize("border", BORDERS[:-3], ids=str)
 @pytest.mark.parametrize("model", RESNETS)
-def test_every_residual_network_has_every_border_or_says_why_not(model, border):
+def test_every_residual_network_has_every_border_or_says_why_not(model, border, monkeypatch):
     """A border changes no kernel: a projection is where channels or the stride change alone."""
+    cut_blocks(monkeypatch, first=2)
     config, plain = (make_small(model, image_size=1000, **own) for own in (border, {}))
     if model == "resnet50" and border.get("pad", (0,)) != (0,):
         with pytest.raises(ConfigError, match="leaves a kernel of 1 nothing to see"):
@@ -94,7 +95,8 @@ def test_a_reflection_that_a_shortcut_has_not_is_one_line():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("border", BORDERS[:6], ids=str)
-def test_trains_with_every_border(border):
+def test_trains_with_every_border(border, monkeypatch):
+    cut_blocks(monkeypatch, first=2)
     config = make_small("resnet20", image_size=84, **border)
     network = here.make_model(config, (8, 8, 1), 10)
     params, stats = jax.eval_shape(network.init, jax.random.key(0))

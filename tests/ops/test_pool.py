@@ -121,7 +121,7 @@ def test_stochastic_draws_each_cell_in_proportion_to_its_activation():
 def test_gradients_by_finite_differences_in_float64(name):
     with jax.enable_x64(True):
         maps = jnp.asarray(draw((5, 4)), jnp.float64)
-        check_grads(call(name, 3, 2, "SAME"), (maps,), order=1, modes=["rev"])
+        check_grads(jax.jit(call(name, 3, 2, "SAME")), (maps,), order=1, modes=["rev"])
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)

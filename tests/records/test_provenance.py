@@ -1,5 +1,7 @@
 """What decides a lane's numbers follows from the imports of one root."""
 
+import ast
+import functools
 import shutil
 
 import pytest
@@ -7,15 +9,30 @@ import pytest
 from cnnjax.config import register
 from cnnjax.records import provenance
 
+READ = {}
+
+
+def read_imports(path, read=provenance.read_imports):
+    """As `read`, once for each text."""
+    text = path.read_text(encoding="utf-8")
+    if text not in READ:
+        READ[text] = list(read(path))
+    return READ[text]
+
+
+code_only = functools.cache(provenance.code_only)
+
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A copy of the package, whose version is told anew at each call."""
     copy = shutil.copytree(provenance.PACKAGE, tmp_path / "cnnjax")
     monkeypatch.setattr(provenance, "PACKAGE", copy)
-    for cached in (provenance.find_modules, provenance.program_version):
-        cached.cache_clear()
-        monkeypatch.setattr(provenance, cached.__name__, cached.__wrapped__)
+    for remembered in (read_imports, code_only):  # of a text, whose copies are many
+        monkeypatch.setattr(provenance, remembered.__name__, remembered)
+    find_modules = functools.cache(provenance.find_modules.__wrapped__)  # of the copy
+    monkeypatch.setattr(provenance, "find_modules", find_modules)
+    monkeypatch.setattr(provenance, "program_version", provenance.program_version.__wrapped__)
     return copy
 
 
@@ -24,7 +41,6 @@ def touch(path):
     path.write_text(path.read_text() + "\n\nTOUCHED = 1\n")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("module", provenance.list_closure())
 def test_code_that_decides_numbers_changes_the_version(package, module):
     before = provenance.program_version()
@@ -111,3 +127,38 @@ def test_defaults_and_rules_of_knobs_count(new):
     assert provenance.code_only(f"x = {new}") != provenance.code_only(
         "x = structure(1, 'Help.', low=0)"
     )
+
+
+RULES = "config/rules.py", "config/knobs.py", "config/training.py", "config/augmentation.py"
+
+
+@pytest.mark.parametrize("file", RULES)
+def test_what_a_refusal_says_does_not_count_and_when_it_refuses_does(package, file):
+    path, before = package / file, provenance.program_version()
+    tree = ast.parse(path.read_text())
+    refusals = [node for node in ast.walk(tree) if isinstance(node, ast.Raise)]
+    assert refusals
+    for node in refusals:
+        assert isinstance(node.exc, ast.Call)
+        node.exc.args = [ast.Constant("other words")]
+    path.write_text(ast.unparse(tree))
+    assert provenance.program_version() == before
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and node.body[-1] in refusals:
+            node.test = ast.UnaryOp(ast.Not(), node.test)
+            break
+    path.write_text(ast.unparse(ast.fix_missing_locations(tree)))
+    assert provenance.program_version() != before
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("def describe_x(x) -> str:\n    return f'of {x}'\n", False),
+        ("def describe_x(x) -> dict:\n    return {'of': x}\n", True),
+        ("def find_x(x) -> str:\n    return f'of {x}'\n", True),
+    ],
+)
+def test_what_puts_a_message_into_words_does_not_count(text, counts):
+    changed = provenance.code_only(text.replace("of", "from")) != provenance.code_only(text)
+    assert changed == counts

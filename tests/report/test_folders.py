@@ -1,6 +1,8 @@
 """A report is replaced whole or not at all; none is lost; one page lists them all."""
 
+import html
 import json
+import pathlib
 import re
 import urllib.parse
 
@@ -163,6 +165,15 @@ def test_the_index_lists_every_report_and_fetches_nothing(tmp_path):
         assert word in html, word
     assert html.count("earlier</span>") == 1
     assert not re.search(r"<(script|link|img|iframe)\b|@import|url\(http|src=", html)
+
+
+def test_a_flag_is_broken_only_before_it_and_a_command_stays_what_it_is():
+    command = "python launch.py --pool=max '--baseline=a  <b>'"
+    shown = str(folders.keep_whole(command))
+    assert '<span class="whole">--pool=max</span>' in shown
+    assert html.unescape(re.sub("<[^>]+>", "", shown)) == command
+    style = (pathlib.Path(folders.__file__).parent / "style.css").read_text()
+    assert re.search(r"\.whole \{ display: inline-block; max-width: 100%;", style)
 
 
 def test_the_hash_stands_for_flags_and_seeds_and_not_for_the_name():

@@ -21,6 +21,7 @@ def read_result(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled_as_for_users")
 def test_a_streamed_run_goes_on_to_the_same_bits(call, photos, tmp_path):
     flags = [*TRAIN, photos, "--image_size=16", "--feed=stream", "--eval_every=3", "--flip"]
     run = call(*flags, f"--workdir={tmp_path / 'whole'}")
@@ -74,7 +75,7 @@ def test_arrays_go_through_a_study(call, tmp_path):
     images, labels = true_formats.make_images(200, (8, 8))
     np.savez(tmp_path / "own.npz", x=images, y=labels)
     run = call(
-        "-m", "experiments.ablate", "--grid=pool=max,avg", "--seeds=2", "--steps=5",
+        "-m", "experiments.ablate", "--grid=pool=max,avg", "--seeds=2", *TRAIN[2:],
         f"--dataset=arrays:{tmp_path / 'own.npz'}", f"--runs={tmp_path / 'runs'}",
     )  # fmt: skip
     assert run.returncode == 0, run.stderr

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from cnnjax.study import claims
+
 ROOT = pathlib.Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "extend.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", TEXT, re.DOTALL))
@@ -55,6 +57,20 @@ def test_the_page_has_five_plug_ins_and_names_each_in_a_command():
     for name in FILES:
         compile(FILES[name], name, "exec")
         assert f"--plugin={name}" in TEXT or f"import {name.removesuffix('.py')} " in TEXT
+
+
+@pytest.mark.parametrize(
+    "part", [claims.Study, claims.Claim, claims.Comparison, claims.Tuning, claims.Choosing,
+             claims.Published],
+)  # fmt: skip
+def test_the_page_has_every_field_of_a_study_with_its_default(part):
+    table = TEXT.partition(f"\n`{part.__name__}`:\n")[2].lstrip().partition("\n\n")[0]
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
+    told = {name: row[1] for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    assert [*told] == list(part._fields) and all(len(row) == 3 for row in rows)
+    for name, default in told.items():
+        known = part._field_defaults
+        assert default == (f"`{known[name]!r}`" if name in known else "")
 
 
 @pytest.mark.slow

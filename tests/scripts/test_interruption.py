@@ -31,6 +31,7 @@ def wait_for(condition, child, seconds=60):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled_as_for_users")
 def test_an_interrupted_run_goes_on_to_the_same_bits(environment, call, tmp_path):
     flags = [*TINY[:4], "--steps=4000", "--eval_every=100", "--pool_every=1"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"

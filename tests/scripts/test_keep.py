@@ -5,8 +5,8 @@ import json
 import pytest
 
 SMALL = (
-    "--widths=8", "--hidden=16", "--train_examples=96", "--batch_size=16", "--steps=12",
-    "--eval_every=0",
+    "--widths=4", "--hidden=8", "--train_examples=48", "--batch_size=16", "--steps=6",
+    "--pool_every=1",
 )  # fmt: skip
 # On one device, for JAX was used before.
 LOAD = """
@@ -34,6 +34,7 @@ def test_a_run_keeps_its_weights_unless_told_not_to(call, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled_as_for_users")
 def test_a_sweep_keeps_them_beside_its_records_where_it_is_asked_to(call, tmp_path):
     sweep = ("-m", "experiments.ablate", "--grid=pool=max,avg", "--seeds=1", *SMALL)
     ran = call(*sweep, f"--runs={tmp_path}")

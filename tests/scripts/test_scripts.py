@@ -58,6 +58,11 @@ def test_help_names_every_flag_with_type_default_and_meaning(call, script):
         ([*LAUNCH, "padding", "--pool_size=9"], "pool_2: a 9x9 pooling leaves nothing"),
         ([*LAUNCH, "pooling", "--model=mlp"], "study pooling: --pool_every=2 does nothing with"),
         ([*LAUNCH, "padding", "--train_examples=601"], "more than the 600 training images"),
+        ([*LAUNCH, "padding", "--train_examples=601", "--plan"], "more than the 600 training im"),
+        ([*ABLATE, "--grid=train_examples=9,601", "--plan"], "--train_examples=601 is more than"),
+        ([*TRAIN, "--train_examples=601", "--plan"], "more than the 600 training images"),
+        ([*ABLATE, "--list"], "unknown flag --list: python launch.py --list lists what there is"),
+        ([*TRAIN, "--engine=a:b"], "unknown flag --engine: a run of its own is trained on this ma"),
         ([*LAUNCH, "--flagfile=/nowhere/flags"], "--flagfile=/nowhere/flags cannot be read: No"),
         ([*TRAIN], "--workdir is missing"),
         ([*TRAIN, "pool=avg", "--workdir=w"], "unexpected 'pool=avg'"),
@@ -231,6 +236,7 @@ LEARNING = ["--widths=4", "--hidden=8", "--train_examples=200", "--batch_size=16
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled_as_for_users")
 def test_train_writes_its_files_and_has_the_numbers_of_a_sweep(call, tmp_path):
     workdir, runs = tmp_path / "one", tmp_path / "runs"
     run = call(*TRAIN, *LEARNING, "--seed=1", f"--workdir={workdir}")
@@ -257,11 +263,15 @@ def test_train_writes_its_files_and_has_the_numbers_of_a_sweep(call, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_second_run_of_a_command_compiles_nothing(environment, call, tmp_path):
+def test_the_second_run_of_a_command_compiles_nothing(
+    environment, call, data_dir, monkeypatch, tmp_path
+):
+    monkeypatch.setitem(environment, "XDG_CACHE_HOME", str(tmp_path))
+
     def run(workdir):
-        assert call(*TRAIN, *TINY, f"--workdir={tmp_path / workdir}").returncode == 0
-        cache = pathlib.Path(environment["XDG_CACHE_HOME"]) / "cnnjax" / "xla"
-        return {path.name for path in cache.glob("*-cache")}
+        command = [*TRAIN, *TINY, f"--data_dir={data_dir}", f"--workdir={tmp_path / workdir}"]
+        assert call(*command).returncode == 0
+        return {path.name for path in (tmp_path / "cnnjax" / "xla").glob("*-cache")}
 
     first = run("first")
     assert first and run("second") == first

@@ -7,7 +7,8 @@ from cnnjax.config.knobs import ConfigError
 from cnnjax.records.record import Record
 from cnnjax.study import choosing, judge, wanted
 from cnnjax.study.arms import keep_apart, list_metrics, list_seeds, make_base, make_lanes
-from cnnjax.study.claims import Choosing, Tuning, check_study, name_arm
+from cnnjax.study.checking import check_study
+from cnnjax.study.claims import Choosing, Tuning, name_arm
 from cnnjax.study.grids import check_metric, find_arm, make_study
 from cnnjax.study.plan import make_plan
 from tests.by_hand import GRID, INFOS, MAX, SAME, make_records

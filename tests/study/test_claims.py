@@ -11,7 +11,8 @@ from cnnjax.data import load
 from cnnjax.networks import cost
 from cnnjax.study import foresight, judge, metrics, wanted
 from cnnjax.study.arms import make_base, make_configs, make_lanes
-from cnnjax.study.claims import Claim, Comparison, Study, check_study
+from cnnjax.study.checking import check_study
+from cnnjax.study.claims import Claim, Comparison, Study
 from cnnjax.study.plan import make_plan
 from experiments import claims
 from experiments.claims import article, connectivity, heads, known_answers

@@ -113,13 +113,13 @@ def test_of_a_run_that_failed_nothing_is_computed():
     assert np.isnan(score("raises_True", logits)[0]["raises_True"]).tolist() == [True] * 4
 
 
-@pytest.mark.parametrize(("by_image", "wanted"), [(True, "one value for each"), (False, "a num")])
+@pytest.mark.parametrize(("by_image", "wanted"), [(True, "for each test image"), (False, "$")])
 def test_what_has_another_shape_is_refused(by_image, wanted):
     @register.metric("odd", margin=1, by_image=by_image)
     def find_odd(logits, labels):
         return logits
 
-    with pytest.raises(ValueError, match=rf"metric odd gives an array of shape \(4, 3\).*{wanted}"):
+    with pytest.raises(ValueError, match=rf"odd gives .* \[4, 3\]: give one number.*{wanted}"):
         score("odd")
 
 
@@ -217,3 +217,42 @@ def test_the_source_of_a_decorator_is_read_as_python_does(arguments, facts):
 def test_a_margin_that_is_no_plain_number_is_refused():
     with pytest.raises(ConfigError, match="margin=1 / 200: give a plain number"):
         metrics._of_logits("top_two", {"margin": "1 / 200"})
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_no_metric_of_a_record_meets_a_run_that_failed(monkeypatch, outside):
+    """But one that counts these: where it is declared makes no difference."""
+    if not outside:
+        monkeypatch.setattr(register.callers, "find_place", lambda asking: ("", 0))
+    one, other = make_records(num_seeds=1)[:2]
+
+    def by_image(record):
+        return np.array([record.scores["test_loss"] / 2])
+
+    @register.metric("half", margin=0.1, by_image=by_image)
+    def half(record):
+        return record.scores["test_loss"] / 2
+
+    @register.metric("broken", margin=0.1, counts_failures=True)
+    def broken(record):
+        return 1.0 if record.failed else 0.0
+
+    own = metrics.find("half")
+    assert own.read(one) == 0.15 and np.isnan(own.read(fail(other)))
+    assert own.images(one) == [0.15] and own.images(fail(other)) is None
+    assert metrics.find("broken").read(fail(other)) == 1.0
+    assert metrics.find("initial_loss").read(fail(other)) == 2.3  # it says that still
+
+
+def test_a_metric_of_which_no_run_has_any_is_said(tmp_path):
+    from cnnjax.report import page, terminal
+
+    records = make_records(num_seeds=3)
+    assert terminal.list_failed(judge(records)) == []
+    own = STUDY._replace(metric="fc_correlation")
+    found = judge(records, own)
+    line = "fc_correlation: no run has it, so nothing is compared by it"
+    assert terminal.list_failed(found) == [f"note: {line}"]
+    assert line in page.write_report(found, tmp_path, "").read_text()
+    failed = judge([fail(record) for record in records], own)
+    assert not any("no run has" in said for said in terminal.list_failed(failed))

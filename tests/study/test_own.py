@@ -29,22 +29,30 @@ def test_the_package_is_called_to_declare_a_study():
     assert own.list_studies("mine") == []
 
 
+def run_again(text, **names):
+    """As a file that is loaded again, or a notebook's cell."""
+    exec(text, {"own": own, "__file__": __file__, **names})
+
+
 def test_a_study_is_declared_again_by_its_own_file_only():
-    own.study(STUDY)
     longer = STUDY._replace(question="Which one?")
-    assert own.study(longer) == own.STUDIES[STUDY.name].study == longer
+    run_again("own.study(study)", study=STUDY)
+    run_again("own.study(study)", study=longer)
+    assert own.STUDIES[STUDY.name].study == longer
+    with pytest.raises(ConfigError, match=r"study made-by-hand is there already, in .*test_own"):
+        run_again("own.study(study)\nown.study(study)", study=STUDY)
     own.STUDIES[STUDY.name] = own.STUDIES[STUDY.name]._replace(source="there.py")
-    with pytest.raises(ConfigError, match=r"there\.py has a study made-by-hand too"):
+    with pytest.raises(ConfigError, match=r"study made-by-hand is there already, in there\.py"):
         own.study(STUDY)
 
 
 @pytest.mark.parametrize(
     ("study", "message"),
     [
-        (STUDY._replace(name="all"), r"test_own\.py: study all cannot name a report's folder"),
+        (STUDY._replace(name="all"), r"test_own\.py:\d+: study all cannot name a report's folder"),
         (STUDY._replace(name="a b"), "study a b cannot name"),
         (STUDY._replace(name="records"), "study records cannot name"),
-        (STUDY._replace(controls=({"pool": "none"},)), r"test_own\.py: .* no arm has pool=none"),
+        (STUDY._replace(controls=({"pool": "none"},)), r"test_own\.py:\d+: .* no arm has"),
     ],
 )
 def test_what_is_no_study_is_refused_with_its_file(study, message):
@@ -76,12 +84,12 @@ def test_a_board_has_claims_of_studies_and_other_statements_in_their_order(tmp_p
 
 
 def test_a_claim_is_on_a_board_once():
-    own.claim("first", "First.", board="mine")
-    own.claim("first", "First, anew.", board="mine")
+    for statement in ("First.", "First, anew."):
+        run_again("own.claim('first', statement, board='mine')", statement=statement)
     assert own.STATEMENTS["mine"]["first"].statement == "First, anew."
     there = own.STATEMENTS["mine"]["first"]._replace(source="there.py")
     own.STATEMENTS["mine"]["first"] = there
-    with pytest.raises(ConfigError, match=r"there\.py has put a claim first on mine too"):
+    with pytest.raises(ConfigError, match="claim first of board mine is there already, in there"):
         own.claim("first", "First.", board="mine")
 
 

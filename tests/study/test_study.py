@@ -6,7 +6,7 @@ import pytest
 
 from cnnjax.config.config import Config
 from cnnjax.config.knobs import ConfigError
-from cnnjax.study import claims, foresight
+from cnnjax.study import checking, claims, foresight
 from cnnjax.study.arms import Weighed, make_base, trend_weights, weigh
 from cnnjax.study.claims import Comparison, Lead, Score, Slope
 from cnnjax.study.plan import make_plan
@@ -108,6 +108,6 @@ def test_a_data_set_may_be_given_unless_all_arms_name_theirs():
 
 
 def test_a_comparison_without_arms_is_refused():
-    claims.check_study(STUDY)
+    checking.check_study(STUDY)
     with pytest.raises(ValueError, match="no arm has pool=l2"):
-        claims.check_study(STUDY._replace(controls=({"pool": "l2"},)))
+        checking.check_study(STUDY._replace(controls=({"pool": "l2"},)))

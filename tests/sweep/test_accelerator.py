@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+from cnnjax.config import models
 from cnnjax.config.config import KNOBS, Config, make_config, numbers_of, structure_of
 from cnnjax.data.batches import Batches
 from cnnjax.sweep import placement
@@ -33,7 +34,7 @@ def spread_shape(*shape, dtype=np.float32):
 
 def trace(config: Config, chunk: int, platform: str = "tpu") -> dict:
     """The programs of a structure for lanes on an accelerator: jaxpr and output shapes by name."""
-    shape = (1, 40, 1) if config.model.startswith("mnist1d") else (8, 8, 1)
+    shape = models.images_of(config.model)
     structure = structure_of(config)
     functions = make_functions(
         structure, program.DataSpec(shape, 10, 8, mean=0.0, std=1.0), platform

@@ -97,6 +97,7 @@ def test_where_jax_was_used_before_its_devices_stay(environment):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled_as_for_users")
 def test_a_shell_changes_neither_numbers_nor_addresses(call, environment, monkeypatch, tmp_path):
     found = []
     for number, shell in enumerate(

@@ -1,6 +1,7 @@
 """A run is a pure function of its Config: trained alone or in company, at once or in pieces."""
 
 import dataclasses
+import functools
 import math
 
 import jax
@@ -90,21 +91,27 @@ OTHER_VALUES = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def step_once(digits):
+    """The state after all steps of the pure function, jitted for one lane; the base is of many."""
+
+    @functools.cache
+    def run(config):
+        functions, data, numbers = make_functions(config, digits)
+        advance = jax.jit(functions.advance, static_argnums=3)
+        return advance(numbers, functions.init(numbers), data.train, config.steps)[0]
+
+    return run
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "value", "needs"), OTHER_VALUES)
-def test_each_value_changes_the_trained_weights(tiny, digits, name, value, needs):
+def test_each_value_changes_the_trained_weights(tiny, step_once, name, value, needs):
     base = dataclasses.replace(tiny, **needs)
     changed = dataclasses.replace(base, **{name: value})
-    one, other = (step_once(config, digits).params for config in (base, changed))
+    one, other = (step_once(config).params for config in (base, changed))
     assert one["conv_1"]["kernel"].dtype == other["conv_1"]["kernel"].dtype == np.float32
     assert not np.allclose(one["conv_1"]["kernel"], other["conv_1"]["kernel"], atol=1e-7)
-
-
-def step_once(config, digits):
-    """The state after all steps of the pure function, jitted for one lane."""
-    functions, data, numbers = make_functions(config, digits)
-    advance = jax.jit(functions.advance, static_argnums=3)
-    return advance(numbers, functions.init(numbers), data.train, config.steps)[0]
 
 
 def test_wrong_sign_of_the_update_raises_the_loss(tiny, digits):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnjax.config import register
+from cnnjax.config import guard, register
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data.source import Source
 from cnnjax.data.sources import files
@@ -16,7 +16,9 @@ NAMES = "class_names"
 
 def open_source(name: str) -> Source:
     """The arrays of a function, which is called once. Raises ConfigError where they do not fit."""
-    return _open(name, register.find("dataset", name).make)
+    own = register.find("dataset", name)
+    with guard.blame(own, own.make):
+        return _open(name, own.make)
 
 
 @functools.lru_cache(8)

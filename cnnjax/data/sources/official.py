@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import platformdirs
 
-from cnnjax.config import installed, register
+from cnnjax.config import guard, installed, register
 from cnnjax.config.datasets import DataName, Where
 from cnnjax.config.knobs import ConfigError, RunError
+from cnnjax.data.source import Say
 from cnnjax.records import atomic
 
 BUILDERS = {  # our own data sets -> module and class of their builders
@@ -71,7 +72,8 @@ def make_builder(name: str, root: pathlib.Path) -> Any:
         make = getattr(importlib.import_module(f"cnnjax.data.builders.{module}"), builder)
         return make(data_dir=os.fspath(root), file_format="array_record")
     if own := register.CHOICES["dataset"].get(name):
-        return own.make(data_dir=os.fspath(root), file_format="array_record")
+        with guard.blame(own):
+            return own.make(data_dir=os.fspath(root), file_format="array_record")
     try:
         return tfds.builder(name, data_dir=os.fspath(root))
     except (ValueError, AssertionError, tfds.core.DatasetNotFoundError) as error:
@@ -126,8 +128,9 @@ def find_prepared(name: DataName, root: pathlib.Path) -> Any | None:
     return tfds.builder_from_directory(os.fspath(found[newest]))
 
 
-def prepare(name: DataName, root: pathlib.Path, where: Where) -> None:
-    """Prepares the data set in a child process; two at once wait for each other.
+def prepare(name: DataName, root: pathlib.Path, where: Where, say: Say) -> None:
+    """Prepares the data set in a child process, whose warnings are passed on; two at once wait for
+    each other.
 
     Raises RunError, in one message that says what to do.
     """
@@ -135,7 +138,7 @@ def prepare(name: DataName, root: pathlib.Path, where: Where) -> None:
     child = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     for line in child.stderr.splitlines():
         if line.startswith("warning: "):
-            print(line, file=sys.stderr)
+            say(line)
     if child.returncode != 0:
         lines = [line for line in child.stderr.strip().splitlines() if line] or ["no message"]
         said = [line.removeprefix(ERROR) for line in lines if line.startswith(ERROR)]
@@ -144,7 +147,7 @@ def prepare(name: DataName, root: pathlib.Path, where: Where) -> None:
         )
 
 
-def open_builder(name: DataName, where: Where) -> Any:
+def open_builder(name: DataName, where: Where, say: Say) -> Any:
     """The prepared data set, prepared now if need be.
 
     Raises RunError where it cannot be prepared, or some of its files are missing.
@@ -158,8 +161,8 @@ def open_builder(name: DataName, where: Where) -> Any:
         if name.kind == "built-in":  # prepared in a second, so that any folder will do
             root = root if where.data_dir else atomic.find_writable(root.absolute())
         else:
-            print(f"note: preparing {full_name(name)} in {root}, once", file=sys.stderr)
-        prepare(name, root, where)
+            say(f"preparing {full_name(name)} in {root}, once")
+        prepare(name, root, where, say)
         builder = find_prepared(name, root)
     if builder is None:
         raise RunError(f"data set {full_name(name)} is not where it was prepared, in {root}")

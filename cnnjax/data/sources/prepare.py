@@ -187,6 +187,11 @@ def run(arguments: list[str]) -> None:
         sys.exit(official.ERROR + " ".join(str(failure).split()))
     except OSError as failure:
         sys.exit(official.ERROR + _brief(failure))
+    except Exception as failure:
+        where = plugins.locate(failure)
+        if where is None:
+            raise
+        sys.exit(official.ERROR + where)
 
 
 def _brief(error: BaseException) -> str:

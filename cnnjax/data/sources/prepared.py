@@ -11,7 +11,7 @@ from typing import Any
 
 from cnnjax.config.datasets import DataName, Request, Where
 from cnnjax.config.knobs import ConfigError, RunError
-from cnnjax.data.source import Example, Mapped, Source
+from cnnjax.data.source import Example, Mapped, Say, Source, say_nothing
 from cnnjax.data.sources import official, tfrecord
 from cnnjax.records import atomic
 
@@ -135,12 +135,12 @@ def is_prepared(name: DataName, where: Where) -> bool:
     )
 
 
-def open_source(name: DataName, request: Request, where: Where) -> Source:
+def open_source(name: DataName, request: Request, where: Where, say: Say = say_nothing) -> Source:
     """A prepared data set to be read, prepared now if need be.
 
     Raises ConfigError where the request does not fit it, RunError where it cannot be had.
     """
-    builder = official.open_builder(name, where)
+    builder = official.open_builder(name, where, say)
     read = make_reader(builder)
     chosen = choose_splits(builder, request)
     splits = {split: Mapped(open_records(builder, text), read) for split, text in chosen.items()}

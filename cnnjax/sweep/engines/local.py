@@ -36,7 +36,7 @@ def run(
         configs, runs = [from_json(values) for values in job.lanes], pathlib.Path(job.runs)
         request = request_of(configs[0])
         dataset = datasets.get(request) or load.load_dataset(
-            configs[0], Where(**job.where), feed=job.feed
+            configs[0], Where(**job.where), feed=job.feed, say=observer.on_note
         )
         ids = {
             config: record_id(config, lanes.describe_origin(config, dataset, version, machine))

@@ -158,7 +158,7 @@ def read_runs(
     return runs
 
 
-def as_number(seed: str) -> Any:
+def as_number(seed: str) -> Decimal | str:
     """A seed as a number: seeds 1, 1.0 and 01 are the same; what is no number stands for itself."""
     found = NUMBER.fullmatch(seed)
     return Decimal(found[1]) if found and not found[2] else seed

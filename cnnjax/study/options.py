@@ -1,0 +1,39 @@
+"""Where and how a study is run, besides its Config. Imports no JAX."""
+
+import pathlib
+from typing import NamedTuple
+
+from cnnjax.config import plugins
+from cnnjax.config.datasets import Where
+from cnnjax.config.errors import ConfigError
+
+MOST_SEEDS = 10_000  # beyond any use: they find a fiftieth of a standard deviation
+KEEPS = ("final", "none")  # what of a finished run's weights may be kept
+
+
+class Options(NamedTuple):
+    """Where and how a study is run, besides its Config."""
+
+    runs: pathlib.Path  # records and reports
+    where: Where = Where()
+    num_seeds: int = 20  # an arm
+    mix: tuple[str, ...] = ()  # in what runs may be unlike
+    command: str = ""  # that reproduces the report
+    scoreboard: str = ""  # the folder of the page of all statements, where there is one
+    checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
+    first_seed: int = 0
+    engine: str | None = None  # module:function, or FILE.py:function; None for this machine
+    keep: str = "none"  # "final" for the weights of finished lanes, beside their records
+
+
+DEFAULTS = Options(pathlib.Path("runs"))
+
+
+def check_options(options: Options) -> None:
+    """Raises ConfigError on an engine that is not there, and on values that are none."""
+    if not 1 <= options.num_seeds <= MOST_SEEDS:
+        raise ConfigError(f"seeds={options.num_seeds}: give 1 to {MOST_SEEDS}")
+    if options.keep not in KEEPS:
+        raise ConfigError(f"keep={options.keep!r}: give {' or '.join(KEEPS)}")
+    if options.engine:
+        plugins.find_engine(options.engine)
