@@ -258,7 +258,7 @@ def _in_folder(folder: pathlib.Path, act: Callable[[], _T]) -> _T:
     for _ in range(20):
         with contextlib.suppress(FileNotFoundError):
             return act()
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, FileExistsError):  # gone again before a look
             folder.mkdir(parents=True, exist_ok=True)
     return act()
 

@@ -115,6 +115,26 @@ def test_a_full_disk_is_an_error_with_the_path_and_keeps_the_heartbeat(join, mon
     assert one.claim("b") and not two.claim("a")
 
 
+def test_a_folder_that_goes_while_it_is_made_is_made_again(join, monkeypatch):
+    one, two, mkdir, going = join(), join(), os.mkdir, [1, 1]
+
+    def mkdir_late(path, *mode):
+        if going and os.fspath(path).endswith("/a"):
+            going.pop()
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+        mkdir(path, *mode)
+
+    monkeypatch.setattr(os, "mkdir", mkdir_late)
+    assert one.claim("a") and not two.claim("a") and not going
+
+
+def test_a_file_in_the_place_of_a_key_is_an_error_with_the_path(join, tmp_path):
+    (tmp_path / "leases" / "claims").mkdir(parents=True)
+    (tmp_path / "leases" / "claims" / "a").write_text("")
+    with pytest.raises(NotADirectoryError, match="claims/a"):
+        join().claim("a")
+
+
 def test_a_folder_that_cannot_be_is_an_error_with_the_path(tmp_path):
     (tmp_path / "file").write_text("")
     with open_leases(tmp_path / "file" / "leases") as own, pytest.raises(OSError, match="file"):
