@@ -40,7 +40,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     )  # fmt: skip
     listing.define_flags(values)
     conduct.define_flags(values)
-    names = flags.parse(values, argv, DESCRIPTION)
+    names = conduct.parse(values, argv, DESCRIPTION)
     epochs, given = flags.read_epochs(values, argv), flags.given_config(values)
     asked = conduct.read_flags(values, argv)
 

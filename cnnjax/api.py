@@ -16,13 +16,12 @@ from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.config.epochs import name_source
 from cnnjax.config.explain import Choice
-from cnnjax.data import load, transform
+from cnnjax.data import load, outlook, transform
 from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks import notes
 from cnnjax.records import index, leases
 from cnnjax.report import folders
 from cnnjax.runs.rate import list_rates
-from cnnjax.runs.train import check_examples
 from cnnjax.runs.train import describe_run as describe_run
 from cnnjax.runs.train import make_timed as make_timed
 from cnnjax.runs.train import set_run_aside as set_run_aside
@@ -161,9 +160,8 @@ def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect
     """
     study, base = checked.study, checked.base
     choices = list_choices(study, base, sources)
-    check_examples(list_configs(study, base), options.where)
     lane = next(iter(make_configs(study, base).values()))
-    num_test = load.count_split(lane, options.where, "test")
+    num_test = outlook.count_split(lane, options.where, "test")
     outlooks = []
     for stage in choosing.list_stages(study):
         for claim in stage.claims:
@@ -173,7 +171,13 @@ def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect
             outlooks.append(own)
     by_name = {lane.dataset: lane for lane in checked.asked.values()}
     budget = placement.data_budget()
-    feeds = [load.describe_feed(lane, options.where, budget) for lane in by_name.values()]
+    lanes = list_configs(study, base)
+    feeds = [
+        outlook.describe_feed(
+            lane, options.where, budget, [own for own in lanes if own.dataset == name]
+        )
+        for name, lane in by_name.items()
+    ]
     newest = index.list_newest(options.runs, timing.NEWEST)
     took = timing.estimate(
         checked.plan.groups, newest, backend.describe(), jax.local_device_count()

@@ -19,6 +19,7 @@ from cnnjax.config.config import find_knob, make_config
 from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs
 from cnnjax.config.knobs import ConfigError, RunError
+from cnnjax.records.kept import list_hashes
 from cnnjax.records.record import Record
 from cnnjax.records.store import load_records
 from cnnjax.report import folders, page, tables, text
@@ -173,12 +174,14 @@ def flatten(record: Record) -> dict[str, Any]:
         name: value for name, value in record.scores.items() if not isinstance(value, (dict, list))
     }
     facts = ("date", "platform", "device", "program_version")
+    plugins = [f"{name} {own[:6]}" for name, own in list_hashes(record.provenance).items()]
     return {
         "id": record.id,
         **{name: _freeze(value) for name, value in record.config.items()},
         **scores,
         **{name: _freeze(value) for name, value in record.cost.items()},
         **{name: record.provenance.get(name) for name in facts},
+        "plugins": ", ".join(plugins),
     }
 
 

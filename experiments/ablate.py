@@ -1,7 +1,6 @@
 """A free grid of choices: every combination over many seeds, each choice judged."""
 
 import functools
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +9,6 @@ from absl import flags as absl_flags
 from cnnjax.config import epochs, flags, hints
 from cnnjax.config.config import KNOBS, find_knob
 from cnnjax.config.knobs import ConfigError, format_value, parse_value, split_values
-from cnnjax.records.remembered import remember_choices
-from cnnjax.records.store import load_records
 from cnnjax.study import own
 from experiments import conduct, script
 
@@ -59,17 +56,11 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         flag_values=values,
     )  # fmt: skip
     conduct.define_flags(values)
-    positional = flags.parse(values, argv, DESCRIPTION)
+    positional = conduct.parse(values, argv, DESCRIPTION)
     if positional:
         hint = flags.quote(f"--grid={positional[0]}")
         flags.refuse(f"unexpected {positional[0]!r}: write {hint}")
-    try:
-        grid = parse_grid(values.grid)
-    except ConfigError:
-        if not values.judge_only:
-            raise
-        remember_choices(load_records(pathlib.Path(values.runs)))
-        grid = parse_grid(values.grid)
+    grid = parse_grid(values.grid)
     yield_length(values, argv, grid)
     if values.study is not None:
         own.check_name(values.study, "--study=")

@@ -1,5 +1,6 @@
 """A study from its flags to what is printed: what launch.py and experiments.ablate share."""
 
+import contextlib
 import pathlib
 import sys
 import traceback
@@ -11,6 +12,7 @@ from absl import flags as absl_flags
 from cnnjax.config import flags, plugins, words
 from cnnjax.config.config import KNOBS, Config, values_of
 from cnnjax.config.knobs import format_value, printable
+from cnnjax.records import index, remembered
 from cnnjax.records.origin import MIXABLE
 from cnnjax.study.claims import Study
 from cnnjax.study.options import DEFAULTS, MOST_SEEDS, Options
@@ -68,6 +70,22 @@ def define_flags(values: absl_flags.FlagValues) -> None:
     script.define_quiet(values)
     flags.define_where(values)
     flags.define_config(values, Config(), without=["seed"])
+
+
+def parse(values: absl_flags.FlagValues, argv: Sequence[str], description: str) -> list[str]:
+    """As `flags.parse`: with --judge_only what records have of plug-ins not loaded is known."""
+
+    def remember(arguments: Sequence[str]) -> None:
+        early = absl_flags.FlagValues()
+        absl_flags.DEFINE_boolean("judge_only", False, "", flag_values=early)
+        absl_flags.DEFINE_string("runs", values["runs"].default, "", flag_values=early)
+        with contextlib.suppress(absl_flags.Error):  # told when all is read
+            early(["", *arguments], known_only=True)
+        if early.is_parsed() and early.judge_only:
+            runs = pathlib.Path(early.runs)
+            remembered.remember(index.list_heads(runs), runs / "records")
+
+    return flags.parse(values, argv, description, remember)
 
 
 def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:

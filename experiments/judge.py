@@ -1,21 +1,17 @@
-"""The comparisons of cnnjax.study.decision on a table of anyone's runs. Imports no JAX."""
+"""The comparisons of cnnjax.study.compare on a table of anyone's runs. Imports no JAX."""
 
-import itertools
 import math
 import pathlib
 from collections.abc import Sequence
 from typing import Any, get_args
 
-import numpy as np
 from absl import flags as absl_flags
 
 from cnnjax.config import flags
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records.atomic import write_json
-from cnnjax.study import decision
 from cnnjax.study.rule import Relation
-from experiments import gather_runs, read_runs, script, show_verdicts
-from experiments.gather_runs import Scores
+from experiments import script
 
 DESCRIPTION = """
 python -m experiments.judge FILE [--name=value ...]
@@ -71,14 +67,15 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     define_flags(values)
     positional = flags.parse(values, argv, DESCRIPTION)
     check_flags(values, positional)
-    scores, pairs = read_scores(values, *positional)
-    margin, note = choose_margin(values, scores)
-    if values.resolution is not None:
-        scores = scores._replace(resolution=values.resolution)
-    rows = compare_arms(values, scores, pairs, margin)
+
+    from cnnjax.report import comparisons  # SciPy takes a while to import
+    from cnnjax.study.compare import Asked, judge_table
+
+    given: dict[str, Any] = {name: values[name].value for name in Asked._fields}
+    found = judge_table(next(iter(positional), None), Asked(**given), values.images)
     if values.json:
-        write_rows(pathlib.Path(values.json), rows)
-    show_verdicts.print_rows(rows, scores, [note, *scores.notes], values.unpaired)
+        write_rows(pathlib.Path(values.json), found.rows)
+    comparisons.print_rows(found.rows, found.scores, found.notes, values.unpaired)
     return script.DONE
 
 
@@ -121,104 +118,6 @@ def check_flags(values: absl_flags.FlagValues, positional: Sequence[str]) -> Non
                 flags.refuse(f"--{name} does nothing with --{given}: {reason}")
     if values.unpaired and values.images:
         flags.refuse("--unpaired goes with one score a run, not with --images")
-
-
-def read_scores(
-    values: absl_flags.FlagValues, path: str | None = None
-) -> tuple[Scores, list[tuple[str, str]]]:
-    """The scores of the arms to compare, and the pairs. Raises ConfigError on a bad file."""
-    errors: list[str] = []
-    if path is None:
-        found, clusters = gather_runs.read_arrays(values.images, values.cluster, errors)
-        pairs = choose_pairs(list(found), values.a, values.b)
-        compared = {name for pair in pairs for name in pair}
-        own = {name: seeds for name, seeds in found.items() if name in compared}
-        scores = gather_runs.gather_arrays(own, clusters, values.incomplete, errors)
-        read_runs.refuse_all(values.images, errors)
-        return scores, pairs
-    columns = read_runs.Columns(
-        values.arm, None if values.unpaired else values.seed, values.metric,
-        values.image or None, values.cluster,
-    )  # fmt: skip
-    delimiter = read_runs.read_delimiter(values.delimiter)
-    text = read_runs.read_text(path)
-    path = "standard input" if path == "-" else path
-    runs = read_runs.read_runs(path, text, columns, delimiter, errors)
-    by_image = any(run.image for run in runs)
-    if by_image and values.unpaired:
-        flags.refuse(
-            f"--unpaired goes with one score a run: {path} has a column {values.image} (--image="
-            " passes it over)"
-        )
-    if values.cluster and not by_image:
-        flags.refuse(f"--cluster goes with images: {path} has no column {values.image or 'image'}")
-    pairs = choose_pairs(list(dict.fromkeys(run.arm for run in runs)), values.a, values.b)
-    compared = {name for pair in pairs for name in pair}
-    own = [run for run in runs if run.arm in compared]
-    scores = gather_runs.gather(own, columns, values.incomplete, errors)
-    read_runs.refuse_all(path, errors)
-    return scores, pairs
-
-
-def choose_margin(values: absl_flags.FlagValues, scores: Scores) -> tuple[float | None, str]:
-    """The margin, None where no equivalence is judged, and one line that says why."""
-    if values.threshold is not None:
-        return None, "a threshold is judged without a margin"
-    if values.margin is not None:
-        return values.margin, "the margin is --margin"
-    if scores.percent:
-        return 0.5, "margin: 0.5 points, as the scores are percentages (--margin sets another)"
-    known = np.concatenate(list(scores.arms.values()))
-    known = known[np.isfinite(known)]
-    if not len(known):
-        return None, "no equivalence is judged: every run failed"
-    if known.min() >= 0 and known.max() <= 1:
-        return 0.005, "margin: 0.005, as all scores lie in [0, 1] (--margin sets another)"
-    if values.relation == "=":
-        raise ConfigError("the scores do not all lie in [0, 1]: '=' needs --margin, in their unit")
-    return None, "no equivalence is judged: scores outside [0, 1] need --margin, in their unit"
-
-
-def choose_pairs(names: Sequence[str], a: str | None, b: str | None) -> list[tuple[str, str]]:
-    """Which arms to compare, in the order of the file. Raises ConfigError where there are none."""
-    if len(names) < 2:
-        raise ConfigError(
-            f"only one arm, {names[0]}: a comparison needs two (--arm names a column)"
-        )
-    for flag, name in (("a", a), ("b", b)):
-        if name is not None and name not in names:
-            raise ConfigError(f"--{flag}: {flags.describe_unknown('arm', name, names)}")
-    if a is None:
-        if b is not None:
-            raise ConfigError("--b goes with --a")
-        return list(itertools.combinations(names, 2))
-    if a == b:
-        raise ConfigError(f"--a and --b are both {a}: give two arms")
-    return [(a, other) for other in names if other != a and b in (None, other)]
-
-
-def compare_arms(
-    values: absl_flags.FlagValues,
-    scores: Scores,
-    pairs: Sequence[tuple[str, str]],
-    margin: float | None,
-) -> list[dict[str, Any]]:
-    """One object a pair, with those keys of verdicts.json that mean something here."""
-    questions = [
-        decision.Question(
-            scores.arms[a], scores.arms[b], values.relation, margin or 0.0, values.threshold,
-            resolution=scores.resolution,
-            images=None if scores.images is None else scores.images[a] - scores.images[b],
-            clusters=scores.clusters, unpaired=values.unpaired,
-        )
-        for a, b in pairs
-    ]  # fmt: skip
-    answers = decision.judge(questions, values.family)
-    common = {"metric": values.metric, "adjustment": values.family}
-    return [
-        {**common, "a": a, "b": b, **answer, "margin": margin}
-        for (a, b), answer in zip(pairs, answers, strict=True)
-    ]
 
 
 def write_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from absl import flags as absl_flags
 
 from cnnjax.config import flags, words
 from cnnjax.config.knobs import ConfigError, format_value, printable
-from cnnjax.records import index, inventory, store
+from cnnjax.records import index, inventory, remembered, store
 from cnnjax.records.inventory import Row
 from experiments import script
 
@@ -18,7 +18,8 @@ python -m experiments.records --list [--runs=FOLDER]
 
 Lists the finished runs of a folder in one table, a row for all that differ in their seed alone,
 the newest last: what of their settings is not by default, and how they scored. Runs of one origin
-(code, libraries, machine) have the same six digits there, and only those are compared.
+(code, libraries, machine) have the same six digits there, and only those are compared; where a
+plug-in had several texts, a column tells which, and these are not compared either.
 
 Exit status: 0 done, 2 the command line is wrong, or the folder has no records.
 """
@@ -47,7 +48,9 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
 
 def list_records(runs: pathlib.Path, as_json: bool) -> None:
     """Prints a row for the runs of each setting. Raises ConfigError where there are none."""
-    rows = inventory.list_rows(index.list_heads(runs))
+    heads = index.list_heads(runs)
+    remembered.remember(heads, runs / "records")
+    rows = inventory.list_rows(heads)
     if not rows:
         raise ConfigError(f"{runs} has no records: give --runs=FOLDER, in which a study ran")
     if as_json:
@@ -84,12 +87,16 @@ def print_rows(rows: Sequence[Row]) -> None:
     table = start_table("runs, the newest last", *keys)
     for name in ("data", "seeds", "test accuracy", "failed", "date", "origin"):
         table.add_column(name, justify="right")
-    for row, setting in zip(rows, cells, strict=True):
+    versions = inventory.tell_versions(rows)
+    if any(versions):
+        table.add_column("plug-ins", justify="right")
+    for row, setting, version in zip(rows, cells, versions, strict=True):
         accuracy = "–" if row.test_accuracy is None else f"{100 * row.test_accuracy:.2f}%"
         table.add_row(
             *setting, escape(printable(row.dataset)),
             inventory.describe_seeds(row.seeds), accuracy, str(row.num_failed),
             row.date[:16].replace("T", " "), row.origin,
+            *([escape(version)] if any(versions) else []),
         )  # fmt: skip
     print_table(table, open_console(), len(keys))
     if shared:

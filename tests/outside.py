@@ -3,7 +3,7 @@
 import os
 import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 
@@ -134,6 +134,14 @@ def half(steps):
     """Half of the rate."""
     return lambda step: HALF
 '''
+METRIC = '''
+import cnnjax
+
+@cnnjax.metric("hits", margin=0.02, share=True, label="hits of all")
+def find_hits(logits, labels):
+    """How often it is right."""
+    return (logits.argmax(axis=-1) == labels).mean()
+'''
 assert metrics  # imported before a test: what it declares is kept behind one
 FILES = {
     "gem_outside.py": GEM,
@@ -163,14 +171,22 @@ def outside(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     folder = tmp_path / "outside"
     folder.mkdir()
     yield write(folder)
+    forget(modules)
+
+
+def forget(modules: Collection[str]) -> None:
+    """Forgets what is loaded from outside, and all that is imported from there but `modules`."""
+    for known in register.CHOICES.values():
+        for name in [name for name, made in known.items() if made.source]:
+            del known[name]
     for name in [name for name, knob in rules.KNOBS.items() if knob.source]:
         del rules.KNOBS[name]
         delattr(Config, name)
     rules.OWN.clear()
     plugins.LOADED.clear()
-    texts._read_closure.cache_clear()
+    texts.READ.clear()
     os.environ.pop(plugins.VARIABLE, None)
-    for name in set(sys.modules) - modules:
-        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
+    for name in set(sys.modules) - set(modules):
+        if "/outside/" in (getattr(sys.modules[name], "__file__", None) or ""):
             del sys.modules[name]
     cost.forget()

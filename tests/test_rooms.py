@@ -164,3 +164,21 @@ def with_jax():
 @pytest.mark.parametrize("module", QUICK)
 def test_imports_no_jax(module, with_jax):
     assert module not in with_jax
+
+
+def test_help_waits_for_no_arithmetic():
+    """Importing JAX takes seconds, SciPy half of one, NumPy a tenth."""
+    code = (
+        "import contextlib, importlib, io, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    script = importlib.import_module(name)\n"
+        "    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):\n"
+        "        script.main([name, '--help'], None)\n"
+        "    print(name, *{'jax', 'scipy', 'numpy'} & {*sys.modules})\n"
+    )
+    scripts = ["launch", "experiments.ablate", "experiments.train", "experiments.judge",
+               "experiments.records"]  # fmt: skip
+    run = subprocess.run(
+        [sys.executable, "-c", code, *scripts], cwd=rooms.ROOT, capture_output=True, text=True
+    )
+    assert run.stdout.split() == scripts, run.stderr

@@ -4,6 +4,7 @@ import functools
 import inspect
 import os
 import pathlib
+import sys
 import sysconfig
 import traceback
 import types
@@ -14,6 +15,7 @@ from cnnjax.config.errors import ConfigError
 
 D = TypeVar("D", bound=Callable[..., Any])
 PACKAGE = __name__.partition(".")[0]
+OURS = (PACKAGE, "experiments")  # no package of a person's own is called so
 RUNS: dict[tuple[str, str], Any] = {}  # by kind and name, the code that ran as it was declared
 
 
@@ -77,13 +79,41 @@ def name_of(make: Callable[..., Any]) -> str:
     return getattr(own, "__qualname__", type(own).__qualname__)
 
 
+def find_file(make: Any) -> str:
+    """The file in which a function or class is written, where that is a person's own."""
+    module = sys.modules.get(getattr(unwrap(make), "__module__", None) or "")
+    return str(module.__file__) if module is not None and is_own(module) else ""
+
+
 def is_own(module: types.ModuleType) -> bool:
     """Whether a module is a file of a person's own: neither installed nor Python's nor ours."""
-    path = pathlib.Path(getattr(module, "__file__", None) or "")
-    if path.suffix != ".py" or module.__name__.partition(".")[0] == PACKAGE:
+    return is_own_file(module.__name__, getattr(module, "__file__", None) or "")
+
+
+def is_own_file(module: str, file: str) -> bool:
+    """As `is_own`, of a module by its name and file."""
+    path = pathlib.Path(file)
+    if path.suffix != ".py" or module.partition(".")[0] in OURS:
         return False
     installed = {"site-packages", "dist-packages"} & set(path.parts)
     return not installed and not path.is_relative_to(sysconfig.get_path("stdlib"))
+
+
+def find_home(thing: Any) -> str | None:
+    """The file of a person's own in which a function or class stands; empty for a cell.
+
+    None where it is neither, or of ours. Of another object that is where its class stands.
+    """
+    own = unwrap(thing)
+    if isinstance(own, types.FunctionType):
+        scope = own.__globals__
+        name, file = scope.get("__name__", ""), scope.get("__file__") or ""
+    else:
+        name = (own if isinstance(own, type) else type(own)).__module__
+        file = getattr(sys.modules.get(name), "__file__", None) or ""
+    if not file:
+        return None if name in sys.builtin_module_names else ""
+    return file if is_own_file(name, file) else None
 
 
 def check_named(name: Any, decorator: str, *first: str, more: str = "") -> None:

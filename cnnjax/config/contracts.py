@@ -6,6 +6,7 @@ arrays are known by their shapes and types.
 
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 from cnnjax.config import fitting, guard, layouts, naming
@@ -31,12 +32,21 @@ KNOWN = {  # what `choice` may say of a name besides
 
 TYPES: dict[str, Any] = {  # what decorators say of a name, where no other rule is for it
     "always": bool, "averages": int, "biased": bool, "activated": bool, "counts_failures": bool,
-    "by_image": bool | Callable, "defaults": Mapping, "finish": Callable | None, "instead": str,
+    "by_image": bool | Callable, "defaults": Mapping, "finish": Callable | NoneType, "instead": str,
     "label": str, "measure": str, "pieces": int, "resolution": float | Callable, "sees": Callable,
     "share": bool, "small": Mapping, "strides": bool, "unit": str, "ways": int, "windows": bool,
     "reads": Collection, "after": bool, "logits": str, "depthwise": str, "power": float,
     "spread": Callable, "bound": Callable,
 }  # fmt: skip
+
+# What keeps something of choices by their names: called with the file of one that is declared anew.
+REMEMBERED: list[Callable[[str], None]] = []
+
+
+def forget(source: str) -> None:
+    """Lets go of what was read and found of the choices of a file, or a notebook's cells."""
+    for own in REMEMBERED:
+        own(source)
 
 
 def wrap_choice(knob: str, name: str, choice: Any) -> Any:

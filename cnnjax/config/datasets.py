@@ -63,6 +63,8 @@ def parse(text: str) -> DataName:
     if colon and kind in FILES:
         if not path:
             raise ConfigError(f"--dataset={text} lacks a path: give {FILES[kind]}")
+        if "\0" in path:
+            raise ConfigError(f"--dataset={text} cannot be read: no path has a zero byte")
         return DataName(kind, path)
     if text in BUILT_IN:
         return DataName("built-in", text)

@@ -11,11 +11,10 @@ A run has it where it differs from its defaults: `config.of(SqueezeExcite).se_ra
 
 import dataclasses
 import inspect
-import sys
 import typing
 from typing import Any, TypeVar
 
-from cnnjax.config import callers, knobs, rules
+from cnnjax.config import callers, contracts, knobs, rules
 from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
 
@@ -42,7 +41,7 @@ def family(cls: type[T]) -> type[T]:
         made = dataclasses.dataclass(frozen=True)(cls)
     if not made.__dataclass_params__.frozen:
         raise ConfigError(f"{cls.__name__}: its knobs can be changed: @dataclass(frozen=True)")
-    source = getattr(sys.modules.get(cls.__module__), "__file__", None) or cls.__module__
+    source = callers.find_source(__name__) or cls.__module__
     key = f"{cls.__module__}.{cls.__qualname__}"
     before = rules.OWN.get(key)
     if callers.declares_twice(source, "family", key) and before:
@@ -54,6 +53,8 @@ def family(cls: type[T]) -> type[T]:
             raise ConfigError(
                 f"{cls.__name__}: --{knob.name} is used with {unknown.pop()}, which is no knob"
             )
+    if before:
+        contracts.forget(source)
     for name in knobs.make_knobs(before) if before else ():  # a notebook's cell runs again
         del rules.KNOBS[name]
         delattr(Config, name)

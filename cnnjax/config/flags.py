@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from absl import flags
@@ -21,6 +21,8 @@ from cnnjax.config.knobs import (
     printable,
 )
 from cnnjax.config.knobs import format_value as format_knob
+
+MOST_SAID = 2000  # characters of a message; of a longer one both ends are shown
 
 
 class _KnobParser(flags.ArgumentParser):
@@ -187,8 +189,13 @@ def read_epochs(values: flags.FlagValues, argv: Sequence[str]) -> epochs.Epochs 
     return epochs.Epochs(values.epochs)
 
 
-def parse(values: flags.FlagValues, argv: Sequence[str], description: str) -> list[str]:
+def parse(
+    values: flags.FlagValues, argv: Sequence[str], description: str,
+    remember: Callable[[Sequence[str]], None] | None = None,
+) -> list[str]:  # fmt: skip
     """Reads `argv` (program name first) into `values` and gives the positional arguments.
+
+    What `remember` registers, given the arguments once plug-ins are loaded, is a choice as well.
 
     `--help` prints `description` and every flag, or those that it asks for, and exits with 0; of
     what stands beside it, a wrong --model alone is refused. A wrong command line prints one line on
@@ -197,7 +204,7 @@ def parse(values: flags.FlagValues, argv: Sequence[str], description: str) -> li
     topic = help.find_topic(argv[1:])
     given = [argument for argument in argv[1:] if help.find_topic([argument]) is None]
     arguments = flagfiles.read(given)
-    define_plugins(values, arguments)
+    define_plugins(values, arguments, remember)
     if topic is not None:
         if "model" in values:
             _read_model(values, arguments)
@@ -226,7 +233,10 @@ def _read_model(values: flags.FlagValues, arguments: Sequence[str]) -> None:
         values(["", f"--model={early.model}"])
 
 
-def define_plugins(values: flags.FlagValues, arguments: Sequence[str]) -> None:
+def define_plugins(
+    values: flags.FlagValues, arguments: Sequence[str],
+    remember: Callable[[Sequence[str]], None] | None = None,
+) -> None:  # fmt: skip
     """Loads the plug-ins that these arguments name, and defines the flags of their knobs.
 
     Ends the program with one line where a plug-in cannot be loaded, with --traceback after all that
@@ -253,6 +263,8 @@ def define_plugins(values: flags.FlagValues, arguments: Sequence[str]) -> None:
         if early.plugin or plugins.VARIABLE in os.environ:
             plugins.load(early.plugin)
             plugins.load_inherited()
+        if remember is not None:
+            remember(arguments)
     except ConfigError as error:
         if early.traceback:
             traceback.print_exception(error.__cause__ or error)
@@ -277,7 +289,10 @@ def quote(argument: str) -> str:
 
 def refuse(message: str) -> NoReturn:
     """Ends the program for a wrong command line: one line on stderr, exit status 2."""
-    words.say(f"error: {printable(' '.join(message.split()))}", sys.stderr)
+    line = printable(" ".join(message.split()))
+    if len(line) > MOST_SAID:  # a value without end
+        line = f"{line[: MOST_SAID // 2]} ... {line[-MOST_SAID // 2 :]}"
+    words.say(f"error: {line}", sys.stderr)
     sys.exit(2)
 
 

@@ -6,6 +6,12 @@ A measure is a function below `@register.measure("name")`, of the package in a f
 from cnnjax.config import register
 from cnnjax.config.errors import ConfigError
 
+# What a failed run still says.
+FACTS = (
+    "failed", "initial_loss", "diverged_at", "num_test_examples", "num_train_examples",
+    "num_pool_examples", "drawn_by_seed",
+)  # fmt: skip
+
 
 def read_built_in() -> dict[str, str]:
     """The measures of the package that are for the asking, and what they say of themselves."""

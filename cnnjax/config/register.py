@@ -9,9 +9,10 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from cnnjax.config import callers, contracts, declared, naming
+from cnnjax.config.absent import Absent
 from cnnjax.config.declared import Declared
 from cnnjax.config.errors import ConfigError
 
@@ -101,33 +102,19 @@ def reads(knob: str, name: str, other: str) -> bool:
     """Whether a name reads another knob: by `reads` at its decorator, or as an argument."""
     if name in CHOICES[knob]:
         known = CHOICES[knob][name]
+        if isinstance(known.make, Absent):
+            return known.make.reads is None or other in known.make.reads
         named = other in inspect.signature(known.make).parameters
-        # Of what is remembered nobody knows.
-        return named or other in known.traits.get("reads", ()) or known.make is absent
+        return named or other in known.traits.get("reads", ())
     own = read_home(knob).get(name)
     return own is not None and other in own.reads
-
-
-def absent(*arguments: Any, **named: Any) -> NoReturn:
-    """What a plug-in declared that is not loaded."""
-    raise ConfigError("what records were made with is of a plug-in that is not loaded: --plugin")
-
-
-def remember(knob: str, name: str, reads: Collection[str]) -> None:
-    """Makes a name of records one that can be judged, though its plug-in is not loaded.
-
-    `reads` are the knobs of which a model may have had any.
-    """
-    own = {"pool": pooling, "activation": activation, "measure": measure, "dataset": dataset}
-    own["model"] = functools.partial(model, reads=reads)
-    own.get(knob, functools.partial(choice, knob))(name)(absent)
 
 
 def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
     """Raises ConfigError where the name stands for something else already."""
     source, line = callers.find_place(__name__)
     there, twice = CHOICES[knob].get(name), callers.declares_twice(source, knob, name)
-    if there is not None and there.make is absent:
+    if there is not None and isinstance(there.make, Absent):
         there = None
     own = (source, callers.name_of(make))
     taken = source and (name in scan(knob) or there and twice)
@@ -136,8 +123,10 @@ def _register(knob: str, name: str, make: F, traits: Mapping[str, Any]) -> F:
     if source and "reads" in traits:
         naming.check_reads(knob, name, traits["reads"])
     help = (inspect.getdoc(callers.unwrap(make)) or "").partition("\n")[0]
+    if there:  # another function, by the same name
+        contracts.forget(source)
     new = Choice(make, help, source, traits, line)
-    CHOICES[knob][name] = new if make is absent else contracts.wrap_choice(knob, name, new)
+    CHOICES[knob][name] = contracts.wrap_choice(knob, name, new)
     return make
 
 

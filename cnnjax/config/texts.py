@@ -5,22 +5,27 @@ JAX.
 """
 
 import ast
-import functools
+import importlib.machinery
 import os
 import pathlib
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cnnjax.config import callers, cells, register, rules
+from cnnjax.config import callers, cells, contracts, register, rules
 from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
+
+READ: dict[
+    str, dict[pathlib.Path, tuple[str, str]]
+] = {}  # by file, what it and those beside it say
 
 
 def list_sources() -> list[str]:
     """All files, or modules without one, from which something is declared."""
-    found = [own.source for known in register.CHOICES.values() for own in known.values()]
+    choices = [own for known in register.CHOICES.values() for own in known.values() if own.source]
+    found = [file for own in choices for file in (own.source, callers.find_file(own.make))]
     found += [knob.source for knob in rules.KNOBS.values()]
     return [source for source in dict.fromkeys(found) if source]
 
@@ -30,16 +35,19 @@ def texts_of(config: Config, data: bool = False) -> dict[str, str]:
 
     Its data are known by their contents: their text is given with `data` only.
     That is where its choices are declared, and those of its own knobs that are not at their
-    default, with the files beside it that these import; of a notebook's cell what is declared,
-    with all that its code names.
+    default, and where these stand if that is elsewhere, with the person's own files that these
+    import; of a notebook's cell what is declared, with all that its code names.
     """
     texts: dict[str, str] = {}
     for thing, source in _list_used(config, data):
-        if os.path.isfile(source):
+        home, declared = callers.find_home(thing), os.path.isfile(source)
+        if declared:
             texts |= read_files(source)
-        else:
+        if home and home not in read_paths(source):
+            texts |= read_files(home)
+        if home == "" or not declared:
             text, files = cells.read(thing)
-            texts[f"{source}:{callers.name_of(thing)}"] = text
+            texts[f"{os.path.basename(source)}:{callers.name_of(thing)}"] = text
             for file in files:
                 texts |= read_files(file)
     return dict(sorted(texts.items()))
@@ -64,9 +72,8 @@ def _list_used(config: Config, data: bool) -> Iterator[tuple[Any, str]]:
 
 
 def read_files(source: str) -> dict[str, str]:
-    """The texts of a file and of those beside it that it imports, by name, as first read."""
-    root = _root_of(source)
-    return {path.relative_to(root).as_posix(): text for path, text in _read_closure(source).items()}
+    """The texts of a file and of a person's own that it imports, by name, as first read."""
+    return dict(_read_closure(source).values())
 
 
 def read_paths(source: str) -> list[str]:
@@ -74,73 +81,130 @@ def read_paths(source: str) -> list[str]:
     return [str(path) for path in _read_closure(source)] if os.path.isfile(source) else []
 
 
-@functools.cache
-def _read_closure(source: str) -> dict[pathlib.Path, str]:
-    root, texts = _root_of(source), {}
-    waiting = [pathlib.Path(source)]
+def _read_closure(source: str) -> dict[pathlib.Path, tuple[str, str]]:
+    """By path a name and the text."""
+    if source not in READ:
+        READ[source] = _read_anew(source)
+    return READ[source]
+
+
+def _forget(source: str) -> None:
+    """A file that is loaded again is read again, and so are those that import it."""
+    for own in [own for own, texts in READ.items() if pathlib.Path(source) in texts]:
+        del READ[own]
+
+
+contracts.REMEMBERED.append(_forget)
+
+
+def _read_anew(source: str) -> dict[pathlib.Path, tuple[str, str]]:
+    root, parts = _find_root(pathlib.Path(source))
+    own = parts[0] if root in map(pathlib.Path, sysconfig.get_paths().values()) else ""
+    texts: dict[pathlib.Path, tuple[str, str]] = {}
+    waiting = [(".".join(parts), pathlib.Path(source))]
     while waiting:
-        path = waiting.pop()
+        module, path = waiting.pop()
         if path in texts:
             continue
+        near = path.relative_to(root) if path.is_relative_to(root) else None
+        name = near.as_posix() if near else f"{module.replace('.', '/')}/{path.name}"
         try:
-            texts[path] = path.read_text(encoding="utf-8")
-            tree = ast.parse(texts[path])
+            text = path.read_text(encoding="utf-8")
+            texts[path] = name, text
+            tree = ast.parse(text)
         except (SyntaxError, ValueError):  # said where it is imported
             continue
-        for module in _list_imports(tree, path, root):
-            waiting += _find_beside(module, pathlib.Path(source), root)
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        for name in _list_imports(tree, package):
+            if not own or name.partition(".")[0] == own:  # of what is installed its own alone
+                waiting += _find_files(name, pathlib.Path(source), root)
     return texts
 
 
-def _root_of(source: str) -> pathlib.Path:
-    """The folder from which a file's modules are named: that above its packages."""
-    root = pathlib.Path(source).parent
+def _find_root(source: pathlib.Path) -> tuple[pathlib.Path, list[str]]:
+    """The folder from which a file's modules are named, and the parts of its own name.
+
+    A package may be without a file of its own: then how the file was imported says it.
+    """
+    root, parts = source.parent, [source.stem] if source.stem != "__init__" else []
     while (root / "__init__.py").is_file():
-        root = root.parent
-    return root
+        root, parts = root.parent, [root.name, *parts]
+    above, names = root, parts
+    while above != above.parent:
+        if _find_file(sys.modules.get(".".join(names))) == source.resolve():
+            return above, names
+        above, names = above.parent, [above.name, *names]
+    return root, parts
 
 
-def _list_imports(tree: ast.AST, path: pathlib.Path, root: pathlib.Path) -> Iterator[str]:
-    """The names of modules that a file may import, wherever in it."""
+def _find_file(module: Any) -> pathlib.Path | None:
+    file = getattr(module, "__file__", None)
+    return pathlib.Path(file).resolve() if file else None
+
+
+def _list_imports(tree: ast.AST, package: str) -> Iterator[str]:
+    """The names of modules that a file of a package may import, wherever in it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                within = path.relative_to(root).parent.parts
-                above = within[: len(within) - node.level + 1]
-                base = ".".join((*above, *filter(None, [base])))
+            base = _resolve("." * node.level + (node.module or ""), package)
             yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            yield from (f"{base}.{alias.name}".lstrip(".") for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args:
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            name = getattr(node.args[0], "value", None)
+            if called in ("import_module", "__import__") and isinstance(name, str):
+                yield _resolve(name, package)
 
 
-def _find_beside(module: str, source: pathlib.Path, root: pathlib.Path) -> list[pathlib.Path]:
-    """The files of a module and of the packages around it, where they lie beside the source.
+def _resolve(name: str, package: str) -> str:
+    """A module's name, which may be relative to a package, such as ..parts."""
+    level = len(name) - len(name.lstrip("."))
+    above = package.split(".") if package else []
+    return ".".join([*above[: len(above) - level + 1], *filter(None, [name[level:]])]
+                    if level else [name])  # fmt: skip
 
-    Raises ConfigError where another module of that name was there before.
+
+def _find_files(
+    module: str, source: pathlib.Path, root: pathlib.Path
+) -> Iterator[tuple[str, pathlib.Path]]:
+    """The files of a module and of the packages around it that are a person's own, with names.
+
+    Raises ConfigError where another module of that name was there before one beside the source.
     """
-    top, found = module.partition(".")[0], []
-    installed = root in map(pathlib.Path, sysconfig.get_paths().values())
-    own = source.relative_to(root).parts[0].removesuffix(".py")
-    if not top or top == callers.PACKAGE or installed and top != own:
-        return []
+    within: Sequence[str] | None = None
     place, name = root, ""
-    for part in module.split("."):
+    for part in module.split(".") if module.partition(".")[0] not in ("", callers.PACKAGE) else ():
         place, name = place / part, f"{name}.{part}".lstrip(".")
         files = [
             file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()
         ]
-        if not files:
+        there, within = _locate(name, within)
+        if not files and there is None:
             continue  # a folder may be a package without a file of its own
-        file = files[0]
-        there = getattr(sys.modules.get(name), "__file__", None)
-        if there and pathlib.Path(there).resolve() != file.resolve():
-            if file == source:
-                break
+        if not files:
+            if not callers.is_own_file(name, str(there)):
+                return
+            yield name, pathlib.Path(str(there))
+            continue
+        found = _find_file(sys.modules.get(name))
+        if found and found != files[0].resolve():
+            if files[0] == source:
+                return
             raise ConfigError(
-                f"{source}: {file.name} beside it is not what it imports, which is {there}: rename"
-                " the file"
+                f"{source}: {files[0].name} beside it is not what it imports, which is {found}:"
+                " rename the file"
             )
-        found.append(file)
-    return found
+        yield name, files[0]
+
+
+def _locate(name: str, within: Sequence[str] | None) -> tuple[str | None, Sequence[str] | None]:
+    """The file that Python has for a module, or would import, and where its own modules lie."""
+    module: Any = sys.modules.get(name)
+    if module is not None:
+        return getattr(module, "__file__", None), [*getattr(module, "__path__", ())]
+    spec = importlib.machinery.PathFinder.find_spec(name, within)
+    if spec is None:
+        return None, ()  # and None would be all of sys.path
+    return spec.origin if spec.has_location else None, spec.submodule_search_locations or ()

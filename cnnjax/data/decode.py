@@ -11,7 +11,10 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps
 
+from cnnjax.config.knobs import RunError
+
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # open_image refuses them
+warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")  # of tags that tell no pixel
 ORIENTATION, UPRIGHT = 0x0112, 1  # of EXIF
 BACKGROUND = 255  # what shows through transparent pixels
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
@@ -21,7 +24,7 @@ PNG = b"\x89PNG"  # how such a file begins
 PNG_BITS, TIFF_BITS = 24, 258  # where bits a channel stand: a place in the file, a tag
 
 
-class BadImage(ValueError):
+class BadImage(RunError):
     """A file that is no whole image. Its message is one line."""
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import PREPARED, DataName, Request, Where, parse
-from cnnjax.config.knobs import ConfigError
+from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data import decode, source
 from cnnjax.data.builders import drawings
 from cnnjax.data.dataset import Dataset, Feed, Split, Stream
@@ -21,7 +21,6 @@ from cnnjax.data.sources import check, files, folder, made, official, prepared
 POSITIONS = {"dot": drawings.dot_positions}  # data set -> where each class lies [classes, 2]
 AT_ONCE = 256  # examples that a core decodes before it takes the next
 SAMPLE = 2048  # training images that stand for all in the statistics of a streamed data set
-FEW = 20_000  # test examples that a plan reads for the sake of their classes
 SPLITS = ("train", "validation", "test")
 
 
@@ -73,13 +72,15 @@ def load_dataset(
     side = find_side(opened, request)
     feed = feed or decide_feed(opened, request, side, budget)
     streamed = feed == "stream"
-    train = opened.splits["train"]
-    sample = train
+    sample = train = opened.splits["train"]
     if streamed:  # from all over the split: one end of it may be a class or two
         places = np.linspace(0, len(train) - 1, min(SAMPLE, len(train))).astype(int).tolist()
         sample = source.Taken(train, places)
     splits = [sample, opened.splits["validation"], opened.splits["test"]]
-    loaded = [load_split(split, opened.channels, side, request.eval_crop) for split in splits]
+    try:
+        loaded = [load_split(split, opened.channels, side, request.eval_crop) for split in splits]
+    except decode.BadImage as error:
+        raise RunError(f"--dataset={request.dataset} has an image that is none: {error}") from None
     positions = POSITIONS[request.dataset]() if request.dataset in POSITIONS else None
     notes = (*opened.notes, *check_loaded(request, opened, loaded, streamed))
     return Dataset(
@@ -255,44 +256,6 @@ def count_train(
             " yet: give --steps or --train_examples, or train first"
         )
     return len(open_source(request, where, say).splits["train"])
-
-
-def count_split(config: Config, where: Where, split: str) -> int | None:
-    """How many images a split of a run's data has; None where they are not prepared yet."""
-    request, name = request_of(config), parse(config.dataset)
-    if name.kind in PREPARED and not prepared.is_prepared(name, where):
-        return None
-    return len(open_source(request, where).splits[split])
-
-
-def describe_feed(config: Config, where: Where, budget: int) -> str:
-    """What a run would read and whether it fits the memory, in one line; notes, one line each.
-
-    Prepares nothing.
-    """
-    request, name = request_of(config), parse(config.dataset)
-    if name.kind in PREPARED and not prepared.is_prepared(name, where):
-        return f"{config.dataset}: not prepared yet; the first run does"
-    opened = open_source(request, where)
-    side = find_side(opened, request)
-    shape = "x".join(map(str, find_shape(opened, side)))
-    counts = [len(opened.splits[split]) for split in SPLITS]
-    feed = decide_feed(opened, request, side, budget)
-    size = sum(counts[feed == "stream" :]) * count_bytes(opened, side)
-    held = "training images streamed, the others" if feed == "stream" else "all"
-    labels = opened.labels.get("test")
-    if labels is None and counts[2] <= FEW:
-        test = source.read(opened.splits["test"], 0, counts[2])
-        labels = np.array([label for _, label in test], np.int32)
-    share = f"; {len(opened.class_names)} classes"
-    if labels is not None:
-        share += f", the largest {100 * check.majority_share(labels):.1f}% of the test images"
-    said = (*opened.notes, *note_enlarged(opened, request), *note_feed(request, counts[0], feed))
-    notes = "".join(f"\nnote: {request.dataset}: {note}" for note in said)
-    return (
-        f"{config.dataset}: {counts[0]:,} training, {counts[1]:,} validation, {counts[2]:,} test"
-        f" images of {shape}; {held} in memory ({size / 2**20:,.1f} MiB){share}{notes}"
-    )
 
 
 def majority_share(dataset: Dataset) -> float:

@@ -18,6 +18,7 @@ from cnnjax.data import decode
 from cnnjax.data.source import Example
 
 CHUNK_BYTES = 2**27  # of images that a device takes at once; two such chunks are in memory
+ENDLESS = 2**32  # images: more than any run sees
 AHEAD = 2  # batches that wait at most, besides those in the making; for each lane
 
 
@@ -28,8 +29,10 @@ class Chunk(NamedTuple):
     labels: Any  # [lanes, steps x batch size] int32
 
 
-def check(config: Config, dtype: np.dtype) -> None:
-    """Raises ConfigError where a run asks for what cannot be done to a stream of such pixels."""
+def check(config: Config, dtype: np.dtype, height: int, width: int) -> None:
+    """Raises ConfigError where a run asks for what cannot be done to a stream of such images."""
+    if config.crop and height != width:
+        raise ConfigError(f"--crop makes squares, and images are {height}x{width}: give none")
     if dtype != np.uint8 and (config.crop or config.flip):
         raise ConfigError("--crop and --flip need 8-bit pixels where images are streamed")
     needs = {"permute_pixels": True, "shuffle_labels": True, "draw": "seed"}
@@ -83,7 +86,14 @@ def make_batches(
 
     if batch_size % num_hosts:
         raise ConfigError(f"--batch_size={batch_size} cannot be shared by {num_hosts} hosts")
-    order = grain.MapDataset.source(examples).seed(seed % 2**31).shuffle().repeat()
+    order = (
+        grain.MapDataset.source(examples)
+        .seed(seed % 2**31)
+        .shuffle()
+        .repeat(
+            ENDLESS // len(examples) + 1  # grain counts batches of an endless one as a float
+        )
+    )
     own = batch_size // num_hosts
     batches = order.random_map(load)[host::num_hosts].batch(own)[first_step:]
     threads = os.cpu_count() or 1
@@ -128,12 +138,7 @@ def open_streams(
     config: Config, examples: Sequence[Example], seeds: Sequence[int], first_step: int,
     shape: tuple[int, int, int],
 ) -> list[Any]:  # fmt: skip
-    """The batches of each lane, to be closed at the end.
-
-    Raises ConfigError where images cannot be cropped to squares.
-    """
+    """The batches of each lane, to be closed at the end."""
     height, width, channels = shape
-    if config.crop and height != width:
-        raise ConfigError(f"--crop makes squares, and images are {height}x{width}: give none")
     load = make_loader(config, channels, (height, width))
     return [make_batches(examples, load, seed, config.batch_size, first_step) for seed in seeds]

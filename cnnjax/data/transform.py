@@ -10,7 +10,7 @@ import numpy.typing as npt
 from cnnjax.config.config import Config
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import stream
-from cnnjax.data.dataset import Dataset, Split, Stream, check_train_examples, take_train
+from cnnjax.data.dataset import Dataset, Feed, Split, check_train_examples, take_train
 
 PERMUTATION_SEED = 1  # fixed: all runs and arms share one order
 AT_ONCE = 2**20  # pixels that are counted at once
@@ -79,10 +79,24 @@ def merge_channels(mean: npt.ArrayLike, std: npt.ArrayLike) -> tuple[float, floa
 
 def check(config: Config, dataset: Dataset) -> None:
     """Raises ConfigError where a run asks for what this data set does not have."""
-    check_train_examples(dataset.name, dataset.num_train, config.train_examples)
-    if isinstance(dataset.train, Stream):
-        stream.check(config, dataset.sample.images.dtype)
-    check_augmentation(config, *dataset.image_shape[:2])
+    dtype = dataset.sample.images.dtype
+    check_foreseen(config, dataset.num_train, dataset.feed, dataset.image_shape, dtype)
+
+
+def check_foreseen(
+    config: Config, num_train: int, feed: Feed, shape: tuple[int, int, int], dtype: np.dtype
+) -> None:
+    """As `check`, of a data set of so many training images of this shape and type."""
+    check_train_examples(config.dataset, num_train, config.train_examples)
+    seen = config.train_examples or num_train
+    if config.batch_size > seen:
+        raise ConfigError(
+            f"--batch_size={config.batch_size} is more than the {seen} training images of"
+            f" {config.dataset}, so that a step would see each several times: give at most {seen}"
+        )
+    if feed == "stream":
+        stream.check(config, dtype, *shape[:2])
+    check_augmentation(config, *shape[:2])
 
 
 def check_augmentation(config: Config, height: int, width: int) -> None:

@@ -10,14 +10,9 @@ from typing import Any
 import numpy as np
 
 from cnnjax.config import guard, register
+from cnnjax.config.measured import FACTS
 from cnnjax.data.spec import DataSpec
 from cnnjax.measures.packing import pack_values
-
-# What a failed run still says.
-FACTS = (
-    "failed", "initial_loss", "diverged_at", "num_test_examples", "num_train_examples",
-    "num_pool_examples", "drawn_by_seed",
-)  # fmt: skip
 
 
 def finish(

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from typing import NamedTuple
 
+from cnnjax.config import contracts
 from cnnjax.config import models as rows
 from cnnjax.config.config import Config, override
 from cnnjax.config.data import input_shape
@@ -121,3 +122,6 @@ def forget() -> None:
     """Forgets what networks are and cost: for who puts another in the place of a model."""
     for remembered in (measure, find_poolings, count.read_once):
         remembered.cache_clear()
+
+
+contracts.REMEMBERED.append(lambda source: forget())

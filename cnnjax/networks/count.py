@@ -115,24 +115,29 @@ def _apply(module: nn.Module, params: Any, stats: Any, images: Any, train: bool 
     return module.apply(variables, images, train=True, mutable=["batch_stats"], rngs=rngs)
 
 
-def check_training(module: nn.Module, image_shape: tuple[int, ...]) -> None:
-    """Raises ValueError where a network draws what training does not give it.
+def check_training(module: nn.Module, image_shape: tuple[int, ...], num_classes: int) -> None:
+    """Raises ConfigError where a network draws, as it trains, what training does not give it.
 
-    All else that it raises as it trains, such as on what it would keep from step to step, too.
+    And where it does not give logits for each of several images. What else it raises as it trains,
+    such as on what it would keep from step to step, comes as it is.
     """
-    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-    variables = jax.eval_shape(
-        functools.partial(module.init, train=False), jax.random.key(0), images
-    )
+    one, two = (jax.ShapeDtypeStruct((n, *image_shape), jnp.float32) for n in (1, 2))
+    variables = jax.eval_shape(functools.partial(module.init, train=False), jax.random.key(0), one)
     params, stats = variables.get("params", {}), variables.get("batch_stats", {})
+    train = functools.partial(_apply, module, train=True)
     try:
-        jax.eval_shape(functools.partial(_apply, module, train=True), params, stats, images)
+        logits, _ = jax.eval_shape(train, params, stats, two)
     except flax.errors.InvalidRngError as error:
         asked = re.search(r'PRNG for "(\w+)"', str(error))
         name = asked[1] if asked else str(error)
         raise ConfigError(
             f"it draws from {name!r} as it trains: make_rng gives {', '.join(RNGS)}"
         ) from error
+    if logits.shape != (2, num_classes) or not jnp.issubdtype(logits.dtype, jnp.floating):
+        raise ConfigError(
+            f"{type(module).__name__} gives {logits.dtype} {list(logits.shape)} for 2 images, not"
+            f" logits [2, {num_classes}], of floats"
+        )
 
 
 class Tracer:

@@ -129,7 +129,7 @@ def read(config: Config, image_shape: tuple[int, int, int], num_classes: int) ->
                 f" logits of {num_classes} classes"
             )
         if register.find("model", config.model).source:
-            count.check_training(module, shape)
+            count.check_training(module, shape, num_classes)
     return network
 
 

@@ -4,7 +4,8 @@ import hashlib
 import json
 import math
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from cnnjax.config import register
@@ -25,6 +26,7 @@ class Row(NamedTuple):
     date: str  # of the newest
     origin: str  # six hexadecimal digits; runs are compared where these are the same
     ids: list[str]
+    plugins: Mapping[str, str] = MappingProxyType({})  # hash of each file from outside, by name
 
 
 def list_rows(records: Iterable[Record]) -> list[Row]:
@@ -51,6 +53,7 @@ def _make_row(records: Sequence[Record]) -> Row:
         max(record.provenance.get("date", "") for record in own),
         hashlib.sha256(origin.encode()).hexdigest()[:6],
         [record.id for record in own],
+        origin_of(own[0]).get("plugins") or {},
     )
 
 
@@ -82,6 +85,18 @@ def find_shared(rows: Sequence[Row]) -> dict[str, Any]:
         for name, value in first.items()
         if all(own.get(name, missing) == value for own in others)
     }
+
+
+def tell_versions(rows: Sequence[Row]) -> list[str]:
+    """Of each row the files from outside that have another text in another row, with six digits."""
+    hashes: dict[str, set[str]] = {}
+    for row in rows:
+        for name, own in row.plugins.items():
+            hashes.setdefault(name, set()).add(own)
+    return [
+        ", ".join(f"{name} {own[:6]}" for name, own in row.plugins.items() if len(hashes[name]) > 1)
+        for row in rows
+    ]
 
 
 def describe_seeds(seeds: Sequence[int]) -> str:

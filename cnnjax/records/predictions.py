@@ -46,12 +46,17 @@ def keep(runs: pathlib.Path, record: Record, predictions: Predictions) -> Record
 def load(folder: pathlib.Path, provenance: dict[str, Any]) -> Predictions | None:
     """The predictions in a folder, by the provenance of its record or run; None where none are.
 
-    A failed run and a record of before have none. Raises ValueError, naming the file, where it is
-    gone or is not the one that was written.
+    A failed run and a record of before have none. Raises FileNotFoundError, naming the file, where
+    it is gone: the record is good without it; ValueError where it is not the one that was written.
     """
     if (checksum := provenance.get("files", {}).get(FILE)) is None:
         return None
     path = folder / FILE
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path} is gone, which had the answer for each image: delete the folder to train the"
+            " run again"
+        )
     try:
         raw = path.read_bytes()
         if hashlib.sha256(raw).hexdigest() != checksum:

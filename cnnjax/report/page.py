@@ -208,6 +208,7 @@ def render_page(
         arms=scope.order_arms(arms),
         seeds=scope.describe_seeds(arms),
         collapsed={arm.name: scope.describe_collapse(arm) for arm in arms},
+        silent=scope.list_silent(judgement),
         agreements=judgement.agreements,
         accuracies={arm.name: mean_accuracy(arm) for arm in arms},
         confounds={arm.name: confounds(arm, arms[0]) for arm in arms},

@@ -1,9 +1,11 @@
 """What verdicts hold for: the images that trained, those that tested, and the runs that failed."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cnnjax.config import words
+from cnnjax.study import metrics
 from cnnjax.study.judge import Judgement
 from cnnjax.study.summary import Arm
 
@@ -88,6 +90,17 @@ def describe_collapse(arm: Arm) -> str:
     if arm.num_failed == count:
         return f"all {count} runs failed" if count > 1 else "its run failed"
     return f"{arm.num_failed} of {count} runs failed"
+
+
+def list_silent(judgement: Judgement) -> list[str]:
+    """A line on each metric by which is compared and of which no run that did not fail has any."""
+    sound = [own for arm in judgement.arms for own in arm.records if not own.failed]
+    asked = [judgement.study.metric, *(row["metric"] for row in judgement.verdicts)]
+    return [
+        f"{name}: no run has it, so nothing is compared by it"
+        for name in dict.fromkeys(asked)
+        if sound and not any(math.isfinite(metrics.find(name).read(own)) for own in sound)
+    ]
 
 
 def list_classes(names: Sequence[str]) -> str:

@@ -69,12 +69,13 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
 
 
 def list_failed(judgement: Judgement) -> list[str]:
-    """A note on each arm of which runs failed."""
-    return [
-        f"note: {arm.name or 'all'}: {failed}, left out of its mean"
+    """A note on each arm of which runs failed, and on each metric of which no run has any."""
+    failed = [
+        f"note: {arm.name or 'all'}: {said}, left out of its mean"
         for arm in judgement.arms
-        if (failed := scope.describe_collapse(arm))
+        if (said := scope.describe_collapse(arm))
     ]
+    return [*failed, *(f"note: {line}" for line in scope.list_silent(judgement))]
 
 
 def _name_comparison(row: dict[str, Any], metric: str) -> str:

@@ -20,7 +20,7 @@ from cnnjax.data import transform
 from cnnjax.data.prepare import Prepare, make_prepare
 from cnnjax.networks import models
 from cnnjax.networks.models import Params, Stats
-from cnnjax.records import origin, predictions, weights
+from cnnjax.records import kept, origin, predictions, weights
 from cnnjax.records.atomic import dump_line, write_json, write_text
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.predictions import Predictions
@@ -40,12 +40,32 @@ class Run:
     config: Config
     scores: dict[str, Any]  # of the test split and of validation, by name; None where it failed
     metrics: list[dict[str, Any]]  # the learning curve: one dict an evaluation
-    params: Params  # arrays by layer and name
-    stats: Stats  # what the network keeps besides: running averages, kernels that stay fixed
-    input: Input  # what the network takes and gives
+    final: Final | None  # its network; None where the weights were not kept
     record: dict[str, Any]  # all that result.json or record.json says; empty where there is none
     predictions: Predictions | None = None  # on the test images; None where it failed
     path: pathlib.Path | None = None  # its folder, if it has one
+
+    @property
+    def params(self) -> Params:
+        """Arrays by layer and name."""
+        return self._network.params
+
+    @property
+    def stats(self) -> Stats:
+        """What the network keeps besides: running averages, kernels that stay fixed."""
+        return self._network.stats
+
+    @property
+    def input(self) -> Input:
+        """What the network takes and gives."""
+        return self._network.input
+
+    @property
+    def _network(self) -> Final:
+        """Raises ConfigError where its weights were not kept."""
+        if self.final is None:
+            raise ConfigError(_describe_missing(self.path or pathlib.Path()))
+        return self.final
 
     def predict(self, images: ArrayLike) -> np.ndarray:
         """Probabilities [N, classes] float32, a row an image, in the order of `class_names`.
@@ -73,6 +93,8 @@ class Run:
     @property
     def class_names(self) -> tuple[str, ...]:
         """The classes, in the order of the columns of `predict`."""
+        if self.final is None:
+            return tuple(self.record.get("provenance", {}).get("class_names", ()))
         return self.input.class_names or tuple(map(str, range(self.input.num_classes)))
 
     def save(self, path: str | pathlib.Path) -> pathlib.Path:
@@ -83,7 +105,7 @@ class Run:
         folder = pathlib.Path(path)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ConfigError(f"{folder} is there already: name a new folder")
-        final.save(folder, self.config, Final(self.params, self.stats, self.input))
+        final.save(folder, self.config, self._network)
         write_text(folder / "metrics.jsonl", "".join(dump_line(own) + "\n" for own in self.metrics))
         write_json(folder / "config.json", to_json(self.config))
         files = predictions.write(folder, self.predictions) if self.predictions else {}
@@ -110,24 +132,46 @@ def train(config: Config, where: Where, observer: Observer = QUIET) -> Run:
 def load_run(path: str | pathlib.Path) -> Run:
     """The run of a folder: of `train` or `Run.save`, or one of RUNS/records.
 
-    It opens on any number of devices of any kind. Warns where it was trained with plug-ins of
-    another text. Raises ConfigError where there is none, or its weights were not kept.
+    It opens on any number of devices of any kind; where its weights were not kept, without its
+    network. Warns where it was trained with plug-ins of another text, or a file is gone. Raises
+    ConfigError where there is none, it is not done, or a plug-in of it is not loaded.
     """
     folder = pathlib.Path(path)
     file = folder / weights.NAME
-    if not file.exists():
-        raise ConfigError(_describe_missing(folder))
-    config, own = final.load(file)
     record = _read_json(folder / "result.json") or _read_json(folder / "record.json")
+    if not file.exists() and not record:
+        raise ConfigError(_describe_missing(folder))
+    config, own = final.load(file) if file.exists() else (_read_config(folder, record), None)
     metrics = record.pop("metrics", None)
     if metrics is None:
         lines = folder / "metrics.jsonl"
         text = lines.read_text(encoding="utf-8") if lines.exists() else ""
         metrics = [_parse_json(lines, line) for line in text.splitlines()]
-    answers = _load_predictions(folder, record.get("provenance", {}))
-    read = from_json(config)
-    _warn_of_edits(folder, read, record.get("provenance", {}))
+    provenance = record.get("provenance", {})
+    read = _make_config(folder, config, provenance)
+    answers = _load_predictions(folder, provenance)
+    _warn_of_edits(folder, read, provenance)
     return _make_run(read, record, metrics, own, answers, folder)
+
+
+def _read_config(folder: pathlib.Path, record: Mapping[str, Any]) -> dict[str, Any]:
+    return record["config"] if "config" in record else _read_json(folder / "config.json")
+
+
+def _make_config(
+    folder: pathlib.Path, config: Mapping[str, Any], provenance: Mapping[str, Any]
+) -> Config:
+    """Raises ConfigError, naming the plug-ins that are not loaded, where it cannot be."""
+    try:
+        return from_json(config)
+    except ConfigError:
+        own = folder if (folder / kept.FOLDER).is_dir() else folder.parent
+        missing = kept.name_missing(config, provenance, own)
+        if not missing:
+            raise
+        raise ConfigError(
+            f"{folder} is a run of what is not loaded: give {missing}, or import it in a notebook"
+        ) from None
 
 
 def _warn_of_edits(folder: pathlib.Path, config: Config, provenance: Mapping[str, Any]) -> None:
@@ -148,10 +192,11 @@ def _warn_of_edits(folder: pathlib.Path, config: Config, provenance: Mapping[str
 def _load_predictions(
     folder: pathlib.Path, provenance: dict[str, Any]
 ) -> Predictions | None:  # fmt: skip
-    if not (folder / predictions.FILE).exists():  # not copied with the rest
-        return None
     try:
         return predictions.load(folder, provenance)
+    except FileNotFoundError as error:  # deleted, or not copied with the rest: the scores stay good
+        warnings.warn(str(error), stacklevel=3)
+        return None
     except ValueError as error:
         raise ConfigError(str(error)) from None
 
@@ -168,13 +213,13 @@ def _describe_missing(folder: pathlib.Path) -> str:
 
 
 def _make_run(
-    config: Config, record: dict[str, Any], metrics: list[dict[str, Any]], own: Final,
+    config: Config, record: dict[str, Any], metrics: list[dict[str, Any]], own: Final | None,
     answers: Predictions | None, folder: pathlib.Path | None = None,
 ) -> Run:  # fmt: skip
     scores = {**record.get("scores", record)}
     for name in ("by_image", "provenance"):
         scores.pop(name, None)
-    return Run(config, scores, metrics, own.params, own.stats, own.input, record, answers, folder)
+    return Run(config, scores, metrics, own, record, answers, folder)
 
 
 def _read_json(path: pathlib.Path) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.config import datasets
-from cnnjax.config.config import KNOBS, Config, make_config, request_of, to_json
-from cnnjax.config.datasets import Request, Where
+from cnnjax.config.config import KNOBS, Config, make_config, to_json
+from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs, fill_steps, name_source
 from cnnjax.config.knobs import ConfigError
-from cnnjax.data import load, transform
-from cnnjax.data.dataset import Dataset, check_train_examples, describe_notes
+from cnnjax.data import load, outlook, transform
+from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.measures import outcome
 from cnnjax.networks import cost, notes
 from cnnjax.networks.cost import Cost
@@ -60,25 +60,13 @@ def make_timed(
     return make_config(fill_steps(epochs, given))
 
 
-def check_examples(configs: Iterable[Config], where: Where) -> None:
-    """Raises ConfigError where prepared data have fewer training images than a run asks for."""
-    most: dict[Request, Config] = {}
-    for config in sorted(configs, key=lambda config: config.train_examples):
-        if config.train_examples:
-            most[request_of(config)] = config
-    for config in most.values():
-        num_train = load.count_split(config, where, "train")
-        if num_train is not None:
-            check_train_examples(config.dataset, num_train, config.train_examples)
-
-
 def describe_run(config: Config, where: Where) -> Described:
     """What a run costs and reads; prepares no data. Raises ConfigError where it cannot be."""
-    check_examples([config], where)
     info = load.load_info(config, where)
     measured = cost.measure(config, *info)
     found = notes.list_notes(config, *info)
-    return Described(measured, found, load.describe_feed(config, where, placement.data_budget()))
+    feed = outlook.describe_feed(config, where, placement.data_budget())
+    return Described(measured, found, feed)
 
 
 def train_run(

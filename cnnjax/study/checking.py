@@ -11,7 +11,6 @@ from cnnjax.config.config import KNOBS
 from cnnjax.config.epochs import NAME as EPOCHS
 from cnnjax.config.epochs import read
 from cnnjax.config.errors import ConfigError
-from cnnjax.study import metrics
 from cnnjax.study.arms import list_metrics
 from cnnjax.study.claims import (
     Claim,
@@ -56,6 +55,8 @@ def check_names(study: Study) -> None:
         for name, value in values.items():
             with _said_of(of):
                 _check_value(name, value)
+    from cnnjax.study import metrics  # imports NumPy, for which --help does not wait
+
     with _said_of(own):
         for name in list_metrics(study):
             metrics.find(name)

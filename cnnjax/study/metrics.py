@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnjax.config import guard, hints, naming, register
+from cnnjax.config.absent import Absent
 from cnnjax.config.errors import ConfigError
+from cnnjax.config.measured import FACTS
 from cnnjax.config.naming import RECALL
 from cnnjax.config.register import Choice
 from cnnjax.measures.packing import unpack_values
@@ -51,12 +53,15 @@ def find(name: str) -> Metric:
         return _of_logits(name, facts.facts)
     _declare_areas()
     own = register.CHOICES["metric"].get(name)
+    measure = register.CHOICES["measure"].get(name)
+    if own is None and measure is not None and isinstance(measure.make, Absent):
+        measure.make()
     if own is None:
         hint = hints.suggest(name, list_names(), f"give {', '.join(list_names())}")
         raise ConfigError(f"there is no metric {name}: {hint}")
     if "of_logits" in own.traits:
         return _of_logits(name, own.traits)
-    return _of_record(own)
+    return _of_record(name, own)
 
 
 def list_names() -> tuple[str, ...]:
@@ -108,14 +113,18 @@ def find_class(asked: str, class_names: Sequence[str]) -> int:
     return known.index(asked)
 
 
-def _of_record(own: Choice) -> Metric:
-    """The metric that a function of a record is."""
+def _of_record(name: str, own: Choice) -> Metric:
+    """The metric that a function of a record is.
+
+    Of a failed run it is not asked, unless it counts such or reads what they still say.
+    """
     traits: dict[str, Any] = dict(own.traits)
     given: Any = traits.pop("resolution")
     by_image, make = traits.pop("by_image"), own.make
+    of_failed = traits["counts_failures"] or name in FACTS
 
-    def run(record: Record) -> Any:  # of a failed run those from outside are not asked
-        return None if own.source and record.failed else make(record)
+    def run(record: Record, make: Callable[[Record], Any] = make) -> Any:
+        return make(record) if of_failed or not record.failed else None
 
     if by_image is True:
         return Metric(
@@ -128,7 +137,8 @@ def _of_record(own: Choice) -> Metric:
         return math.nan if value is None else float(value)
 
     step: Any = given if callable(given) else lambda record: given
-    return Metric(**traits, images=by_image or _no_images, read=read, resolution=step)
+    images = (lambda record: run(record, by_image)) if by_image else _no_images
+    return Metric(**traits, images=images, read=read, resolution=step)
 
 
 def _of_logits(name: str, traits: Mapping[str, Any]) -> Metric:
@@ -253,8 +263,6 @@ def read_failed(record: Record) -> float:
 
 def _steps_to(record: Record, target: float) -> float:
     """Steps to the first evaluation that reaches a validation accuracy; all where none does."""
-    if record.failed:
-        return math.nan
     for line in record.metrics:
         if (line["validation_accuracy"] or 0.0) >= target:
             return float(line["step"])

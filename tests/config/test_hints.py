@@ -28,7 +28,7 @@ GRID = {"pool": ("max", "avg")}
         (lambda: metrics.find_class("cet", ("cat", "dog")), "has that name: did you mean cat?"),
         (lambda: metrics.find_class("a", ("a", "a")), "several classes .*: give its number"),
         (lambda: grids.find_arm(GRID, "pool=agv"), 'did you mean "pool=avg"?'),
-        (lambda: naming.check_reads("m", frozenset({"poool"})), "no knob: did you mean pool?"),
+        (lambda: naming.check_reads("model", "m", {"poool"}), "no knob: did you mean pool?"),
     ],
 )
 def test_a_near_name_is_offered(ask, said):

@@ -26,6 +26,7 @@ from cnnjax.config.config import (
 )
 from cnnjax.config.errors import ConfigError
 from cnnjax.records.address import record_id
+from cnnjax.records.remembered import remember_choice
 from tests.outside import SCHEDULE
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -139,7 +140,7 @@ def test_a_choice_from_outside_has_the_knobs_that_it_says_it_reads(outside):
 
 
 def test_a_choice_of_records_alone_may_have_read_any_knob(outside):
-    register.remember("norm", "gone", ())
+    remember_choice("norm", "gone")
     assert not make_config({"norm": "gone", "norm_scale": False}).norm_scale
 
 

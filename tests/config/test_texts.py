@@ -1,8 +1,8 @@
 """What a run uses from outside is in its address: its code, with the files beside it."""
 
+import importlib
 import inspect
 import pathlib
-import subprocess
 import sys
 
 import pytest
@@ -36,7 +36,7 @@ def test_its_code_is_hashed_with_the_files_beside_it_and_not_its_comments(outsid
     def hashes(name, old, new):
         path = pathlib.Path(outside[name])
         path.write_text(path.read_text().replace(old, new))
-        texts._read_closure.cache_clear()
+        texts.READ.clear()
         return hash_files(Config(pool="gem"))
 
     plugins.load([outside["gem_outside"]])
@@ -68,6 +68,30 @@ def test_a_cell_that_runs_again_replaces_what_it_declared(outside):
     assert list(hash_files(config) or ()) == ["__cell__:Bent", "__cell__:bent"]
 
 
+def test_a_file_that_is_loaded_again_is_read_again(outside):
+    path = pathlib.Path(outside["beside"]).with_name("again.py")
+    text = "import cnnjax\n\n@cnnjax.activation('again')\ndef f(units):\n    return units\n"
+    path.write_text(text)
+    plugins.load([str(path)])
+    before = hash_files(Config(activation="again"))
+    path.write_text(text.replace("return units", "return -units"))
+    assert hash_files(Config(activation="again")) == before  # what runs is still the former
+    importlib.reload(sys.modules["again"])
+    assert hash_files(Config(activation="again")) != before
+
+
+def test_a_function_that_another_file_declares_is_in_the_address_with_its_own(outside):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "declaring.py").write_text(
+        "import cnnjax\n\ndef declare(name, f):\n    cnnjax.activation(name)(f)\n"
+    )
+    path = folder / "main_file.py"
+    path.write_text("from declaring import declare\n\ndef f(units):\n    return units\n\n"
+                    "declare('own', f)\n")  # fmt: skip
+    plugins.load([str(path)])
+    assert set(texts.texts_of(Config(activation="own"))) == {"declaring.py", "main_file.py"}
+
+
 CELL = '''
 @cnnjax.family
 class Bent:
@@ -78,70 +102,6 @@ def bent(units):
     """Bent."""
     return units * VALUE
 '''
-
-
-NAMED = """
-import functools, beside, numpy as np
-SCALE, TABLE, RATES = 2.0, np.arange(3), {"a": [1, 2]}
-class Half:
-    by = 0.5
-    def take(self, units): return units * self.by
-def helper(units): return inner(units) * SCALE
-def inner(units): return units + 1
-def make(slope): return lambda units: units * slope
-closed = make(3.0)
-tied = functools.partial(lambda units, by: units * by, by=4)
-def bent(units):
-    def within(): return [closed(tied(units)) * TABLE.sum() for _ in RATES["a"]]
-    return helper(units) + beside.START + Half().take(units) + within()[0] + (bent is None)
-cnnjax.activation("bent")(bent)
-"""
-
-
-@pytest.mark.parametrize(
-    ("cell", "changed"),
-    [
-        ("def helper(units): return inner(units) / SCALE", True),
-        ("def inner(units): return units + 2", True),
-        ("SCALE = 3.0", True),
-        ("TABLE = np.arange(4)", True),
-        ("RATES = {'a': [1, 3]}", True),
-        ("closed = make(5.0)", True),
-        ("tied = functools.partial(tied.func, by=5)", True),
-        ("Half.by = 0.25", True),
-        ("SCALE = 2.0; TABLE = np.arange(3); RATES = {'a': [1, 2]}", False),
-        ("other = 3; units = 4; sum = 5", False),
-    ],
-)
-def test_what_a_cell_names_of_others_is_in_its_address(outside, monkeypatch, cell, changed):
-    monkeypatch.syspath_prepend(str(pathlib.Path(outside["beside"]).parent))
-    scope = {"__name__": "__cell__", "cnnjax": cnnjax}
-    exec(NAMED, scope)
-    first = hash_files(Config(activation="bent"))
-    assert set(first or ()) == {"__cell__:bent", "beside.py"}
-    assert hash_files(Config(activation="bent")) == first
-    exec(cell, scope)
-    assert (hash_files(Config(activation="bent")) != first) is changed
-
-
-def test_what_was_typed_is_addressed_alike_in_every_process():
-    code = (
-        "import cnnjax\nfrom cnnjax.config.config import Config\n"
-        "from cnnjax.records.plugins import hash_files\n"
-        "import dataclasses\nNAMES, THING = {'a', 'b', 'c'}, object()\n"
-        "@dataclasses.dataclass\nclass Kept:\n    one: int\n    other: object = THING\n"
-        "KEPT = Kept(3)\n"
-        "@cnnjax.activation('typed')\ndef typed(units):\n"
-        "    return NAMES and THING and KEPT and (lambda x: 2 * x)(units)\n"
-        "print(hash_files(Config(activation='typed')))"
-    )
-    said = {
-        subprocess.run(
-            [sys.executable, "-c", text], capture_output=True, text=True, check=True
-        ).stdout
-        for text in (code, code, code.replace("2 * x", "3 * x"))
-    }
-    assert len(said) == 2 and all(line.startswith("{'__main__:typed': '") for line in said)
 
 
 @pytest.mark.parametrize("make", ["functools.partial(scale, by=BY)", "make_scale(BY)"])
@@ -179,6 +139,109 @@ def test_a_measure_that_is_always_made_is_every_runs(outside):
     assert hash_files(Config()) is None
     plugins.load([str(path)])
     assert set(hash_files(Config()) or ()) == {"beside.py"}
+
+
+def check_address(file, *used):
+    """A change of that file is seen in the hashes of all that use it, and of nothing else."""
+    others = [Config(), Config(pool="gem")]
+    before = [hash_files(config) for config in (*used, *others)]
+    file.write_text(file.read_text() + "\nCHANGED = 1\n")
+    texts.READ.clear()
+    after = [hash_files(config) for config in (*used, *others)]
+    count = len(used)
+    assert all(one and one != two for one, two in zip(before[:count], after[:count], strict=True))
+    assert before[count:] == after[count:]
+
+
+ANY = (
+    "from loose import more",
+    "import loose.more",
+    "import importlib; importlib.import_module('loose.more')",
+    "def later(): import loose.more",
+    "def later(): from loose.more import HALF",
+    "from loose.within import HALF",
+    "import elsewhere",
+)
+RELATIVE = (
+    "from .more import HALF as more",
+    "from . import more",
+    "import importlib; importlib.import_module('.more', __package__)",
+)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "line"),
+    [("loose/parts.py", line) for line in ANY]
+    + [("loose.parts", line) for line in (*ANY, *RELATIVE)],
+)
+def test_what_it_imports_is_in_its_address_however_it_is_imported(
+    outside, monkeypatch, plugin, line
+):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "loose").mkdir()
+    (folder / "loose" / "more.py").write_text("HALF = 0.5\n")
+    (folder / "loose" / "within.py").write_text("from loose.more import HALF\n")
+    (folder / "away").mkdir()
+    (folder / "away" / "elsewhere.py").write_text("import loose.more\n")
+    (folder / "loose" / "parts.py").write_text(f"{line}\nHALF = 0.5\n{SCHEDULE}")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.syspath_prepend(str(folder / "away"))
+    monkeypatch.chdir(folder)
+    plugins.load([plugin, outside["gem_outside"]])
+    check_address(folder / "loose" / "more.py", Config(schedule="half"))
+    assert not any("site-packages" in name for name in texts.texts_of(Config(schedule="half")))
+
+
+def test_what_another_file_declares_of_it_is_in_its_address(outside):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "named.py").write_text(
+        "import cnnjax\ndef declare(made):\n"
+        "    return cnnjax.family(made) if isinstance(made, type) else"
+        " cnnjax.activation(made.__name__)(made)\n"
+    )
+    (folder / "mine.py").write_text(
+        "import cnnjax\nfrom named import declare\n"
+        "@declare\nclass Own:\n    slope: int = cnnjax.structure(1, 'How steep.')\n"
+        "@declare\ndef steep(units):\n    return 2 * units\n"
+    )
+    plugins.load([str(folder / "mine.py"), outside["gem_outside"]])
+    steep, own = Config(activation="steep"), make_config({"activation": "steep", "slope": 2})
+    for file in ("mine.py", "named.py"):
+        check_address(folder / file, steep, own)
+
+
+def test_a_family_of_a_file_beside_it_is_read_by_what_that_declares(outside):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "knobs_beside.py").write_text(
+        "import cnnjax\nclass Own:\n    slope: int = cnnjax.structure(1, 'How steep.')\n"
+    )
+    (folder / "mine.py").write_text(
+        "import cnnjax\nimport knobs_beside\ncnnjax.family(knobs_beside.Own)\n"
+        "@cnnjax.activation('steep')\ndef steep(units):\n    return 2 * units\n"
+    )
+    plugins.load([str(folder / "mine.py"), outside["gem_outside"]])
+    own = make_config({"activation": "steep", "slope": 2})
+    for file in ("mine.py", "knobs_beside.py"):
+        check_address(folder / file, own)
+    with pytest.raises(cnnjax.ConfigError, match="--slope=2 does nothing with --activation=relu"):
+        make_config({"slope": 2})
+
+
+def test_what_is_typed_in_a_cell_and_declared_by_a_file_has_both_in_its_address(
+    outside, monkeypatch
+):
+    folder = pathlib.Path(outside["beside"]).parent
+    (folder / "named.py").write_text(
+        "import cnnjax\ndef declare(made): return cnnjax.activation('steep')(made)\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    found = []
+    for slope in ("2", "3", "2"):
+        code = f"from named import declare\n@declare\ndef steep(units):\n    return {slope} * units"
+        exec(code, {"__name__": "__cell__"})
+        found.append(hash_files(Config(activation="steep")) or {})
+    assert list(found[0]) == ["named.py", "named.py:steep"]
+    assert found[0] == found[2] != found[1]
 
 
 def test_a_package_beside_a_file_that_is_called_as_our_scripts_are_is_refused(outside):

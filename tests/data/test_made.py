@@ -10,8 +10,8 @@ from cnnjax.config import datasets, register, texts
 from cnnjax.config.config import Config, make_config
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError
-from cnnjax.data import load
-from cnnjax.records.remembered import remember_choices
+from cnnjax.data import load, outlook
+from cnnjax.records.remembered import remember
 from tests.by_hand import make_records
 
 CLASSES = ["dark", "bright"]
@@ -46,11 +46,11 @@ def test_arrays_of_a_function_are_a_data_set():
 
     config = declare(make)
     assert load.load_info(config, Where()) == ((6, 5, 1), 3)
-    assert load.count_split(config, Where(), "test") == 40
+    assert outlook.count_split(config, Where(), "test") == 40
     found = load.load_dataset(config, Where())
     assert found.class_names == ("cat", "ant", "dog") and found.num_classes == 3
     assert set(found.test.labels) == {0, 2} and len(found.validation.labels) > 0
-    assert "60 training" not in load.describe_feed(config, Where(), 2**30)
+    assert "60 training" not in outlook.describe_feed(config, Where(), 2**30)
     assert len(calls) == 1
 
 
@@ -101,7 +101,7 @@ def test_records_of_one_that_is_not_loaded_can_be_judged():
                for record in make_records(1)]  # fmt: skip
     with pytest.raises(ConfigError, match="--dataset=gone is not known"):
         Config(dataset="gone")
-    remember_choices(records)
+    remember(records)
     assert make_config({"dataset": "gone"}).dataset == "gone"
     with pytest.raises(ConfigError, match="of a plug-in that is not loaded: --plugin"):
         load.load_dataset(Config(dataset="gone"), Where())
@@ -149,7 +149,7 @@ def test_a_builder_of_tfds_is_described_unprepared(builder, tmp_path):
     where = Where(os.fspath(tmp_path))
     assert datasets.parse("made").kind == "builder"
     assert load.load_info(config, where) == ((6, 5, 1), 2)
-    assert load.count_split(config, where, "test") is None
+    assert outlook.count_split(config, where, "test") is None
     builder(data_dir=tmp_path, file_format="array_record").download_and_prepare()
     found = load.load_dataset(config, where)
     assert found.class_names == ("dark", "bright") and len(found.test.labels) == 20

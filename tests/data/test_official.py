@@ -17,7 +17,7 @@ from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where, parse
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data import load
-from cnnjax.data.sources import official, prepared
+from cnnjax.data.sources import official, prepared, whole
 from tests import true_formats
 
 CHILD = [sys.executable, os.fspath(pathlib.Path(__file__).parents[1] / "prepare_from_loopback.py")]
@@ -242,6 +242,7 @@ def test_tfrecord_files_are_read_without_tensorflow(mnist, tmp_path):
         old.unlink()
     about = version / "dataset_info.json"
     about.write_text(about.read_text().replace("array_record", "tfrecord"))
+    (version / whole.NAME).unlink()  # as others prepare it
     found = open_set("mnist", root)
     assert found.fingerprint == expected.fingerprint
     np.testing.assert_array_equal(found.train.images, expected.train.images)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnnjax.config.knobs import ConfigError, RunError
-from cnnjax.data.sources import files
+from cnnjax.data.sources import containers, files
 from tests import true_formats
 from tests.data.test_own_files import open_set, save_arrays
 
@@ -40,7 +40,7 @@ def test_idx_files_that_are_not_whole_are_named(tmp_path):
     path = tmp_path / "train-images-idx3-ubyte"
     path.write_bytes(struct.pack(">HBBIII", 0, 8, 3, 10, 4, 4) + bytes(100))
     with pytest.raises(RunError, match=f"{path} is not a whole IDX file"):
-        files.read_idx(path)
+        containers.read_idx(path)
 
 
 def test_a_mat_file_that_is_hdf5_says_how_to_save_it(tmp_path):

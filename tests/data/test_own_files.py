@@ -10,7 +10,7 @@ from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data import load
-from cnnjax.data.sources import folder, holdout
+from cnnjax.data.sources import folder, holdout, scan
 from tests import true_formats
 from tests.true_formats import encode
 
@@ -122,8 +122,8 @@ def test_a_folder_is_read_whole_only_once(tmp_path, monkeypatch):
     root = write_classes(tmp_path / "images")
     open_set(f"folder:{root}")
     inspected = []
-    inspect = folder.inspect
-    monkeypatch.setattr(folder, "inspect", lambda path: inspected.append(path) or inspect(path))
+    inspect = scan.inspect
+    monkeypatch.setattr(scan, "inspect", lambda path: inspected.append(path) or inspect(path))
     open_set(f"folder:{root}")
     assert not inspected
     (root / "bee" / "3.png").write_bytes(encode(GREY, "PNG"))
@@ -213,6 +213,20 @@ def test_a_broken_file_is_told_in_the_same_words_each_time(tmp_path):
     with pytest.raises(RunError) as caught:
         open_set(f"folder:{root}")
     assert "0x" not in str(caught.value) and "cannot identify image file it" in str(caught.value)
+
+
+def test_a_file_that_changed_under_its_old_times_is_named(tmp_path):
+    root = true_formats.write_folder(tmp_path / "images")
+    path = sorted(root.rglob("*.*"))[0]
+    opened = folder.open_source(os.fspath(root), tmp_path)
+    raw, times = path.read_bytes(), path.stat()
+    path.write_bytes(raw[:-9] + bytes(9))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(RunError, match=f"{path.name} has changed since it was looked at"):
+        [example for split in opened.splits.values() for example in split]
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    again = folder.open_source(os.fspath(root), tmp_path, skip_bad_files=True)
+    assert again.find_hash() != opened.find_hash()
 
 
 def test_a_pattern_that_matches_nothing_is_no_group(tmp_path):

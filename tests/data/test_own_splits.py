@@ -18,8 +18,8 @@ from cnnjax.config import datasets as datasets_lib
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.config.knobs import ConfigError
-from cnnjax.data import load
-from cnnjax.data.sources import check, holdout, official, prepared
+from cnnjax.data import load, outlook
+from cnnjax.data.sources import check, holdout, official, prepared, whole
 from cnnjax.measures.packing import unpack_values
 from cnnjax.records import atomic
 from cnnjax.records.address import record_id
@@ -200,6 +200,7 @@ def test_a_set_of_tfds_with_train_alone_is_learned(tmp_path, digits, data_dir):
     info = json.loads(about.read_text())
     info["splits"] = [split for split in info["splits"] if split["name"] == "train"]
     about.write_text(json.dumps(info))
+    about.with_name(whole.NAME).unlink(missing_ok=True)  # as others prepare it
     where = Where(os.fspath(tmp_path / "data"))
     found = load.load_dataset(Config(), where)
     assert [len(split.labels) for split in found[2:5]] == [480, 60, 60]
@@ -211,7 +212,7 @@ def test_a_set_of_tfds_with_train_alone_is_learned(tmp_path, digits, data_dir):
 def test_a_plan_says_the_share_of_the_largest_class(tmp_path):
     write_patients(tmp_path / "images", patients=range(0, 36, 2))
     name = write_patients(tmp_path / "images", patients=[1, 3])
-    said = load.describe_feed(Config(dataset=name), Where(), 2**30)
+    said = outlook.describe_feed(Config(dataset=name), Where(), 2**30)
     assert "; 2 classes, the largest 87.5% of the test images" in said
     assert "note: " in said and "88% of the test images are of class ill" in said
     assert any("88% of the test images are of class ill" in note for note in open_set(name).notes)
@@ -292,5 +293,5 @@ def test_what_the_host_enlarges_is_said(tmp_path, sizes, knobs, words):
     config = Config(dataset=f"folder:{tmp_path / 'images'}", **knobs)
     notes = [note for note in load.load_dataset(config, Where()).notes if "enlarged" in note]
     assert len(notes) == bool(words) and words in "".join(notes)
-    said = load.describe_feed(config, Where(), 2**30)
+    said = outlook.describe_feed(config, Where(), 2**30)
     assert said.count("enlarged to") == bool(words)

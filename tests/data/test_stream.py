@@ -65,6 +65,11 @@ def test_a_batch_that_hosts_cannot_share_is_refused():
         take(1, hosts=4)
 
 
+def test_batches_of_one_image_are_batches():
+    for one, many in zip(take(12, batch=1), take(2), strict=True):
+        np.testing.assert_array_equal(one.ravel(), many.ravel())
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     """JPEGs of three hues and many sizes, as ImageNet is laid out."""

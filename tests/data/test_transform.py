@@ -221,3 +221,12 @@ def test_the_published_mlp_adds_its_second_layer_to_its_first():
     expected = dense("logits", second)
     found = model.apply(params, stats, signals, None)[0]
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("knobs", "most"), [({"batch_size": 601}, 600), ({"batch_size": 49}, 48)])
+def test_a_batch_of_more_images_than_there_are_is_refused(tiny, digits, knobs, most):
+    count = 0 if most == 600 else most
+    config = dataclasses.replace(tiny, train_examples=count, **knobs)
+    with pytest.raises(ConfigError, match=f"give at most {most}$"):
+        transform.check(config, digits)
+    transform.check(dataclasses.replace(config, batch_size=most), digits)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
+import cnnjax
 from cnnjax.config import layouts
 from cnnjax.config.config import KNOBS, Config
 from cnnjax.config.knobs import ConfigError
@@ -59,6 +60,21 @@ def test_cost_of_convolutions_by_hand(fields, parameters, macs):
     found = [layer for layer in layers_of if layer.name.startswith("conv")]
     assert sum(layer.parameters for layer in found) == parameters
     assert sum(layer.macs for layer in found) == macs
+
+
+def test_what_a_cell_declares_anew_is_measured_anew(outside):
+    cell = """
+@cnnjax.pooling("cell")
+def cell(maps, size, stride, padding, *, param):
+    gain = param("gain", jax.nn.initializers.ones, (SIZE,))
+    return maps[:, ::2, ::2] * gain.mean()
+"""
+    found = []
+    for size in (1, 5):
+        scope = {"__name__": "__cell__", "cnnjax": cnnjax, "jax": jax}
+        exec(cell.replace("SIZE", str(size)), scope)
+        found.append(cost.measure(Config(pool="cell", pool_every=2), (8, 8, 1), 10).parameters)
+    assert found[1] == found[0] + 4
 
 
 def test_sharing_cuts_parameters_and_not_computation():

@@ -52,5 +52,5 @@ def test_another_file_is_refused_by_name(tmp_path, kept):
     with pytest.raises(ValueError, match=f"{FILE} is not the file"):
         predictions.load_of(tmp_path, kept)
     path.unlink()
-    with pytest.raises(ValueError, match=f"{FILE} cannot be read: FileNotFoundError"):
+    with pytest.raises(FileNotFoundError, match=f"{FILE} is gone, .*: delete the folder to train"):
         predictions.load_of(tmp_path, kept)

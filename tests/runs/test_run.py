@@ -2,7 +2,10 @@
 
 import dataclasses
 import json
+import pathlib
+import re
 import shutil
+import sys
 import warnings
 
 import numpy as np
@@ -12,11 +15,13 @@ import cnnjax
 from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError
-from cnnjax.records import leases, weights
+from cnnjax.records import predictions, weights
+from cnnjax.records.atomic import write_json
+from cnnjax.records.plugins import hash_files
 from cnnjax.runs import picture, run
-from cnnjax.runs.train import check, claim, set_run_aside, train_run
+from cnnjax.runs.train import claim, train_run
 from cnnjax.sweep import runner
-from cnnjax.sweep.observer import Observer
+from tests.outside import METRIC, forget
 
 OPTAX = True  # see conftest.py
 
@@ -129,12 +134,63 @@ def test_weights_that_were_not_kept_are_written_from_the_last_checkpoint(folder,
     other = folder.with_name("other")
     shutil.copytree(folder, other)
     (other / weights.NAME).unlink()
-    with pytest.raises(ConfigError, match="--keep=final writes it"):
-        run.load_run(other)
+    own = run.load_run(other)
+    for ask in (lambda: own.params, lambda: own.predict([]), lambda: own.save(folder / "new")):
+        with pytest.raises(ConfigError, match="--keep=final writes it"):
+            ask()
     before = (other / "result.json").read_bytes()
     train_run(config, other, where)
     assert (other / weights.NAME).read_bytes() == (folder / weights.NAME).read_bytes()
     assert (other / "result.json").read_bytes() == before
+
+
+def test_without_its_weights_a_run_says_what_its_record_does(folder, config, tmp_path):
+    whole = run.load_run(folder)
+    shutil.copytree(folder, tmp_path / "one")
+    (tmp_path / "one" / weights.NAME).unlink()
+    own = run.load_run(tmp_path / "one")
+    assert own.final is None and own.config == config and own.scores == whole.scores
+    assert own.class_names == whole.class_names and own.metrics == whole.metrics
+    assert own.predictions is not None and whole.predictions is not None
+    np.testing.assert_array_equal(own.predictions.predicted, whole.predictions.predicted)
+    assert "test accuracy" in repr(own) and "<svg" in own._repr_html_()
+
+
+def test_lost_predictions_are_told_and_the_scores_stay_good(folder, config, where, tmp_path):
+    shutil.copytree(folder, tmp_path / "one")
+    (tmp_path / "one" / predictions.FILE).unlink()
+    with pytest.warns(UserWarning, match="predictions.npz is gone") as said:
+        own = run.load_run(tmp_path / "one")
+    assert len(said) == 1 and "\n" not in str(said[0].message)
+    assert own.predictions is None and own.scores == run.load_run(folder).scores
+    assert train_run(config, tmp_path / "one", where) == own.record
+    assert not (tmp_path / "one" / predictions.FILE).exists()  # it is finished
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_run_of_a_plug_in_that_is_not_loaded_names_it(outside, tmp_path, kept):
+    from cnnjax.config import plugins
+    from cnnjax.config.config import make_config
+
+    modules = set(sys.modules)
+    hits = pathlib.Path(outside["beside"]).with_name("hits.py")
+    hits.write_text(METRIC)
+    plugins.load([outside["squeeze_outside"], outside["gem_outside"], str(hits)])
+    folder = tmp_path / "run"
+    config = make_config({"model": "squeeze", "se_ratio": 2, "measure": ("hits",)})
+    claim(folder, config, {"origin": {"plugins": hash_files(config)}})
+    provenance = json.loads((folder / "provenance.json").read_text())
+    write_json(folder / "result.json", {"test_accuracy": 0.5, "provenance": provenance})
+    assert run.load_run(folder).config == config
+    forget(modules)
+    if not kept:
+        shutil.rmtree(folder / "plugins")
+    text = r"its text is .*/run/plugins/\w{16}\.py" if kept else "its text was not kept"
+    every = [rf"--plugin={name}.py \({text}\)" for name in ("hits", "squeeze_outside")]
+    with pytest.raises(ConfigError) as error:
+        run.load_run(folder)
+    assert all(re.search(own, str(error.value)) for own in every)
+    assert "gem" not in str(error.value) and "\n" not in str(error.value)
 
 
 def test_nothing_is_kept_where_it_is_not_asked_for(config, where, tmp_path, digits):
@@ -207,46 +263,3 @@ def test_the_file_says_what_it_is_of(folder, config):
     about = weights.load(folder / weights.NAME).about
     assert about["config"] == json.loads((folder / "config.json").read_text())
     assert about["input"]["image_shape"] == [8, 8, 1]
-
-
-def test_a_damaged_result_is_set_aside_and_made_again(config, where, tmp_path):
-    folder, notes = tmp_path / "one", []
-    first = train_run(config, folder, where)
-    (folder / "result.json").write_text('{"test_accuracy": 0.')
-    again = train_run(config, folder, where, observer=Observer(on_note=notes.append))
-    (note,) = notes
-    assert str(folder / "result.json") in note and "set aside" in note and "\n" not in note
-    assert (folder / "result.json.damaged").exists()
-    assert again["test_loss"] == first["test_loss"]
-
-
-@pytest.mark.parametrize("name", ["config.json", "provenance.json"])
-@pytest.mark.parametrize("content", ["", "null", "[1]", '{"pool"'])
-def test_a_folder_that_does_not_say_what_it_holds_is_refused(
-    config, where, tmp_path, name, content
-):
-    folder = tmp_path / "one"
-    claim(folder, config, {"origin": {}})
-    (folder / name).write_text(content)
-    with pytest.raises(ConfigError, match=f"{name} is damaged .*: give --restart") as refusal:
-        check(folder, config, {"origin": {}})
-    assert "\n" not in str(refusal.value)
-
-
-def test_a_run_that_starts_afresh_keeps_the_one_before(config, where, tmp_path):
-    folder = tmp_path / "one"
-    assert set_run_aside(folder) is None
-    for number in (1, 2):
-        claim(folder, config, {"origin": {}})
-        assert set_run_aside(folder) == tmp_path / f"one.earlier-{number}"
-        assert not folder.exists() and (tmp_path / f"one.earlier-{number}" / "config.json").exists()
-
-
-def test_a_folder_in_which_another_trains_is_refused(config, where, tmp_path):
-    folder = tmp_path / "one"
-    with leases.claim_folder(folder):
-        with pytest.raises(ConfigError, match=r"one is in use by process \d+"):
-            train_run(config, folder, where)
-        claim(folder, config, {"origin": {}})
-        with pytest.raises(ConfigError, match=r"one is in use by process \d+"):
-            set_run_aside(folder)

@@ -137,6 +137,14 @@ PLANNED = {
         "    return {'x_train': 'a', 'y_train': 'b', 'x_test': 'c', 'y_test': 'd'}\n",
         "--dataset=own", 3, "--dataset=own",
     ),
+    "data set builder": (
+        "import tensorflow_datasets as tfds\n@cnnjax.dataset('own')\n"
+        "class Own(tfds.core.GeneratorBasedBuilder):\n"
+        "    VERSION = tfds.core.Version('1.0.0')\n    def _info(self):\n        return 1 / 0\n"
+        "    def _split_generators(self, manager):\n        return {}\n"
+        "    def _generate_examples(self):\n        yield 1\n",
+        "--dataset=own", 8, "ZeroDivisionError: ",
+    ),
     "data set file": (
         "@cnnjax.dataset('own')\ndef f():\n    return open('gone')\n",
         "--dataset=own", 5, "FileNotFoundError: ",
@@ -161,6 +169,14 @@ MODULES = {
     "None": ("images, train", "return None", 4, "Net gives 0 arrays: give the logits"),
     "text": ("images, train", "return 'no'", 4, "TypeError: "),
     "pair": ("images, train", "return images, images", 4, "Net gives 2 arrays: give the logits"),
+    "integers": (
+        "images, train", "return nn.Dense(10)(images.mean(axis=(1, 2))).astype(int)",
+        4, "Net gives int32 [2, 10] for 2 images, not logits [2, 10], of floats",
+    ),
+    "one row": (
+        "images, train", "return nn.Dense(10)(images.reshape(1, -1)[:, :64])",
+        4, "Net gives float32 [1, 10] for 2 images, not logits [2, 10], of floats",
+    ),
     "ValueError": ("images, train", "raise ValueError('own')", 11, "ValueError: own"),
     "stream": (
         "images, train",
@@ -180,7 +196,10 @@ MODULES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", PLANNED)
+SLOW = {"data set builder": (pytest.mark.slow,)}  # which imports TFDS
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in PLANNED])
 def test_a_plan_finds_what_is_wrong(say, name):
     text, flags, line, words = PLANNED[name]
     given = SMALL if "model" not in flags else SMALL[:-1]

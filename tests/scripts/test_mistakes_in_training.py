@@ -175,7 +175,14 @@ ENGINES = {
 }
 
 
-@pytest.mark.parametrize("name", TRAINED)
+QUICK = ("schedule None", "schedule shape", "optimizer None", "optimizer shape", "augment shape",
+         "measure None")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in TRAINED],
+)
 def test_training_finds_what_is_wrong(say, name, tmp_path):
     text, flags, line, words = TRAINED[name]
     status, said, path = say(

@@ -217,3 +217,59 @@ def test_the_source_of_a_decorator_is_read_as_python_does(arguments, facts):
 def test_a_margin_that_is_no_plain_number_is_refused():
     with pytest.raises(ConfigError, match="margin=1 / 200: give a plain number"):
         metrics._of_logits("top_two", {"margin": "1 / 200"})
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_no_metric_of_a_record_meets_a_run_that_failed(monkeypatch, outside):
+    """But one that counts these: where it is declared makes no difference."""
+    if not outside:
+        monkeypatch.setattr(register.callers, "find_place", lambda asking: ("", 0))
+    one, other = make_records(num_seeds=1)[:2]
+
+    def by_image(record):
+        return np.array([record.scores["test_loss"] / 2])
+
+    @register.metric("half", margin=0.1, by_image=by_image)
+    def half(record):
+        return record.scores["test_loss"] / 2
+
+    @register.metric("broken", margin=0.1, counts_failures=True)
+    def broken(record):
+        return 1.0 if record.failed else 0.0
+
+    own = metrics.find("half")
+    assert own.read(one) == 0.15 and np.isnan(own.read(fail(other)))
+    assert own.images(one) == [0.15] and own.images(fail(other)) is None
+    assert metrics.find("broken").read(fail(other)) == 1.0
+    assert metrics.find("initial_loss").read(fail(other)) == 2.3  # it says that still
+
+
+def test_a_metric_of_which_no_run_has_any_is_said(tmp_path):
+    from cnnjax.report import page, terminal
+
+    records = make_records(num_seeds=3)
+    assert terminal.list_failed(judge(records)) == []
+    own = STUDY._replace(metric="fc_correlation")
+    found = judge(records, own)
+    line = "fc_correlation: no run has it, so nothing is compared by it"
+    assert terminal.list_failed(found) == [f"note: {line}"]
+    assert line in page.write_report(found, tmp_path, "").read_text()
+    failed = judge([fail(record) for record in records], own)
+    assert not any("no run has" in said for said in terminal.list_failed(failed))
+
+
+@pytest.mark.parametrize(
+    ("by_image", "given", "words"),
+    [
+        (False, "good", "metric odd gives the text 'good': give one number$"),
+        (False, np.zeros(3), r"metric odd gives float64 \[3\]: give one number$"),
+        (True, 1.0, r"metric odd gives 1.0: give one number for each test image, \[N\]$"),
+        (False, None, "metric odd gives None of every run: return a number$"),
+    ],
+)
+def test_what_a_metric_of_a_record_gives_is_checked_with_its_place(by_image, given, words):
+    register.metric("odd", margin=1, by_image=by_image)(lambda record: given)
+    with pytest.raises(ConfigError, match=rf"test_metrics\.py:\d+: {words}"):
+        judge(make_records(), STUDY._replace(metric="odd"))
+    silent = [fail(record) for record in make_records()]
+    metrics.check_given("odd", silent)  # of no run that failed it is asked

@@ -93,6 +93,20 @@ def test_a_claim_is_on_a_board_once():
         own.claim("first", "First.", board="mine")
 
 
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        (lambda: True, "its check gives True: give whether it holds, and a sentence"),
+        (lambda: (True, 3), "its check gives a tuple: give"),
+        (lambda: 1 // 0, "ZeroDivisionError: "),
+    ],
+)
+def test_a_check_that_says_nothing_is_told_with_its_place(check, words):
+    own.claim("sum", "1 + 1 = 2.", board="mine", check=check)
+    with pytest.raises(ConfigError, match=rf"test_own\.py:\d+: .*{words}"):
+        scoreboard.collect_board("mine", {}, lacking=[])
+
+
 def test_its_claims_are_listed_after_those_of_the_article():
     claim = Claim("mine", "Mine.", (Comparison({"pool": "max"}, {"pool": "avg"}, ">", ""),))
     listed = scoreboard.list_claims([STUDY._replace(claims=(claim,))])

@@ -56,11 +56,11 @@ def read_labels(name: str, split: str, labels: Any, count: int) -> np.ndarray:
         raise ConfigError(f"{where} have type {labels.dtype}: give integers or text")
     if labels.dtype.kind == "f":
         labels = labels.astype(np.float64)  # 16 bits do not hold all classes
-    if labels.dtype.kind == "f" and (odd := labels[~np.isfinite(labels) | (labels % 1 != 0)]).size:
-        raise ConfigError(
-            f"{where} hold {odd[0]}, and a class is a whole number or text: leave images without"
-            " a class out; numbers cannot be predicted here"
-        )
+        if (odd := labels[~np.isfinite(labels) | (labels != np.trunc(labels))]).size:
+            raise ConfigError(
+                f"{where} hold {odd[0]}, and a class is a whole number or text: leave images"
+                " without a class out; numbers cannot be predicted here"
+            )
     if (negative := labels[labels < 0]).size:
         raise ConfigError(
             f"{where} hold {negative[0]:.0f} ({len(negative)} of {count}), and a class is numbered"
@@ -129,6 +129,9 @@ def check_classes(
                 + (": images of a group stay together, and there are too few groups (--group_by)"
                    if grouped else "")
             )  # fmt: skip
+        if own.max() >= len(class_names):
+            raise ConfigError(f"--dataset={name}: some {split} examples are of class {own.max()},"
+                              f" and there are {len(class_names)} classes")  # fmt: skip
         if own.min() < 0:
             raise ConfigError(
                 f"--dataset={name}: some {split} examples have no class: give another split"

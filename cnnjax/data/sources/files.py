@@ -1,11 +1,8 @@
 """Arrays from a person's own files: .npz, .npy and .mat, and the IDX format of MNIST."""
 
-import gzip
 import hashlib
 import pathlib
 import re
-import struct
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnjax.config import datasets, words
-from cnnjax.config.knobs import ConfigError, RunError
+from cnnjax.config.knobs import ConfigError
 from cnnjax.data.source import Arrays, Source
-from cnnjax.data.sources import check, holdout
+from cnnjax.data.sources import check, containers, holdout
 
 SPLITS = {  # what stands before or behind a name; nothing means train
     "train": ("", "train", "training"),
@@ -28,7 +25,6 @@ WORDS = {  # what arrays may be called; where several are there, the first of th
 }
 USUAL = re.compile(r"[xy](_(train|val|valid|validation|test))?")  # names that need no note
 IDX_PARTS = {"train": r"train", "validation": r"val(id|idation)?", "test": r"(t10k|test)"}
-IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
 class Meaning(NamedTuple):
@@ -59,7 +55,7 @@ def open_arrays(path: str) -> Source:
     """
     name, place = f"arrays:{path}", pathlib.Path(path).expanduser()
     try:
-        keys, load = open_container(place)
+        keys, load = containers.open_container(place)
         chosen, notes = choose_arrays(name, keys)
         arrays = {key: load(key) for pair in chosen.values() for key in pair}
     except FileNotFoundError:
@@ -67,36 +63,9 @@ def open_arrays(path: str) -> Source:
     except ConfigError:
         raise
     except Exception as error:  # of as many types as there are readers
-        raise ConfigError(f"--dataset={name} cannot be read: {explain(error)}") from None
+        raise ConfigError(f"--dataset={name} cannot be read: {containers.explain(error)}") from None
     pairs = {split: (arrays[x], arrays[y]) for split, (x, y) in chosen.items()}
     return make_source(name, pairs, notes)
-
-
-def open_container(path: pathlib.Path) -> tuple[list[str], Callable[[str], np.ndarray]]:
-    """The names of the arrays in a file or folder, and what reads one of them."""
-    if path.suffix == ".npy" and path.is_file():
-        path = path.parent
-    if path.is_dir():
-        keys = sorted(file.stem for file in path.glob("[!.]*.npy"))
-        return keys, lambda key: np.load(path / f"{key}.npy", allow_pickle=False)
-    if path.suffix == ".mat":
-        from scipy import io  # takes a while
-
-        try:
-            keys = [key for key, *_ in io.whosmat(path, appendmat=False)]
-        except NotImplementedError:  # SciPy's, of this version alone
-            raise ValueError("a .mat file of v7.3 is HDF5: save it with -v7") from None
-        return keys, lambda key: io.loadmat(path, appendmat=False, variable_names=[key])[key]
-    file = np.load(path, allow_pickle=False)
-    if not isinstance(file, np.lib.npyio.NpzFile):
-        raise ValueError("it is one array: give a folder of .npy files, or a .npz file")
-    return list(file.files), file.__getitem__
-
-
-def explain(error: Exception) -> str:
-    """Why a file of arrays cannot be read, and what to do where that is known."""
-    why = " ".join(str(error).split()) or type(error).__name__
-    return f"{why}: save text by labels.astype(str)" if "allow_pickle" in why else why
 
 
 def choose_arrays(
@@ -164,28 +133,15 @@ def open_idx(path: str) -> Source:
             raise ConfigError(f"--dataset={name} holds {there} alone: give both images and labels"
                               f" of {split}, or leave it out")  # fmt: skip
         if all(found.values()):
-            pairs[split] = tuple(read_idx(next(iter(own.values()))) for own in found.values())
+            pairs[split] = tuple(
+                containers.read_idx(next(iter(own.values()))) for own in found.values()
+            )
     if "train" not in pairs:
         raise ConfigError(
             f"--dataset={name} lacks train-images-idx3-ubyte and train-labels-idx1-ubyte (or the"
             " same with .gz)"
         )
     return make_source(name, pairs)
-
-
-def read_idx(path: pathlib.Path) -> np.ndarray:
-    """The array of an IDX file. Raises RunError, naming it, where it is not whole."""
-    try:
-        raw = path.read_bytes()
-        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
-        zero, kind, rank = struct.unpack(">HBB", raw[:4])
-        shape = struct.unpack(f">{rank}I", raw[4 : 4 + 4 * rank])
-        values = np.frombuffer(raw, IDX_TYPES[kind], offset=4 + 4 * rank)
-        if zero or values.size != np.prod(shape):
-            raise ValueError(f"{values.size} values for shape {shape}")
-    except (OSError, EOFError, struct.error, zlib.error, KeyError, ValueError) as error:
-        raise RunError(f"{path} is not a whole IDX file: {error}") from None
-    return values.reshape(shape)
 
 
 def make_source(

@@ -1,15 +1,11 @@
 """A person's own images: one subfolder a class, with or without train, val and test above them."""
 
-import concurrent.futures
-import contextlib
 import hashlib
 import json
-import os
 import pathlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,26 +14,9 @@ from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data import decode, source
 from cnnjax.data.source import Example, Source
 from cnnjax.data.sources import check, holdout, layout
-from cnnjax.records import atomic
+from cnnjax.data.sources.scan import Found, scan
 
 SHOWN = 10  # names in a message
-MEMORY = 3  # version of what is remembered of a file
-
-
-class Found(NamedTuple):
-    """One file, after it was read once."""
-
-    path: str  # relative to the folder
-    label: str  # its class
-    split: str  # the folder it lay in; empty where there are none
-    digest: str  # of its bytes
-    width: int
-    height: int
-    channels: int
-    bits: int  # of a pixel's channel, as the file declares
-    peak: int  # greatest value, where bits are more than 8; else 0
-    frames: int  # of which the first is read
-    error: str  # why it cannot be used; empty where it can
 
 
 def open_source(
@@ -92,6 +71,11 @@ def make_source(
 
     def read(file: Found) -> Example:
         image = (root / file.path).read_bytes()
+        if hashlib.sha256(image).hexdigest() != file.digest:
+            raise RunError(
+                f"{layout.show([str(root), file.path])} has changed since it was looked at: put it"
+                " back, or run again (touch it first if its times are the old ones)"
+            )
         if file.bits > 8:
             opened = decode.to_mode(decode.open_image(image), channels, depth)
             return Example(decode.to_array(opened), number[file.label])
@@ -251,48 +235,3 @@ def find_duplicates(places: dict[str, list[Found]]) -> tuple[str, ...]:
                 f" such as {example}"
             )
     return tuple(notes)
-
-
-def scan(
-    root: pathlib.Path, listed: Sequence[tuple[str, str, str]], cache: pathlib.Path
-) -> list[Found]:
-    """Every file, read once; those that have not changed since are remembered in `cache`."""
-    own = hashlib.sha256(b"%d " % MEMORY + os.fsencode(root)).hexdigest()[:24]
-    memory = cache / "folders" / f"{own}.json"
-    known: dict[str, Any] = {}
-    if memory.exists():
-        known = json.loads(memory.read_text(encoding="utf-8"))
-
-    def look(entry: tuple[str, str, str]) -> tuple[str, list[Any], Found]:
-        path, label, split = entry
-        stat = (root / path).stat()
-        stamp = [stat.st_size, stat.st_mtime_ns]
-        there = known.get(path)
-        seen = there[1] if there and there[0] == stamp else inspect(root / path)
-        return path, [stamp, seen], Found(path, label, split, *seen)
-
-    with concurrent.futures.ThreadPoolExecutor() as pool:  # Pillow decodes without Python's lock
-        looked = list(pool.map(look, listed))
-    now = {path: entry for path, entry, _ in looked}
-    if now != known:
-        with contextlib.suppress(OSError):  # a full disk: the files are read again next time
-            atomic.write_text(memory, json.dumps(now))
-    return [found for _, _, found in looked]
-
-
-def inspect(path: pathlib.Path) -> list[Any]:
-    """Digest, width, height, channels, bits, peak, frames and error of one file."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        return ["", 0, 0, 0, 0, 0, 0, str(error.strerror)]
-    digest = hashlib.sha256(raw).hexdigest()
-    try:
-        image = decode.open_image(raw)
-        channels = decode.count_channels(image)
-        bits, peak = decode.measure_depth(raw, image)
-        if image.mode not in ("L", "RGB"):
-            decode.to_mode(image, channels)  # some modes have no way to colours
-    except decode.BadImage as error:
-        return [digest, 0, 0, 0, 0, 0, 0, " ".join(str(error).split())]
-    return [digest, *image.size, channels, bits, peak, decode.count_frames(raw), ""]

@@ -1,5 +1,6 @@
 """Data sets that TFDS knows: found where they are prepared, or prepared now in a child process."""
 
+import contextlib
 import hashlib
 import importlib
 import os
@@ -15,6 +16,7 @@ from cnnjax.config import guard, installed, register
 from cnnjax.config.datasets import DataName, Where
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data.source import Say
+from cnnjax.data.sources import whole
 from cnnjax.records import atomic
 
 BUILDERS = {  # our own data sets -> module and class of their builders
@@ -24,6 +26,7 @@ BUILDERS = {  # our own data sets -> module and class of their builders
     "gratings": ("generated", "CnnjaxGratings"),
     "shapes": ("generated", "CnnjaxShapes"),
 }
+NOWHERE = "none"  # a folder that is not there
 ERROR = "error: "  # how its last word begins
 COMMAND = [sys.executable, "-m", "cnnjax.data.sources.prepare"]  # the child that prepares
 
@@ -81,6 +84,11 @@ def make_builder(name: str, root: pathlib.Path) -> Any:
         raise ConfigError(f"--dataset={name} is not in TFDS: {reason}") from None
 
 
+def describe_builder(name: str, root: pathlib.Path) -> Any:
+    """The builder of `name` as it is before anything is prepared, whatever lies under `root`."""
+    return make_builder(name, root / NOWHERE)
+
+
 def full_name(name: DataName) -> str:
     """As TFDS writes it: name/config:version."""
     return f"{name.name}:{name.version}" if name.version else name.name
@@ -107,25 +115,30 @@ def find_features(builder: Any) -> Features:
 def find_prepared(name: DataName, root: pathlib.Path) -> Any | None:
     """The prepared data set under `root`, opened by its files alone; None where there is none.
 
-    Of several versions the newest, unless one was asked for.
+    Of several versions the newest, unless one was asked for. A built-in one that is damaged is
+    none, since it is prepared anew in a second. Raises RunError where another is damaged.
     """
-    import tensorflow_datasets as tfds
-
-    own = name.name if name.kind == "tfds" else make_builder(name.name, root).name
+    own = name.name if name.kind == "tfds" else describe_builder(name.name, root).name
     base = root / own
     if name.kind == "tfds" and "/" not in own and not list(base.glob("*/dataset_info.json")):
-        configs = make_builder(name.name, root).builder_config
+        configs = describe_builder(name.name, root).builder_config
         base = base / configs.name if configs else base
     found = {path.parent.name: path.parent for path in base.glob("*/dataset_info.json")}
     versions = [version for version in found if all(p.isdigit() for p in version.split("."))]
     if name.version:
         versions = [version for version in versions if version == name.version]
     elif name.kind != "tfds":  # these change with the code
-        versions = [v for v in versions if v == str(make_builder(name.name, root).version)]
+        own = str(describe_builder(name.name, root).version)
+        versions = [version for version in versions if version == own]
     if not versions:
         return None
     newest = max(versions, key=lambda version: [int(part) for part in version.split(".")])
-    return tfds.builder_from_directory(os.fspath(found[newest]))
+    try:
+        return whole.open_folder(found[newest])
+    except RunError:
+        if name.kind == "built-in":
+            return None
+        raise
 
 
 def prepare(name: DataName, root: pathlib.Path, where: Where, say: Say) -> None:
@@ -150,7 +163,7 @@ def prepare(name: DataName, root: pathlib.Path, where: Where, say: Say) -> None:
 def open_builder(name: DataName, where: Where, say: Say) -> Any:
     """The prepared data set, prepared now if need be.
 
-    Raises RunError where it cannot be prepared, or some of its files are missing.
+    Raises RunError where it cannot be prepared, or is damaged.
     """
     given = find_root(where)
     if "://" in given and name.kind == "built-in":
@@ -166,19 +179,7 @@ def open_builder(name: DataName, where: Where, say: Say) -> Any:
         builder = find_prepared(name, root)
     if builder is None:
         raise RunError(f"data set {full_name(name)} is not where it was prepared, in {root}")
-    check_files(builder)
     return builder
-
-
-def check_files(builder: Any) -> None:
-    """Raises RunError, naming it, where a file of a prepared data set is missing or empty."""
-    for split in builder.info.splits.values():
-        for path in map(pathlib.Path, split.filepaths):
-            if not path.exists() or path.stat().st_size == 0:
-                raise RunError(
-                    f"{path} is missing or empty: copy it there from where the data set was"
-                    f" prepared, or delete the folder {builder.data_path} to have it prepared anew"
-                )
 
 
 def fetch_remote(name: DataName, root: str) -> pathlib.Path:
@@ -189,14 +190,17 @@ def fetch_remote(name: DataName, root: str) -> pathlib.Path:
     import fsspec
 
     local = cache_dir() / "remote" / hashlib.sha256(root.encode()).hexdigest()[:16]
-    if find_prepared(name, local) is not None:
-        return local
+    with contextlib.suppress(RunError):  # a damaged copy is fetched again
+        if find_prepared(name, local) is not None:
+            return local
     partial = local / f"{os.getpid()}.partial"
     try:
         system, path = fsspec.core.url_to_fs(root)
         base = f"{path.rstrip('/')}/{name.name}"
         if not system.exists(base):
             raise RunError(f"{root} holds no {name.name}: prepare it on a local disk, then copy it")
+        if far := [name for name in system.find(base) if ".." in name.split("/")]:
+            raise RunError(f"{root} holds {far[0]}, outside of its folder")
         partial.parent.mkdir(parents=True, exist_ok=True)
         system.get(base, os.fspath(partial), recursive=True)
     except ImportError as error:

@@ -20,7 +20,7 @@ from cnnjax.config import installed, plugins
 from cnnjax.config.datasets import DataName, parse
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data.builders import stand_in
-from cnnjax.data.sources import official
+from cnnjax.data.sources import official, whole
 
 CONNECT_SECONDS, READ_SECONDS = 5, 60
 RETRIES = 1  # TFDS would try for minutes before it says that there is no network
@@ -41,7 +41,8 @@ def prepare(name: DataName, root: pathlib.Path, manual_dir: str) -> None:
 
     Raises RunError with one line on what failed and what to do.
     """
-    builder = official.make_builder(official.full_name(name), root)
+    full = official.full_name(name)
+    builder = official.describe_builder(full, root)
     if not stand_in.has_tensorflow():
         if missing := stand_in.find_missing(type(builder)):
             raise RunError(
@@ -55,7 +56,9 @@ def prepare(name: DataName, root: pathlib.Path, manual_dir: str) -> None:
     tfds.disable_progress_bar()
     limit_waiting()
     downloads = root / "downloads" / builder.name  # extraction is cached by file name alone
-    clear_leftovers(builder, downloads)
+    place = pathlib.Path(builder.data_path).relative_to(root / official.NOWHERE)
+    clear_leftovers(root / place, downloads)
+    builder = official.make_builder(full, root)  # it reads what lies there
     if manual_dir:
         accept_files(builder, pathlib.Path(manual_dir))
     config = tfds.download.DownloadConfig(
@@ -65,6 +68,7 @@ def prepare(name: DataName, root: pathlib.Path, manual_dir: str) -> None:
         builder.download_and_prepare(
             download_dir=downloads, download_config=config, file_format="array_record"
         )
+        whole.write_checksums(builder, examples=name.kind == "built-in")
     shutil.rmtree(downloads / "extracted", ignore_errors=True)
 
 
@@ -103,9 +107,10 @@ def find_host(host: str) -> None:
         raise requests.exceptions.ConnectionError(f"the address of {host} was not found")
 
 
-def clear_leftovers(builder: Any, downloads: pathlib.Path) -> None:
-    """Clears away what an attempt left that was killed; nobody else prepares this data set now."""
-    path = pathlib.Path(builder.data_path)
+def clear_leftovers(path: pathlib.Path, downloads: pathlib.Path) -> None:
+    """Clears away what was left at `path`, by a killed attempt or damaged since; nobody else
+    prepares this data set now.
+    """  # fmt: skip
     for left in path.parent.glob("*incomplete*"):
         shutil.rmtree(left, ignore_errors=True)
     for left in downloads.glob("**/*.tmp.*"):

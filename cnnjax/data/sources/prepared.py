@@ -3,7 +3,6 @@
 array_record or tfrecord; TensorFlow is never needed.
 """
 
-import contextlib
 import hashlib
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +11,7 @@ from typing import Any
 from cnnjax.config.datasets import DataName, Request, Where
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data.source import Example, Mapped, Say, Source, say_nothing
-from cnnjax.data.sources import official, tfrecord
-from cnnjax.records import atomic
+from cnnjax.data.sources import arrayrecord, memory, official, tfrecord, whole
 
 # Where the data set's own are not train, validation and test: ImageNet's test labels are secret.
 DEFAULT_SPLITS = {"imagenet2012": ("train[:99%]", "train[99%:]", "validation")}
@@ -107,9 +105,7 @@ def open_records(builder: Any, split: str) -> Any:
             f"{builder.data_path} holds {builder.info.file_format.value} files: cnnjax reads"
             " array_record and tfrecord"
         )
-    from array_record.python import array_record_data_source
-
-    return array_record_data_source.ArrayRecordDataSource(instructions)
+    return arrayrecord.ArrayRecords(instructions, builder.data_path)
 
 
 def describe(name: DataName, request: Request, where: Where) -> Source:
@@ -119,7 +115,7 @@ def describe(name: DataName, request: Request, where: Where) -> Source:
     """
     given = official.find_root(where)
     root = official.cache_dir() / "remote" if "://" in given else pathlib.Path(given).expanduser()
-    builder = official.find_prepared(name, root) or official.make_builder(
+    builder = official.find_prepared(name, root) or official.describe_builder(
         official.full_name(name), root
     )
     if builder.info.splits:
@@ -187,7 +183,18 @@ def make_reader(builder: Any) -> Callable[[bytes], Example]:
         label = parts[keys.label].int64_list.value[0]
         return Example(parts[keys.image].bytes_list.value[0], int(label))
 
-    return read_file if isinstance(features[keys.image], tfds.features.Image) else read_array
+    make = read_file if isinstance(features[keys.image], tfds.features.Image) else read_array
+
+    def read(raw: bytes) -> Example:
+        try:
+            return make(raw)
+        except Exception as error:  # what TFDS and protobuf raise, of many types
+            raise RunError(
+                f"{builder.data_path} holds an example that is not as its features.json says"
+                f" ({whole.explain(error)}): {whole.WAYS.format(builder.data_path)}"
+            ) from None
+
+    return read
 
 
 def hash_files(builder: Any) -> str:
@@ -195,15 +202,13 @@ def hash_files(builder: Any) -> str:
     splits = builder.info.splits.values()
     paths = sorted(pathlib.Path(path) for split in splits for path in split.filepaths)
     stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    memory = (
-        official.cache_dir() / "hashes" / hashlib.sha256(repr(stamps).encode()).hexdigest()[:24]
-    )
-    if memory.exists():
-        return memory.read_text(encoding="utf-8")
+    own = hashlib.sha256(repr(stamps).encode()).hexdigest()[:24]
+    place = official.cache_dir() / "hashes" / f"{own}.json"
+    if known := memory.recall(place):
+        return known
     digest = hashlib.sha256()
     for path in paths:
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    with contextlib.suppress(OSError):  # a full disk: they are read again next time
-        atomic.write_text(memory, digest.hexdigest())
+    memory.keep(place, digest.hexdigest())
     return digest.hexdigest()

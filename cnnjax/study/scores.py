@@ -1,6 +1,6 @@
 """Brings anyone's runs into one order of seeds, and of test images. Imports no JAX.
 
-They come as the lines of a table (`read_runs`) or as an .npz file of scores image by image.
+They come as the lines of a table (`tables`) or as an .npz file of scores image by image.
 """
 
 import math
@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnjax.config.knobs import ConfigError
-from experiments import read_runs
-from experiments.read_runs import Columns, Run
+from cnnjax.study import tables
+from cnnjax.study.tables import Columns, Run
 
 
 class Scores(NamedTuple):
@@ -45,7 +45,7 @@ def _read_lines(runs: Sequence[Run], columns: Columns, errors: list[str]) -> _Li
     for run in runs:
         which = f"arm {run.arm}" + (f", seed {run.seed}" if columns.seed else "")
         which += f", image {run.image}" if run.image else ""
-        read = read_runs.read_score(run.score)
+        read = tables.read_score(run.score)
         if read is None:
             errors.append(
                 f"line {run.line}: {columns.metric} {run.score!r} is no finite number ({which})"
@@ -208,7 +208,7 @@ def read_arrays(path: str, cluster: str | None, errors: list[str]) -> tuple[dict
     for place, (name, key) in enumerate(zip(arm.tolist(), seed.tolist(), strict=True)):
         if np.isinf(row := right[place].astype(np.float64)).any():
             errors.append(f"row {place} (arm {name}, seed {key}) is not finite")
-        own, key = found.setdefault(str(name), {}), read_runs.as_number(str(key).strip())
+        own, key = found.setdefault(str(name), {}), tables.as_number(str(key).strip())
         if key in own:
             errors.append(f"arm {name} repeats seed {key} (row {place})")
         own[key] = row

@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from rich.markup import escape
 
 from cnnjax.config.words import count
+from cnnjax.report import console as console_lib
+from cnnjax.report import text
 from cnnjax.study import statistics
-from experiments.gather_runs import Scores
+from cnnjax.study.scores import Scores
 
 
 def count_digits(bounds: Sequence[float], value: float) -> int:
@@ -25,11 +28,6 @@ def print_rows(
     rows: Sequence[Mapping[str, Any]], scores: Scores, notes: Sequence[str], unpaired: bool
 ) -> None:
     """Prints the comparisons, then the arms, in the unit of the metric."""
-    from rich.markup import escape
-
-    from cnnjax.report import console as console_lib
-    from cnnjax.report import text
-
     unit = "%" if scores.percent else ""
     console, first = console_lib.open_console(), rows[0]
     runs = "runs not paired" if unpaired else count(first["num_seeds"], "paired seed")
