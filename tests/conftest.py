@@ -35,6 +35,7 @@ jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+OPTIONS = group.CPU_COMPILER_OPTIONS
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 STATM, PAGE = pathlib.Path("/proc/self/statm"), os.sysconf("SC_PAGE_SIZE")
 ENOUGH = 2**30  # bytes in memory
@@ -82,12 +83,28 @@ def compiled_programs_are_let_go():
         gc.collect()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiled_in_haste():
+    """A group's programs are compiled by XLA_FLAGS alone, in half the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(group, "CPU_COMPILER_OPTIONS", {})
+        yield
+
+
+@pytest.fixture(scope="module")
+def compiled_with_care():
+    """A group's programs are compiled by its own options too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(group, "CPU_COMPILER_OPTIONS", OPTIONS)
+        yield
+
+
 @pytest.fixture
 def compiled_as_for_users(environment, monkeypatch):
     """A group's programs are compiled as outside of tests: for those that compare bits."""
     unusual = "xla_cpu_use_fusion_emitters" in os.environ["XLA_FLAGS"]
     usual = {"xla_cpu_use_fusion_emitters": True} if unusual else {}
-    monkeypatch.setattr(group, "CPU_COMPILER_OPTIONS", {**group.CPU_COMPILER_OPTIONS, **usual})
+    monkeypatch.setattr(group, "CPU_COMPILER_OPTIONS", {**OPTIONS, **usual})
     monkeypatch.delitem(environment, "XLA_FLAGS")
 
 

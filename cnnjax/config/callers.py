@@ -79,12 +79,6 @@ def name_of(make: Callable[..., Any]) -> str:
     return getattr(own, "__qualname__", type(own).__qualname__)
 
 
-def find_file(make: Any) -> str:
-    """The file in which a function or class is written, where that is a person's own."""
-    module = sys.modules.get(getattr(unwrap(make), "__module__", None) or "")
-    return str(module.__file__) if module is not None and is_own(module) else ""
-
-
 def is_own(module: types.ModuleType) -> bool:
     """Whether a module is a file of a person's own: neither installed nor Python's nor ours."""
     return is_own_file(module.__name__, getattr(module, "__file__", None) or "")

@@ -17,15 +17,14 @@ from cnnjax.config import callers, cells, contracts, register, rules
 from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
 
-READ: dict[
-    str, dict[pathlib.Path, tuple[str, str]]
-] = {}  # by file, what it and those beside it say
+Texts = dict[pathlib.Path, tuple[str, str]]  # by path a name and the text
+READ: dict[str, Texts] = {}  # by file, the texts of it and of those beside it
 
 
 def list_sources() -> list[str]:
     """All files, or modules without one, from which something is declared."""
     choices = [own for known in register.CHOICES.values() for own in known.values() if own.source]
-    found = [file for own in choices for file in (own.source, callers.find_file(own.make))]
+    found = [file for own in choices for file in (own.source, callers.find_home(own.make))]
     found += [knob.source for knob in rules.KNOBS.values()]
     return [source for source in dict.fromkeys(found) if source]
 
@@ -81,8 +80,8 @@ def read_paths(source: str) -> list[str]:
     return [str(path) for path in _read_closure(source)] if os.path.isfile(source) else []
 
 
-def _read_closure(source: str) -> dict[pathlib.Path, tuple[str, str]]:
-    """By path a name and the text."""
+def _read_closure(source: str) -> Texts:
+    """By path a name and the text, as first read."""
     if source not in READ:
         READ[source] = _read_anew(source)
     return READ[source]
@@ -97,10 +96,10 @@ def _forget(source: str) -> None:
 contracts.REMEMBERED.append(_forget)
 
 
-def _read_anew(source: str) -> dict[pathlib.Path, tuple[str, str]]:
+def _read_anew(source: str) -> Texts:
     root, parts = _find_root(pathlib.Path(source))
     own = parts[0] if root in map(pathlib.Path, sysconfig.get_paths().values()) else ""
-    texts: dict[pathlib.Path, tuple[str, str]] = {}
+    texts: Texts = {}
     waiting = [(".".join(parts), pathlib.Path(source))]
     while waiting:
         module, path = waiting.pop()

@@ -50,12 +50,13 @@ def check_study(study: Study) -> None:
 
 def check_names(study: Study) -> None:
     """Raises ConfigError where a knob, a value or a metric is none that there is."""
+    from cnnjax.study import metrics  # imports NumPy, for which --help need not wait
+
     own = f"study {study.name}"
     for of, values in _list_values(study):
         for name, value in values.items():
             with _said_of(of):
                 _check_value(name, value)
-    from cnnjax.study import metrics  # imports NumPy, for which --help does not wait
 
     with _said_of(own):
         for name in list_metrics(study):

@@ -1,6 +1,5 @@
 """What a run uses from outside is in its address: its code, with the files beside it."""
 
-import importlib
 import inspect
 import pathlib
 import sys
@@ -66,30 +65,6 @@ def test_a_cell_that_runs_again_replaces_what_it_declared(outside):
     assert config.of(again["Bent"]).bend == 5 and Config().of(again["Bent"]).bend == 2
     assert inspect.unwrap(register.find("activation", "bent").make) is again["bent"]
     assert list(hash_files(config) or ()) == ["__cell__:Bent", "__cell__:bent"]
-
-
-def test_a_file_that_is_loaded_again_is_read_again(outside):
-    path = pathlib.Path(outside["beside"]).with_name("again.py")
-    text = "import cnnjax\n\n@cnnjax.activation('again')\ndef f(units):\n    return units\n"
-    path.write_text(text)
-    plugins.load([str(path)])
-    before = hash_files(Config(activation="again"))
-    path.write_text(text.replace("return units", "return -units"))
-    assert hash_files(Config(activation="again")) == before  # what runs is still the former
-    importlib.reload(sys.modules["again"])
-    assert hash_files(Config(activation="again")) != before
-
-
-def test_a_function_that_another_file_declares_is_in_the_address_with_its_own(outside):
-    folder = pathlib.Path(outside["beside"]).parent
-    (folder / "declaring.py").write_text(
-        "import cnnjax\n\ndef declare(name, f):\n    cnnjax.activation(name)(f)\n"
-    )
-    path = folder / "main_file.py"
-    path.write_text("from declaring import declare\n\ndef f(units):\n    return units\n\n"
-                    "declare('own', f)\n")  # fmt: skip
-    plugins.load([str(path)])
-    assert set(texts.texts_of(Config(activation="own"))) == {"declaring.py", "main_file.py"}
 
 
 CELL = '''

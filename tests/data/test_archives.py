@@ -13,6 +13,7 @@ from tensorflow_datasets.core.download import extractor
 
 from cnnjax.config.datasets import Where, parse
 from cnnjax.config.knobs import RunError
+from cnnjax.data.source import say_nothing
 from cnnjax.data.sources import official
 
 FAR = ("../far.txt", "a/../../far.txt", "/far.txt", "../../../far.txt", "a/b/../../../far.txt")
@@ -56,5 +57,5 @@ def test_remote_names_that_lead_away_are_refused(tmp_path, monkeypatch):
     for name in ("3.0.1/dataset_info.json", "../../../far.txt"):
         system.store[f"/data/mnist/{name}"] = MemoryFile(system, f"/data/mnist/{name}", b"far")
     with pytest.raises(RunError, match="holds /data/mnist/../../../far.txt, outside"):
-        official.open_builder(parse("mnist"), Where("memory://data"))
+        official.open_builder(parse("mnist"), Where("memory://data"), say_nothing)
     assert not list(tmp_path.rglob("far.txt"))

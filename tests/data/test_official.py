@@ -243,8 +243,7 @@ def test_tfrecord_files_are_read_without_tensorflow(mnist, tmp_path):
     about = version / "dataset_info.json"
     about.write_text(about.read_text().replace("array_record", "tfrecord"))
     (version / whole.NAME).unlink()  # as others prepare it
-    found = open_set("mnist", root)
-    assert found.fingerprint == expected.fingerprint
+    assert (found := open_set("mnist", root)).fingerprint == expected.fingerprint
     np.testing.assert_array_equal(found.train.images, expected.train.images)
     new.write_bytes(new.read_bytes()[:-10])
     with pytest.raises(RunError, match="cut short"):

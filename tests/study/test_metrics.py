@@ -219,6 +219,23 @@ def test_a_margin_that_is_no_plain_number_is_refused():
         metrics._of_logits("top_two", {"margin": "1 / 200"})
 
 
+@pytest.mark.parametrize(
+    ("by_image", "given", "words"),
+    [
+        (False, "good", "metric odd gives the text 'good': give one number$"),
+        (False, np.zeros(3), r"metric odd gives float64 \[3\]: give one number$"),
+        (True, 1.0, r"metric odd gives 1.0: give one number for each test image, \[N\]$"),
+        (False, None, "metric odd gives None of every run: return a number$"),
+    ],
+)
+def test_what_a_metric_of_a_record_gives_is_checked_with_its_place(by_image, given, words):
+    register.metric("odd", margin=1, by_image=by_image)(lambda record: given)
+    with pytest.raises(ConfigError, match=rf"test_metrics\.py:\d+: {words}"):
+        judge(make_records(), STUDY._replace(metric="odd"))
+    silent = [fail(record) for record in make_records()]
+    metrics.check_given("odd", silent)  # of no run that failed it is asked
+
+
 @pytest.mark.parametrize("outside", [True, False])
 def test_no_metric_of_a_record_meets_a_run_that_failed(monkeypatch, outside):
     """But one that counts these: where it is declared makes no difference."""
@@ -256,20 +273,3 @@ def test_a_metric_of_which_no_run_has_any_is_said(tmp_path):
     assert line in page.write_report(found, tmp_path, "").read_text()
     failed = judge([fail(record) for record in records], own)
     assert not any("no run has" in said for said in terminal.list_failed(failed))
-
-
-@pytest.mark.parametrize(
-    ("by_image", "given", "words"),
-    [
-        (False, "good", "metric odd gives the text 'good': give one number$"),
-        (False, np.zeros(3), r"metric odd gives float64 \[3\]: give one number$"),
-        (True, 1.0, r"metric odd gives 1.0: give one number for each test image, \[N\]$"),
-        (False, None, "metric odd gives None of every run: return a number$"),
-    ],
-)
-def test_what_a_metric_of_a_record_gives_is_checked_with_its_place(by_image, given, words):
-    register.metric("odd", margin=1, by_image=by_image)(lambda record: given)
-    with pytest.raises(ConfigError, match=rf"test_metrics\.py:\d+: {words}"):
-        judge(make_records(), STUDY._replace(metric="odd"))
-    silent = [fail(record) for record in make_records()]
-    metrics.check_given("odd", silent)  # of no run that failed it is asked

@@ -67,7 +67,7 @@ def origin():
 
 
 @pytest.fixture(scope="module")
-def kept():
+def kept(compiled_with_care):
     if not FILE.exists():
         with pytest.MonkeyPatch.context() as patch:
             lanes = {name: run(name, patch) for name in CASES}

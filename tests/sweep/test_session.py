@@ -56,6 +56,7 @@ def test_an_interrupted_sweep_goes_on_in_other_waves_to_the_same_bits(tiny, digi
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled_as_for_users")
 def test_checkpoints_between_evaluations_change_no_bit(tiny, digits, tmp_path):
     lane = dataclasses.replace(tiny, eval_every=0, steps=7)
     saving = Checkpoints(lambda lane: tmp_path, every=2)
