@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags, plugins, words
+from cnnjax.config import flags, numeric, plugins, words
 from cnnjax.config.config import KNOBS, Config, values_of
 from cnnjax.config.knobs import format_value, printable
 from cnnjax.records import index, remembered
@@ -40,8 +40,8 @@ class Asked(NamedTuple):
 
 def define_flags(values: absl_flags.FlagValues) -> None:
     """The flags of every command that conducts a study."""
-    flags.define_integer(values, "seeds", DEFAULTS.num_seeds, "Seeds an arm.", 1, MOST_SEEDS)
-    flags.define_integer(
+    numeric.define_integer(values, "seeds", DEFAULTS.num_seeds, "Seeds an arm.", 1, MOST_SEEDS)
+    numeric.define_integer(
         values, "first_seed", DEFAULTS.first_seed, "The first of the seeds; the others follow it.",
         0,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from absl import flags as absl_flags
 
-from cnnjax.config import explain, flags, plugins, words
+from cnnjax.config import explain, flags, numeric, plugins, words
 from cnnjax.config.explain import Choice
 from cnnjax.config.knobs import ConfigError, RunError, printable
 from cnnjax.study.options import KEEPS, MINUTES
@@ -147,18 +147,18 @@ def observe(stop: Stop, quiet: bool = False) -> Iterator["Observer"]:
 
 def define_saving(values: absl_flags.FlagValues) -> None:
     """Defines --checkpoint_minutes, --checkpoint_every and --time_limit."""
-    flags.define_number(
+    numeric.define_number(
         values, "checkpoint_minutes", None,
         f"Minutes between checkpoints of what is in training, {MINUTES:g} by default; fractions"
         " too, inf for none.",
     )  # fmt: skip
-    flags.define_integer(
+    numeric.define_integer(
         values, "checkpoint_every", None,
         "Steps between checkpoints, and none by time unless that is given too; 0 for at every"
         " evaluation.",
         0,
     )  # fmt: skip
-    flags.define_number(
+    numeric.define_number(
         values, "time_limit", None,
         "Minutes after which the command saves and ends as if it were interrupted.",
     )  # fmt: skip

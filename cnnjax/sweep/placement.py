@@ -13,12 +13,12 @@ import numpy as np
 from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from cnnjax.config import machine
 from cnnjax.config.config import KNOBS, Config, numbers_of
 from cnnjax.config.errors import RunError
 from cnnjax.data.dataset import Dataset
 from cnnjax.networks import cost
 from cnnjax.ops import precision
-from cnnjax.sweep import memory
 from cnnjax.training import microbatch, optimizers, program
 
 # A chunk of lanes is to fill an accelerator and no more: so many multiplications forward, bytes of
@@ -107,7 +107,7 @@ def memory_budget() -> int:
     """  # fmt: skip
     device = jax.local_devices()[0]
     if device.platform == "cpu":
-        return memory.count_bytes() // 2 // len(jax.local_devices())
+        return machine.find_memory() // 2 // len(jax.local_devices())
     return int(0.8 * (device.memory_stats() or {}).get("bytes_limit", 8 * 2**30))
 
 
@@ -115,7 +115,7 @@ def check_memory(needed: int, num_devices: int) -> None:
     """Raises RunError where a program takes more of each device than there is at all."""
     device = jax.local_devices()[0]
     if device.platform == "cpu":
-        whole, needed, of = memory.count_bytes(), needed * num_devices, "this process may have"
+        whole, needed, of = machine.find_memory(), needed * num_devices, "this process may have"
     else:
         whole, of = (device.memory_stats() or {}).get("bytes_limit", needed), "the device has"
     if needed > whole:

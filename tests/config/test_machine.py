@@ -5,7 +5,7 @@ import resource
 
 import pytest
 
-from cnnjax.sweep import memory
+from cnnjax.config import machine
 
 MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
@@ -21,9 +21,9 @@ def groups(tmp_path, monkeypatch):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{limit}\n")
 
-    monkeypatch.setattr(memory, "MEMBERSHIPS", tmp_path / "cgroup")
-    monkeypatch.setattr(memory, "CGROUPS", tmp_path / "root")
-    monkeypatch.setattr(memory, "list_shell_limits", list)
+    monkeypatch.setattr(machine, "MEMBERSHIPS", tmp_path / "cgroup")
+    monkeypatch.setattr(machine, "CGROUPS", tmp_path / "root")
+    monkeypatch.setattr(machine, "list_shell_limits", list)
     return write
 
 
@@ -44,11 +44,11 @@ def groups(tmp_path, monkeypatch):
 )
 def test_control_groups(groups, memberships, limits, expected):
     groups(memberships, limits)
-    assert memory.count_bytes() == expected
+    assert machine.find_memory() == expected
 
 
 def test_elsewhere_there_are_none(groups):
-    assert memory.count_bytes() == MACHINE  # no such file was written
+    assert machine.find_memory() == MACHINE  # no such file was written
 
 
 def test_what_the_shell_allows(monkeypatch):
@@ -57,5 +57,5 @@ def test_what_the_shell_allows(monkeypatch):
     monkeypatch.setattr(
         resource, "getrlimit", lambda which: (allowed.get(which, infinite), infinite)
     )
-    monkeypatch.setattr(memory, "list_container_limits", list)
-    assert memory.count_bytes() == min(2 << 30, MACHINE)
+    monkeypatch.setattr(machine, "list_container_limits", list)
+    assert machine.find_memory() == min(2 << 30, MACHINE)
