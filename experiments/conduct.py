@@ -122,7 +122,8 @@ def conduct(
     """
     from cnnjax.sweep import backend
 
-    stop.limit(asked.time_limit)
+    if asked.time_limit is not None:
+        stop.limit(asked.time_limit)
     backend.configure_jax()
     from cnnjax import api
     from cnnjax.sweep.observer import Observer

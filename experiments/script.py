@@ -58,10 +58,9 @@ class Stop:
         """Whether someone asked to stop, or the time is over."""
         return self.signalled or time.monotonic() >= self.deadline
 
-    def limit(self, minutes: float | None) -> None:
+    def limit(self, minutes: float) -> None:
         """Within so many minutes from now it is requested, in time to save what is in training."""
-        if minutes is not None:
-            self.deadline = time.monotonic() + max(60 * minutes - SAVING_SECONDS, 0)
+        self.deadline = time.monotonic() + max(60 * minutes - SAVING_SECONDS, 0)
 
     def end(self) -> NoReturn:
         """Ends the process with status 75, saying how to go on."""

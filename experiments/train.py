@@ -72,7 +72,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     if values.plan:
         return print_cost(config, where, flags.find_sources(values, argv))
     workdir = pathlib.Path(values.workdir)
-    stop.limit(values.time_limit)
+    if values.time_limit is not None:
+        stop.limit(values.time_limit)
     command = flags.quote_command(["python", "-m", "experiments.train", *argv[1:]])
     saving = Saving(workdir, script.read_saving(values), values.keep, values.restart)
     return train(config, saving, where, command, stop, values.quiet)

@@ -39,7 +39,7 @@ def test_a_streamed_run_goes_on_to_the_same_bits(call, photos, tmp_path):
 
 
 def test_the_plan_says_what_would_be_read(call, photos):
-    run = call("-m", "experiments.train", "--plan", photos, "--image_size=16")
+    run = call("-m", "experiments.train", "--plan", photos, "--image_size=16", "--batch_size=8")
     assert "21 training, 3 validation, 24 test images of 16x16x3; all in memory" in run.stdout
     run = call("launch.py", "pooling", "--plan", "--dataset=cifar10")
     assert "data: cifar10: not prepared yet" in run.stdout, run.stderr
@@ -86,6 +86,6 @@ def test_arrays_go_through_a_study(call, tmp_path):
 @pytest.mark.parametrize("recipe", ["alexnet", "resnet50"])
 def test_recipes_are_command_lines(call, photos, recipe):
     path = os.path.join("experiments", "recipes", f"{recipe}.txt")
-    run = call("-m", "experiments.train", f"--flagfile={path}", photos, "--plan")
+    run = call("-m", "experiments.train", f"--flagfile={path}", photos, "--batch_size=8", "--plan")
     assert run.returncode == 0, run.stderr
     assert "test images of 22" in run.stdout
