@@ -5,6 +5,7 @@ can be newer than the other. Batches and all other draws follow from seed and st
 by itself: it can go on alone, in another wave, on other devices.
 """
 
+import json
 import math
 import pathlib
 import time
@@ -90,7 +91,7 @@ def find_newest(folder: pathlib.Path, on_note: Callable[[str], None] = lambda te
         try:
             about = weights.load(path).about
             if (about.get("form"), _name(about.get("step", 0))) == (FORM, path.name):
-                return Saved(about["step"], path, about["lines"])
+                return Saved(about["step"], path, [json.loads(line) for line in about["lines"]])
             reason = f"{path} is of another form than {FORM}, or was renamed"
         except (ConfigError, OSError) as error:
             reason = str(error)
@@ -106,7 +107,8 @@ def save(
     """Saves each lane of a wave after `step` steps; the newest two of each stay."""
     host = jax.device_get(states)
     for lane, (folder, lines) in enumerate(zip(folders, curves, strict=True)):
-        about = {"form": FORM, "step": step, "lines": list(lines)}
+        # As text, in which the keys of a line keep their order.
+        about = {"form": FORM, "step": step, "lines": [atomic.dump_line(line) for line in lines]}
         own = {name: leaf[lane] for name, leaf in _name_leaves(host).items()}
         weights.save(folder / _name(step), own, about)
         for path in list_files(folder)[KEEP:]:

@@ -57,9 +57,9 @@ def flip(path):
 def change_line(path):
     """As one who would have liked another accuracy."""
     content = path.read_bytes()
-    found = weights.load(path).about["lines"][0]["validation_accuracy"]
-    changed = str(0.9).ljust(len(json.dumps(found)), "1")
-    path.write_bytes(content.replace(json.dumps(found).encode(), changed.encode()))
+    found = str(json.loads(weights.load(path).about["lines"][0])["validation_accuracy"])
+    changed = str(0.9).ljust(len(found), "1")
+    path.write_bytes(content.replace(found.encode(), changed.encode()))
 
 
 DAMAGES = {
