@@ -19,11 +19,12 @@ from cnnjax.config.explain import Choice
 from cnnjax.data import load, outlook, transform
 from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks import notes
-from cnnjax.records import index
+from cnnjax.records import index, leases
 from cnnjax.report import folders
 from cnnjax.runs.rate import list_rates
 from cnnjax.runs.train import describe_run as describe_run
 from cnnjax.runs.train import make_timed as make_timed
+from cnnjax.runs.train import set_run_aside as set_run_aside
 from cnnjax.runs.train import train_run as train_run
 from cnnjax.study import choosing, foresight, judge, metrics, timing, wanted
 from cnnjax.study.arms import (
@@ -46,7 +47,7 @@ from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
 from cnnjax.sweep import backend, loop, placement, stages
 from cnnjax.sweep.engines import Engine, local
-from cnnjax.sweep.lanes import open_finder, require_weights
+from cnnjax.sweep.lanes import open_finder, open_others, require_weights
 from cnnjax.sweep.loop import Outcome
 from cnnjax.sweep.observer import QUIET, Observer
 from cnnjax.sweep.stages import Finished as Finished
@@ -220,15 +221,18 @@ def train_wanted(
     jobs = functools.partial(
         loop.make_jobs, runs=options.runs, where=options.where,
         feeds={request: dataset.feed for request, dataset in datasets.items()},
-        checkpoint_every=options.checkpoint_every, keep=options.keep,
+        checkpoint_every=options.checkpoint_every, checkpoint_minutes=options.checkpoint_minutes,
+        keep=options.keep,
     )  # fmt: skip
     find = open_finder(datasets, options.runs, options.mix)
     if options.keep == "final":
         find = require_weights(find, options.runs)
-    engine: Engine = functools.partial(local.run, datasets=datasets)
-    if options.engine:
-        engine = plugins.find_engine(options.engine)
-    return loop.run_wanted(wanted, find, jobs, engine, observer)
+    with leases.open_leases(options.runs / leases.FOLDER) as held:
+        engine: Engine = functools.partial(local.run, datasets=datasets, held=held)
+        if options.engine:
+            engine = plugins.find_engine(options.engine)
+        others = open_others(datasets, held)
+        return loop.run_wanted(wanted, find, jobs, engine, observer, others)
 
 
 def run_study(checked: Checked, options: Options, observer: Observer = QUIET) -> Finished:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags, plugins, words
+from cnnjax.config import flags, numeric, plugins, words
 from cnnjax.config.config import KNOBS, Config, values_of
 from cnnjax.config.knobs import format_value, printable
 from cnnjax.records import index, remembered
@@ -35,12 +35,13 @@ class Asked(NamedTuple):
     sources: Mapping[str, set[str]]  # whence the flags of the Config are
     traceback: bool  # whether to show all of an error in a plug-in
     quiet: bool
+    time_limit: float | None  # minutes
 
 
 def define_flags(values: absl_flags.FlagValues) -> None:
     """The flags of every command that conducts a study."""
-    flags.define_integer(values, "seeds", DEFAULTS.num_seeds, "Seeds an arm.", 1, MOST_SEEDS)
-    flags.define_integer(
+    numeric.define_integer(values, "seeds", DEFAULTS.num_seeds, "Seeds an arm.", 1, MOST_SEEDS)
+    numeric.define_integer(
         values, "first_seed", DEFAULTS.first_seed, "The first of the seeds; the others follow it.",
         0,
     )  # fmt: skip
@@ -56,12 +57,7 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         "Compare runs though their bits may differ for this: cpu for unlike CPUs; none for none.",
         flag_values=values,
     )  # fmt: skip
-    flags.define_integer(
-        values, "checkpoint_every", DEFAULTS.checkpoint_every,
-        "Steps between checkpoints of lanes in training, from which an interrupted sweep goes on; 0"
-        " for at every evaluation, none for no checkpoints.",
-        0,
-    )  # fmt: skip
+    script.define_saving(values)
     absl_flags.DEFINE_string(
         "engine", DEFAULTS.engine,
         "What trains lanes, as module:function or FILE.py:function; none for this machine.",
@@ -106,14 +102,14 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
         num_seeds=QUICK if values.quick else values.seeds,
         mix=(values.mix,) if values.mix else (),
         command=flags.quote_command(["python", *argv]),
-        checkpoint_every=values.checkpoint_every,
         first_seed=values.first_seed,
         engine=values.engine,
         keep=values.keep,
+        **script.read_saving(values)._asdict(),
     )
     return Asked(
         options, values.plan, values.judge_only, flags.find_sources(values, argv),
-        values.traceback, values.quiet,
+        values.traceback, values.quiet, values.time_limit,
     )  # fmt: skip
 
 
@@ -126,6 +122,8 @@ def conduct(
     """
     from cnnjax.sweep import backend
 
+    if asked.time_limit is not None:
+        stop.limit(asked.time_limit)
     backend.configure_jax()
     from cnnjax import api
     from cnnjax.sweep.observer import Observer

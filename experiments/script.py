@@ -2,25 +2,35 @@
 
 import contextlib
 import io
+import math
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from absl import flags as absl_flags
 
-from cnnjax.config import explain, flags, plugins, words
+from cnnjax.config import explain, flags, numeric, plugins, words
 from cnnjax.config.explain import Choice
 from cnnjax.config.knobs import ConfigError, RunError, printable
-from cnnjax.study.options import KEEPS
+from cnnjax.study.options import KEEPS, MINUTES
 
 if TYPE_CHECKING:
     from cnnjax.sweep.observer import Observer
 
 WARNING = "warning: "
 DONE, FAILED, INTERRUPTED = 0, 1, 75  # exit statuses; 2 is for a wrong command line
+SAVING_SECONDS = 10  # a stretch of training and its checkpoint take less
+
+
+class Saved(NamedTuple):
+    """When runs in training are saved."""
+
+    checkpoint_every: int | None  # steps; 0 for at every evaluation, None for by time alone
+    checkpoint_minutes: float | None  # None for by steps alone
 
 
 class Stop:
@@ -32,15 +42,25 @@ class Stop:
 
     def __init__(self, go_on: str):
         self.go_on = go_on
-        self.requested = False
+        self.signalled = False
         self.listening = False
+        self.deadline = math.inf  # on the monotonic clock
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: object) -> None:
-        if not self.listening or self.requested:
+        if not self.listening or self.signalled:
             self.end()
-        self.requested = True
+        self.signalled = True
+
+    @property
+    def requested(self) -> bool:
+        """Whether someone asked to stop, or the time is over."""
+        return self.signalled or time.monotonic() >= self.deadline
+
+    def limit(self, minutes: float) -> None:
+        """Within so many minutes from now it is requested, in time to save what is in training."""
+        self.deadline = time.monotonic() + max(60 * minutes - SAVING_SECONDS, 0)
 
     def end(self) -> NoReturn:
         """Ends the process with status 75, saying how to go on."""
@@ -122,6 +142,33 @@ def observe(stop: Stop, quiet: bool = False) -> Iterator["Observer"]:
             on_start, bar.on_examples, bar.on_waiting, bar.on_record,
             open_notes(quiet), lambda: stop.requested,
         )  # fmt: skip
+
+
+def define_saving(values: absl_flags.FlagValues) -> None:
+    """Defines --checkpoint_minutes, --checkpoint_every and --time_limit."""
+    numeric.define_number(
+        values, "checkpoint_minutes", None,
+        f"Minutes between checkpoints of what is in training, {MINUTES:g} by default; fractions"
+        " too, inf for none.",
+    )  # fmt: skip
+    numeric.define_integer(
+        values, "checkpoint_every", None,
+        "Steps between checkpoints, and none by time unless that is given too; 0 for at every"
+        " evaluation.",
+        0,
+    )  # fmt: skip
+    numeric.define_number(
+        values, "time_limit", None,
+        "Minutes after which the command saves and ends as if it were interrupted.",
+    )  # fmt: skip
+
+
+def read_saving(values: absl_flags.FlagValues) -> Saved:
+    """When runs in training are to be saved."""
+    every, minutes = values.checkpoint_every, values.checkpoint_minutes
+    if minutes is None and every is None:
+        minutes = MINUTES
+    return Saved(every, None if minutes == math.inf else minutes)
 
 
 def define_keep(values: absl_flags.FlagValues, default: str, where: str) -> None:

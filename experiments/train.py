@@ -33,8 +33,9 @@ class Saving(NamedTuple):
     """What a run leaves, and where."""
 
     workdir: pathlib.Path
-    checkpoint_every: int  # steps; 0 for at every evaluation
+    when: script.Saved
     keep: str  # what of the weights
+    restart: bool  # whether a run that is there is set aside
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
@@ -43,12 +44,14 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     absl_flags.DEFINE_string(
         "workdir", None, "Folder of this run; required but with --plan.", flag_values=values
     )
-    flags.define_integer(
-        values, "checkpoint_every", 0, "Steps between checkpoints; 0 for at every evaluation.", 0
-    )
+    script.define_saving(values)
     absl_flags.DEFINE_boolean(
         "plan", False, "Print what the network costs, layer by layer, and stop.", flag_values=values
     )
+    absl_flags.DEFINE_boolean(
+        "restart", False, "Train afresh: a run that is there is kept as FOLDER.earlier-1, -2, ...",
+        flag_values=values,
+    )  # fmt: skip
     script.define_keep(values, "final", "in its folder")
     script.define_quiet(values)
     flags.define_where(values)
@@ -69,8 +72,10 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     if values.plan:
         return print_cost(config, where, flags.find_sources(values, argv))
     workdir = pathlib.Path(values.workdir)
+    if values.time_limit is not None:
+        stop.limit(values.time_limit)
     command = flags.quote_command(["python", "-m", "experiments.train", *argv[1:]])
-    saving = Saving(workdir, values.checkpoint_every, values.keep)
+    saving = Saving(workdir, script.read_saving(values), values.keep, values.restart)
     return train(config, saving, where, command, stop, values.quiet)
 
 
@@ -119,8 +124,13 @@ def train(
 
     try:
         with script.observe(stop, quiet) as observer:
-            workdir, every, keep = saving
-            result = api.train_run(config, workdir, where, every, observer, keep)
+            workdir, when, keep, restart = saving
+            if restart and (aside := api.set_run_aside(workdir)):
+                observer.on_note(f"the run that was there is in {aside}")
+            result = api.train_run(
+                config, workdir, where, when.checkpoint_every, observer, keep,
+                when.checkpoint_minutes,
+            )  # fmt: skip
     except Interrupted:
         return script.INTERRUPTED
     if quiet:

@@ -67,23 +67,6 @@ class _EpochsParser(flags.ArgumentParser):
             raise ValueError(f"give {epochs.ALLOWED}") from None
 
 
-class _IntegerParser(flags.IntegerParser):
-    """Parses 1e3 as 1000, as knobs do."""
-
-    def convert(self, argument: Any) -> int:
-        return words.read_integer(argument) if isinstance(argument, str) else argument
-
-
-def define_integer(
-    values: flags.FlagValues, name: str, default: int | None, help: str, least: int,
-    most: int | None = None,
-) -> None:  # fmt: skip
-    """Defines a flag of whole numbers that is no knob."""
-    parser = _IntegerParser(lower_bound=least, upper_bound=most)
-    serializer = flags.ArgumentSerializer()
-    flags.DEFINE(parser, name, default, help, flag_values=values, serializer=serializer)
-
-
 def define_config(values: flags.FlagValues, defaults: Config, without: Iterable[str] = ()) -> None:
     """Defines one flag a knob, and --epochs, but for those named in `without`."""
     _define_knobs(values, defaults, [name for name in KNOBS if name not in without])

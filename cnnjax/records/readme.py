@@ -21,7 +21,8 @@ records/ID/           one finished run: record.json has its settings, scores, le
                       final.safetensors its weights
 records/index.json    what all records say in short, so that they are listed fast; made again
 records/plugins/      the text of each plug-in that a run used, by its hash
-checkpoints/          runs in training, where --checkpoint_every asked for it
+leases/               which launch trains which run; gone with the last of them
+checkpoints/ID/       a run in training, so that it can go on; gone when it is finished
 
     python -m experiments.records --list --runs=FOLDER
 

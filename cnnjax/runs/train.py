@@ -1,8 +1,10 @@
 """One run in a folder of its own: what it would be, its training, its files."""
 
+import itertools
 import json
 import pathlib
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.config import datasets
@@ -15,13 +17,16 @@ from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.measures import outcome
 from cnnjax.networks import cost, notes
 from cnnjax.networks.cost import Cost
-from cnnjax.records import origin, predictions, weights
-from cnnjax.records.atomic import write_json
+from cnnjax.records import atomic, leases, origin, predictions, weights
+from cnnjax.records.atomic import dump_line, write_json, write_text
 from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
+from cnnjax.study.options import MINUTES
 from cnnjax.sweep import final, lanes, placement, runner
 from cnnjax.sweep.checkpoints import Checkpoints, find_newest
 from cnnjax.sweep.observer import QUIET, Observer
+
+RESTART = "--restart, which keeps it aside"
 
 
 class Described(NamedTuple):
@@ -30,6 +35,14 @@ class Described(NamedTuple):
     cost: Cost
     notes: tuple[str, ...]  # on its network
     feed: str  # what it would read
+
+
+class _Opened(NamedTuple):
+    """A run before its first step."""
+
+    cost: Cost
+    dataset: Dataset
+    provenance: dict[str, Any]
 
 
 def make_timed(
@@ -57,31 +70,81 @@ def describe_run(config: Config, where: Where) -> Described:
 
 
 def train_run(
-    config: Config, workdir: pathlib.Path, where: Where, checkpoint_every: int = 0,
+    config: Config, workdir: pathlib.Path, where: Where, checkpoint_every: int | None = None,
     observer: Observer = QUIET, keep: str = "final",
+    checkpoint_minutes: float | None = MINUTES,
 ) -> dict[str, Any]:  # fmt: skip
     """One run in a folder of its own, a sweep of one lane; gives what is in result.json.
 
-    A finished run is only read. With `keep` of "final" its weights are in final.safetensors, and
-    are written there from its last checkpoint if they are missing. Raises ConfigError where it
-    cannot be or the folder holds another run, runner.Interrupted when the observer asked to stop;
-    the same call then goes on.
+    A finished run is only read, unless weights that `keep` asks for are missing. Raises
+    ConfigError where it cannot be or the folder holds another run, runner.Interrupted when the
+    observer asked to stop; the same call then goes on.
     """
     opened = _open(config, where, observer)
-    claim(workdir, config, opened.provenance)
+    if (workdir / "config.json").exists():
+        check(workdir, config, opened.provenance)
+        if result := _read_finished(workdir, keep, observer):
+            return result
+    with leases.claim_folder(workdir, observer.on_note):
+        claim(workdir, config, opened.provenance)
+        places = workdir / "checkpoints"
+        newest = find_newest(places, observer.on_note)
+        observer.on_start(1, (config.steps - newest.step) * config.batch_size)
+        saving = Checkpoints(lambda lane: places, checkpoint_every, checkpoint_minutes)
+        told = observer._replace(on_lines=lambda lane, lines: _write_lines(workdir, lines))
+        result = _train(config, opened.dataset, told, saving, keep == "final")
+        described = _write_result(workdir, result, opened)
+        shutil.rmtree(places, ignore_errors=True)
+    return described
+
+
+def _read_finished(workdir: pathlib.Path, keep: str, observer: Observer) -> dict[str, Any] | None:
+    """What is in result.json, unless it is not there, or not the weights that are asked for.
+
+    One that is damaged is set aside.
+    """
     path = workdir / "result.json"
-    if path.exists() and (keep == "none" or (workdir / weights.NAME).exists()):
-        return json.loads(path.read_text(encoding="utf-8"))
-    observer.on_start(1, (config.steps - find_newest(workdir)) * config.batch_size)
-    saving = Checkpoints(lambda lane: workdir, checkpoint_every)
-    result = _train(config, opened.dataset, observer, saving, keep == "final")
+    if not path.exists() or keep == "final" and not (workdir / weights.NAME).exists():
+        return None
+    try:
+        return _read_object(path)
+    except ConfigError as error:
+        aside = atomic.set_aside(path)
+        observer.on_note(f"{error}: it is set aside as {aside.name}, and the run made again")
+        return None
+
+
+def _write_result(workdir: pathlib.Path, result: runner.Result, opened: _Opened) -> dict[str, Any]:
+    """Writes what a finished run leaves, result.json last, unless that is there; gives that."""
+    path = workdir / "result.json"
+    _write_lines(workdir, result.metrics)
     if result.final is not None:
-        final.save(workdir, config, result.final)
+        final.save(workdir, result.config, result.final)
     if not path.exists():
         answers = result.predictions
         files = predictions.write(workdir, answers) if answers else {}
         write_json(path, describe_result(result, opened, files))
-    return json.loads(path.read_text(encoding="utf-8"))
+    return _read_object(path)
+
+
+def set_run_aside(workdir: pathlib.Path) -> pathlib.Path | None:
+    """Moves the run of a folder to one of a name that is free; gives that, None without a run.
+
+    Raises ConfigError where it is in training.
+    """
+    if not (workdir / "config.json").exists():
+        return None
+    with leases.claim_folder(workdir):
+        pass
+    names = (workdir.with_name(f"{workdir.name}.earlier-{number}") for number in itertools.count(1))
+    free = next(name for name in names if not name.exists())
+    workdir.rename(free)
+    return free
+
+
+def _write_lines(workdir: pathlib.Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Writes metrics.jsonl, whole or not at all: one JSON object an evaluation."""
+    write_text(workdir / "metrics.jsonl", "".join(dump_line(line) + "\n" for line in lines))
 
 
 def train_in_memory(
@@ -92,14 +155,6 @@ def train_in_memory(
     observer.on_start(1, config.steps * config.batch_size)
     result = _train(config, opened.dataset, observer, None, True)
     return result, describe_result(result, opened, {})
-
-
-class _Opened(NamedTuple):
-    """A run before its first step."""
-
-    cost: Cost
-    dataset: Dataset
-    provenance: dict[str, Any]
 
 
 def _open(config: Config, where: Where, observer: Observer) -> _Opened:
@@ -142,16 +197,18 @@ def describe_result(
 
 
 def claim(workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any]) -> None:
-    """Writes config.json and provenance.json, or checks that they are this run's.
-
-    Raises ConfigError where the folder holds a run of another config, data set or program.
-    """
-    if not (workdir / "config.json").exists():
-        keep_texts(workdir, config)
-        write_json(workdir / "provenance.json", provenance)
-        write_json(workdir / "config.json", to_json(config))
+    """Writes config.json and provenance.json, or checks that they are this run's."""
+    if (workdir / "config.json").exists():
+        check(workdir, config, provenance)
         return
-    there = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
+    keep_texts(workdir, config)
+    write_json(workdir / "provenance.json", provenance)
+    write_json(workdir / "config.json", to_json(config))
+
+
+def check(workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any]) -> None:
+    """Raises ConfigError where a folder holds a run of another config, data set or program."""
+    there = _read_object(workdir / "config.json", RESTART)
     asked = to_json(config)
     for name in {**asked, **there}:  # of a family from outside only what is not its default
         default = KNOBS[name].default if name in KNOBS else None
@@ -162,12 +219,27 @@ def claim(workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any]) 
         if not alike:
             raise ConfigError(
                 f"{workdir} holds a run with --{name}={found}, not {value}: give another"
-                " --workdir, or the flags of that run"
+                f" --workdir, or the flags of that run, or {RESTART}"
             )
-    earlier = json.loads((workdir / "provenance.json").read_text(encoding="utf-8"))
+    earlier = _read_object(workdir / "provenance.json", RESTART)
     different = origin.compare([origin.read(earlier), origin.read(provenance)])
     if different:
         raise ConfigError(
             f"{workdir} holds a run of other code or data ({'; '.join(different)}):"
-            " going on would not give its bits, so give another --workdir"
+            f" going on would not give its bits, so give another --workdir, or {RESTART}"
         )
+
+
+def _read_object(path: pathlib.Path, otherwise: str = "") -> dict[str, Any]:
+    """Raises ConfigError, with what else to do, on a file that is no JSON object."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        reason = "is missing"
+    except ValueError as error:
+        reason = f"is damaged ({error})"
+    else:
+        if isinstance(found, dict):
+            return found
+        reason = "is damaged (no JSON object)"
+    raise ConfigError(f"{path} {reason}" + (f": give {otherwise}" if otherwise else ""))

@@ -8,6 +8,7 @@ from cnnjax.config.datasets import Where
 from cnnjax.config.errors import ConfigError
 
 MOST_SEEDS = 10_000  # beyond any use: they find a fiftieth of a standard deviation
+MINUTES = 3.0  # between two checkpoints of a lane, where nothing else is asked for
 KEEPS = ("final", "none")  # what of a finished run's weights may be kept
 
 
@@ -20,7 +21,8 @@ class Options(NamedTuple):
     mix: tuple[str, ...] = ()  # in what runs may be unlike
     command: str = ""  # that reproduces the report
     scoreboard: str = ""  # the folder of the page of all statements, where there is one
-    checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
+    checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for by time alone
+    checkpoint_minutes: float | None = MINUTES  # None for by steps alone
     first_seed: int = 0
     engine: str | None = None  # module:function, or FILE.py:function; None for this machine
     keep: str = "none"  # "final" for the weights of finished lanes, beside their records

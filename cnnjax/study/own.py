@@ -15,7 +15,7 @@ from cnnjax.config.errors import ConfigError
 from cnnjax.study import checking
 from cnnjax.study.claims import Study
 
-RESERVED = ("records", "scoreboard", "checkpoints")  # folders of RUNS that are no study's
+RESERVED = ("records", "scoreboard", "checkpoints", "leases")  # folders of RUNS that are no study's
 LONGEST = 100  # letters in a folder's name: what file systems allow, with room for what is added
 Check = Callable[[], tuple[bool, str]]
 Kind = Literal["cited", "experiment", "not testable here"]

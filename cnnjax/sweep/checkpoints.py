@@ -1,107 +1,148 @@
-"""Checkpoints of lanes in training, by Orbax, each in a folder of its own beside its curve.
+"""Checkpoints of lanes in training: one file of a lane and a step, of all that the lane is.
 
-A lane is saved by itself: it can go on alone or in another wave.
+That is its state, in the writer of weights, and its learning curve so far, in the header: neither
+can be newer than the other. Batches and all other draws follow from seed and step. A lane is saved
+by itself: it can go on alone, in another wave, on other devices.
 """
 
 import json
+import math
 import pathlib
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from cnnjax.config.config import Config
-from cnnjax.records import atomic
-from cnnjax.records.atomic import dump_line, write_text
-from cnnjax.sweep import group
-from cnnjax.sweep.session import Progress, Session
+from cnnjax.config.errors import ConfigError
+from cnnjax.records import atomic, weights
+from cnnjax.study.options import MINUTES
+from cnnjax.sweep.session import Session
 from cnnjax.training import program
 
-if TYPE_CHECKING:  # it takes a second, so where lanes are saved alone
-    from orbax.checkpoint import CheckpointManager
-
 KEEP = 2  # should the newest be unreadable, there is one before it
+FORM = 1  # of what is in such a file
 
 
 class Checkpoints(NamedTuple):
     """Where lanes are saved while they train, and how often."""
 
     folder_of: Callable[[Config], pathlib.Path]
-    every: int = 0  # steps; 0 for at every evaluation
+    every: int | None = None  # steps; 0 for at every evaluation, None for by time alone
+    minutes: float | None = MINUTES  # None for by steps alone
 
     def steps_of(self, structure: Config) -> int:
-        """Steps between two checkpoints; 0 for none but at the end."""
-        return self.every or structure.eval_every
+        """Steps between two checkpoints, 0 for none but by time."""
+        return self.every or (structure.eval_every if self.every == 0 else 0)
 
 
-def open_manager(folder: pathlib.Path) -> "CheckpointManager":
-    """The checkpoints of a lane, in `folder/checkpoints`."""
-    from orbax import checkpoint as ocp
+class Clock:
+    """When a wave of lanes is to be saved."""
 
-    options = ocp.CheckpointManagerOptions(max_to_keep=KEEP, enable_async_checkpointing=False)
-    return ocp.CheckpointManager(atomic.as_utf8(folder).absolute() / "checkpoints", options=options)
+    def __init__(self, saving: Checkpoints, structure: Config):
+        minutes = math.inf if saving.minutes is None else saving.minutes
+        self.every, self.seconds = saving.steps_of(structure), 60 * minutes
+        self.saved = time.monotonic()
+
+    def is_due(self, step: int) -> bool:
+        """Whether lanes are to be saved after so many steps, now."""
+        by_steps = self.every > 0 and step % self.every == 0
+        return by_steps or time.monotonic() - self.saved >= self.seconds
+
+    def start(self) -> None:
+        """The time runs anew."""
+        self.saved = time.monotonic()
 
 
-def find_newest(folder: pathlib.Path) -> int:
-    """The newest step of a lane that is saved; 0 where none is."""
-    saved = (folder / "checkpoints").glob("*")
-    return max((int(path.name) for path in saved if path.name.isdigit()), default=0)
+class Saved(NamedTuple):
+    """A lane as it was saved."""
+
+    step: int
+    path: pathlib.Path | None  # None for a lane before its first step
+    lines: list[dict[str, Any]]  # its learning curve
 
 
-def save(managers: Sequence["CheckpointManager"], segment: group.Segment) -> None:
-    """Saves each lane after a segment, by its own manager; done when this returns."""
-    from orbax import checkpoint as ocp
+NOTHING = Saved(0, None, [])
 
-    host = jax.device_get(Progress(segment.states, segment.train))
-    for lane, manager in enumerate(managers):
-        own = jax.tree.map(lambda leaf, at=lane: np.asarray(leaf[at : at + 1]), host)
-        manager.save(segment.step, args=ocp.args.StandardSave(own))
-        manager.wait_until_finished()
+
+def list_files(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The checkpoints of a folder, newest first."""
+    return sorted(folder.glob("step-*.safetensors"), reverse=True)
+
+
+def _name(step: int) -> str:
+    return f"step-{step:012}.safetensors"
+
+
+def find_step(folder: pathlib.Path) -> int:
+    """After how many steps the newest checkpoint of a folder was saved, by its name; 0 if none."""
+    steps = [path.stem.removeprefix("step-") for path in list_files(folder)]
+    return next((int(step) for step in steps if step.isdecimal()), 0)
+
+
+def find_newest(folder: pathlib.Path, on_note: Callable[[str], None] = lambda text: None) -> Saved:
+    """The newest checkpoint of a folder that is whole; those that are not are set aside, and said.
+
+    A file that was written under another form than this one is none.
+    """
+    for path in list_files(folder):
+        try:
+            about = weights.load(path).about
+            if (about.get("form"), _name(about.get("step", 0))) == (FORM, path.name):
+                return Saved(about["step"], path, [json.loads(line) for line in about["lines"]])
+            reason = f"{path} is of another form than {FORM}, or was renamed"
+        except (ConfigError, OSError) as error:
+            reason = str(error)
+        aside = atomic.set_aside(path)
+        on_note(f"{reason}: it is set aside as {aside.name}, and what was before it is used")
+    return NOTHING
+
+
+def save(
+    folders: Iterable[pathlib.Path], step: int, states: program.State,
+    curves: Iterable[Sequence[Mapping[str, Any]]],
+) -> None:  # fmt: skip
+    """Saves each lane of a wave after `step` steps; the newest two of each stay."""
+    host = jax.device_get(states)
+    for lane, (folder, lines) in enumerate(zip(folders, curves, strict=True)):
+        # As text, in which the keys of a line keep their order.
+        about = {"form": FORM, "step": step, "lines": [atomic.dump_line(line) for line in lines]}
+        own = {name: leaf[lane] for name, leaf in _name_leaves(host).items()}
+        weights.save(folder / _name(step), own, about)
+        for path in list_files(folder)[KEEP:]:
+            path.unlink(missing_ok=True)
 
 
 def restore(
-    managers: Sequence["CheckpointManager"], step: int, session: Session, lanes: Sequence[Config]
-) -> Progress | None:
-    """The lanes as they were saved after `step` steps, on the devices; None for their beginning."""
-    if not step:
+    saved: Sequence[Saved], session: Session, lanes: Sequence[Config]
+) -> program.State | None:
+    """The lanes of a wave as they were saved, on the devices; None for their beginning.
+
+    Raises ConfigError where a file is not whole any more, or of another network.
+    """
+    paths = [own.path for own in saved if own.path is not None]
+    if not paths:
         return None
-    from orbax import checkpoint as ocp
-
     begun = session.init(lanes)
-    like = _describe_lane(begun, session.data.spec.num_classes)
-    saved = [manager.restore(step, args=ocp.args.StandardRestore(like)) for manager in managers]
-    filled = [*saved, *[saved[-1]] * (len(begun.step) - len(saved))]
-    stacked: Any = jax.tree.map(lambda *leaves: np.concatenate(leaves), *filled)
-    states, train = jax.device_put(stacked, begun.step.sharding)
-    return Progress(states, None if group.is_due(session.structure, step) else train)
+    wanted = _name_leaves(begun)
+    found = [_read(path, wanted) for path in paths]
+    found += [found[-1]] * (len(begun.step) - len(found))
+    stacked = [np.stack([own[name] for own in found]) for name in wanted]
+    treedef = jax.tree.structure(begun)
+    return jax.device_put(jax.tree.unflatten(treedef, stacked), begun.step.sharding)
 
 
-def _describe_lane(states: program.State, num_classes: int) -> Progress:
-    """One lane as it is saved, without its values."""
-    shapes = ((1,), (1,), (1,), (1, num_classes))  # loss, correct, count, targets
-    sums: list[Any] = [np.zeros(shape, np.float32) for shape in shapes]
-    train = program.TrainScores(*sums, np.zeros(1, np.int32))  # pyright: ignore[reportCallIssue]
-    return Progress(jax.tree.map(lambda leaf: np.empty_like(leaf[:1]), states), train)
+def _read(path: pathlib.Path, wanted: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
+    found = weights.load(path).tree
+    shapes = {name: (leaf.shape[1:], leaf.dtype) for name, leaf in wanted.items()}
+    if {name: (leaf.shape, leaf.dtype) for name, leaf in found.items()} != shapes:
+        raise ConfigError(f"{path} is a checkpoint of another network or optimizer: delete it")
+    return found
 
 
-def load_metrics(folder: pathlib.Path, last_step: int) -> list[dict[str, Any]]:
-    """The lines of a lane's metrics.jsonl up to `last_step`, but for one that was cut short."""
-    path, lines = folder / "metrics.jsonl", []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
-            break  # a run that was killed while it wrote
-        if line["step"] <= last_step:
-            lines.append(line)
-    return lines
-
-
-def write_metrics(
-    folders: Iterable[pathlib.Path], curves: Iterable[Sequence[dict[str, Any]]]
-) -> None:
-    """Writes the metrics.jsonl of lanes anew, whole or not at all: one JSON object a line."""
-    for folder, lines in zip(folders, curves, strict=True):
-        text = "".join(dump_line(line) + "\n" for line in lines)
-        write_text(folder / "metrics.jsonl", text)
+def _name_leaves(states: program.State) -> dict[str, Any]:
+    """The arrays of states by their places, such as params.conv_1.kernel."""
+    leaves, _ = jax.tree.flatten_with_path(states)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}

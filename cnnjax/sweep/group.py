@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
@@ -39,11 +38,9 @@ class Segment(NamedTuple):
 
     step: int
     states: program.State
-    train: program.TrainScores  # since the last evaluation
-    validation: program.Scores | None  # None where only a checkpoint is due
+    validation: program.Scores | None  # None where no evaluation is due
     seconds: float
     waiting: float = 0.0  # seconds of these in which no training data were there
-    length: int = 0  # steps since the last evaluation
 
 
 def memory_of(executables: Executables) -> int:
@@ -59,29 +56,39 @@ def memory_of(executables: Executables) -> int:
     return max(sizes, default=0)
 
 
-def segment_lengths(structure: Config, start: int = 0, checkpoint_every: int = 0) -> list[int]:
-    """Steps from `start` to the end, cut wherever an evaluation or a checkpoint is due."""
+def segment_lengths(
+    structure: Config, start: int = 0, checkpoint_every: int = 0, most: int | None = None
+) -> list[int]:
+    """Steps from `start` to the end, cut wherever an evaluation or a checkpoint is due, and then
+    so that none is longer than `most`.
+
+    Where the cuts are follows from none of the steps that are done: from any of them on they are
+    the same.
+    """
     due = [every for every in (structure.eval_every, checkpoint_every) if every]
     stops = {stop for every in due for stop in range(every, structure.steps, every)}
-    edges = [start, *sorted(stop for stop in stops if stop > start), structure.steps]
-    return [end - begin for begin, end in zip(edges, edges[1:], strict=False) if end > begin]
+    edges = [0, *sorted(stops), structure.steps]
+    for begin, end in itertools.pairwise(edges.copy()):
+        edges += itertools.accumulate(cut(end - begin, most or structure.steps), initial=begin)
+    left = [start, *sorted({edge for edge in edges if edge > start})]
+    return [end - begin for begin, end in itertools.pairwise(left)]
 
 
-def count_most(structure: Config, numbers: optimizers.Numbers, data: GroupData) -> int:
-    """Steps that the training data reach for at once: all, unless they are streamed."""
+def count_most(structure: Config, num_lanes: int, data: GroupData, mesh: jax.sharding.Mesh) -> int:
+    """Steps that so many lanes train at a stretch: of a time, and that streamed data reach for."""
+    most = placement.count_most(structure, num_lanes, data.spec, mesh)
     if data.stream is None:
-        return structure.steps
-    return stream.count_steps(structure, len(numbers["seed"]), data.spec.image_shape)
+        return most
+    return min(most, stream.count_steps(structure, num_lanes, data.spec.image_shape))
 
 
 def cut(length: int, most: int) -> list[int]:
-    """A number of steps in pieces of at most so many."""
+    """A number of steps in pieces of at most so many, all alike if that takes no small ones."""
+    least = -(-length // most)
+    alike = next((n for n in range(least, 2 * least) if length % n == 0), None)
+    if alike:
+        return [length // alike] * alike
     return [most] * (length // most) + [length % most] * (length % most > 0)
-
-
-def find_pieces(lengths: Iterable[int], most: int) -> list[int]:
-    """The lengths in steps for which `advance` is compiled."""
-    return sorted({piece for length in lengths for piece in cut(length, most)})
 
 
 def describe_chunk(
@@ -99,14 +106,13 @@ def describe_chunk(
 
 def open_feed(
     structure: Config, numbers: optimizers.Numbers, data: GroupData, step: int,
-    pieces: Sequence[Sequence[int]],
+    lengths: Sequence[int],
 ) -> Iterator[program.TrainData | None]:  # fmt: skip
-    """The training data of each piece: always the same, unless they are streamed."""
+    """The training data of each segment: always the same, unless they are streamed."""
     if data.stream is None:
         return itertools.cycle([data.train])
     seeds = [int(seed) for seed in np.asarray(numbers["seed"])]
     streams = stream.open_streams(structure, data.stream, seeds, step, data.spec.image_shape)
-    lengths = [piece for segment in pieces for piece in segment]
     sharding = numbers["seed"].sharding
     return (
         program.TrainData(*jax.device_put(tuple(chunk), sharding))
@@ -118,7 +124,7 @@ def compile_group(
     structure: Config, numbers: optimizers.Numbers, data: GroupData, mesh: jax.sharding.Mesh,
     lengths: Iterable[int],
 ) -> Executables:  # fmt: skip
-    """Compiles everything the group will run, and runs nothing."""
+    """Compiles everything the group will run, in segments of these lengths; runs nothing."""
     platform = placement.platform_of(mesh)
     num_pieces = placement.count_pieces(
         structure, data.spec.image_shape, data.spec.num_classes, platform
@@ -134,7 +140,6 @@ def compile_group(
         over_all = placement.over_lanes(function, mesh, chunk, num_own, donate)
         return over_all.lower(*arguments).compile(compiler_options=options)
 
-    most = count_most(structure, numbers, data)
     shapes = jax.eval_shape(placement.over_lanes(functions.init, mesh, chunk, num_own=1), numbers)
     sharding = NamedSharding(mesh, PartitionSpec("run"))
     states = jax.tree.map(
@@ -150,7 +155,7 @@ def compile_group(
 
     return Executables(
         init=compile_lanes(functions.init, numbers),
-        advance={length: compile_advance(length) for length in find_pieces(lengths, most)},
+        advance={length: compile_advance(length) for length in sorted(set(lengths))},
         evaluate_validation=compile_lanes(functions.evaluate, states, data.validation),
         examine=compile_lanes(functions.examine, states, data.validation, data.test),
     )
@@ -158,56 +163,32 @@ def compile_group(
 
 def train_group(
     executables: Executables, structure: Config, numbers: optimizers.Numbers, data: GroupData,
-    start: program.State | None = None, checkpoint_every: int = 0,
-    since: program.TrainScores | None = None,
+    lengths: Sequence[int], start: program.State | None = None,
 ) -> Iterator[Segment]:  # fmt: skip
     """Trains all lanes from the state `start` (from their seeds where None), by segments.
 
-    `since` are the sums of the steps between the last evaluation and `start`. Each segment takes
-    the place of the one before in memory: read what you want of it in time.
+    Each segment takes the place of the one before in memory: read what you want of it in time.
     """
     states: Any = executables.init(numbers) if start is None else start
     step = int(np.asarray(states.step)[0])
-    lengths = segment_lengths(structure, step, checkpoint_every)
-    most = count_most(structure, numbers, data)
-    feed = open_feed(structure, numbers, data, step, [cut(length, most) for length in lengths])
-    train, done = since, 0 if since is None else steps_since(structure, step)
+    feed = open_feed(structure, numbers, data, step, lengths)
     for length in lengths:
-        begin, waiting = time.perf_counter(), 0.0
-        for piece in cut(length, most):
-            asked = time.perf_counter()
-            chunk = next(feed)
-            waiting += time.perf_counter() - asked
-            states, scores = executables.advance[piece](numbers, states, chunk)
-            jax.block_until_ready(states)
-            train = scores if train is None else add_scores(train, scores, done)
-            done += piece
+        begin = time.perf_counter()
+        chunk = next(feed)
+        waiting = time.perf_counter() - begin
+        states = executables.advance[length](numbers, states, chunk)
+        jax.block_until_ready(states)
         seconds = time.perf_counter() - begin
         step += length
-        due = is_due(structure, step)
-        validation = executables.evaluate_validation(states, data.validation) if due else None
-        train, validation = jax.device_get((train, validation))
-        yield Segment(step, states, train, validation, seconds, waiting, done)
-        if due:
-            train, done = None, 0
+        validation = None
+        if is_due(structure, step):
+            validation = jax.device_get(executables.evaluate_validation(states, data.validation))
+        yield Segment(step, states, validation, seconds, waiting)
 
 
 def is_due(structure: Config, step: int) -> bool:
     """Whether lanes are evaluated after so many steps."""
-    return step == structure.steps or steps_since(structure, step) == 0
-
-
-def steps_since(structure: Config, step: int) -> int:
-    """Steps since the last evaluation, or since the first step where there was none."""
-    return step % structure.eval_every if structure.eval_every else step
-
-
-def add_scores(
-    one: program.TrainScores, other: program.TrainScores, steps: int
-) -> program.TrainScores:
-    """The scores of `steps` training steps and of those that follow."""
-    total = jax.tree.map(jnp.add, one, other)
-    return total._replace(finite=jnp.where(one.finite < steps, one.finite, total.finite))
+    return step == structure.steps or bool(structure.eval_every) and not step % structure.eval_every
 
 
 def measure_start(

@@ -16,12 +16,14 @@ from cnnjax.measures import outcome
 from cnnjax.networks import cost
 from cnnjax.records import archive, index, weights
 from cnnjax.records.address import record_id
+from cnnjax.records.leases import Leases
 from cnnjax.records.origin import Origin
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.provenance import describe_environment, program_version
 from cnnjax.records.record import Record, load_record, record_path
 from cnnjax.sweep import backend, placement, runner
 
+Others = Callable[[Sequence[Config]], Mapping[Config, str]]  # held, each with who does in words
 Find = Callable[[Sequence[Config]], dict[Config, Record]]
 
 
@@ -95,6 +97,22 @@ def make_record(id: str, result: runner.Result, dataset: Dataset, version: str) 
         describe_cost(measured, result),
         provenance,
     )
+
+
+def open_others(datasets: Mapping[Request, Dataset], held: Leases) -> Others:
+    """What tells which lanes other launches hold, and who."""
+    version, machine = program_version(), backend.describe()
+
+    @functools.cache
+    def name(lane: Config) -> str:
+        origin = describe_origin(lane, datasets[request_of(lane)], version, machine)
+        return record_id(lane, origin)
+
+    def find_others(lanes: Sequence[Config]) -> dict[Config, str]:
+        by_id = {name(lane): lane for lane in lanes}
+        return {by_id[id]: who for id, who in held.held_by_others(by_id).items()}
+
+    return find_others
 
 
 def open_finder(

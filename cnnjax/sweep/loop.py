@@ -1,10 +1,12 @@
 """The only loop: what is wanted is looked up, and trained where it is missing, until nothing is."""
 
 import pathlib
+import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from cnnjax.config import plugins
+from cnnjax.config import plugins, words
 from cnnjax.config.config import Config, request_of, to_json
 from cnnjax.config.datasets import Request, Where
 from cnnjax.config.knobs import RunError
@@ -12,9 +14,12 @@ from cnnjax.data.dataset import Feed
 from cnnjax.records.record import Record
 from cnnjax.study.wanted import Wanted
 from cnnjax.sweep.engines import Engine, Job
-from cnnjax.sweep.lanes import Find
+from cnnjax.sweep.lanes import Find, Others
 from cnnjax.sweep.observer import Observer
-from cnnjax.sweep.runner import Failure
+from cnnjax.sweep.runner import Failure, Interrupted
+
+Train = Callable[[Sequence[Config], Observer], tuple[Failure, ...]]
+PAUSE_SECONDS = 1.0  # between two looks whether others are done
 
 
 class Outcome(NamedTuple):
@@ -27,13 +32,19 @@ class Outcome(NamedTuple):
 
 def run_wanted(
     wanted: Wanted, find: Find, make_jobs: Callable[[Sequence[Config]], list[Job]], engine: Engine,
-    observer: Observer,
+    observer: Observer, others: Others | None = None,
 ) -> Outcome:  # fmt: skip
     """Trains until nothing is wanted any more, or a group failed.
 
-    The state is the store: interrupted, the same call goes on. Raises runner.Interrupted when the
-    observer asked to stop, and RunError where an engine left no record of a lane.
+    The state is the store: interrupted, the same call goes on. With `others`, lanes that other
+    launches hold are left to them, and trained here if they let go of them without a record. Raises
+    runner.Interrupted when the observer asked to stop, and RunError where an engine left no record
+    of a lane.
     """
+
+    def train(lanes: Sequence[Config], observer: Observer) -> tuple[Failure, ...]:
+        return tuple(engine(make_jobs(lanes), observer))
+
     records: dict[Config, Record] = {}
     num_trained = 0
     while lanes := list(dict.fromkeys(wanted([*records.values()]))):
@@ -45,20 +56,83 @@ def run_wanted(
         if not missing:
             continue
         observer.on_start(len(missing), sum(lane.batch_size * lane.steps for lane in missing))
-        failures = tuple(engine(make_jobs(missing), observer))
-        trained = find(missing)
-        records |= trained
-        num_trained += len(trained)
-        if failures:
-            return Outcome(records, num_trained, failures)
-        if len(trained) < len(missing):
-            raise RunError(f"lanes were trained and left no record: {len(missing) - len(trained)}")
+        if others is None:
+            done = _train_all(missing, find, train, observer)
+        else:
+            done = _share(missing, find, train, observer, others)
+        records |= done.records
+        num_trained += done.num_trained
+        if done.failures:
+            return Outcome(records, num_trained, done.failures)
     return Outcome(records, num_trained, ())
+
+
+def _train_all(lanes: Sequence[Config], find: Find, train: Train, observer: Observer) -> Outcome:
+    failures = train(lanes, observer)
+    found = find(lanes)
+    if not failures and len(found) < len(lanes):
+        raise RunError(_describe_lost(len(lanes) - len(found)))
+    return Outcome(found, len(found), failures)
+
+
+def _describe_lost(number: int) -> str:
+    return f"lanes were trained and left no record: {number}"
+
+
+def _share(
+    lanes: Sequence[Config], find: Find, train: Train, observer: Observer, others: Others
+) -> Outcome:
+    """Trains those lanes that nobody else does, and waits for the records of the rest.
+
+    What is recorded and was not said to be by the engine, others have trained.
+    """
+    records: dict[Config, Record] = {}
+    own: set[str] = set()
+    said: set[str] = set()
+
+    def on_record(record: Record) -> None:
+        own.add(record.id)
+        observer.on_record(record)
+
+    def look(left: Sequence[Config]) -> bool:
+        """Whether there is a record more."""
+        found = find(left)
+        records.update(found)
+        for record in found.values():
+            if record.id not in own:
+                observer.on_record(record)
+        return bool(found)
+
+    failures, idle = (), False
+    while left := [lane for lane in lanes if lane not in records]:
+        held = others(left)
+        free = [lane for lane in left if lane not in held]
+        if free:
+            if held:  # not all in one order: what two make ready at once, one does in vain
+                random.shuffle(free)
+            failures = train(free, observer._replace(on_record=on_record))
+            idle_before, idle = idle, not look(left) and not others(free)
+            if failures:
+                break
+            if idle and idle_before:  # once, others may have had them for a moment
+                raise RunError(_describe_lost(len(free)))
+            continue
+        for who in set(held.values()) - said:
+            number = words.count([*held.values()].count(who), "lane")
+            observer.on_note(f"{number} trained by {who}: their records are waited for")
+            said.add(who)
+        if observer.should_stop():
+            raise Interrupted
+        time.sleep(PAUSE_SECONDS)
+        still = others(left)
+        look([lane for lane in left if lane not in still])
+    return Outcome(records, sum(record.id in own for record in records.values()), failures)
 
 
 def make_jobs(
     lanes: Sequence[Config], runs: pathlib.Path, where: Where, feeds: Mapping[Request, Feed],
-    checkpoint_every: int | None = None, keep: str = "none",
+    checkpoint_every: int | None = None, checkpoint_minutes: float | None = None,
+    keep: str = "none",
 ) -> list[Job]:  # fmt: skip
     """The lanes as jobs, one a data set, each with the feed that was decided for it.
 
@@ -69,6 +143,6 @@ def make_jobs(
         by_data.setdefault(request_of(lane), []).append(lane)
     return [
         Job(tuple(map(to_json, own)), str(runs), where._asdict(), feeds[request],
-            tuple(plugins.LOADED), checkpoint_every, keep)
+            tuple(plugins.LOADED), checkpoint_every, checkpoint_minutes, keep)
         for request, own in by_data.items()
     ]  # fmt: skip

@@ -1,8 +1,9 @@
 """What whoever runs lanes hears of them, and how he stops them. Imports no JAX."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from cnnjax.config.config import Config
 from cnnjax.records.record import Record
 
 
@@ -15,6 +16,7 @@ class Observer(NamedTuple):
     on_record: Callable[[Record], None] = lambda record: None
     on_note: Callable[[str], None] = lambda text: None  # "warning: " at its start: to be heeded
     should_stop: Callable[[], bool] = lambda: False
+    on_lines: Callable[[Config, Sequence[Mapping[str, Any]]], None] = lambda config, curve: None
 
 
 QUIET = Observer()

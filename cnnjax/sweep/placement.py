@@ -5,7 +5,6 @@ the other, or `vmap` in chunks of a size that follows from the structure alone. 
 are the same bits alone or among any others, and with `map` on one device or many.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,9 @@ import numpy as np
 from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from cnnjax.config import machine
 from cnnjax.config.config import KNOBS, Config, numbers_of
+from cnnjax.config.errors import RunError
 from cnnjax.data.dataset import Dataset
 from cnnjax.networks import cost
 from cnnjax.ops import precision
@@ -23,6 +24,12 @@ from cnnjax.training import microbatch, optimizers, program
 # A chunk of lanes is to fill an accelerator and no more: so many multiplications forward, bytes of
 # activations and lanes. From what an H100 does in a tenth of a millisecond; not yet measured.
 CHUNK_MACS, CHUNK_BYTES, CHUNK_LANES = 2**33, 2**30, 32
+# What a device does at a stretch, before anyone may stop it or keep what it did, takes so long
+# by the least that a device does: most are several times as fast. Measured on a CPU core: 12 to 35
+# billion multiplications a second.
+STRETCH_SECONDS = 4.0
+STEP_SECONDS = 1e-4  # of any step, however little is in it
+CPU_MACS, ACCELERATOR_MACS = 4e9, 1e12  # a second
 DTYPES = {int: np.uint32, float: np.float32}
 
 
@@ -95,14 +102,28 @@ def make_group_mesh(structure: Config, num_lanes: int, dataset: Dataset) -> jax.
 
 
 def memory_budget() -> int:
-    """Bytes that a program may take of each device: half of a computer's memory, shared by all of
-    its devices, or four fifths of an accelerator's.
+    """Bytes that a program may take of each device: half of what this process may have, shared by
+    all devices of a computer, or four fifths of an accelerator's.
     """  # fmt: skip
     device = jax.local_devices()[0]
     if device.platform == "cpu":
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return total // 2 // len(jax.local_devices())
+        return machine.find_memory() // 2 // len(jax.local_devices())
     return int(0.8 * (device.memory_stats() or {}).get("bytes_limit", 8 * 2**30))
+
+
+def check_memory(needed: int, num_devices: int) -> None:
+    """Raises RunError where a program takes more of each device than there is at all."""
+    device = jax.local_devices()[0]
+    if device.platform == "cpu":
+        whole, needed, of = machine.find_memory(), needed * num_devices, "this process may have"
+    else:
+        whole, of = (device.memory_stats() or {}).get("bytes_limit", needed), "the device has"
+    if needed > whole:
+        asked, there = (f"{size / 2**30:.3g} GiB" for size in (needed, whole))
+        raise RunError(
+            f"the smallest program for these lanes takes {asked} of memory, and {of} {there}: give"
+            " a smaller --batch_size or network, or another machine"
+        )
 
 
 def data_budget() -> int:
@@ -110,12 +131,31 @@ def data_budget() -> int:
     return memory_budget() // 2
 
 
+def seconds_of_step(structure: Config, spec: program.DataSpec, platform: str) -> float:
+    """What a training step takes of a device that trains one chunk of lanes, at most or nearly."""
+    macs = cost.measure(structure, spec.image_shape, spec.num_classes).macs
+    chunk = count_chunk(structure, spec, platform)
+    rate = CPU_MACS if precision.is_cpu(platform) else ACCELERATOR_MACS
+    return STEP_SECONDS + 3 * macs * structure.batch_size * chunk / rate
+
+
+def count_most(
+    structure: Config, num_lanes: int, spec: program.DataSpec, mesh: jax.sharding.Mesh
+) -> int:
+    """Steps that so many lanes train at a stretch."""
+    platform = platform_of(mesh)
+    rounds = -(-num_lanes // (mesh.shape["run"] * count_chunk(structure, spec, platform)))
+    return max(int(STRETCH_SECONDS / (rounds * seconds_of_step(structure, spec, platform))), 1)
+
+
 def fit_wave(
     structure: Config, num_lanes: int, spec: program.DataSpec, mesh: jax.sharding.Mesh
 ) -> int:
-    """How many lanes train at once on a mesh, so that their states fit the memory: all, or fewer.
+    """How many lanes train at once on a mesh: all, or as many as memory and time allow.
 
-    A state counts three times: by itself, its gradients, and while it is updated.
+    Their states must fit the memory; a state counts three times: by itself, its gradients, and
+    while it is updated. A device that trains chunks one after the other need not have so many that
+    it is long until the first are done: that is what an interruption leaves.
     """
     platform = platform_of(mesh)
     functions = program.make_program(structure, spec, platform)
@@ -125,8 +165,17 @@ def fit_wave(
     leaves = jax.tree.leaves(jax.eval_shape(functions.init, numbers))
     state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
     chunk = count_chunk(structure, spec, platform)
-    each = max(memory_budget() // (3 * state_bytes * chunk), 1) * chunk
-    return min(num_lanes, each * mesh.shape["run"])
+    seconds = structure.steps * seconds_of_step(structure, spec, platform)
+    rounds = min(memory_budget() // (3 * state_bytes * chunk), int(STRETCH_SECONDS / seconds))
+    return share_out(num_lanes, mesh.shape["run"] * chunk, max(rounds, 1))
+
+
+def share_out(num_lanes: int, at_once: int, rounds: int) -> int:
+    """Lanes of a wave of at most so many rounds, by which least places stay empty."""
+    if num_lanes <= at_once * rounds:
+        return num_lanes
+    sizes = (at_once * own for own in range(rounds, 0, -1))
+    return min(sizes, key=lambda size: -(-num_lanes // size) * size)
 
 
 def stack_numbers(

@@ -16,27 +16,33 @@ from cnnjax.training import program
 
 def describe_scores(
     name: str, scores: program.Scores | program.TrainScores, lane: int
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Mean loss and accuracy of one lane, as `<name>_loss` and `<name>_accuracy`."""
     loss, correct, count = (float(total[lane]) for total in scores[:3])
     return {f"{name}_loss": loss / count, f"{name}_accuracy": correct / count}
 
 
-def describe_segment(segment: group.Segment, lane: int) -> dict[str, Any]:
-    """One line of a lane's learning curve.
+def describe_segment(segment: group.Segment, num_lanes: int) -> list[dict[str, Any]]:
+    """A line of each lane's learning curve, after a segment that ends in an evaluation.
 
     `constant_loss` is the training loss of the best constant prediction on the same targets: the
-    entropy of their mean. `diverged_at` is the first step, from 1, whose loss was no number.
+    entropy of their mean. `diverged_at` is the first step, from 1, whose loss was no number: from
+    there on a lane has no score.
     """
-    line: dict[str, Any] = {"step": segment.step, **describe_scores("train", segment.train, lane)}
-    mean = np.asarray(segment.train.targets[lane], np.float64)
-    line["constant_loss"] = float(scipy_stats.entropy(mean))
-    finite = int(segment.train.finite[lane])
-    if finite < segment.length:
-        line["diverged_at"] = segment.step - segment.length + finite + 1
-    if segment.validation is not None:
-        line |= describe_scores("validation", segment.validation, lane)
-    return line
+    assert segment.validation is not None
+    found, diverged_at = jax.device_get((segment.states.sums, segment.states.diverged_at))
+    sums = program.read_sums(found)
+    lines = []
+    for lane in range(num_lanes):
+        scores = describe_scores("train", sums, lane)
+        mean = np.asarray(sums.targets[lane], np.float64)
+        scores["constant_loss"] = float(scipy_stats.entropy(mean))
+        scores |= describe_scores("validation", segment.validation, lane)
+        line: dict[str, Any] = {"step": segment.step, **scores}
+        if first := int(diverged_at[lane]):
+            line = {"step": segment.step, **dict.fromkeys(scores), "diverged_at": first}
+        lines.append(line)
+    return lines
 
 
 class Finished(NamedTuple):

@@ -3,10 +3,10 @@
 A lane is one Config with its seed; a group is the lanes of one structure.
 """
 
+import collections
 import concurrent.futures
-import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,11 +14,12 @@ import jax
 from cnnjax.config.config import Config, structure_of
 from cnnjax.data.dataset import Dataset
 from cnnjax.records.predictions import Predictions, pack
-from cnnjax.sweep import checkpoints, results
+from cnnjax.sweep import checkpoints
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.final import Final, take
 from cnnjax.sweep.observer import QUIET, Observer
 from cnnjax.sweep.placed import Shared
+from cnnjax.sweep.results import describe_segment
 from cnnjax.sweep.session import Session, open_session
 
 
@@ -26,11 +27,23 @@ class Interrupted(Exception):
     """The caller asked to stop; everything yielded so far is complete."""
 
 
+Begun = Mapping[Config, checkpoints.Saved]  # lanes, and as what they were saved
+Queue = collections.deque[tuple[int, Config]]  # lanes, and after how many steps they go on
+
+
 class Group(NamedTuple):
     """Lanes that share a program."""
 
     structure: Config
     lanes: tuple[Config, ...]
+    at_most: int | None = None  # lanes at once, where more of them did not fit the memory
+
+
+class Ready(NamedTuple):
+    """A group that can be trained."""
+
+    session: Session
+    queue: Queue  # by steps
 
 
 class Result(NamedTuple):
@@ -63,31 +76,49 @@ def group_lanes(configs: Iterable[Config]) -> list[Group]:
 def run_lanes(
     configs: Sequence[Config], dataset: Dataset, observer: Observer = QUIET,
     saving: Checkpoints | None = None, keep: bool = False,
+    claim: Callable[[Config], bool] = lambda lane: True,
 ) -> Iterator[Result | Failure]:  # fmt: skip
     """Trains every config and yields it when it is done; a group that fails yields a Failure.
 
     Groups compile concurrently while earlier ones train; a group whose states do not fit the memory
     goes in waves through one compiled program. The observer hears of each segment how many training
     examples it saw, and for what share of its time no data were there. Lanes go on where they were
-    saved, if they were. With `keep` each result has its network. Raises Interrupted soon after the
-    observer asked to stop.
+    saved, if they were. With `keep` each result has its network. Lanes that cannot be claimed are
+    left out without a word: others train them. Raises Interrupted soon after the observer asked to
+    stop.
     """
     shared, names = Shared(), dataset.class_names if keep else None
 
-    def make_ready(group: Group) -> tuple[Session, dict[int, list[Config]]]:
-        """The group's session, and its lanes by the step from which they go on."""
-        starts: dict[int, list[Config]] = {}
-        for lane in group.lanes:
-            start = checkpoints.find_newest(saving.folder_of(lane)) if saving else 0
-            starts.setdefault(start, []).append(lane)
+    def make_ready(group: Group) -> Ready:
+        steps = dict.fromkeys(group.lanes, 0)
+        if saving:  # others may train these lanes now: their files are only counted
+            steps = {lane: checkpoints.find_step(saving.folder_of(lane)) for lane in group.lanes}
         every = saving.steps_of(group.structure) if saving else 0
-        session = open_session(group.structure, group.lanes, dataset, shared, every, starts)
-        return session, starts
+        session = open_session(
+            group.structure, group.lanes, dataset, shared, every, {*steps.values()}, group.at_most
+        )
+        lanes = sorted(steps, key=steps.__getitem__)
+        return Ready(session, Queue([(steps[lane], lane) for lane in lanes]))
+
+    def fill_wave(queue: Queue, size: int) -> tuple[Begun, list[Config]]:
+        """Lanes off the queue that are ours: a wave after the same steps, and what is not."""
+        wave, moved, step = {}, [], queue[0][0]
+        while queue and queue[0][0] == step and len(wave) < size:
+            _, lane = queue.popleft()
+            if claim(lane):
+                saved = checkpoints.NOTHING
+                if saving:
+                    saved = checkpoints.find_newest(saving.folder_of(lane), observer.on_note)
+                if saved.step == step:
+                    wave[lane] = saved
+                else:  # trained by another launch meanwhile, or a file was damaged
+                    moved.append(lane)
+        return wave, moved
 
     waiting = group_lanes(configs)[::-1]
     workers = len(jax.local_devices()) if jax.default_backend() == "cpu" else os.cpu_count() or 1
     pool = concurrent.futures.ThreadPoolExecutor(workers)
-    pending: dict[concurrent.futures.Future, Group] = {}
+    pending: dict[concurrent.futures.Future[Ready], Group] = {}
     try:
         while waiting or pending:
             while waiting and len(pending) <= workers:  # compiled programs wait in memory: few
@@ -98,53 +129,61 @@ def run_lanes(
                 raise Interrupted
             for future in done:
                 group = pending.pop(future)
+                left, session = dict.fromkeys(group.lanes), None
                 try:
-                    session, starts = future.result()
-                    for step, lanes in starts.items():
-                        for first in range(0, len(lanes), session.wave):
-                            wave = lanes[first : first + session.wave]
-                            yield from _run_wave(session, wave, step, observer, saving, names)
-                except Interrupted:
+                    session, queue = future.result()
+                    while queue:
+                        own, moved = fill_wave(queue, session.wave)
+                        left = dict.fromkeys([*own, *(lane for _, lane in queue)])
+                        if moved:
+                            waiting.append(group._replace(lanes=tuple(moved)))
+                        for result in _run_wave(session, own, observer, saving, names):
+                            yield result
+                            del left[result.config]
+                except (Interrupted, OSError):
                     raise
                 except Exception as error:  # one bad group must not end a sweep overnight
-                    yield Failure(group, error)
+                    halved = session.wave // 2 if session else 0
+                    if session and halved >= session.least and "RESOURCE_EXHAUSTED" in str(error):
+                        waiting.append(Group(group.structure, tuple(left), halved))
+                    else:
+                        yield Failure(group._replace(lanes=tuple(left)), error)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _run_wave(
-    session: Session, lanes: Sequence[Config], start: int, observer: Observer,
-    saving: Checkpoints | None, names: Sequence[str] | None,
+    session: Session, begun: Begun, observer: Observer, saving: Checkpoints | None,
+    names: Sequence[str] | None,
 ) -> Iterator[Result]:  # fmt: skip
-    """Trains lanes that are all after `start` steps.
+    """Trains lanes that are all after the same number of steps, from where they were saved.
 
     With the `names` of the classes, each result has its network.
     """
-    structure, step, seconds = session.structure, start, 0.0
-    every = saving.steps_of(structure) if saving else 0
-    with contextlib.ExitStack() as stack:
-        folders = [saving.folder_of(lane) for lane in lanes] if saving else []
-        managers = [stack.enter_context(checkpoints.open_manager(folder)) for folder in folders]
-        curves = [checkpoints.load_metrics(folder, start) for folder in folders] or [
-            [] for _ in lanes
-        ]
-        begun = checkpoints.restore(managers, start, session, lanes)
-        states = begun.states if begun else None
-        for segment in session.train(lanes, begun, every):
-            if segment.validation is not None:
-                for lane, curve in enumerate(curves):
-                    curve.append(results.describe_segment(segment, lane))
-            observer.on_examples((segment.step - step) * structure.batch_size * len(lanes))
-            observer.on_waiting(segment.waiting / segment.seconds)
-            states, seconds, step = segment.states, seconds + segment.seconds, segment.step
-            last = step == structure.steps
-            stopping = not last and observer.should_stop()
-            if saving:
-                checkpoints.write_metrics(folders, curves)
-            if managers and (stopping or last or every and step % every == 0):
-                checkpoints.save(managers, segment)
-            if stopping:
-                raise Interrupted
+    if not begun:
+        return
+    structure, lanes, seconds = session.structure, list(begun), 0.0
+    folders = [saving.folder_of(lane) for lane in lanes] if saving else []
+    clock = checkpoints.Clock(saving, structure) if saving else None
+    curves = [list(saved.lines) for saved in begun.values()]
+    start = step = next(iter(begun.values())).step
+    states = checkpoints.restore([*begun.values()], session, lanes)
+    for segment in session.train(lanes, states, start):
+        if segment.validation is not None:
+            for lane, curve, line in zip(
+                lanes, curves, describe_segment(segment, len(lanes)), strict=True
+            ):
+                curve.append(line)
+                observer.on_lines(lane, curve)
+        observer.on_examples((segment.step - step) * structure.batch_size * len(lanes))
+        observer.on_waiting(segment.waiting / segment.seconds)
+        states, seconds, step = segment.states, seconds + segment.seconds, segment.step
+        stopping = step < structure.steps and observer.should_stop()
+        if clock and (stopping or clock.is_due(step)):
+            checkpoints.save(folders, step, states, curves)
+            clock.start()
+        if stopping:
+            raise Interrupted
     assert states is not None
     trained = (step - start) * structure.batch_size * len(lanes)
     kept: Sequence[Final | None] = [None] * len(lanes)

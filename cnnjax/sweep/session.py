@@ -16,20 +16,16 @@ from cnnjax.sweep.placed import GroupData, Shared, place_data
 from cnnjax.training import optimizers, program
 
 
-class Progress(NamedTuple):
-    """Lanes between two steps; arrays lead with the lane axis."""
-
-    states: program.State
-    train: program.TrainScores | None  # sums since the last evaluation, None right after it
-
-
 class Session(NamedTuple):
     """What lanes of one structure train by, `wave` of them at once."""
 
     structure: Config
     wave: int
+    least: int  # lanes of the smallest wave
     mesh: jax.sharding.Mesh
     data: GroupData
+    most: int  # steps that it trains at a stretch
+    every: int  # steps after which a checkpoint may be due; 0 for at any cut
     executables: group.Executables
     seconds: float  # that opening took, most of them for compiling
 
@@ -42,15 +38,17 @@ class Session(NamedTuple):
         return self.executables.init(self.stack(lanes))
 
     def train(
-        self, lanes: Sequence[Config], start: Progress | None = None, every: int = 0
+        self, lanes: Sequence[Config], states: program.State | None = None, step: int = 0
     ) -> Iterator[group.Segment]:
-        """Trains at most a wave of lanes, from their seeds or from `start`, to the last step.
+        """Trains at most a wave of lanes, from their seeds or from `states`, to the last step.
 
-        A segment ends wherever an evaluation is due, and after each multiple of `every` steps.
+        These are after `step` steps. A segment ends wherever an evaluation or a checkpoint is due,
+        or where it would be long.
         """
-        states, since = start or (None, None)
+        lengths = group.segment_lengths(self.structure, step, self.every, self.most)
+        numbers = self.stack(lanes)
         return group.train_group(
-            self.executables, self.structure, self.stack(lanes), self.data, states, every, since
+            self.executables, self.structure, numbers, self.data, lengths, states
         )
 
     def finish(
@@ -67,24 +65,34 @@ class Session(NamedTuple):
 
 def open_session(
     structure: Config, lanes: Sequence[Config], dataset: Dataset, shared: Shared | None = None,
-    every: int = 0, starts: Collection[int] = (0,),
+    every: int = 0, starts: Collection[int] = (0,), at_most: int | None = None,
 ) -> Session:  # fmt: skip
     """Places the data and compiles everything for these lanes; runs nothing.
 
-    They go in waves that fit the memory. Sessions of one data set may hand on what is `shared`.
-    Training can begin after any number of steps in `starts`, with a checkpoint `every` so many.
+    They go in waves that fit the memory, of `at_most` so many lanes. Sessions of one data set may
+    hand on what is `shared`. Training can begin after any number of steps in `starts`, with a
+    checkpoint `every` so many. Raises RunError where the smallest wave does not fit the memory.
     """
     begin = time.perf_counter()
     mesh = placement.make_group_mesh(structure, len(lanes), dataset)
     data = place_data(structure, dataset, mesh, shared)
-    lengths = {own for start in starts for own in group.segment_lengths(structure, start, every)}
     chunk = placement.count_chunk(structure, data.spec, placement.platform_of(mesh))
     least, budget = mesh.shape["run"] * chunk, placement.memory_budget()
     wave = placement.fit_wave(structure, len(lanes), data.spec, mesh)
+    wave = max(min(wave, at_most or wave), least)
     while True:
         numbers = placement.stack_numbers(lanes[:wave], mesh, data.spec)
+        most = group.count_most(structure, len(numbers["seed"]), data, mesh)
+        lengths = {
+            own for start in starts for own in group.segment_lengths(structure, start, every, most)
+        }
         executables = group.compile_group(structure, numbers, data, mesh, lengths)
-        if wave <= least or group.memory_of(executables) <= budget:
+        needed = group.memory_of(executables)
+        if needed <= budget:
+            break
+        if wave <= least:
+            placement.check_memory(needed, len(mesh.devices.flat))
             break
         wave = max(wave // 2 // least, 1) * least
-    return Session(structure, wave, mesh, data, executables, time.perf_counter() - begin)
+    seconds = time.perf_counter() - begin
+    return Session(structure, wave, least, mesh, data, most, every, executables, seconds)

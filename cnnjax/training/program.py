@@ -33,14 +33,13 @@ class Average(NamedTuple):
     batch_stats: models.Stats
 
 
-class State(NamedTuple):
-    """One run between two steps."""
+class TrainScores(NamedTuple):
+    """Sums over the examples of the training steps since the last evaluation, added in turn."""
 
-    params: models.Params
-    batch_stats: models.Stats  # what a network keeps besides its parameters
-    ema: Average | None  # None without ema_decay
-    opt_state: optax.OptState
-    step: Array  # [] int32
+    loss: Any  # [lanes]
+    correct: Any  # [lanes]
+    count: Any  # [lanes]
+    targets: Any  # [lanes, classes]: what a constant prediction could at best learn
 
 
 class TrainData(NamedTuple):
@@ -58,21 +57,31 @@ class Scores(NamedTuple):
     count: Array  # [] float32
 
 
-class TrainScores(NamedTuple):
-    """Sums over the examples of some training steps."""
+class State(NamedTuple):
+    """One run between two steps: all that it is, wherever its steps are cut.
 
-    loss: Array  # [] float32
-    correct: Array  # [] float32
-    count: Array  # [] float32
-    targets: Array  # [classes] float32: what a constant prediction could at best learn
-    finite: Array  # [] int32: steps before the first whose loss was no number
+    Of a run whose loss was once no number nothing else is one either; its steps go on.
+    """
+
+    params: models.Params
+    batch_stats: models.Stats  # what a network keeps besides its parameters
+    ema: Average | None  # None without ema_decay
+    opt_state: optax.OptState
+    step: Array  # [] int32
+    diverged_at: Array  # [] int32: the first step, from 1, whose loss was no number; 0 for none
+    sums: Array  # [3 + classes] float32: as `TrainScores`, since the last evaluation
+
+
+def read_sums(sums: Any) -> TrainScores:
+    """The sums of lanes [lanes, 3 + classes] by name."""
+    return TrainScores(sums[:, 0], sums[:, 1], sums[:, 2], sums[:, 3:])
 
 
 class Program(NamedTuple):
     """Pure functions of one structure; `Numbers` are the traced fields of the Config."""
 
     init: Callable[[optimizers.Numbers], State]
-    advance: Callable[..., tuple[State, TrainScores]]  # numbers, state, train data, num_steps
+    advance: Callable[..., State]  # numbers, state, train data, num_steps
     evaluate: Callable[[State, batches.Batches], Scores]
     examine: Callable[..., Examination]  # state, validation, test
 
@@ -125,11 +134,34 @@ def make_program(
         batch_stats = models.set_filters(batch_stats, spec.filters, model.roles)
         opt_state = optimizers.make_optimizer(structure, numbers, model.roles).init(params)
         ema = Average(params, batch_stats) if structure.ema_decay else None
-        return State(params, batch_stats, ema, opt_state, jnp.zeros((), jnp.int32))
+        none, sums = jnp.zeros((), jnp.int32), jnp.zeros(3 + spec.num_classes)
+        return State(params, batch_stats, ema, opt_state, none, none, sums)
+
+    def begin_sums(state: State) -> State:
+        """The state with sums of its own since the last evaluation, were it only now."""
+        every = structure.eval_every
+        due = state.step % every == 0 if every else state.step == 0
+        return state._replace(sums=jnp.where(due, 0, state.sums))
+
+    def end_diverged(state: State, last: State, losses: Array) -> State:
+        """The last state, by the losses of its steps: no number of a run that has diverged.
+
+        Asked once for many steps, it costs no time; nothing of such a run is used by mistake, and
+        wherever its steps are cut it is the same.
+        """
+        finite = jnp.cumprod(jnp.isfinite(losses).astype(jnp.int32)).sum()
+        new = jnp.where(finite < len(losses), state.step + finite + 1, 0)
+        diverged_at = jnp.where(state.diverged_at > 0, state.diverged_at, new)
+
+        def end(leaf: Array) -> Array:
+            floating = jnp.issubdtype(leaf.dtype, jnp.floating)
+            return jnp.where(diverged_at > 0, jnp.nan, leaf) if floating else leaf
+
+        return jax.tree.map(end, last)._replace(diverged_at=diverged_at)
 
     def advance(
         numbers: optimizers.Numbers, state: State, data: TrainData, num_steps: int
-    ) -> tuple[State, TrainScores]:
+    ) -> State:
         optimizer = optimizers.make_optimizer(structure, numbers, model.roles)
         all_labels = data.labels
         if structure.shuffle_labels:
@@ -170,16 +202,16 @@ def make_program(
             )
             return grads, (state.batch_stats, scores)
 
-        def step(state: State, indices: Array) -> tuple[State, tuple[Scores, Array]]:
+        def step(state: State, indices: Array) -> tuple[State, Array]:
             key = jax.random.fold_in(run_key(numbers, TRAIN), state.step)
             batch = load_batch(key, indices)
             # What the network draws never shares a key with what augmentation draws: the i-th
             # key of a split is that of `fold_in` with i.
             own = jax.random.fold_in(key, NETWORK)
             if num_pieces > 1:
-                grads, (batch_stats, scores) = find_grads_in_pieces(state, own, batch)
+                grads, (batch_stats, (scores, targets)) = find_grads_in_pieces(state, own, batch)
             else:
-                grads, (batch_stats, scores) = find_grads(
+                grads, (batch_stats, (scores, targets)) = find_grads(
                     state.params, state.batch_stats, jax.random.fold_in(own, 0), batch
                 )
             # The layouts of gradients, and with them how their products are rounded into averages,
@@ -187,8 +219,11 @@ def make_program(
             grads = lax.optimization_barrier(grads)
             updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
             params = optax.apply_updates(state.params, updates)
-            state = State(params, batch_stats, state.ema, opt_state, state.step + 1)
-            return state._replace(ema=average(structure, state)), scores
+            new = state._replace(
+                params=params, batch_stats=batch_stats, opt_state=opt_state, step=state.step + 1
+            )
+            new = new._replace(sums=state.sums + jnp.concatenate([jnp.stack(scores), targets]))
+            return new._replace(ema=average(structure, new)), scores.loss
 
         order = batches.batch_indices(
             run_key(numbers, ORDER), state.step, num_steps, structure.batch_size, spec.num_train
@@ -199,10 +234,8 @@ def make_program(
             key = run_key(numbers, DRAW)
             drawn = batches.draw_stratified(key, data.labels, spec.num_classes, spec.num_train)
             order = drawn[order]
-        state, (scores, targets) = lax.scan(step, state, order)
-        finite = jnp.cumprod(jnp.isfinite(scores.loss).astype(jnp.int32)).sum()
-        loss, correct, count = jax.tree.map(jnp.sum, scores)
-        return state, TrainScores(loss, correct, count, targets.sum(axis=0), finite)
+        last, losses = lax.scan(step, begin_sums(state), order)
+        return end_diverged(state, last, losses)
 
     def judged(state: State) -> Average:
         """The parameters and statistics that are evaluated."""

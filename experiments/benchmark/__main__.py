@@ -9,7 +9,7 @@ from typing import Any
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags, installed
+from cnnjax.config import flags, installed, numeric
 from cnnjax.config.config import Config, make_config
 from cnnjax.config.datasets import Where
 from cnnjax.data.dataset import Dataset, take_train
@@ -59,7 +59,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         "batch_sizes", [], "Images per step, such as 32,128,512; each network's own if none.",
         flag_values=values,
     )  # fmt: skip
-    flags.define_integer(values, "rounds", 7, "Rounds.", 1)
+    numeric.define_integer(values, "rounds", 7, "Rounds.", 1)
     absl_flags.DEFINE_string("json", None, "Write the ratios to this file.", flag_values=values)
     absl_flags.DEFINE_boolean(
         "profile", False, "Time each layer of one run's step instead.", flag_values=values

@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnjax.config.config import Config
 from cnnjax.data.dataset import Dataset, Split
-from cnnjax.sweep import backend
+from cnnjax.sweep import backend, group
 from cnnjax.sweep.session import open_session
 from experiments.benchmark import flax, profiler, pytorch
 from experiments.benchmark.baselines import Train
@@ -60,14 +60,17 @@ def make_ours(config: Config, lanes: int, dataset: Dataset) -> Train:
     config = dataclasses.replace(config, eval_every=0)  # all steps as one segment
     configs = [dataclasses.replace(config, seed=seed) for seed in range(lanes)]
     session = open_session(config, configs, dataset)
-    numbers, advance = session.stack(configs), session.executables.advance[config.steps]
-    states = session.init(configs)
+    waves = [configs[first : first + session.wave] for first in range(0, lanes, session.wave)]
+    numbers, states = [*map(session.stack, waves)], [*map(session.init, waves)]
+    lengths = group.segment_lengths(config, most=session.most)
 
     def train(num_steps: int) -> None:
-        nonlocal states
         for _ in range(num_steps // config.steps):
-            states, _ = advance(numbers, states, session.data.train)
-            jax.block_until_ready(states)
+            for wave, own in enumerate(numbers):
+                for length in lengths:
+                    advance = session.executables.advance[length]
+                    states[wave] = advance(own, states[wave], session.data.train)
+                    jax.block_until_ready(states[wave])
 
     return train
 

@@ -207,7 +207,7 @@ def test_all_flags_that_stand_beside_knobs_are_reserved():
            "benchmark/input_pipeline")  # fmt: skip
     scripts = [ROOT / "experiments" / f"{name}.py" for name in own]
     scripts += [ROOT / "launch.py", ROOT / "cnnjax" / "config" / "flags.py"]
-    flag = r'(?:DEFINE_\w+|define_integer)\(\s*(?:values,\s*)?"(\w+)"'
+    flag = r'(?:DEFINE_\w+|define_(?:integer|number))\(\s*(?:values,\s*)?"(\w+)"'
     names = {name for path in scripts for name in re.findall(flag, path.read_text())}
     assert {"seeds", "runs", "plugin", "grid"} < names <= families.RESERVED
     assert not families.RESERVED & set(rules.KNOBS)

@@ -153,10 +153,10 @@ def test_a_resumed_run_goes_on_with_the_next_batch(config):
     numbers = placement.stack_numbers([config], mesh, data.spec)
     executables = group.compile_group(config, numbers, data, mesh, [6])
     states = []
-    for segment in group.train_group(executables, config, numbers, data):
+    for segment in group.train_group(executables, config, numbers, data, [6, 6]):
         states.append(jax.tree.map(lambda leaf: np.asarray(leaf).copy(), segment.states))
     start = jax.device_put(states[0], numbers["seed"].sharding)
-    (rest,) = group.train_group(executables, config, numbers, data, start)
+    (rest,) = group.train_group(executables, config, numbers, data, [6], start)
     for one, other in zip(jax.tree.leaves(rest.states), jax.tree.leaves(states[1]), strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
     assert 0 <= rest.waiting <= rest.seconds

@@ -26,7 +26,7 @@ def run(digits):
     config = make_small("cnn", train_examples=100, steps=30, measure=("robustness",))
     functions, data, numbers = make_functions(config, digits)
     advance = jax.jit(functions.advance, static_argnums=3)
-    state, _ = advance(numbers, functions.init(numbers), data.train, 30)
+    state = advance(numbers, functions.init(numbers), data.train, 30)
     found = jax.jit(functions.examine)(state, data.validation, data.test)
     return config, functions, data, numbers, state, jax.device_get(found)
 

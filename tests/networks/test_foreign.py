@@ -69,7 +69,7 @@ def train(config, digits):
     functions, data, numbers = make_functions(config, digits)
     start = functions.init(numbers)
     advance = jax.jit(functions.advance, static_argnums=3)
-    return start.params, advance(numbers, start, data.train, 5)[0].params
+    return start.params, advance(numbers, start, data.train, 5).params
 
 
 def test_frozen_convolutions_stay_and_all_else_moves(foreign, digits):

@@ -8,7 +8,7 @@ import pytest
 from cnnjax import api
 from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
-from experiments import conduct, train
+from experiments import conduct, script, train
 from tests.by_hand import STUDY, fail, judge, make_records
 from tests.report.test_run import LINES, RESULT
 
@@ -29,7 +29,7 @@ def finish(tmp_path, monkeypatch):
             path.write_text(json.dumps(result))
         (workdir / "metrics.jsonl").write_text("".join(json.dumps(own) + "\n" for own in LINES))
         monkeypatch.setattr(api, "train_run", lambda *_: result)
-        saving = train.Saving(workdir, 0, "none")
+        saving = train.Saving(workdir, script.Saved(0, None), "none", restart=False)
         config = Config(steps=100, eval_every=50)
         return train.train(config, saving, Where(), "python", None, quiet)
 

@@ -55,5 +55,20 @@ def test_the_memory_of_a_wave_is_bounded_by_what_its_state_takes(tiny, digits, m
     state = sum(leaf.nbytes for leaf in jax.tree.leaves(functions.init(numbers)))
     monkeypatch.setattr(placement, "memory_budget", lambda: 30 * state)
     mesh = placement.make_mesh(2)
-    assert placement.fit_wave(tiny, 64, spec, mesh) == 20
+    assert placement.fit_wave(tiny, 60, spec, mesh) == 20
+    assert placement.fit_wave(tiny, 64, spec, mesh) == 16  # no place stays empty
     assert placement.fit_wave(tiny, 7, spec, mesh) == 7
+
+
+def test_lanes_that_take_long_go_a_few_at_a_time(tiny, digits):
+    """So that an interruption leaves most of them finished."""
+    spec, mesh = placed.make_spec(tiny, digits), placement.make_mesh(2)
+    seconds = placement.seconds_of_step(tiny, spec, "cpu")
+    steps = int(placement.STRETCH_SECONDS / seconds)
+    waves = [
+        placement.fit_wave(dataclasses.replace(tiny, steps=steps // part), 24, spec, mesh)
+        for part in (1, 3, 100)
+    ]
+    assert waves == [2, 6, 24]
+    assert placement.count_most(tiny, 2, spec, mesh) == steps
+    assert placement.count_most(tiny, 6, spec, mesh) == steps // 3

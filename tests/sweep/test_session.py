@@ -38,7 +38,7 @@ def test_an_interrupted_sweep_goes_on_in_other_waves_to_the_same_bits(tiny, digi
 
     def run(own, folder, stop_at=None):
         """Scores and curves by seed, of lanes saved in folders of their own."""
-        saving = Checkpoints(lambda lane: tmp_path / folder / str(lane.seed))
+        saving = Checkpoints(lambda lane: tmp_path / folder / str(lane.seed), every=0)
         seen = []
         observer = Observer(
             on_examples=seen.append,
@@ -51,13 +51,13 @@ def test_an_interrupted_sweep_goes_on_in_other_waves_to_the_same_bits(tiny, digi
     assert run(lanes, "whole") == whole
     with pytest.raises(runner.Interrupted):
         run(lanes[:2], "broken", stop_at=1)
-    assert checkpoints.find_newest(tmp_path / "broken" / "1") == 3
+    assert checkpoints.find_newest(tmp_path / "broken" / "1").step == 3
     assert run(lanes, "broken") == whole  # two go on, one begins
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("compiled_as_for_users")
-def test_checkpoints_between_evaluations_change_no_score(tiny, digits, tmp_path):
+def test_checkpoints_between_evaluations_change_no_bit(tiny, digits, tmp_path):
     lane = dataclasses.replace(tiny, eval_every=0, steps=7)
     saving = Checkpoints(lambda lane: tmp_path, every=2)
     (plain,) = runner.run_lanes([lane], digits)
@@ -65,16 +65,12 @@ def test_checkpoints_between_evaluations_change_no_score(tiny, digits, tmp_path)
     with pytest.raises(runner.Interrupted):
         observer = Observer(on_examples=seen.append, should_stop=lambda: len(seen) >= 2)
         list(runner.run_lanes([lane], digits, observer, saving))
-    assert checkpoints.find_newest(tmp_path) == 4
+    assert checkpoints.find_newest(tmp_path).step == 4
     for every in (3, 2):  # another interval is no other run
         (result,) = runner.run_lanes(
             [lane], digits, saving=Checkpoints(lambda lane: tmp_path, every)
         )
-        assert result.scores == plain.scores
-        (line,), (expected,) = result.metrics, plain.metrics
-        assert line.keys() == expected.keys() and line["step"] == 7
-        for name, value in expected.items():
-            assert line[name] == pytest.approx(value, rel=1e-6), name
+        assert (result.scores, result.metrics) == (plain.scores, plain.metrics)
 
 
 def test_a_run_that_diverges_between_checkpoints_says_when(tiny, digits, tmp_path):

@@ -36,7 +36,7 @@ def train(configs, digits, num_devices=2, mesh=None) -> program.State:
     numbers = placement.stack_numbers(configs, mesh, data.spec)
     lengths = group.segment_lengths(structure)
     executables = group.compile_group(structure, numbers, data, mesh, lengths)
-    *_, last = group.train_group(executables, structure, numbers, data)
+    *_, last = group.train_group(executables, structure, numbers, data, lengths)
     return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(configs)], last.states)
 
 
@@ -67,7 +67,8 @@ def test_a_lane_has_the_same_bits_alone_among_others_and_on_any_devices(tiny, di
 def test_a_run_in_pieces_has_the_bits_of_a_run_in_one(tiny, digits):
     whole = dataclasses.replace(tiny, eval_every=0)
     pieces = dataclasses.replace(tiny, eval_every=2)
-    assert_same_bits(train([whole], digits), train([pieces], digits))
+    one, other = (train([config], digits)._replace(sums=None) for config in (whole, pieces))
+    assert_same_bits(one, other)
 
 
 # Another value for each knob of training, with what it needs to matter; see also test_models.py.
@@ -99,7 +100,7 @@ def step_once(digits):
     def run(config):
         functions, data, numbers = make_functions(config, digits)
         advance = jax.jit(functions.advance, static_argnums=3)
-        return advance(numbers, functions.init(numbers), data.train, config.steps)[0]
+        return advance(numbers, functions.init(numbers), data.train, config.steps)
 
     return run
 
@@ -119,13 +120,13 @@ def test_wrong_sign_of_the_update_raises_the_loss(tiny, digits):
     config = dataclasses.replace(tiny, optimizer="sgd", learning_rate=1e-2, schedule="constant")
     functions, data, numbers = make_functions(config, digits)
     start = functions.init(numbers)
-    after, before = functions.advance(numbers, start, data.train, 1)
+    after = functions.advance(numbers, start, data.train, 1)
     wrong = jax.tree.map(lambda a, b: 2 * a - b, start.params, after.params)
     again = [
-        functions.advance(numbers, start._replace(params=params), data.train, 1)[1]
+        functions.advance(numbers, start._replace(params=params), data.train, 1).sums
         for params in (after.params, wrong)
     ]
-    assert float(again[0].loss) < float(before.loss) < float(again[1].loss)
+    assert float(again[0][0]) < float(after.sums[0]) < float(again[1][0])
 
 
 def test_loss_before_training_is_about_that_of_a_uniform_guess(digits):
@@ -154,11 +155,11 @@ def test_one_step_follows_the_gradient_of_the_mean_loss(tiny, digits):
     config = dataclasses.replace(tiny, optimizer="sgd", schedule="constant", learning_rate=1e-3)
     functions, data, numbers = make_functions(config, digits)
     state = functions.init(numbers)
-    after, scores = functions.advance(numbers, state, data.train, 1)
-    assert int(after.step) == 1 and float(scores.count) == config.batch_size
+    after = functions.advance(numbers, state, data.train, 1)
+    assert int(after.step) == 1 and float(after.sums[2]) == config.batch_size
     # The update is downhill on the batch it saw: the first-order change of the loss is negative.
-    repeated, again = functions.advance(numbers, after._replace(step=state.step), data.train, 1)
-    assert float(again.loss) < float(scores.loss)
+    again = functions.advance(numbers, after._replace(step=state.step), data.train, 1)
+    assert float(again.sums[0]) < float(after.sums[0])
 
 
 @pytest.mark.slow
@@ -170,6 +171,17 @@ def test_training_learns(digits):
     assert float(scores.correct / scores.count) > 0.85
 
 
+def test_of_a_diverged_lane_nothing_is_a_number_and_of_those_beside_it_all_is(tiny, digits):
+    wild = dataclasses.replace(tiny, learning_rate=1e30)
+    among, alone = train([tiny, wild], digits, num_devices=1), train([tiny], digits)
+    assert_same_bits(lane_of(among, 0), lane_of(alone, 0))
+    assert int(among.diverged_at[0]) == 0 < int(among.diverged_at[1]) <= 3
+    for leaf in jax.tree.leaves((among.params, among.opt_state, among.sums)):
+        if np.issubdtype(leaf.dtype, np.floating):
+            assert np.isfinite(leaf[0]).all() and np.isnan(leaf[1]).all()
+    assert among.step.tolist() == [6, 6]
+
+
 def test_segments_are_cut_where_something_is_due(tiny):
     config = dataclasses.replace(tiny, steps=10, eval_every=4)
     assert group.segment_lengths(config) == [4, 4, 2]
@@ -177,6 +189,9 @@ def test_segments_are_cut_where_something_is_due(tiny):
     assert group.segment_lengths(config, checkpoint_every=5) == [4, 1, 3, 2]
     assert group.segment_lengths(dataclasses.replace(config, eval_every=0)) == [10]
     assert group.segment_lengths(config, start=10) == []
+    assert group.segment_lengths(config, most=3) == [2, 2, 2, 2, 2]
+    assert group.segment_lengths(config, start=5, most=3) == [1, 2, 2]
+    assert group.segment_lengths(dataclasses.replace(config, steps=11), most=3)[-2:] == [2, 3]
 
 
 def test_lanes_are_grouped_by_structure(tiny):
@@ -263,7 +278,7 @@ def test_nothing_is_compiled_after_the_first_segment(tiny, digits):
     numbers = placement.stack_numbers([tiny], mesh, data.spec)
     lengths = group.segment_lengths(structure)
     executables = group.compile_group(structure, numbers, data, mesh, lengths)
-    segments = group.train_group(executables, structure, numbers, data)
+    segments = group.train_group(executables, structure, numbers, data, lengths)
     next(segments)
     compiled = []
     jax.monitoring.register_event_duration_secs_listener(
@@ -280,6 +295,6 @@ def test_a_segment_takes_the_place_of_the_one_before(tiny, digits):
     data = placed.place_data(structure, digits, mesh)
     numbers = placement.stack_numbers([tiny], mesh, data.spec)
     executables = group.compile_group(structure, numbers, data, mesh, [3])
-    first, second = group.train_group(executables, structure, numbers, data)
+    first, second = group.train_group(executables, structure, numbers, data, [3, 3])
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(first.states))
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((second.states, numbers)))

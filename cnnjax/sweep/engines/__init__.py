@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.data.dataset import Feed
+from cnnjax.study.options import MINUTES
 from cnnjax.sweep.observer import Observer
 from cnnjax.sweep.runner import Failure
 
@@ -21,7 +22,8 @@ class Job(NamedTuple):
     where: Mapping[str, Any]  # fields of `datasets.Where`
     feed: Feed  # of the training images, as it was decided where the job was made
     plugins: tuple[str, ...] = ()  # that the lanes may use, as `config.plugins.load` takes them
-    checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for never
+    checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for by time alone
+    checkpoint_minutes: float | None = MINUTES  # None for by steps alone
     keep: str = "none"  # "final" for the weights of finished lanes, beside their records
 
 

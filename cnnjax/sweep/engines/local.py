@@ -1,17 +1,19 @@
 """Runs lanes on this machine and keeps what they leave."""
 
+import contextlib
 import pathlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from cnnjax.config import plugins
-from cnnjax.config.config import from_json, request_of
+from cnnjax.config.config import Config, from_json, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.data import load
 from cnnjax.data.dataset import Dataset
-from cnnjax.records import predictions
+from cnnjax.records import leases, predictions, weights
 from cnnjax.records.address import record_id
+from cnnjax.records.leases import Leases
 from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
 from cnnjax.records.record import record_path, write_record
@@ -23,17 +25,18 @@ from cnnjax.sweep.observer import Observer
 
 def run(
     jobs: Iterable[Job], observer: Observer,
-    datasets: Mapping[Request, Dataset] = MappingProxyType({}),
+    datasets: Mapping[Request, Dataset] = MappingProxyType({}), held: Leases | None = None,
 ) -> Iterator[runner.Failure]:  # fmt: skip
     """Trains the lanes of every job, writing each record as its lane is done.
 
-    `datasets` need not be loaded any more. Raises runner.Interrupted when the observer asked to
-    stop: what was finished is written.
+    `datasets` need not be loaded any more. Leases that were `held` before this call know of others
+    whether they still live; without any it opens its own. Raises runner.Interrupted when the
+    observer asked to stop: what was finished is written.
     """
     version, machine = program_version(), backend.describe()
     for job in jobs:
         plugins.load(job.plugins)
-        configs, runs = [from_json(values) for values in job.lanes], pathlib.Path(job.runs)
+        configs = [from_json(values) for values in job.lanes]
         request = request_of(configs[0])
         dataset = datasets.get(request) or load.load_dataset(
             configs[0], Where(**job.where), feed=job.feed, say=observer.on_note
@@ -42,22 +45,46 @@ def run(
             config: record_id(config, lanes.describe_origin(config, dataset, version, machine))
             for config in configs
         }
-        folders = {config: runs / "checkpoints" / id for config, id in ids.items()}
-        saving = None
-        if job.checkpoint_every is not None:
-            saving = Checkpoints(folders.__getitem__, job.checkpoint_every)
-        for result in runner.run_lanes(configs, dataset, observer, saving, job.keep == "final"):
-            if isinstance(result, runner.Failure):
-                yield result
-                continue
-            record = lanes.make_record(ids[result.config], result, dataset, version)
-            keep_texts(runs / "records", result.config)
-            if result.predictions is not None:
-                record = predictions.keep(runs, record, result.predictions)
-            if result.final is not None:
-                folder = record_path(runs, record.id).parent
-                final.save(folder, result.config, result.final)
-            write_record(runs, record)
-            if saving:
-                shutil.rmtree(folders[result.config], ignore_errors=True)
-            observer.on_record(record)
+        with contextlib.ExitStack() as stack:
+            own = held or stack.enter_context(
+                leases.open_leases(pathlib.Path(job.runs) / leases.FOLDER)
+            )
+            yield from _train(job, ids, dataset, observer, own)
+
+
+def _train(
+    job: Job, ids: Mapping[Config, str], dataset: Dataset, observer: Observer, held: Leases
+) -> Iterator[runner.Failure]:
+    """Trains those of a job's lanes, by the id of their record, that no other launch does."""
+    runs = pathlib.Path(job.runs)
+    folders = {config: runs / "checkpoints" / id for config, id in ids.items()}
+    saving = Checkpoints(folders.__getitem__, job.checkpoint_every, job.checkpoint_minutes)
+
+    def claim(config: Config) -> bool:
+        """Whether a lane is ours to train: nobody else's, and not done by others meanwhile."""
+        if not held.claim(ids[config]):
+            return False
+        path = record_path(runs, ids[config])
+        files = [path] if job.keep == "none" else [path, path.with_name(weights.NAME)]
+        if not all(file.exists() for file in files):
+            return True
+        held.release(ids[config])
+        return False
+
+    keep = job.keep == "final"
+    for result in runner.run_lanes([*ids], dataset, observer, saving, keep, claim):
+        if isinstance(result, runner.Failure):
+            for config in result.group.lanes:
+                held.release(ids[config])
+            yield result
+            continue
+        record = lanes.make_record(ids[result.config], result, dataset, program_version())
+        keep_texts(runs / "records", result.config)
+        if result.predictions is not None:
+            record = predictions.keep(runs, record, result.predictions)
+        if result.final is not None:
+            final.save(record_path(runs, record.id).parent, result.config, result.final)
+        write_record(runs, record)
+        shutil.rmtree(folders[result.config], ignore_errors=True)
+        held.release(record.id)
+        observer.on_record(record)

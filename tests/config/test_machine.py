@@ -1,0 +1,61 @@
+"""The memory that a program may take is the least that anyone allows."""
+
+import os
+import resource
+
+import pytest
+
+from cnnjax.config import machine
+
+MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+@pytest.fixture
+def groups(tmp_path, monkeypatch):
+    """Writes what a process is in, and the limits of groups by their place."""
+
+    def write(memberships, limits):
+        (tmp_path / "cgroup").write_text(memberships)
+        for place, limit in limits.items():
+            path = tmp_path / "root" / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{limit}\n")
+
+    monkeypatch.setattr(machine, "MEMBERSHIPS", tmp_path / "cgroup")
+    monkeypatch.setattr(machine, "CGROUPS", tmp_path / "root")
+    monkeypatch.setattr(machine, "list_shell_limits", list)
+    return write
+
+
+@pytest.mark.parametrize(
+    ("memberships", "limits", "expected"),
+    [
+        ("0::/a/b\n", {"a/b/memory.max": "max", "a/memory.max": 1500 << 20}, 1500 << 20),
+        ("0::/a/b\n", {"a/b/memory.max": 1 << 30, "a/memory.max": 2 << 30}, 1 << 30),
+        ("0::/../..\n", {"memory.max": 1 << 30}, 1 << 30),  # a container's own is the root
+        ("0::/\n", {"memory.max": "max"}, MACHINE),
+        ("0::/\n", {}, MACHINE),
+        ("5:cpu:/a\n3:memory:/a\n", {"memory/a/memory.limit_in_bytes": 1 << 30}, 1 << 30),
+        ("3:cpu,memory:/x\n", {"memory/memory.limit_in_bytes": 1 << 30}, 1 << 30),
+        ("3:memory:/\n", {"memory/memory.limit_in_bytes": 2**63 - 4096}, MACHINE),  # without limit
+        ("5:cpu:/a\n", {"memory/a/memory.limit_in_bytes": 1 << 30}, MACHINE),
+        ("", {}, MACHINE),
+    ],
+)
+def test_control_groups(groups, memberships, limits, expected):
+    groups(memberships, limits)
+    assert machine.find_memory() == expected
+
+
+def test_elsewhere_there_are_none(groups):
+    assert machine.find_memory() == MACHINE  # no such file was written
+
+
+def test_what_the_shell_allows(monkeypatch):
+    allowed = {resource.RLIMIT_AS: 3 << 30, resource.RLIMIT_DATA: 2 << 30}
+    infinite = resource.RLIM_INFINITY
+    monkeypatch.setattr(
+        resource, "getrlimit", lambda which: (allowed.get(which, infinite), infinite)
+    )
+    monkeypatch.setattr(machine, "list_container_limits", list)
+    assert machine.find_memory() == min(2 << 30, MACHINE)

@@ -1,0 +1,62 @@
+"""What is written is whole, and is on the disk before anything counts on it."""
+
+import errno
+import os
+import pathlib
+
+import pytest
+
+from cnnjax.records import atomic
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What reaches the disk and when, as (call, path): a file's content, a name, a folder."""
+    heard = []
+
+    def name_of(handle):
+        return os.readlink(f"/proc/self/fd/{handle}")
+
+    def fsync(handle, real=os.fsync):
+        heard.append(("sync", name_of(handle)))
+        real(handle)
+
+    def replace(old, new, real=os.replace):
+        heard.append(("rename", os.fspath(new)))
+        real(old, new)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    return heard
+
+
+def test_content_is_on_the_disk_before_its_name_and_the_name_before_the_return(calls, tmp_path):
+    path = tmp_path / "new" / "deep" / "record.json"
+    atomic.write_json(path, {"a": 1})
+    # The folders that were made have names too.
+    assert calls[:2] == [("sync", str(tmp_path)), ("sync", str(tmp_path / "new"))]
+    (content, temporary), *rest = calls[2:]
+    assert content == "sync" and pathlib.Path(temporary).name.startswith(".record.json.")
+    assert rest == [("rename", str(path)), ("sync", str(path.parent))]
+
+
+def test_a_file_that_is_there_is_replaced_whole(calls, tmp_path):
+    path = tmp_path / "a"
+    for text in ("old", "new"):
+        atomic.write_text(path, text)
+    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
+    assert [call for call, _ in calls] == ["sync", "rename", "sync"] * 2
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_a_full_disk_names_the_file_and_leaves_the_one_before(tmp_path, monkeypatch, failing):
+    path = tmp_path / "a"
+    atomic.write_text(path, "old")
+
+    def fail(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, failing, fail)
+    with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
+        atomic.write_text(path, "new")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,65 @@
+"""A run in a folder of its own: whose it is, what is damaged in it, how it starts afresh."""
+
+import pytest
+
+from cnnjax.config.config import Config
+from cnnjax.config.datasets import Where
+from cnnjax.config.knobs import ConfigError
+from cnnjax.records import leases
+from cnnjax.runs.train import check, claim, set_run_aside, train_run
+from cnnjax.sweep.observer import Observer
+
+OPTAX = True  # see conftest.py
+
+
+@pytest.fixture(scope="module")
+def config():
+    return Config(widths=(8,), hidden=(16,), batch_size=16, steps=60, eval_every=30)
+
+
+@pytest.fixture(scope="module")
+def where(data_dir, digits):
+    return Where(str(data_dir))
+
+
+def test_a_damaged_result_is_set_aside_and_made_again(config, where, tmp_path):
+    folder, notes = tmp_path / "one", []
+    first = train_run(config, folder, where)
+    (folder / "result.json").write_text('{"test_accuracy": 0.')
+    again = train_run(config, folder, where, observer=Observer(on_note=notes.append))
+    (note,) = notes
+    assert str(folder / "result.json") in note and "set aside" in note and "\n" not in note
+    assert (folder / "result.json.damaged").exists()
+    assert again["test_loss"] == first["test_loss"]
+
+
+@pytest.mark.parametrize("name", ["config.json", "provenance.json"])
+@pytest.mark.parametrize("content", ["", "null", "[1]", '{"pool"'])
+def test_a_folder_that_does_not_say_what_it_holds_is_refused(
+    config, where, tmp_path, name, content
+):
+    folder = tmp_path / "one"
+    claim(folder, config, {"origin": {}})
+    (folder / name).write_text(content)
+    with pytest.raises(ConfigError, match=f"{name} is damaged .*: give --restart") as refusal:
+        check(folder, config, {"origin": {}})
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_run_that_starts_afresh_keeps_the_one_before(config, where, tmp_path):
+    folder = tmp_path / "one"
+    assert set_run_aside(folder) is None
+    for number in (1, 2):
+        claim(folder, config, {"origin": {}})
+        assert set_run_aside(folder) == tmp_path / f"one.earlier-{number}"
+        assert not folder.exists() and (tmp_path / f"one.earlier-{number}" / "config.json").exists()
+
+
+def test_a_folder_in_which_another_trains_is_refused(config, where, tmp_path):
+    folder = tmp_path / "one"
+    with leases.claim_folder(folder):
+        with pytest.raises(ConfigError, match=r"one is in use by process \d+"):
+            train_run(config, folder, where)
+        claim(folder, config, {"origin": {}})
+        with pytest.raises(ConfigError, match=r"one is in use by process \d+"):
+            set_run_aside(folder)
