@@ -224,7 +224,7 @@ def train_wanted(
         checkpoint_every=options.checkpoint_every, checkpoint_minutes=options.checkpoint_minutes,
         keep=options.keep,
     )  # fmt: skip
-    find = open_finder(datasets, options.runs, options.mix)
+    find = open_finder(datasets, options.runs, options.mix, observer.on_note)
     if options.keep == "final":
         find = require_weights(find, options.runs)
     with leases.open_leases(options.runs / leases.FOLDER) as held:

@@ -14,14 +14,18 @@ from cnnjax.records.inventory import Row
 from experiments import script
 
 DESCRIPTION = """
-python -m experiments.records --list [--runs=FOLDER]
+python -m experiments.records --list|--check [--runs=FOLDER]
 
 Lists the finished runs of a folder in one table, a row for all that differ in their seed alone,
 the newest last: what of their settings is not by default, and how they scored. Runs of one origin
 (code, libraries, machine) have the same six digits there, and only those are compared; where a
 plug-in had several texts, a column tells which, and these are not compared either.
 
-Exit status: 0 done, 2 the command line is wrong, or the folder has no records.
+--check opens every record with its answers and weights, compares their checksums, and names in a
+line each what is damaged, was changed or lies in the wrong place.
+
+Exit status: 0 done, 1 something is damaged, 2 the command line is wrong, or the folder has no
+records.
 """
 
 
@@ -32,6 +36,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     """Does what the flags ask for with the records of a folder; gives the exit status."""
     values = absl_flags.FlagValues()
     absl_flags.DEFINE_boolean("list", False, "List the runs.", flag_values=values)
+    absl_flags.DEFINE_boolean("check", False, "Check all that records hold.", flag_values=values)
     absl_flags.DEFINE_boolean("json", False, "With --list: as JSON.", flag_values=values)
     absl_flags.DEFINE_string(
         "runs", "runs", "Folder in whose records/ they lie.", flag_values=values
@@ -40,10 +45,26 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     if positional:
         hint = flags.quote(f"--runs={positional[0]}")
         flags.refuse(f"unexpected {positional[0]!r}: name the folder by {hint}")
-    if not values.list:
-        flags.refuse("nothing to do: give --list")
+    if values.list == values.check:
+        flags.refuse("give --list or --check, one of them")
+    if values.check:
+        return check_records(pathlib.Path(values.runs))
     list_records(pathlib.Path(values.runs), values.json)
     return script.DONE
+
+
+def check_records(runs: pathlib.Path) -> int:
+    """Prints what is damaged; gives the exit status. Raises ConfigError without any record."""
+    from cnnjax.records import check  # imports NumPy, for which --help does not wait
+
+    number, damaged = store.count_files(runs), 0
+    if not number:
+        raise ConfigError(f"{runs} has no records: give --runs=FOLDER, in which a study ran")
+    for line in check.list_damaged(runs):
+        words.say(printable(line))
+        damaged += 1
+    words.say(f"{words.count(number, 'record')} checked, {damaged} damaged")
+    return script.FAILED if damaged else script.DONE
 
 
 def list_records(runs: pathlib.Path, as_json: bool) -> None:
@@ -65,7 +86,8 @@ def list_records(runs: pathlib.Path, as_json: bool) -> None:
     unread = store.count_files(runs) - count
     if unread:
         more = words.count(unread, "more is", "more are")
-        words.say(f"warning: {more} of another schema, and not read", sys.stderr)
+        said = f"warning: {more} damaged or of another schema, and not read: --check names them"
+        words.say(said, sys.stderr)
 
 
 def print_rows(rows: Sequence[Row]) -> None:

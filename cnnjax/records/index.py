@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from cnnjax.config.knobs import RunError
 from cnnjax.records import origin
 from cnnjax.records.atomic import write_bytes
-from cnnjax.records.record import Record, load_record, record_path
+from cnnjax.records.record import DamagedRecord, Record, load_record, record_path
 
 FILE = "index.json"
 STAMP = ("st_mtime_ns", "st_size")  # of a file: it is the one that was read
@@ -62,7 +62,10 @@ def open_heads(runs: pathlib.Path, heads: Iterable[Record]) -> list[Record]:
     """
     found = []
     for head in heads:
-        record = load_record(runs, head.id)
+        try:
+            record = load_record(runs, head.id)
+        except DamagedRecord as error:
+            raise RunError(f"{error}; move it away, and its run is made again") from None
         if record is None:
             raise RunError(f"{record_path(runs, head.id)} was taken away meanwhile: try again")
         own = {name: head.config[name] for name in ("dataset",) if name in head.config}

@@ -1,13 +1,20 @@
 """A record: what one finished lane left, and its file."""
 
+import hashlib
 import json
 import pathlib
+import typing
 from typing import Any, NamedTuple
 
-from cnnjax.records import readme
-from cnnjax.records.atomic import write_json
+from cnnjax.config.errors import ConfigError
+from cnnjax.records import atomic, readme
 
-SCHEMA = 1
+SCHEMA, UNCHECKED = 2, 1  # of those that are written, and of older ones without a checksum
+READABLE = (UNCHECKED, SCHEMA)
+
+
+class DamagedRecord(ConfigError):
+    """A file that should be a record and is none, in one line that names it."""
 
 
 class Record(NamedTuple):
@@ -44,21 +51,51 @@ def write_record(runs: pathlib.Path, record: Record) -> None:
     """Writes a record whole or not at all, and beside all records what they are."""
     readme.explain(runs)
     fields = {"schema": SCHEMA, "seed": record.seed, **record._asdict()}
-    write_json(record_path(runs, record.id), fields)
+    fields = json.loads(atomic.dump_line(fields))  # as it will be read
+    atomic.write_json(record_path(runs, record.id), {**fields, "sha256": _checksum(fields)})
 
 
 def load_record(runs: pathlib.Path, id: str) -> Record | None:
     """The record of that id, or None where there is none.
 
-    Its config may have other knobs than there are now. Raises ValueError on a file of another
-    schema, naming it.
+    Its config may have other knobs than there are now. Raises DamagedRecord, which names it, on a
+    file that is none, is of a schema that is not known, was changed, or is another's.
     """
     path = record_path(runs, id)
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        fields = read_fields(path)
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    if fields.pop("schema", None) != SCHEMA:
-        raise ValueError(f"{path} is not a record of schema {SCHEMA}: move it away")
-    fields.pop("seed")
-    return Record(**fields)
+    if fields["id"] != id:
+        raise DamagedRecord(f"{path} is the record of {fields['id']}: it was moved here")
+    return Record(*(fields[name] for name in Record._fields))
+
+
+def read_fields(path: pathlib.Path) -> dict[str, Any]:
+    """What a record's file says, checked.
+
+    Raises DamagedRecord, and FileNotFoundError where there is none.
+    """
+    try:
+        fields = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise DamagedRecord(f"{path} is no JSON ({error})") from None
+    if not isinstance(fields, dict) or "schema" not in fields:
+        raise DamagedRecord(f"{path} is no record")
+    if fields["schema"] not in READABLE:
+        raise DamagedRecord(f"{path} is of schema {fields['schema']!r}, and {SCHEMA} is the newest")
+    checksum = fields.pop("sha256", None)
+    if fields["schema"] != UNCHECKED and checksum != _checksum(fields):
+        raise DamagedRecord(f"{path} was changed since it was written: its checksum is another")
+    known = typing.get_type_hints(Record)
+    for name, kind in known.items():
+        if not isinstance(fields.get(name), typing.get_origin(kind) or kind):
+            raise DamagedRecord(f"{path} lacks {name}, or has another kind of it")
+    if type(fields["config"].get("seed")) is not int:
+        raise DamagedRecord(f"{path} lacks its seed")
+    return fields
+
+
+def _checksum(fields: dict[str, Any]) -> str:
+    """However it is laid out: a record may be indented anew."""
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()

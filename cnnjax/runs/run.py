@@ -24,6 +24,7 @@ from cnnjax.records import kept, origin, predictions, weights
 from cnnjax.records.atomic import dump_line, write_json, write_text
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.predictions import Predictions
+from cnnjax.records.record import read_fields
 from cnnjax.runs import picture
 from cnnjax.runs.train import train_in_memory
 from cnnjax.sweep import final
@@ -138,7 +139,9 @@ def load_run(path: str | pathlib.Path) -> Run:
     """
     folder = pathlib.Path(path)
     file = folder / weights.NAME
-    record = _read_json(folder / "result.json") or _read_json(folder / "record.json")
+    record = _read_json(folder / "result.json")
+    if not record and (folder / "record.json").exists():
+        record = read_fields(folder / "record.json")
     if not file.exists() and not record:
         raise ConfigError(_describe_missing(folder))
     config, own = final.load(file) if file.exists() else (_read_config(folder, record), None)

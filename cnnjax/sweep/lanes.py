@@ -14,13 +14,13 @@ from cnnjax.config.datasets import Request
 from cnnjax.data.dataset import Dataset
 from cnnjax.measures import outcome
 from cnnjax.networks import cost
-from cnnjax.records import archive, index, weights
+from cnnjax.records import archive, atomic, index, weights
 from cnnjax.records.address import record_id
 from cnnjax.records.leases import Leases
 from cnnjax.records.origin import Origin
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.provenance import describe_environment, program_version
-from cnnjax.records.record import Record, load_record, record_path
+from cnnjax.records.record import DamagedRecord, Record, load_record, record_path
 from cnnjax.sweep import backend, placement, runner
 
 Others = Callable[[Sequence[Config]], Mapping[Config, str]]  # held, each with who does in words
@@ -116,14 +116,19 @@ def open_others(datasets: Mapping[Request, Dataset], held: Leases) -> Others:
 
 
 def open_finder(
-    datasets: Mapping[Request, Dataset], runs: pathlib.Path, mix: Collection[str] = ()
-) -> Find:
+    datasets: Mapping[Request, Dataset], runs: pathlib.Path, mix: Collection[str] = (),
+    on_note: Callable[[str], None] = lambda text: None,
+) -> Find:  # fmt: skip
     """What finds those records of lanes that training them here and now would give again.
 
     A record of another origin will do where it differs in nothing but what `mix` names; one of the
     same data under another path is the lane's too.
     """
     version, machine = program_version(), backend.describe()
+
+    def set_aside(path: pathlib.Path, reason: str) -> None:
+        aside = atomic.set_aside(path)
+        on_note(f"{reason}: it is set aside as {aside.name}, and its run made again")
 
     def find(lanes: Sequence[Config]) -> dict[Config, Record]:
         origins = {
@@ -132,7 +137,11 @@ def open_finder(
         }
         found: dict[Config, Record] = {}
         for lane, origin in origins.items():
-            record = load_record(runs, record_id(lane, origin))
+            try:
+                record = load_record(runs, record_id(lane, origin))
+            except DamagedRecord as error:
+                set_aside(record_path(runs, record_id(lane, origin)), str(error))
+                continue
             if record is not None:
                 config = {**record.config, "dataset": lane.dataset}
                 found[lane] = record._replace(config=config)

@@ -125,7 +125,7 @@ def test_what_is_no_record_of_this_schema_is_passed_over_once(runs, opened):
     (runs / "records" / "notes.txt").write_text("of somebody's own")
     (runs / "records" / "plugins").mkdir()
     path = record_path(runs, "max0")
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
+    path.write_text(path.read_text().replace('"schema": 2', '"schema": 99'))
     assert [len(index.list_heads(runs)) for _ in range(2)] == [3, 3] and len(opened) == 4
 
 

@@ -44,10 +44,10 @@ def test_what_cannot_be_read_is_counted_and_no_failed_run_has_an_accuracy(tmp_pa
     write_record(tmp_path, fail(one))
     write_record(tmp_path, other)
     path = record_path(tmp_path, other.id)
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
+    path.write_text(path.read_text().replace('"schema": 2', '"schema": 99'))
     script.main(["records", "--list", f"--runs={tmp_path}"], None)
     shown = capsys.readouterr()
-    assert "1 more is of another schema" in shown.err and "1 record" in shown.out
+    assert "1 more is damaged or of another schema" in shown.err and "1 record" in shown.out
     assert "–" in shown.out and "%" not in shown.out
 
 
@@ -81,7 +81,8 @@ def test_it_needs_no_jax(call, runs):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "nothing to do: give --list"),
+        ([], "give --list or --check, one of them"),
+        (["--list", "--check"], "give --list or --check, one of them"),
         (["runs"], "unexpected 'runs': name the folder by --runs=runs"),
         (["--list", "--runs=nowhere"], "nowhere has no records: give --runs=FOLDER"),
     ],
@@ -94,3 +95,15 @@ def test_a_wrong_request_is_one_line_and_status_2(arguments, message, call):
 def test_help_is_answered(call):
     run = call(*RECORDS, "--help")
     assert run.returncode == 0 and "--runs  (text; default: runs)" in run.stdout
+
+
+def test_what_is_damaged_is_named_and_status_1(runs, capsys):
+    command = ["records", "--check", f"--runs={runs}"]
+    assert script.main(command, None) == 0
+    assert capsys.readouterr().out == "12 records checked, 0 damaged\n"
+    path = record_path(runs, make_records(num_seeds=3)[0].id)
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 7'))
+    assert script.main(command, None) == 1
+    line, count = capsys.readouterr().out.splitlines()
+    assert line == f"{path} was changed since it was written: its checksum is another"
+    assert count == "12 records checked, 1 damaged"

@@ -12,7 +12,7 @@ from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import RunError
 from cnnjax.measures.packing import unpack_values
 from cnnjax.records import predictions
-from cnnjax.records.record import Record
+from cnnjax.records.record import Record, record_path
 from cnnjax.records.store import load_records
 from cnnjax.study import wanted
 from cnnjax.sweep import loop, runner
@@ -87,6 +87,24 @@ def test_a_lane_that_is_recorded_leaves_no_checkpoint(tiny, digits, tmp_path):
     (plain,) = (r for r in runner.run_lanes(lanes[:1], digits))
     record = next(own for own in load_records(tmp_path) if own.seed == 0)
     np.testing.assert_equal(record.metrics, plain.metrics)
+
+
+def test_a_damaged_record_is_set_aside_said_and_made_again(tiny, digits, tmp_path):
+    datasets, notes = {request_of(tiny): digits}, []
+
+    def train():
+        observer = Observer(on_note=notes.append)
+        return api.train_wanted(wanted.fixed([tiny]), datasets, api.Options(tmp_path), observer)
+
+    (first,) = train().records.values()
+    path = record_path(tmp_path, first.id)
+    path.write_text(path.read_text().replace('"test_accuracy": 0.', '"test_accuracy": 0.9'))
+    done = train()
+    (again,) = done.records.values()
+    assert done.num_trained == 1 and again.scores == first.scores
+    (note,) = notes
+    assert str(path) in note and "was changed since it was written" in note and "\n" not in note
+    assert path.with_name("record.json.damaged").exists() and train().num_trained == 0
 
 
 def make_record(lane):
