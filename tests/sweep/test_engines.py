@@ -98,7 +98,7 @@ def test_a_damaged_record_is_set_aside_said_and_made_again(tiny, digits, tmp_pat
 
     (first,) = train().records.values()
     path = record_path(tmp_path, first.id)
-    path.write_text(path.read_text().replace('"test_accuracy": 0.', '"test_accuracy": 0.9'))
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 7'))
     done = train()
     (again,) = done.records.values()
     assert done.num_trained == 1 and again.scores == first.scores
