@@ -36,7 +36,7 @@ class Network(NamedTuple):
     parameters: int
     map_shape: tuple[int, ...] | None  # of the last map that the logits are made of, if any
     receptive_field: int | None  # of that map
-    mixes_batch: bool  # whether statistics of a training batch are kept: it is no sum over images
+    mixes_batch: bool  # whether training changes what it keeps: a step is no sum over images
     output_shape: tuple[int, ...]  # for one image
 
 
@@ -91,7 +91,8 @@ def _read(module: nn.Module, image_shape: tuple[int, ...]) -> Network:
     walk = Walk(*facts, flatten(params))
     logits = walk.run(evaluated, stats)[0]
     output = tuple(evaluated.out_avals[0].shape[1:])
-    kept = Walk(*facts, {}).run(trained, stats, params)[1:] if trained else ()
+    kept = trained.jaxpr.outvars[1:] if trained else ()
+    held = trained.jaxpr.invars if trained else ()
     found = _with_parameters(walk)
     absent = {call.path: call.facts.absent for call in tracer.calls.values()}
     cells, last = logits.view.source if logits.view else (0, -1)
@@ -102,7 +103,7 @@ def _read(module: nn.Module, image_shape: tuple[int, ...]) -> Network:
         sum(walk.sizes.values()) - sum(absent.values()),
         found[last].layer.output_shape if cells else None,
         found[last].layer.receptive_field if cells else None,
-        tracer.mixes or any(value.view for value in kept),
+        tracer.mixes or any(own not in held for own in kept),
         output,
     )
 

@@ -43,10 +43,10 @@ class Walk:
         self.biases: dict[int, frozenset[str]] = {}
         self.side = 1  # of the image, the longer one
 
-    def run(self, closed: core.ClosedJaxpr, stats: Any, params: Any = ()) -> list[Value]:
+    def run(self, closed: core.ClosedJaxpr, stats: Any) -> list[Value]:
         """What the results of `_apply` are."""
         values = [Value(frozenset({name})) for name in self.shapes]
-        values += [Value()] * len(jax.tree.leaves((params, stats)))
+        values += [Value()] * len(jax.tree.leaves(stats))
         self.side = max(closed.in_avals[-1].shape[1:3])
         return self.follow(closed.jaxpr, [*values, Value(view=View())], 1, "")
 

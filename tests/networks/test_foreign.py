@@ -57,6 +57,23 @@ def test_its_batch_is_trained_whole_where_it_keeps_statistics_of_it(use):
         assert (microbatch.count_pieces(config, SHAPE, CLASSES) == 1) == norm
 
 
+class Spectral(nn.Module):
+    """It keeps what depends on its parameters alone (Miyato et al. 2018)."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, images, train):
+        maps = nn.SpectralNorm(nn.Conv(8, (3, 3)))(images, update_stats=train)
+        return nn.Dense(self.num_classes)(nn.relu(maps).mean(axis=(1, 2)))
+
+
+def test_its_batch_is_trained_whole_where_it_keeps_what_is_of_no_image(use):
+    config = dataclasses.replace(CONFIG, batch_size=4096)
+    use(Spectral)  # pieces would leave what it keeps as it began
+    assert microbatch.count_pieces(config, SHAPE, CLASSES) == 1
+
+
 def test_chunks_know_its_size(foreign, digits):
     spec = make_functions(CONFIG, digits)[1].spec
     # 2^30 bytes of activations, of which 2,896 are an image's, and 2^33 MACs hold two such batches.
