@@ -24,7 +24,7 @@ ARGUMENTS = {
 }  # fmt: skip
 NAMED = {"pool": ("param", "key", "count_padding", "platform")}  # where a signature names them
 KNOWN = {  # what `choice` may say of a name besides
-    "norm": ("reads", "after"),
+    "norm": ("reads", "after", "biased"),
     "init": ("reads", "logits", "depthwise", "spread", "power", "bound"),
     "optimizer": ("reads", "averages"), "schedule": ("reads",), "augment": ("reads",),
     "corruption": ("strengths", "unit", "ways"),

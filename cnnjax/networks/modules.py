@@ -178,10 +178,10 @@ def make_conv(
     config: Config, features: int, cells: int, stride: int, name: str, platform: str,
     border: str = "",
 ) -> convolution.Conv:  # fmt: skip
-    """A convolution of a residual network; no bias below a norm, which has one."""
+    """A convolution of a residual network; no bias below a norm that adds one."""
     spec = layouts.Conv(layouts.scale_width(config, features), (cells,))
     return convolution.make_conv(
-        config, spec, stride, f"conv_{name}", platform, use_bias=config.norm == "none",
+        config, spec, stride, f"conv_{name}", platform, use_bias=not norms.adds_bias(config),
         padding=border,
     )  # fmt: skip
 

@@ -50,26 +50,33 @@ def normalise(config: Config, units: Array, train: bool, name: str, after: bool 
     return own.make(config, units, train, name)
 
 
+def adds_bias(config: Config) -> bool:
+    """Whether the norm of a run adds a bias of its own to each channel."""
+    return register.find("norm", config.norm).traits.get("biased", False)
+
+
 @register.choice("norm", "none")
 def no_norm(config: Config, units: Array, train: bool, name: str) -> Array:
     """Not at all."""
     return units
 
 
-@register.choice("norm", "batch", reads=("norm_scale", "norm_momentum", "norm_epsilon"))
+@register.choice(
+    "norm", "batch", reads=("norm_scale", "norm_momentum", "norm_epsilon"), biased=True
+)
 def batch_norm(config: Config, units: Array, train: bool, name: str) -> Array:
     """Each channel by the statistics of the batch (Ioffe and Szegedy 2015)."""
     momentum, epsilon = config.norm_momentum, config.norm_epsilon
     return BatchNorm(momentum, epsilon, config.norm_scale, name=name)(units, train)
 
 
-@register.choice("norm", "layer", reads=("norm_scale",))
+@register.choice("norm", "layer", reads=("norm_scale",), biased=True)
 def layer_norm(config: Config, units: Array, train: bool, name: str) -> Array:
     """All channels together (Ba et al. 2016)."""
     return nn.LayerNorm(**_share(config, units), name=name)(units)
 
 
-@register.choice("norm", "group", reads=("norm_scale",))
+@register.choice("norm", "group", reads=("norm_scale",), biased=True)
 def group_norm(config: Config, units: Array, train: bool, name: str) -> Array:
     """In 8 groups of channels, or fewer that divide them (Wu and He 2018)."""
     groups = math.gcd(units.shape[-1], 8)
