@@ -245,6 +245,7 @@ def test_after_jax_was_used_it_takes_the_devices_that_there_are(environment):
         "import cnnjax\n"
         "own = cnnjax.train(widths=[4], hidden=[], train_examples=32, batch_size=16, steps=2,"
         " eval_every=0)\n"
+        "cnnjax.train(widths=[4], hidden=[], train_examples=32, steps=1, eval_every=0)\n"
         "print(len(jax.devices()), own.scores['num_test_examples'])"
     )
     ran = subprocess.run(

@@ -67,7 +67,8 @@ def compare_best(
         return None, f"{where} a run of every arm but the baseline failed: none is chosen"
     best = max(sound, key=lambda name: (found[name].score, -found[name].loss))
     ahead = found[baseline].score > found[best].score
-    rank = f"the best of {'the other ' if ahead else ''}{len(arms) - ahead} arms by {label}"
+    field = f"the other {len(arms) - 1}" if ahead else str(len(arms))
+    rank = "the other arm" if ahead and len(arms) == 2 else f"the best of {field} arms by {label}"
     fresh = f"seeds {seeds.stop} to {seeds.stop + len(seeds) - 1}"
     chosen = study._replace(
         question=f"Is {best} better than {baseline}, on seeds that did not choose it?",

@@ -118,6 +118,9 @@ def configure_jax(cache_dir: pathlib.Path | None = None) -> None:
         ) from None
 
 
+_said: list[int] = []  # once a process: each call that sets a filter makes `warnings` forget
+
+
 def _take_cores(settings: Any) -> None:
     try:
         settings.update("jax_num_cpu_devices", count_cores())
@@ -125,7 +128,8 @@ def _take_cores(settings: Any) -> None:
         import jax
 
         there = len(jax.local_devices())
-        if jax.default_backend() == "cpu" and there < count_cores():
+        if jax.default_backend() == "cpu" and there < count_cores() and not _said:
+            _said.append(there)
             warnings.warn(
                 f"JAX was used before: it keeps the devices that it has ({there}, of"
                 f" {count_cores()} cores); more train at once where cnnjax is called first",

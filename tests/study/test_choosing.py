@@ -58,6 +58,18 @@ def test_a_baseline_that_is_itself_the_best_is_compared_with_the_next():
     assert "best of the other 3 arms" in said and "the baseline did better" in said
 
 
+def test_of_two_arms_the_other_is_not_called_the_best():
+    study = make_study({"pool": ["max", "avg"]}, choose=True)
+    base = make_base(study, {})
+    records = make_records(4, own=study)
+    for index, record in enumerate(records):
+        accuracy = 0.9 if record.config["pool"] == "max" else 0.8
+        scores = {"validation_accuracy": accuracy, "validation_loss": 1.0, "failed": False}
+        records[index] = record._replace(scores={**record.scores, **scores})
+    _, said = wanted.choose_arm(study, base, records, 4)
+    assert "pool=avg is the other arm over seeds" in said and "1 arms" not in said
+
+
 def test_an_arm_with_a_run_that_failed_is_out():
     best, _ = choose({**RIGHT, "avg SAME": None})
     assert name_arm(best.arms[1]) == "pool=avg padding=VALID"
