@@ -57,10 +57,14 @@ def load(path: pathlib.Path) -> Weights:
     metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
     if KEY not in metadata:
         return Weights(_unflatten(tensors), {})
-    header = json.loads(metadata[KEY])
-    if header["sha256"] != _hash(tensors, header["about"]):
+    try:
+        header = json.loads(metadata[KEY])
+        about, written = header["about"], header["sha256"]
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(f"{path} holds nothing about its weights that can be read") from None
+    if written != _hash(tensors, about):
         raise ConfigError(f"{path} was changed since it was written: its checksum is another")
-    return Weights(_unflatten(tensors), header["about"])
+    return Weights(_unflatten(tensors), about)
 
 
 def _flatten(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, np.ndarray]]:

@@ -68,6 +68,21 @@ def test_a_file_that_is_cut_or_changed_is_refused(tree, tmp_path):
         weights.load(path)
 
 
+def test_a_file_with_any_bit_of_its_header_flipped_is_refused(tree, tmp_path):
+    path = tmp_path / weights.NAME
+    weights.save(path, tree, {"seed": 7})
+    content = path.read_bytes()
+    for byte in range(8 + int.from_bytes(content[:8], "little")):
+        for bit in (1, 4, 64):
+            flipped = bytearray(content)
+            flipped[byte] ^= bit
+            path.write_bytes(flipped)
+            try:
+                assert weights.load(path).about == {}  # as of a file that others wrote
+            except ConfigError as error:
+                assert str(path) in str(error)
+
+
 def test_a_name_with_a_slash_is_refused(tmp_path):
     with pytest.raises(ValueError, match="slash"):
         weights.save(tmp_path / "w", {"a/b": np.ones(2)})
