@@ -110,7 +110,9 @@ def _read_finished(workdir: pathlib.Path, keep: str, observer: Observer) -> dict
         return _read_object(path)
     except ConfigError as error:
         aside = atomic.set_aside(path)
-        observer.on_note(f"{error}: it is set aside as {aside.name}, and the run made again")
+        observer.on_note(
+            f"warning: {error}: it is set aside as {aside.name}, and the run made again"
+        )
         return None
 
 

@@ -96,7 +96,9 @@ def find_newest(folder: pathlib.Path, on_note: Callable[[str], None] = lambda te
         except (ConfigError, OSError) as error:
             reason = str(error)
         aside = atomic.set_aside(path)
-        on_note(f"{reason}: it is set aside as {aside.name}, and what was before it is used")
+        on_note(
+            f"warning: {reason}: it is set aside as {aside.name}, and what was before it is used"
+        )
     return NOTHING
 
 

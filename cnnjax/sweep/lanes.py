@@ -128,7 +128,7 @@ def open_finder(
 
     def set_aside(path: pathlib.Path, reason: str) -> None:
         aside = atomic.set_aside(path)
-        on_note(f"{reason}: it is set aside as {aside.name}, and its run made again")
+        on_note(f"warning: {reason}: it is set aside as {aside.name}, and its run made again")
 
     def find(lanes: Sequence[Config]) -> dict[Config, Record]:
         origins = {
