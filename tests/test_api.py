@@ -58,6 +58,7 @@ def test_a_study_is_checked_run_reported_and_read_again(study, options, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_study_stops_when_asked_and_goes_on(study, options):
     checked, seen = api.check_study(study, {}, options), []
     with pytest.raises(Interrupted):

@@ -129,6 +129,7 @@ def test_plan_trains_and_writes_nothing(call, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_launch_trains_once_and_then_only_what_is_missing(call, tmp_path):
     command = [*LAUNCH, SMALL, *TINY, f"--runs={tmp_path}"]
     first = call(*command, "--seeds=2")
@@ -277,6 +278,7 @@ def test_the_second_run_of_a_command_compiles_nothing(
     assert first and run("second") == first
 
 
+@pytest.mark.slow
 def test_a_pooling_added_as_the_page_on_code_says_can_be_trained(tmp_path, data_dir):
     for folder in ("cnnjax", "experiments"):
         shutil.copytree(ROOT / folder, tmp_path / folder)

@@ -171,17 +171,6 @@ def test_training_learns(digits):
     assert float(scores.correct / scores.count) > 0.85
 
 
-def test_of_a_diverged_lane_nothing_is_a_number_and_of_those_beside_it_all_is(tiny, digits):
-    wild = dataclasses.replace(tiny, learning_rate=1e30)
-    among, alone = train([tiny, wild], digits, num_devices=1), train([tiny], digits)
-    assert_same_bits(lane_of(among, 0), lane_of(alone, 0))
-    assert int(among.diverged_at[0]) == 0 < int(among.diverged_at[1]) <= 3
-    for leaf in jax.tree.leaves((among.params, among.opt_state, among.sums)):
-        if np.issubdtype(leaf.dtype, np.floating):
-            assert np.isfinite(leaf[0]).all() and np.isnan(leaf[1]).all()
-    assert among.step.tolist() == [6, 6]
-
-
 def test_segments_are_cut_where_something_is_due(tiny):
     config = dataclasses.replace(tiny, steps=10, eval_every=4)
     assert group.segment_lengths(config) == [4, 4, 2]

@@ -13,7 +13,7 @@ from cnnjax.networks import cost, models
 from cnnjax.sweep import placed, placement
 from cnnjax.training import program
 from tests import here
-from tests.training.test_program import lane_of, make_functions, train
+from tests.training.test_program import assert_same_bits, lane_of, make_functions, train
 
 OPTAX = True  # see conftest.py
 
@@ -141,3 +141,16 @@ def test_smoothing_of_mixed_targets_is_that_of_the_mixture(tiny, digits, monkeyp
     assert (mixed.max(axis=1) < 1).any() == bool(mixing)
     expected = 0.8 * -(mixed * log_p).sum() + 0.2 * -log_p.mean(axis=1).sum()
     assert float(scores[0]) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiled_as_for_users")
+def test_of_a_diverged_lane_nothing_is_a_number_and_of_those_beside_it_all_is(tiny, digits):
+    wild = dataclasses.replace(tiny, learning_rate=1e30)
+    among, alone = train([tiny, wild], digits, num_devices=1), train([tiny], digits)
+    assert_same_bits(lane_of(among, 0), lane_of(alone, 0))
+    assert int(among.diverged_at[0]) == 0 < int(among.diverged_at[1]) <= 3
+    for leaf in jax.tree.leaves((among.params, among.opt_state, among.sums)):
+        if np.issubdtype(leaf.dtype, np.floating):
+            assert np.isfinite(leaf[0]).all() and np.isnan(leaf[1]).all()
+    assert among.step.tolist() == [6, 6]
