@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 
 import cnnjax
-from cnnjax.config.config import Config
-from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records import predictions, weights
 from cnnjax.records.atomic import write_json
@@ -24,16 +22,6 @@ from cnnjax.sweep import runner
 from tests.outside import METRIC, forget
 
 OPTAX = True  # see conftest.py
-
-
-@pytest.fixture(scope="module")
-def config():
-    return Config(widths=(8,), hidden=(16,), batch_size=16, steps=60, eval_every=30)
-
-
-@pytest.fixture(scope="module")
-def where(data_dir, digits):
-    return Where(str(data_dir))
 
 
 @pytest.fixture(scope="module")

@@ -2,24 +2,12 @@
 
 import pytest
 
-from cnnjax.config.config import Config
-from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records import leases
 from cnnjax.runs.train import check, claim, set_run_aside, train_run
 from cnnjax.sweep.observer import Observer
 
 OPTAX = True  # see conftest.py
-
-
-@pytest.fixture(scope="module")
-def config():
-    return Config(widths=(8,), hidden=(16,), batch_size=16, steps=60, eval_every=30)
-
-
-@pytest.fixture(scope="module")
-def where(data_dir, digits):
-    return Where(str(data_dir))
 
 
 def test_a_damaged_result_is_set_aside_and_made_again(config, where, tmp_path):
