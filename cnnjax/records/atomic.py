@@ -9,7 +9,7 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -59,11 +59,11 @@ def _sync_folder(folder: pathlib.Path) -> None:
             os.close(handle)
 
 
-def set_aside(path: pathlib.Path) -> pathlib.Path:
-    """Renames a file that is damaged, so that another can take its place; gives its new name."""
+def set_aside(path: pathlib.Path, reason: object, instead: str, say: Callable[[str], None]) -> None:
+    """Renames a file that is damaged, so that another can take its place, and says so."""
     aside = path.with_name(f"{path.name}.damaged")
     path.replace(aside)
-    return aside
+    say(f"warning: {reason}: it is set aside as {aside.name}, and {instead}")
 
 
 @functools.cache

@@ -23,7 +23,7 @@ from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
 from cnnjax.study.options import MINUTES
 from cnnjax.sweep import final, lanes, placement, runner
-from cnnjax.sweep.checkpoints import Checkpoints, find_newest
+from cnnjax.sweep.checkpoints import Checkpoints, find_step
 from cnnjax.sweep.observer import QUIET, Observer
 
 RESTART = "--restart, which keeps it aside"
@@ -88,8 +88,7 @@ def train_run(
     with leases.claim_folder(workdir, observer.on_note):
         claim(workdir, config, opened.provenance)
         places = workdir / "checkpoints"
-        newest = find_newest(places, observer.on_note)
-        observer.on_start(1, (config.steps - newest.step) * config.batch_size)
+        observer.on_start(1, (config.steps - find_step(places)) * config.batch_size)
         saving = Checkpoints(lambda lane: places, checkpoint_every, checkpoint_minutes)
         told = observer._replace(on_lines=lambda lane, lines: _write_lines(workdir, lines))
         result = _train(config, opened.dataset, told, saving, keep == "final")
@@ -109,10 +108,7 @@ def _read_finished(workdir: pathlib.Path, keep: str, observer: Observer) -> dict
     try:
         return _read_object(path)
     except ConfigError as error:
-        aside = atomic.set_aside(path)
-        observer.on_note(
-            f"warning: {error}: it is set aside as {aside.name}, and the run made again"
-        )
+        atomic.set_aside(path, error, "the run made again", observer.on_note)
         return None
 
 

@@ -95,10 +95,7 @@ def find_newest(folder: pathlib.Path, on_note: Callable[[str], None] = lambda te
             reason = f"{path} is of another form than {FORM}, or was renamed"
         except (ConfigError, OSError) as error:
             reason = str(error)
-        aside = atomic.set_aside(path)
-        on_note(
-            f"warning: {reason}: it is set aside as {aside.name}, and what was before it is used"
-        )
+        atomic.set_aside(path, reason, "what was before it is used", on_note)
     return NOTHING
 
 
@@ -107,11 +104,11 @@ def save(
     curves: Iterable[Sequence[Mapping[str, Any]]],
 ) -> None:  # fmt: skip
     """Saves each lane of a wave after `step` steps; the newest two of each stay."""
-    host = jax.device_get(states)
+    leaves = _name_leaves(jax.device_get(states))
     for lane, (folder, lines) in enumerate(zip(folders, curves, strict=True)):
         # As text, in which the keys of a line keep their order.
         about = {"form": FORM, "step": step, "lines": [atomic.dump_line(line) for line in lines]}
-        own = {name: leaf[lane] for name, leaf in _name_leaves(host).items()}
+        own = {name: leaf[lane] for name, leaf in leaves.items()}
         weights.save(folder / _name(step), own, about)
         for path in list_files(folder)[KEEP:]:
             path.unlink(missing_ok=True)

@@ -126,10 +126,6 @@ def open_finder(
     """
     version, machine = program_version(), backend.describe()
 
-    def set_aside(path: pathlib.Path, reason: str) -> None:
-        aside = atomic.set_aside(path)
-        on_note(f"warning: {reason}: it is set aside as {aside.name}, and its run made again")
-
     def find(lanes: Sequence[Config]) -> dict[Config, Record]:
         origins = {
             lane: describe_origin(lane, datasets[request_of(lane)], version, machine)
@@ -137,10 +133,11 @@ def open_finder(
         }
         found: dict[Config, Record] = {}
         for lane, origin in origins.items():
+            id = record_id(lane, origin)
             try:
-                record = load_record(runs, record_id(lane, origin))
+                record = load_record(runs, id)
             except DamagedRecord as error:
-                set_aside(record_path(runs, record_id(lane, origin)), str(error))
+                atomic.set_aside(record_path(runs, id), error, "its run made again", on_note)
                 continue
             if record is not None:
                 config = {**record.config, "dataset": lane.dataset}
