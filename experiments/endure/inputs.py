@@ -27,6 +27,7 @@ from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError, RunError, printable
 from experiments.endure import arrays, flagfiles, folders, idx, prepared
 from experiments.endure.damage import Built, Case
+from experiments.endure.tally import Tally
 
 LONGEST = 3000  # characters of a message
 SECONDS = 20  # longer is a wait
@@ -172,6 +173,17 @@ def count(outcomes: Sequence[Outcome]) -> Mapping[str, Counter[str]]:
     for outcome in outcomes:
         found.setdefault(outcome.case.kind, Counter())[outcome.found] += 1
     return found
+
+
+def run(full: bool, seed: int) -> Tally:
+    """Tries all inputs, or every tenth."""
+    cases = list_cases()
+    outcomes = list(try_all(cases if full else cases[seed % 10 :: 10]))
+    total = sum(count(outcomes).values(), Counter[str]())
+    figures = f"{len(outcomes)} inputs, {', '.join(f'{n} {what}' for what, n in total.items())}"
+    faults = [f"{own.found}: {own.case.kind}: {own.case.name}: {own.said}"
+              for own in outcomes if own.is_fault]  # fmt: skip
+    return Tally("inputs", figures, tuple(faults))
 
 
 def main() -> int:

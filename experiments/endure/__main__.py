@@ -1,0 +1,69 @@
+"""Does damage on purpose, part by part, and prints what became of it."""
+
+import importlib
+import importlib.util
+import time
+from collections.abc import Sequence
+
+from absl import flags as absl_flags
+
+from cnnjax.config import flags, words
+from cnnjax.config.knobs import printable
+from experiments import script
+
+DESCRIPTION = """
+python -m experiments.endure [--full] [--part=NAME] [--seed=0]
+
+Kills, interrupts and damages runs, their files and their inputs, each as a user would meet it, and
+compares what becomes of them with runs that nobody disturbed. Prints a line of figures a part, and
+each fault in a line. Without --full it does about a tenth, in minutes.
+
+Exit status: 0 nothing was lost, 1 there are faults, 2 the command line is wrong, 75 interrupted.
+"""
+
+PARTS = {  # in this order: what needs no JAX, then what starts processes of its own
+    "inputs": "data and files of flags that are damaged or hostile",
+    "commands": "command lines of every script",
+    "kills": "sweeps and single runs that are killed, interrupted and shared",
+    "files": "disks that are full, read-only or flip bits",
+    "configs": "configurations that a plan accepts, trained",
+    "memory": "memory and open files of a long sweep",
+}
+
+
+def main(argv: Sequence[str], stop: script.Stop) -> int:
+    """Runs what is asked for; gives the exit status."""
+    values = absl_flags.FlagValues()
+    known = [name for name in PARTS if importlib.util.find_spec(name_module(name))]
+    said = "; ".join(f"{name}: {PARTS[name]}" for name in known)
+    absl_flags.DEFINE_boolean("full", False, "All of it, in hours.", flag_values=values)
+    absl_flags.DEFINE_enum("part", None, known, f"One part alone. {said}.", flag_values=values)
+    absl_flags.DEFINE_integer(
+        "seed", 0, "What is drawn: other moments, other damage.", 0, flag_values=values
+    )
+    if others := flags.parse(values, argv, DESCRIPTION):
+        flags.refuse(f"unexpected {others[0]!r}: all is given by flags")
+    wanted, faults = [values.part] if values.part else known, 0
+    for name in wanted:
+        faults += print_part(name, values.full, values.seed)
+    words.say(words.count(faults, "fault"))
+    return script.FAILED if faults else script.DONE
+
+
+def name_module(part: str) -> str:
+    """The module of a part, which has `run(full, seed)` that gives a `tally.Tally`."""
+    return f"experiments.endure.{part}"
+
+
+def print_part(name: str, full: bool, seed: int) -> int:
+    """Runs a part and prints its figures, then its faults; gives how many these are."""
+    begun = time.monotonic()
+    found = importlib.import_module(name_module(name)).run(full, seed)
+    words.say(printable(f"{found.part}: {found.figures} ({time.monotonic() - begun:.0f} s)"))
+    for fault in found.faults:
+        words.say(printable(f"  fault: {fault}"))
+    return len(found.faults)
+
+
+if __name__ == "__main__":
+    script.run(main, "nothing was kept")
