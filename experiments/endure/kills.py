@@ -1,145 +1,182 @@
-"""Runs that are killed at random moments and started again, beside one that nobody disturbs.
+"""Runs that are killed at every phase and started again, beside one that nobody disturbs.
 
-    python -m experiments.endure.kills [KILLS] [SEED]
-
-A small sweep and a single run are each done in peace once; then they are killed with SIGKILL again
-and again, and started by the same command, until they have lived through KILLS (20) kills in all.
-Every number, learning curve, answer and weight must be that of peace, to the bit.
+A sweep of three groups and a single run are each done in peace once. Then each is killed with
+SIGKILL, phase after phase and at random times, and started by the same command until it is done,
+and all that anew until there were enough kills. Nothing that was finished may be lost or made
+again; every number, learning curve, answer, weight and verdict must be that of peace, to the bit;
+and no file may be left that should be gone.
 """
 
-import hashlib
+import collections
 import itertools
-import json
-import os
+import pathlib
 import random
-import shutil
-import signal
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-SMALL = ("--train_examples=100", "--steps=1500", "--keep=final", "--quiet")
-OFTEN = "--checkpoint_minutes=0.02"
-SWEEP = ("experiments.ablate", "--grid=pool=max,avg", "--grid=padding=SAME,VALID", "--seeds=3")
-TRAIN = ("experiments.train", "--optimizer=adam", "--ema_decay=0.99", "--norm=batch")
-BYTES = ("final.safetensors", "predictions.npz", "metrics.jsonl")  # compared byte by byte
-TIMES = ("compile_seconds", "examples_per_second")  # no numbers of a run
+from experiments.endure import trials
+from experiments.endure.tally import Tally
+from experiments.endure.trap import Event, Trap
+from experiments.endure.trials import Command, Ended
+
+KILLS = (10, 100)  # at least, of a tenth and of the whole
+COMMANDS = (trials.SWEEP, trials.TRAIN)
+# In the order in which a command comes to them: a war goes on until it is done.
+CAMPAIGN = (
+    "preparing", "preparing", "compiling", "compiling", "any", "sharing", "training", "saving",
+    "recording", "any", "saving", "training", "recording", "reporting", "reporting",
+)  # fmt: skip
+MOST_SECONDS = 60 * trials.MINUTES + 10  # of work repeated: an interval, a stretch and its saving
 
 
-class Kind(NamedTuple):
-    """A command that is to be disturbed."""
+class Kill(NamedTuple):
+    """What a kill cost."""
 
-    name: str
-    module: str
-    flags: tuple[str, ...]
-    place: str  # the flag that says where it leaves what it does
-
-    def command(self, folder: Path) -> list[str]:
-        """What starts it in a folder, again and again."""
-        return [sys.executable, "-m", self.module, *self.flags, *SMALL, OFTEN,
-                f"{self.place}={folder}"]  # fmt: skip
+    phase: str
+    repeated: float  # seconds of training that no checkpoint has
 
 
-KINDS = (
-    Kind("sweep", SWEEP[0], SWEEP[1:], "--runs"),
-    Kind("train", TRAIN[0], TRAIN[1:], "--workdir"),
-)
+class War(NamedTuple):
+    """A command that was killed until it was done."""
+
+    kills: list[Kill]
+    faults: list[str]
 
 
-class Tally(NamedTuple):
-    """What became of one kind under kills."""
-
-    kills: int
-    finished: int  # times that it came to its end in spite of them
-    complaints: tuple[str, ...]
-
-
-def start(kind: Kind, folder: Path) -> subprocess.Popen[str]:
-    """The command as a process group of its own."""
-    return subprocess.Popen(
-        kind.command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-
-
-def read_numbers(folder: Path) -> dict[str, str]:
-    """What each run in a folder came to, by its place there; times and dates are left out."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
-        if path.name in BYTES:
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-        elif path.name in ("record.json", "result.json"):
-            value = json.loads(path.read_text(encoding="utf-8"))
-            value.pop("provenance")
-            for part in (value, value.get("cost", {})):
-                for time_of in TIMES:
-                    part.pop(time_of, None)
-            found[name] = json.dumps(value, sort_keys=True)
-    return found
+def run(full: bool, seed: int) -> Tally:
+    """Disturbs each command; gives the figures."""
+    draws = random.Random(seed)
+    kills: list[Kill] = []
+    faults: list[str] = []
+    starts = 0
+    with tempfile.TemporaryDirectory(prefix="kills-") as place:
+        folder = pathlib.Path(place).resolve()
+        peace = {command: make_peace(command, folder / command.name) for command in COMMANDS}
+        turns = itertools.cycle(COMMANDS)
+        for number in itertools.count():
+            command = next(turns)
+            campaign = CAMPAIGN if full else CAMPAIGN[number % 2 :: 2]
+            war = disturb(command, folder / str(number), peace[command], campaign, draws)
+            kills += war.kills
+            faults += [f"{command.name}: {fault}" for fault in war.faults]
+            starts += 1
+            print(f"{command.name}: {len(kills)} kills, {faults}", file=sys.stderr, flush=True)
+            if len(kills) >= KILLS[full] and number % 2:
+                break
+    return Tally("kills", describe(kills, starts, faults), tuple(faults))
 
 
-def list_leftovers(folder: Path) -> list[str]:
-    """Files that should be gone when all is done."""
-    kinds = ("checkpoints/**/*.*", "leases/**/*", "**/.*.json.*", "**/*.damaged")
-    found = itertools.chain.from_iterable(map(folder.glob, kinds))
-    return sorted({str(path.relative_to(folder)) for path in found if path.is_file()})
+def describe(kills: Sequence[Kill], wars: int, faults: Sequence[str]) -> str:
+    """The line of figures."""
+    by_phase = collections.Counter(kill.phase for kill in kills)
+    times = [kill.repeated for kill in kills if kill.repeated]
+    lost, differing, left = (
+        sum(word in fault for fault in faults) for word in ("lost", "differs", "is left")
+    )
+    worst = f"{max(times):.1f} s at most, {statistics.median(times):.1f} s" if times else "0 s"
+    return (
+        f"{len(kills)} kills in {wars} lives"
+        f" ({', '.join(f'{number} {phase}' for phase, number in by_phase.items())}),"
+        f" {lost} records lost, {differing} files differ, {left} left over,"
+        f" {len(faults)} faults; repeated after a kill {worst} in the median,"
+        f" with a checkpoint every {60 * trials.MINUTES:g} s"
+    )
 
 
-def compare(peace: dict[str, str], found: dict[str, str]) -> list[str]:
-    """How numbers differ from those of peace."""
-    names = sorted(peace.keys() | found.keys())
-    return [f"{name} differs" for name in names if peace.get(name) != found.get(name)]
+class Peace(NamedTuple):
+    """A command that nobody disturbed."""
+
+    ended: Ended
+    numbers: dict[str, str]
 
 
-def disturb(kind: Kind, folder: Path, kills: int, draws: random.Random) -> Tally:
-    """Kills and starts again until there were so many kills and the last start came to its end."""
-    began = time.monotonic()
-    with start(kind, folder / "peace") as process:
-        _, said = process.communicate()
-    if process.returncode:
-        raise SystemExit(f"{kind.name} fails in peace: {said}")
-    seconds, peace = time.monotonic() - began, read_numbers(folder / "peace")
-    print(f"{kind.name}: {len(peace)} files in {seconds:.0f} s of peace", flush=True)
-    done, finished, complaints = 0, 0, []
-    place = folder / "war"
-    while done < kills or place.exists():
-        with start(kind, place) as process:
-            try:
-                late = draws.uniform(0, seconds) if done < kills else None
-                _, said = process.communicate(timeout=late)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                done += 1
-                continue
-        finished += 1
-        if process.returncode:
-            complaints.append(f"status {process.returncode}: {said.strip()[-300:]}")
-        complaints += compare(peace, read_numbers(place))
-        complaints += [f"{left} is left" for left in list_leftovers(place)]
-        print(f"{kind.name}: {done} kills, done {finished} times: {complaints}", flush=True)
-        shutil.rmtree(place)
-    return Tally(done, finished, tuple(complaints))
+def make_peace(command: Command, folder: pathlib.Path) -> Peace:
+    """The command from nothing to its end. Raises RuntimeError where it fails by itself."""
+    ended = trials.run(command, folder)
+    if ended.status:
+        raise RuntimeError(f"{command.name} fails in peace: {ended.said}")
+    return Peace(ended, trials.read_numbers(folder / "runs"))
 
 
-def main(argv: Sequence[str]) -> int:
-    """Disturbs each kind; prints the figures and gives the exit status."""
-    kills, seed = (int(text) for text in (*argv[1:], *("20", "0")[len(argv) - 1 :]))
-    draws, faults = random.Random(seed), 0
-    for kind in KINDS:
-        with tempfile.TemporaryDirectory(prefix="kills-") as folder:
-            tally = disturb(kind, Path(folder), kills // len(KINDS), draws)
-        print(
-            f"{kind.name}: {tally.kills} kills, {tally.finished} times done,"
-            f" {len(tally.complaints)} faults"
-        )
-        faults += len(tally.complaints)
-    return 1 if faults else 0
+def draw(phase: str, peace: Ended, folder: pathlib.Path, draws: random.Random) -> Trap:
+    """Where a command is killed next, by what it did in peace."""
+    counts = collections.Counter(event.phase for event in peace.events)
+    whole = draws.random() < 0.8
+    if phase == "training":  # soon after a lane is claimed
+        return Trap(str(folder), "sharing", 3, draws.uniform(0, 3), whole)
+    number = draws.randint(1, max(counts[phase] // (1 if phase == "reporting" else 2), 1))
+    delay = draws.choice([0, 0, draws.uniform(0, 0.5)])
+    return Trap(str(folder), phase, number, delay, whole)
 
 
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv))
+def disturb(
+    command: Command, folder: pathlib.Path, peace: Peace, campaign: Iterable[str],
+    draws: random.Random,
+) -> War:  # fmt: skip
+    """Kills a command at each phase and starts it again; the last time it comes to its end."""
+    kills: list[Kill] = []
+    faults: list[str] = []
+    finished: Mapping[str, str] = {}
+    for phase in itertools.chain(campaign, [""]):
+        ended = strike(command, folder, phase, peace, draws)
+        faults += trials.list_lost(finished, folder / "runs")
+        finished = trials.read_finished(folder / "runs")
+        faults += [f"{phase}: {line}" for line in list_alarms(ended)]
+        if ended.status != -9:
+            if ended.status:
+                faults.append(f"status {ended.status}: {ended.said.strip()[-300:]}")
+            break
+        kills.append(Kill(phase, count_repeated(ended.events)))
+        if kills[-1].repeated > MOST_SECONDS:
+            faults.append(f"{phase}: {kills[-1].repeated:.1f} s of training are repeated")
+    faults += trials.compare(peace.numbers, trials.read_numbers(folder / "runs"))
+    faults += trials.list_leftovers(folder)
+    return War(kills, faults)
+
+
+def strike(
+    command: Command, folder: pathlib.Path, phase: str, peace: Peace, draws: random.Random
+) -> Ended:
+    """Starts a command and kills it in a phase, if it comes to it; with none it is let be."""
+    begun = time.monotonic()
+    if phase != "any":
+        trap = draw(phase, peace.ended, folder, draws) if phase else None
+        return trials.run(command, folder, trap)
+    process = trials.start(command, folder)
+    try:
+        process.wait(draws.uniform(0, peace.ended.seconds))
+    except subprocess.TimeoutExpired:
+        trials.end(process)
+    return trials.finish(process, folder, begun)
+
+
+def list_alarms(ended: Ended) -> Iterator[str]:
+    """What a command says to a person though nothing but a process was killed."""
+    for line in ended.said.splitlines():
+        if "set aside" in line or "Traceback" in line:
+            yield line
+
+
+def count_repeated(events: Sequence[Event]) -> float:
+    """Seconds of training at the moment of a kill that no checkpoint has.
+
+    They begin when a lane is claimed or saved, and are over when its record is written. A single
+    run claims its folder before it compiles.
+    """
+    since, single = 0.0, False
+    for event in events:
+        name = pathlib.PurePath(event.path).name
+        if event.phase == "sharing" and event.name == "os.link":
+            since, single = event.time, "/claims/folder/" in event.path
+        elif event.phase == "saving" and event.name == "os.rename":
+            since, single = event.time, False
+        elif event.phase == "compiling" and single:
+            since = event.time
+        elif name in trials.VALUES:
+            since = 0.0
+    return events[-1].time - since if since and events else 0.0

@@ -1,0 +1,151 @@
+"""Commands that are disturbed, and what they leave, to be compared with what peace leaves."""
+
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from experiments.endure import trap
+from experiments.endure.trap import Event, Trap
+
+ROOT = pathlib.Path(__file__).parents[2]
+MINUTES = 0.005  # between checkpoints
+SMALL = (
+    "--widths=4", "--hidden=8", "--pool_every=1", "--train_examples=48", "--batch_size=16",
+    "--keep=final", f"--checkpoint_minutes={MINUTES:g}", "--quiet",
+)  # fmt: skip
+BYTES = ("final.safetensors", "predictions.npz", "metrics.jsonl", "verdicts.json")
+VALUES = ("record.json", "result.json")
+TIMES = ("compile_seconds", "examples_per_second", "provenance", "sha256")  # no numbers of a run
+# Files that should be gone when all is done: of runs in training, unfinished, damaged.
+LEFT = ("runs/checkpoints/**/*", "runs/leases/**/*", "**/.*.*", "**/*.damaged", "data/**/*incompl*")
+KEPT = ("runs/.reports.lock",)  # empty, and there to stay
+LONGEST = 600  # seconds of a command
+
+
+class Command(NamedTuple):
+    """A command that leaves all that it does below a folder."""
+
+    name: str
+    module: str
+    flags: tuple[str, ...]
+    steps: int  # of each run
+    place: str = "--runs"  # the flag for it
+
+    def arguments(self, folder: pathlib.Path, *more: str) -> list[str]:
+        """What starts it in a folder, again and again."""
+        own = (f"--steps={self.steps}", f"--data_dir={folder / 'data'}")
+        return [sys.executable, "-m", self.module, *self.flags, *SMALL, *own,
+                f"{self.place}={folder / 'runs'}", *more]  # fmt: skip
+
+
+SWEEP = Command(
+    "sweep", "experiments.ablate", ("--grid=pool=max,avg,stride", "--seeds=2"), steps=3000
+)
+TRAIN = Command(
+    "train", "experiments.train", ("--optimizer=adam", "--ema_decay=0.99", "--norm=batch"),
+    steps=6000, place="--workdir",
+)  # fmt: skip
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    status: int  # below 0 the signal
+    said: str  # on stderr
+    seconds: float
+    events: list[Event]
+
+
+def start(
+    command: Command, folder: pathlib.Path, own: Trap | None = None, more: Sequence[str] = (),
+    variables: Mapping[str, str] = {},
+) -> subprocess.Popen[str]:  # fmt: skip
+    """The command as a process group of its own, with caches of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), **variables}
+    return subprocess.Popen(
+        command.arguments(folder, *more), cwd=ROOT, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=trap.arm(own or Trap(str(folder)), environment, ROOT),
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen[str], folder: pathlib.Path, begun: float) -> Ended:
+    """Waits for the end of a command, whose whole group then goes, and takes its log away."""
+    try:
+        _, said = process.communicate(timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        end(process)
+        _, said = process.communicate()
+        said += f"\nkilled for taking more than {LONGEST} s"
+    events = trap.read_log(folder)
+    (folder / "log").unlink(missing_ok=True)
+    return Ended(process.returncode, said, time.monotonic() - begun, events)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Kills the whole group of a command."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def run(command: Command, folder: pathlib.Path, own: Trap | None = None, **more: Any) -> Ended:
+    """The command to its end, whatever that is."""
+    begun = time.monotonic()
+    return finish(start(command, folder, own, **more), folder, begun)
+
+
+def read_numbers(runs: pathlib.Path) -> dict[str, str]:
+    """What each run in a folder came to, by its place there; times and dates are left out."""
+    found = {}
+    for path in sorted(runs.rglob("*")):
+        name = str(path.relative_to(runs))
+        if path.name in BYTES:
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        elif path.name in VALUES:
+            value = json.loads(path.read_text(encoding="utf-8"))
+            for part in (value, value.get("cost", {})):
+                for time_of in TIMES:
+                    part.pop(time_of, None)
+            found[name] = json.dumps(value, sort_keys=True)
+    return found
+
+
+def read_finished(runs: pathlib.Path) -> dict[str, str]:
+    """A checksum of every file of runs that are finished, by its place: to be there for ever."""
+    ends = [*runs.glob("records/*/record.json"), *runs.glob("result.json")]
+    paths = [
+        path for end in ends for path in end.parent.iterdir() if path.name in (*BYTES, *VALUES)
+    ]
+    return {
+        str(path.relative_to(runs)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths
+    }
+
+
+def list_lost(before: Mapping[str, str], runs: pathlib.Path) -> list[str]:
+    """What was finished and is not as it was any more."""
+    now = read_finished(runs)
+    gone = [f"{name} is lost" for name in before if name not in now]
+    return gone + [f"{name} was made again" for name in before if now.get(name, "") != before[name]
+                   and name in now]  # fmt: skip
+
+
+def list_leftovers(folder: pathlib.Path) -> list[str]:
+    """Files that should be gone when all is done."""
+    found = {str(path.relative_to(folder)) for kind in LEFT for path in folder.glob(kind)}
+    return [f"{name} is left" for name in sorted(found - set(KEPT))]
+
+
+def compare(peace: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+    """How numbers differ from those of peace."""
+    names = sorted(peace.keys() | found.keys())
+    return [f"{name} differs" for name in names if peace.get(name) != found.get(name)]
