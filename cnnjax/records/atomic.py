@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import fcntl
 import functools
 import json
 import math
@@ -26,20 +27,38 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
     It is on the disk when this returns, and so is its name, whatever becomes of the machine.
     """
     _make_folder(path.parent)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
+    handle, temporary = _open_temporary(path)
+    with os.fdopen(handle, "wb") as file:  # and with it the name, until it is another
+        try:
             file.write(content)
-            os.chmod(temporary, 0o644)  # mkstemp's own mode hides the file from colleagues
+            os.chmod(temporary, 0o644)  # as colleagues can read it, whatever the umask
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        pathlib.Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:  # as that of a full disk
-            error.filename = os.fspath(path)
-        raise
+            os.replace(temporary, path)
+        except BaseException as error:
+            pathlib.Path(temporary).unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.filename is None:  # as that of a full disk
+                error.filename = os.fspath(path)
+            raise
     _sync_folder(path.parent)
+
+
+def _open_temporary(path: pathlib.Path) -> tuple[int, str]:
+    """An empty file beside a path, and its name, that no other writes.
+
+    It is what a writer left that was killed, so that nothing stays of one; where another is at
+    work, or nothing can be locked, it has a name of its own.
+    """
+    shared = os.fspath(path.with_name(f".{path.name}.new"))
+    with contextlib.suppress(OSError), contextlib.ExitStack() as closing:
+        handle = os.open(shared, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        closing.callback(os.close, handle)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(handle), os.stat(shared)):  # not renamed before the lock
+            os.ftruncate(handle, 0)
+            closing.pop_all()
+            return handle, shared
+    return tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
 
 
 def _make_folder(folder: pathlib.Path) -> None:

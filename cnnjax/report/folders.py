@@ -101,19 +101,33 @@ def replace(
     check(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     place = folder.resolve()  # a link to a folder stays a link
-    new = pathlib.Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
-    try:
-        write(new)
-        atomic.write_text(new / ABOUT, json.dumps(about, indent=1) + "\n")
-        new.chmod(0o755)  # mkdtemp's own mode hides the folder from colleagues
-        with filelock.FileLock(folder.parent / ".reports.lock"):
+    with filelock.FileLock(folder.parent / ".reports.lock"):
+        _clear_leftovers(place)
+        new = pathlib.Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+        try:
+            write(new)
+            atomic.write_text(new / ABOUT, json.dumps(about, indent=1) + "\n")
+            new.chmod(0o755)  # mkdtemp's own mode hides the folder from colleagues
             if place.exists():
                 _keep(place, new, about["hash"])
             _swap(new, place)
             write_index(folder.parent)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
+
+
+def _clear_leftovers(place: pathlib.Path) -> None:
+    """Removes what was left by one who was killed while he wrote; a report that he had just moved
+    out of its place comes back. Nobody else writes now.
+    """  # fmt: skip
+    form = re.compile(re.escape(f".{place.name}.") + r"\w{8}(\.old)?")
+    for path in place.parent.iterdir():
+        if found := form.fullmatch(path.name):
+            if found[1] and not place.exists():
+                path.rename(place)
+            else:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _keep(folder: pathlib.Path, new: pathlib.Path, hash: str) -> None:

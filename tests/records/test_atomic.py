@@ -3,6 +3,9 @@
 import errno
 import os
 import pathlib
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -60,3 +63,38 @@ def test_a_full_disk_names_the_file_and_leaves_the_one_before(tmp_path, monkeypa
     with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
         atomic.write_text(path, "new")
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def write_and_die(path):
+    """A process that is killed when all is written and nothing has its name yet."""
+    script = (
+        "import os, pathlib, signal, sys; from cnnjax.records import atomic\n"
+        "os.replace = lambda *names: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "atomic.write_text(pathlib.Path(sys.argv[1]), 'the first, and longer')"
+    )
+    assert subprocess.run([sys.executable, "-c", script, path]).returncode == -signal.SIGKILL
+
+
+def test_what_a_writer_left_that_was_killed_goes_with_the_next(tmp_path):
+    path = tmp_path / "record.json"
+    for _ in range(2):
+        write_and_die(path)
+    assert not path.exists() and len(list(tmp_path.iterdir())) == 1
+    atomic.write_text(path, "the next")
+    assert path.read_text() == "the next" and list(tmp_path.iterdir()) == [path]
+
+
+def test_of_two_who_write_one_file_at_once_neither_sees_the_other(tmp_path, monkeypatch):
+    path, texts = tmp_path / "a", []
+
+    def replace(old, new, real=os.replace):
+        if not texts:  # another comes while the first is at it
+            texts.append("")
+            atomic.write_text(path, "the second")
+            texts.append(path.read_text())
+        real(old, new)
+
+    monkeypatch.setattr(os, "replace", replace)
+    atomic.write_text(path, "the first")
+    assert texts == ["", "the second"] and path.read_text() == "the first"
+    assert list(tmp_path.iterdir()) == [path]

@@ -4,6 +4,9 @@ import html
 import json
 import pathlib
 import re
+import signal
+import subprocess
+import sys
 import urllib.parse
 
 import pytest
@@ -119,6 +122,31 @@ def test_a_crash_while_reporting_leaves_the_old_report_whole(tmp_path, monkeypat
             folders.replace(folder, {**ABOUT, "hash": hash}, write)
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert after == before
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_kill_while_reporting_loses_no_file_and_leaves_none(tmp_path, number):
+    """Killed while it writes, or before one of the two renames by which reports change places."""
+    folder = tmp_path / "study"
+    put(folder, "first", "bbbbbb")
+    put(folder, "second")
+    (folder / "mine.txt").write_text("notes")
+    script = f"""
+import os, pathlib, signal, sys
+from cnnjax.report import folders
+left = [{number}]
+def die(*names, rename=pathlib.Path.rename):
+    left[0] -= 1
+    return os.kill(os.getpid(), signal.SIGKILL) if left[0] <= 0 else rename(*names)
+pathlib.Path.rename = die
+folders.replace(pathlib.Path(sys.argv[1]), {{**{ABOUT}}}, lambda new: left[0] or die())
+"""
+    run = subprocess.run([sys.executable, "-c", script, folder])
+    assert run.returncode == -signal.SIGKILL
+    put(folder, "third")
+    assert read(folder) == {"third"} and (folder / "mine.txt").read_text() == "notes"
+    assert read(folder / "earlier-bbbbbb") == {"first"}
+    assert [own.name for own in tmp_path.iterdir() if own.name[0] == "."] == [".reports.lock"]
 
 
 def test_a_folder_of_other_things_is_refused(tmp_path):

@@ -153,7 +153,8 @@ def prepare(name: DataName, root: pathlib.Path, where: Where, say: Say) -> None:
         if line.startswith("warning: "):
             say(line)
     if child.returncode != 0:
-        lines = [line for line in child.stderr.strip().splitlines() if line] or ["no message"]
+        ended = f"its process ended with status {child.returncode}"  # negative: by that signal
+        lines = [line for line in child.stderr.strip().splitlines() if line] or [ended]
         said = [line.removeprefix(ERROR) for line in lines if line.startswith(ERROR)]
         raise RunError(
             f"data set {full_name(name)} could not be prepared in {root}: {(said or lines)[-1]}"
