@@ -232,7 +232,9 @@ def train_wanted(
         if options.engine:
             engine = plugins.find_engine(options.engine)
         others = open_others(datasets, held)
-        return loop.run_wanted(wanted, find, jobs, engine, observer, others)
+        done = loop.run_wanted(wanted, find, jobs, engine, observer, others)
+        local.clear_finished(options.runs, {own.id for own in done.records.values()}, held)
+        return done
 
 
 def run_study(checked: Checked, options: Options, observer: Observer = QUIET) -> Finished:

@@ -1,5 +1,6 @@
 """One run in a folder of its own: what it would be, its training, its files."""
 
+import contextlib
 import itertools
 import json
 import pathlib
@@ -26,6 +27,7 @@ from cnnjax.sweep import final, lanes, placement, runner
 from cnnjax.sweep.checkpoints import Checkpoints, find_step
 from cnnjax.sweep.observer import QUIET, Observer
 
+CHECKPOINTS = "checkpoints"  # the folder of what is in training
 RESTART = "--restart, which keeps it aside"
 
 
@@ -84,10 +86,11 @@ def train_run(
     if (workdir / "config.json").exists():
         check(workdir, config, opened.provenance)
         if result := _read_finished(workdir, keep, observer):
+            _clear_finished(workdir)
             return result
     with leases.claim_folder(workdir, observer.on_note):
         claim(workdir, config, opened.provenance)
-        places = workdir / "checkpoints"
+        places = workdir / CHECKPOINTS
         observer.on_start(1, (config.steps - find_step(places)) * config.batch_size)
         saving = Checkpoints(lambda lane: places, checkpoint_every, checkpoint_minutes)
         told = observer._replace(on_lines=lambda lane, lines: _write_lines(workdir, lines))
@@ -112,6 +115,13 @@ def _read_finished(workdir: pathlib.Path, keep: str, observer: Observer) -> dict
         return None
 
 
+def _clear_finished(workdir: pathlib.Path) -> None:
+    """Removes checkpoints that are left: the run was killed between its result and their end."""
+    if (workdir / CHECKPOINTS).exists():
+        with contextlib.suppress(ConfigError, OSError), leases.claim_folder(workdir):
+            shutil.rmtree(workdir / CHECKPOINTS, ignore_errors=True)
+
+
 def _write_result(workdir: pathlib.Path, result: runner.Result, opened: _Opened) -> dict[str, Any]:
     """Writes what a finished run leaves, result.json last, unless that is there; gives that."""
     path = workdir / "result.json"
@@ -132,11 +142,11 @@ def set_run_aside(workdir: pathlib.Path) -> pathlib.Path | None:
     """
     if not (workdir / "config.json").exists():
         return None
-    with leases.claim_folder(workdir):
-        pass
     names = (workdir.with_name(f"{workdir.name}.earlier-{number}") for number in itertools.count(1))
     free = next(name for name in names if not name.exists())
-    workdir.rename(free)
+    with leases.claim_folder(workdir):
+        workdir.rename(free)
+    shutil.rmtree(free / leases.FOLDER, ignore_errors=True)  # our claim, which went with it
     return free
 
 

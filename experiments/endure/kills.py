@@ -65,7 +65,7 @@ def run(full: bool, seed: int) -> Tally:
             kills += war.kills
             faults += [f"{command.name}: {fault}" for fault in war.faults]
             starts += 1
-            print(f"{command.name}: {len(kills)} kills, {faults}", file=sys.stderr, flush=True)
+            print(f"{command.name}: {len(kills)} kills, {len(faults)} faults", file=sys.stderr)
             if len(kills) >= KILLS[full] and number % 2:
                 break
     return Tally("kills", describe(kills, starts, faults), tuple(faults))

@@ -39,7 +39,7 @@ class Trap(NamedTuple):
     phase: str = ""  # none: events are only noted
     number: int = 1
     delay: float = 0.0  # seconds after it
-    whole: bool = True  # with all processes of the command, as a power cut; else this one alone
+    whole: bool = True  # all processes of the command; else the first one alone, others live on
 
 
 class Event(NamedTuple):
@@ -90,7 +90,7 @@ def set_up() -> None:
 
     def kill() -> None:
         note("", "killed", "")
-        os.kill(0 if trap.whole else os.getpid(), signal.SIGKILL)
+        os.kill(0 if trap.whole else os.getpgid(0), signal.SIGKILL)
 
     def hear(event: str, arguments: tuple[Any, ...]) -> None:
         if event not in EVENTS:

@@ -1,5 +1,7 @@
 """A run in a folder of its own: whose it is, what is damaged in it, how it starts afresh."""
 
+import pathlib
+
 import pytest
 
 from cnnjax.config.knobs import ConfigError
@@ -40,7 +42,37 @@ def test_a_run_that_starts_afresh_keeps_the_one_before(config, where, tmp_path):
     for number in (1, 2):
         claim(folder, config, {"origin": {}})
         assert set_run_aside(folder) == tmp_path / f"one.earlier-{number}"
-        assert not folder.exists() and (tmp_path / f"one.earlier-{number}" / "config.json").exists()
+        assert not folder.exists()
+        found = [own.name for own in (tmp_path / f"one.earlier-{number}").iterdir()]
+        assert sorted(found) == ["config.json", "provenance.json"]
+
+
+def test_nobody_can_begin_in_a_folder_while_it_is_set_aside(config, tmp_path, monkeypatch):
+    folder, refusals = tmp_path / "one", []
+    claim(folder, config, {"origin": {}})
+
+    def rename(path, target, real=pathlib.Path.rename):
+        with pytest.raises(ConfigError, match="in use") as refusal, leases.claim_folder(folder):
+            pass
+        refusals.append(refusal)
+        return real(path, target)
+
+    monkeypatch.setattr(pathlib.Path, "rename", rename)
+    set_run_aside(folder)
+    assert len(refusals) == 1
+
+
+def test_checkpoints_of_a_finished_run_go(config, where, tmp_path):
+    """A kill may come when the result is written, and before they are removed."""
+    train_run(config, tmp_path, where)
+    left = tmp_path / "checkpoints" / "step-000000000060.safetensors"
+    left.parent.mkdir()
+    left.touch()
+    with leases.claim_folder(tmp_path):  # for other weights, say
+        train_run(config, tmp_path, where)
+        assert left.exists()
+    train_run(config, tmp_path, where)
+    assert not left.parent.exists()
 
 
 def test_a_folder_in_which_another_trains_is_refused(config, where, tmp_path):

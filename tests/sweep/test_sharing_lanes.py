@@ -85,3 +85,17 @@ def test_a_lane_goes_on_where_another_launch_has_let_it_go_meanwhile(lanes, digi
     again = {own.config: own.metrics for own in results}
     np.testing.assert_equal(again, whole)
     assert sum(seen) < 3 * lanes[0].steps * lanes[0].batch_size
+
+
+def test_checkpoints_of_recorded_lanes_go_unless_another_has_them(lanes, digits, tmp_path):
+    """A kill may come when a record is written, and before they are removed."""
+    datasets, options = {request_of(lanes[0]): digits}, api.Options(tmp_path)
+    done = api.train_wanted(wanted.fixed(lanes), datasets, options)
+    ids = [done.records[lane].id for lane in lanes]
+    others = leases.Leases(tmp_path / leases.FOLDER)
+    assert others.claim(ids[0])
+    for name in (*ids, "of-another-study"):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+    assert not api.train_wanted(wanted.fixed(lanes), datasets, options).num_trained
+    left = {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    assert left == {ids[0], "of-another-study"}

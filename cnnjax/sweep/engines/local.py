@@ -3,7 +3,7 @@
 import contextlib
 import pathlib
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from cnnjax.config import plugins
@@ -21,6 +21,8 @@ from cnnjax.sweep import backend, final, lanes, runner
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.engines import Job
 from cnnjax.sweep.observer import Observer
+
+CHECKPOINTS = "checkpoints"  # the folder of runs in training, below that of all runs
 
 
 def run(
@@ -57,7 +59,7 @@ def _train(
 ) -> Iterator[runner.Failure]:
     """Trains those of a job's lanes, by the id of their record, that no other launch does."""
     runs = pathlib.Path(job.runs)
-    folders = {config: runs / "checkpoints" / id for config, id in ids.items()}
+    folders = {config: runs / CHECKPOINTS / id for config, id in ids.items()}
     saving = Checkpoints(folders.__getitem__, job.checkpoint_every, job.checkpoint_minutes)
 
     def claim(config: Config) -> bool:
@@ -88,3 +90,11 @@ def _train(
         shutil.rmtree(folders[result.config], ignore_errors=True)
         held.release(record.id)
         observer.on_record(record)
+
+
+def clear_finished(runs: pathlib.Path, ids: Collection[str], held: Leases) -> None:
+    """Removes the checkpoints of runs that are recorded: a launch was killed before it did."""
+    for folder in (runs / CHECKPOINTS).glob("*"):
+        if folder.name in ids and held.claim(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
+            held.release(folder.name)
