@@ -16,17 +16,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.endure import trials
+from cnnjax.config import words
+from experiments.endure import signals, trials
 from experiments.endure.tally import Tally
 from experiments.endure.trap import Event, Trap
-from experiments.endure.trials import Command, Ended
+from experiments.endure.trials import Command, Ended, Peace
 
 KILLS = (10, 100)  # at least, of a tenth and of the whole
 COMMANDS = (trials.SWEEP, trials.TRAIN)
-# In the order in which a command comes to them: a war goes on until it is done.
+# In the order in which a command comes to them: a life goes on until it is done.
 CAMPAIGN = (
     "preparing", "preparing", "compiling", "compiling", "any", "sharing", "training", "saving",
     "recording", "any", "saving", "training", "recording", "reporting", "reporting",
@@ -41,7 +42,7 @@ class Kill(NamedTuple):
     repeated: float  # seconds of training that no checkpoint has
 
 
-class War(NamedTuple):
+class Life(NamedTuple):
     """A command that was killed until it was done."""
 
     kills: list[Kill]
@@ -50,57 +51,69 @@ class War(NamedTuple):
 
 def run(full: bool, seed: int) -> Tally:
     """Disturbs each command; gives the figures."""
-    draws = random.Random(seed)
-    kills: list[Kill] = []
-    faults: list[str] = []
-    starts = 0
     with tempfile.TemporaryDirectory(prefix="kills-") as place:
         folder = pathlib.Path(place).resolve()
-        peace = {command: make_peace(command, folder / command.name) for command in COMMANDS}
-        turns = itertools.cycle(COMMANDS)
-        for number in itertools.count():
-            command = next(turns)
-            campaign = CAMPAIGN if full else CAMPAIGN[number % 2 :: 2]
-            war = disturb(command, folder / str(number), peace[command], campaign, draws)
-            kills += war.kills
-            faults += [f"{command.name}: {fault}" for fault in war.faults]
-            starts += 1
-            print(f"{command.name}: {len(kills)} kills, {len(faults)} faults", file=sys.stderr)
-            if len(kills) >= KILLS[full] and number % 2:
-                break
-    return Tally("kills", describe(kills, starts, faults), tuple(faults))
+        peace = {command: trials.make_peace(command, folder / command.name) for command in COMMANDS}
+        lives = kill_all(full, seed, folder, peace)
+        tried = []
+        for case, figures, faults in signals.try_cases(full, seed, folder, peace):
+            tried.append((case, figures, faults))
+            say(f"{case.name} of {case.command.name}", faults)
+    faults = [f"{command}: {fault}" for command, life in lives for fault in life.faults]
+    kept = describe_kills([kill for _, life in lives for kill in life.kills], len(lives), faults)
+    for case, _, found in tried:
+        faults += [f"{case.name} of {case.command.name}: {fault}" for fault in found]
+    return Tally("kills", f"{kept}; {describe_cases(tried)}", tuple(faults))
 
 
-def describe(kills: Sequence[Kill], wars: int, faults: Sequence[str]) -> str:
-    """The line of figures."""
+def kill_all(
+    full: bool, seed: int, folder: pathlib.Path, peace: Mapping[Command, Peace]
+) -> list[tuple[str, Life]]:
+    """Lives of the commands, in turn, until there were enough kills."""
+    lives: list[tuple[str, Life]] = []
+    for number in itertools.count():
+        command = COMMANDS[number % len(COMMANDS)]
+        campaign = CAMPAIGN if full else CAMPAIGN[number % 2 :: 2]
+        draws = random.Random(f"{seed} {number}")
+        life = disturb(command, folder / str(number), peace[command], campaign, draws)
+        lives.append((command.name, life))
+        total = sum(len(own.kills) for _, own in lives)
+        say(f"{total} kills", life.faults)
+        if total >= KILLS[full] and len(lives) >= len(COMMANDS):
+            return lives
+    raise AssertionError("it counts for ever")
+
+
+def say(what: str, faults: Sequence[str]) -> None:
+    """A line of progress."""
+    words.say(f"{what}: {words.count(len(faults), 'fault')}", sys.stderr)
+
+
+def describe_kills(kills: Sequence[Kill], lives: int, faults: Sequence[str]) -> str:
+    """The figures of kills."""
     by_phase = collections.Counter(kill.phase for kill in kills)
-    times = [kill.repeated for kill in kills if kill.repeated]
-    lost, differing, left = (
-        sum(word in fault for fault in faults) for word in ("lost", "differs", "is left")
-    )
-    worst = f"{max(times):.1f} s at most, {statistics.median(times):.1f} s" if times else "0 s"
+    times = [kill.repeated for kill in kills if kill.repeated] or [0.0]
+    kinds = {"is lost": "lost", "again": "made again", "differs": "differ", "is left": "left over"}
+    counts = [
+        f"{sum(fault.endswith(end) for fault in faults)} {name}" for end, name in kinds.items()
+    ]
     return (
-        f"{len(kills)} kills in {wars} lives"
-        f" ({', '.join(f'{number} {phase}' for phase, number in by_phase.items())}),"
-        f" {lost} records lost, {differing} files differ, {left} left over,"
-        f" {len(faults)} faults; repeated after a kill {worst} in the median,"
-        f" with a checkpoint every {60 * trials.MINUTES:g} s"
+        f"{len(kills)} kills in {lives} lives"
+        f" ({', '.join(f'{number} {phase}' for phase, number in by_phase.items())}):"
+        f" files {', '.join(counts)}; repeated {max(times):.1f} s of training at most,"
+        f" {statistics.median(times):.1f} s in the median, saved every {60 * trials.MINUTES:g} s"
     )
 
 
-class Peace(NamedTuple):
-    """A command that nobody disturbed."""
-
-    ended: Ended
-    numbers: dict[str, str]
-
-
-def make_peace(command: Command, folder: pathlib.Path) -> Peace:
-    """The command from nothing to its end. Raises RuntimeError where it fails by itself."""
-    ended = trials.run(command, folder)
-    if ended.status:
-        raise RuntimeError(f"{command.name} fails in peace: {ended.said}")
-    return Peace(ended, trials.read_numbers(folder / "runs"))
+def describe_cases(tried: Sequence[signals.Tried]) -> str:
+    """The figures of what else was done to commands."""
+    names = collections.Counter(case.name for case, _, _ in tried)
+    longest: dict[str, float] = {}
+    for _, figures, _ in tried:
+        for name, seconds in figures:
+            longest[name] = max(seconds, longest.get(name, 0.0))
+    said = [f"{number} {name}" for name, number in names.items()]
+    return ", ".join([*said, *(f"{name} after {most:.1f} s" for name, most in longest.items())])
 
 
 def draw(phase: str, peace: Ended, folder: pathlib.Path, draws: random.Random) -> Trap:
@@ -117,7 +130,7 @@ def draw(phase: str, peace: Ended, folder: pathlib.Path, draws: random.Random) -
 def disturb(
     command: Command, folder: pathlib.Path, peace: Peace, campaign: Iterable[str],
     draws: random.Random,
-) -> War:  # fmt: skip
+) -> Life:  # fmt: skip
     """Kills a command at each phase and starts it again; the last time it comes to its end."""
     kills: list[Kill] = []
     faults: list[str] = []
@@ -126,7 +139,7 @@ def disturb(
         ended = strike(command, folder, phase, peace, draws)
         faults += trials.list_lost(finished, folder / "runs")
         finished = trials.read_finished(folder / "runs")
-        faults += [f"{phase}: {line}" for line in list_alarms(ended)]
+        faults += [f"{phase}: {line}" for line in trials.list_alarms(ended)]
         if ended.status != -9:
             if ended.status:
                 faults.append(f"status {ended.status}: {ended.said.strip()[-300:]}")
@@ -136,7 +149,7 @@ def disturb(
             faults.append(f"{phase}: {kills[-1].repeated:.1f} s of training are repeated")
     faults += trials.compare(peace.numbers, trials.read_numbers(folder / "runs"))
     faults += trials.list_leftovers(folder)
-    return War(kills, faults)
+    return Life(kills, faults)
 
 
 def strike(
@@ -153,13 +166,6 @@ def strike(
     except subprocess.TimeoutExpired:
         trials.end(process)
     return trials.finish(process, folder, begun)
-
-
-def list_alarms(ended: Ended) -> Iterator[str]:
-    """What a command says to a person though nothing but a process was killed."""
-    for line in ended.said.splitlines():
-        if "set aside" in line or "Traceback" in line:
-            yield line
 
 
 def count_repeated(events: Sequence[Event]) -> float:

@@ -68,8 +68,7 @@ def read_log(folder: pathlib.Path) -> list[Event]:
     """What the processes of a trial did since its log was last removed."""
     path = folder / "log"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    fields = [json.loads(line) for line in lines]
-    return [Event(*own) for own in fields]
+    return [Event(*json.loads(line)) for line in lines if line.endswith("]")]  # whole ones
 
 
 def classify(path: str) -> str:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from experiments.endure import trap
@@ -102,6 +102,38 @@ def run(command: Command, folder: pathlib.Path, own: Trap | None = None, **more:
     """The command to its end, whatever that is."""
     begun = time.monotonic()
     return finish(start(command, folder, own, **more), folder, begun)
+
+
+class Peace(NamedTuple):
+    """A command that nobody disturbed."""
+
+    ended: Ended
+    numbers: dict[str, str]
+
+
+def make_peace(command: Command, folder: pathlib.Path) -> Peace:
+    """The command from nothing to its end. Raises RuntimeError where it fails by itself."""
+    ended = run(command, folder)
+    if ended.status:
+        raise RuntimeError(f"{command.name} fails in peace: {ended.said}")
+    return Peace(ended, read_numbers(folder / "runs"))
+
+
+def go_on(command: Command, folder: pathlib.Path, peace: Peace) -> list[str]:
+    """Starts a command again, to its end, and gives how all that it left differs from peace."""
+    ended = run(command, folder)
+    faults = [*list_alarms(ended)]
+    if ended.status:
+        faults.append(f"status {ended.status}: {ended.said.strip()[-300:]}")
+    return [*faults, *compare(peace.numbers, read_numbers(folder / "runs")),
+            *list_leftovers(folder)]  # fmt: skip
+
+
+def list_alarms(ended: Ended) -> Iterator[str]:
+    """What a command says to a person though nothing but a process was ended."""
+    for line in ended.said.splitlines():
+        if "set aside" in line or "Traceback" in line:
+            yield line
 
 
 def read_numbers(runs: pathlib.Path) -> dict[str, str]:
