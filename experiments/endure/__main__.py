@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import signal
 import time
 from collections.abc import Sequence
 
@@ -43,9 +44,14 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     )
     if others := flags.parse(values, argv, DESCRIPTION):
         flags.refuse(f"unexpected {others[0]!r}: all is given by flags")
+    for number in (signal.SIGINT, signal.SIGTERM):  # parts tidy up behind themselves
+        signal.signal(number, signal.default_int_handler)
     wanted, faults = [values.part] if values.part else known, 0
-    for name in wanted:
-        faults += print_part(name, values.full, values.seed)
+    try:
+        for name in wanted:
+            faults += print_part(name, values.full, values.seed)
+    except KeyboardInterrupt:
+        return script.INTERRUPTED
     words.say(words.count(faults, "fault"))
     return script.FAILED if faults else script.DONE
 
@@ -66,4 +72,4 @@ def print_part(name: str, full: bool, seed: int) -> int:
 
 
 if __name__ == "__main__":
-    script.run(main, "nothing was kept")
+    script.run(main, "nothing of it is kept")

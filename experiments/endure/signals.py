@@ -57,7 +57,7 @@ def interrupt(
     process = trials.start(command, folder)
     wait_for(process, folder, is_claimed)
     claimed = next(event.time for event in peace.ended.events if is_claimed([event]))
-    late = draws.uniform(0, peace.ended.events[-1].time - claimed)
+    late = draws.uniform(0, 0.8) * (peace.ended.events[-1].time - claimed)
     try:
         process.wait(late)
     except subprocess.TimeoutExpired:

@@ -85,6 +85,9 @@ def finish(process: subprocess.Popen[str], folder: pathlib.Path, begun: float) -
         end(process)
         _, said = process.communicate()
         said += f"\nkilled for taking more than {LONGEST} s"
+    except BaseException:  # whoever is interrupted leaves nobody at work
+        end(process)
+        raise
     events = trap.read_log(folder)
     (folder / "log").unlink(missing_ok=True)
     return Ended(process.returncode, said, time.monotonic() - begun, events)
