@@ -120,7 +120,7 @@ def draw(phase: str, peace: Ended, folder: pathlib.Path, draws: random.Random) -
     """Where a command is killed next, by what it did in peace."""
     counts = collections.Counter(event.phase for event in peace.events)
     whole = draws.random() < 0.8
-    if phase == "training":  # soon after a lane is claimed
+    if phase == "training" and not counts[phase]:  # soon after a lane is claimed
         return Trap(str(folder), "sharing", 3, draws.uniform(0, 3), whole)
     number = draws.randint(1, max(counts[phase] // (1 if phase == "reporting" else 2), 1))
     delay = draws.choice([0, 0, draws.uniform(0, 0.5)])

@@ -178,7 +178,7 @@ CASES = (
     Case("other devices", trials.TRAIN, change_devices),
 )  # fmt: skip
 Tried = tuple[Case, list[Figure], list[str]]  # a case, what was measured, what is wrong
-ROUNDS = (1, 3)  # of all cases, of a tenth and of the whole
+ROUNDS = (1, 2)  # of all cases, of a tenth and of the whole
 
 
 def try_cases(

@@ -25,6 +25,7 @@ PHASES = {
     "sharing": r"^runs/leases/",
     "saving": r"^runs/checkpoints/",
     "reporting": r"^runs/(\.?ablate-|\.?report\.html|\.?index\.html|\.reports)",
+    "training": r"^runs/\.?metrics\.jsonl",  # of a single run; of a sweep nothing tells
     "recording": r"^runs/",
 }
 NUMBERS = {"open": 1, "os.rename": 2, "os.link": 2}  # how many paths an event has first
