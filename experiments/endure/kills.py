@@ -136,7 +136,9 @@ def disturb(
     faults: list[str] = []
     finished: Mapping[str, str] = {}
     for phase in itertools.chain(campaign, [""]):
+        saved = trials.find_saved(folder)
         ended = strike(command, folder, phase, peace, draws)
+        faults += trials.list_passed_over(saved, ended.events)
         faults += trials.list_lost(finished, folder / "runs")
         finished = trials.read_finished(folder / "runs")
         faults += [f"{phase}: {line}" for line in trials.list_alarms(ended)]

@@ -174,6 +174,23 @@ def list_lost(before: Mapping[str, str], runs: pathlib.Path) -> list[str]:
                    and name in now]  # fmt: skip
 
 
+def find_saved(folder: pathlib.Path) -> dict[str, str]:
+    """The newest checkpoint of each run in training, by the folder of its checkpoints."""
+    paths = sorted(folder.glob("runs/checkpoints/**/step-*.safetensors"))
+    return {str(path.parent.relative_to(folder)): path.name for path in paths}
+
+
+def list_passed_over(saved: Mapping[str, str], events: Sequence[Event]) -> list[str]:
+    """Runs that did not go on from the checkpoint that was the newest before a start."""
+    first: dict[str, str] = {}
+    for event in events:
+        path = pathlib.PurePath(event.path)
+        if event.name == "read" and path.name.startswith("step-"):
+            first.setdefault(str(path.parent), path.name)
+    return [f"{place}: {saved[place]} was passed over for {name}"
+            for place, name in first.items() if saved.get(place, name) != name]  # fmt: skip
+
+
 def list_leftovers(folder: pathlib.Path) -> list[str]:
     """Files that should be gone when all is done."""
     found = {str(path.relative_to(folder)) for kind in LEFT for path in folder.glob(kind)}

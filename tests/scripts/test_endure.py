@@ -70,6 +70,21 @@ def test_what_should_be_gone_is_seen(runs, name):
     assert trials.list_leftovers(runs.parent)
 
 
+def test_an_older_checkpoint_than_the_newest_is_seen(tmp_path):
+    place = tmp_path / "runs" / "checkpoints" / "a"
+    place.mkdir(parents=True)
+    for step in (50, 100):
+        (place / f"step-{step:012}.safetensors").touch()
+    saved = trials.find_saved(tmp_path)
+
+    def read(*steps):
+        paths = [f"runs/checkpoints/a/step-{step:012}.safetensors" for step in steps]
+        return [Event(0.0, 1, "saving", "read", path) for path in paths]
+
+    assert trials.list_passed_over(saved, read(100, 150)) == []
+    assert trials.list_passed_over(saved, read(50)) and not trials.list_passed_over({}, read(50))
+
+
 def write(folder, names, own):
     """A process that makes files and steps into a trap; gives what is there then."""
     folder.mkdir(exist_ok=True)
