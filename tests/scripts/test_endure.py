@@ -11,7 +11,10 @@ import sys
 
 import pytest
 
+from experiments import script
+from experiments.endure import __main__ as endure
 from experiments.endure import kills, signals, trap, trials
+from experiments.endure.tally import Tally
 from experiments.endure.trap import Event, Trap
 
 
@@ -150,6 +153,19 @@ def test_each_lane_is_recorded_once():
     assert not [*signals.count_records(ended("a", "b"), 2)]
     assert [*signals.count_records(ended("a", "a"), 2)]
     assert [*signals.count_records(ended("a", "b", "a"), 2)]
+
+
+@pytest.mark.parametrize("faults, status", [((), 0), (("a is lost", "b\nc is left"), 1)])
+def test_faults_are_printed_and_are_the_status(monkeypatch, capsys, faults, status):
+    said = "full {}, seed {}".format
+    monkeypatch.setattr(kills, "run", lambda *own: Tally("kills", said(*own), faults))
+    monkeypatch.setattr(signal, "signal", lambda *own: None)
+    argv = ["endure", "--part=kills", "--full", "--seed=3"]
+    assert endure.main(argv, script.Stop("")) == status
+    assert capsys.readouterr().out.splitlines() == [
+        "kills: full True, seed 3 (0 s)", *(["  fault: a is lost", "  fault: b\\x0ac is left",
+        "2 faults"] if faults else ["0 faults"])
+    ]  # fmt: skip
 
 
 @pytest.mark.slow
