@@ -55,14 +55,14 @@ def run(full: bool, seed: int) -> Tally:
         folder = pathlib.Path(place).resolve()
         peace = {command: trials.make_peace(command, folder / command.name) for command in COMMANDS}
         lives = kill_all(full, seed, folder, peace)
-        tried = []
-        for case, figures, faults in signals.try_cases(full, seed, folder, peace):
-            tried.append((case, figures, faults))
-            say(f"{case.name} of {case.command.name}", faults)
-    faults = [f"{command}: {fault}" for command, life in lives for fault in life.faults]
-    kept = describe_kills([kill for _, life in lives for kill in life.kills], len(lives), faults)
-    for case, _, found in tried:
-        faults += [f"{case.name} of {case.command.name}: {fault}" for fault in found]
+        faults = [f"{command}: {fault}" for command, life in lives for fault in life.faults]
+        kills = [kill for _, life in lives for kill in life.kills]
+        kept, tried = describe_kills(kills, len(lives), faults), []
+        words.say(kept, sys.stderr)
+        for case, figures, found in signals.try_cases(full, seed, folder, peace):
+            tried.append((case, figures, found))
+            say(f"{case.name} of {case.command.name}", found)
+            faults += [f"{case.name} of {case.command.name}: {fault}" for fault in found]
     return Tally("kills", f"{kept}; {describe_cases(tried)}", tuple(faults))
 
 

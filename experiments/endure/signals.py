@@ -162,7 +162,7 @@ def change_devices(
 
 
 CASES = (
-    Case("SIGINT", LONG_TRAIN, interrupt, False),
+    Case("SIGINT", LONG_TRAIN, interrupt),
     Case("SIGTERM", LONG_SWEEP, functools.partial(interrupt, number=signal.SIGTERM), False),
     Case("SIGINT", LONG_SWEEP, interrupt),
     Case("SIGTERM", LONG_TRAIN, functools.partial(interrupt, number=signal.SIGTERM)),
