@@ -32,6 +32,7 @@ CAMPAIGN = (
     "preparing", "preparing", "compiling", "compiling", "any", "sharing", "training", "saving",
     "recording", "any", "saving", "training", "recording", "reporting", "reporting",
 )  # fmt: skip
+EVENTS = 8  # that a phase has at least, whatever was done before, or nearly
 MOST_SECONDS = 60 * trials.MINUTES + 10  # of work repeated: an interval, a stretch and its saving
 
 
@@ -122,7 +123,9 @@ def draw(phase: str, peace: Ended, folder: pathlib.Path, draws: random.Random) -
     whole = draws.random() < 0.8
     if phase == "training" and not counts[phase]:  # soon after a lane is claimed
         return Trap(str(folder), "sharing", 3, draws.uniform(0, 3), whole)
-    number = draws.randint(1, max(counts[phase] // (1 if phase == "reporting" else 2), 1))
+    # All of a report is written anew each time; of other phases a start may have less to do.
+    most = counts[phase] if phase == "reporting" else min(counts[phase] // 2, EVENTS)
+    number = draws.randint(1, max(most, 1))
     delay = draws.choice([0, 0, draws.uniform(0, 0.5)])
     return Trap(str(folder), phase, number, delay, whole)
 
