@@ -195,15 +195,16 @@ def _conduct(
         for note in (*checked.warnings, *checked.notes):
             observer.on_note(note)
         finished = api.run_study(checked, options, observer)
-        if finished.failures:
-            group, error = finished.failures[0]
-            raise RunError(
-                f"{len(group.lanes)} lanes of {single.describe(group.structure)} broke off: {error}"
-            ) from error
         if finished.choice is not None:
             api.report_study(finished.choice, options)
-        judgement, path = api.report_study(finished, options)
+        report = api.report_study(finished, options) if finished.records else None
+        if report is None or finished.failures:
+            group, error = finished.failures[0]
+            said = f"{len(group.lanes)} lanes of {single.describe(group.structure)} broke off"
+            rest = f"; report of the rest: {report.path}" if report else ""
+            raise RunError(f"{said}: {error}{rest}") from error
     notes = (*checked.warnings, *checked.notes, *finished.notes)
+    judgement, path = report
     return Results(finished.records, list(judgement.verdicts), path, judgement, notes)
 
 

@@ -27,6 +27,7 @@ class Job(NamedTuple):
     keep: str = "none"  # "final" for the weights of finished lanes, beside their records
 
 
-# Trains the lanes of every job and leaves a record of each in its store, or yields the failure of
-# its group. Raises `runner.Interrupted` soon after the observer asked to stop.
+# Trains the lanes of every job, leaves a record of each in its store and tells the observer, or
+# yields the failure of its group. Raises `runner.Interrupted` soon after the observer asked to
+# stop.
 Engine = Callable[[Iterable[Job], Observer], Iterator[Failure]]
