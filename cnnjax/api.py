@@ -225,8 +225,8 @@ def train_wanted(
         keep=options.keep,
     )  # fmt: skip
     find = open_finder(datasets, options.runs, options.mix, observer.on_note)
-    if options.keep == "final":
-        find = require_weights(find, options.runs)
+    if options.keep != "none":
+        find = require_weights(find, options.runs, options.keep)
     with leases.open_leases(options.runs / leases.FOLDER) as held:
         engine: Engine = functools.partial(local.run, datasets=datasets, held=held)
         if options.engine:
