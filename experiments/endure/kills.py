@@ -32,7 +32,9 @@ CAMPAIGN = (
     "preparing", "preparing", "compiling", "compiling", "any", "sharing", "training", "saving",
     "recording", "any", "saving", "training", "recording", "reporting", "reporting",
 )  # fmt: skip
-EVENTS = 8  # that a phase has at least, whatever was done before, or nearly
+# By which event of a phase it is killed at the latest: a start may have less to do than the one
+# before. All of a report is written anew each time.
+MOST = {"compiling": 4, "reporting": 100}
 MOST_SECONDS = 60 * trials.MINUTES + 10  # of work repeated: an interval, a stretch and its saving
 
 
@@ -123,9 +125,7 @@ def draw(phase: str, peace: Ended, folder: pathlib.Path, draws: random.Random) -
     whole = draws.random() < 0.8
     if phase == "training" and not counts[phase]:  # soon after a lane is claimed
         return Trap(str(folder), "sharing", 3, draws.uniform(0, 3), whole)
-    # All of a report is written anew each time; of other phases a start may have less to do.
-    most = counts[phase] if phase == "reporting" else min(counts[phase] // 2, EVENTS)
-    number = draws.randint(1, max(most, 1))
+    number = draws.randint(1, max(min(counts[phase], MOST.get(phase, 8)), 1))
     delay = draws.choice([0, 0, draws.uniform(0, 0.5)])
     return Trap(str(folder), phase, number, delay, whole)
 
