@@ -260,10 +260,13 @@ def summarise_provenance(judgement: Judgement) -> list[tuple[str, str]]:
     return [(name.replace("_", " "), ", ".join(values)) for name, values in facts.items()]
 
 
+APART = ("origin", "class_names", "started", "seconds")  # told otherwise, or of one run alone
+
+
 def _flatten(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     plain = [
         (k, str(v)) for k, v in provenance.items()
-        if not isinstance(v, dict) and k not in ("origin", "class_names")
+        if not isinstance(v, dict) and k not in APART
     ]  # fmt: skip
     if names := provenance.get("class_names"):
         plain.append(("classes", scope.list_classes(names)))

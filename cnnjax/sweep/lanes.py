@@ -54,10 +54,19 @@ def make_provenance(config: Config, dataset: Dataset, version: str) -> dict[str,
         "test_fingerprint": dataset.test_fingerprint,
         "class_names": list(dataset.class_names),
         "program_version": version,
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "date": _now(),
         **_describe_environment(),
         "packages": _list_packages(),
     }
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def describe_training(result: runner.Result) -> dict[str, Any]:
+    """What provenance says of a lane when it is done: when it began and how it was trained."""
+    return {**result.wave._asdict(), "date": _now()}
 
 
 @functools.cache
@@ -88,7 +97,7 @@ def make_record(id: str, result: runner.Result, dataset: Dataset, version: str) 
     """What a finished lane leaves."""
     structure = structure_of(result.config)
     measured = cost.measure(structure, dataset.image_shape, dataset.num_classes)
-    provenance = make_provenance(result.config, dataset, version)
+    provenance = make_provenance(result.config, dataset, version) | describe_training(result)
     return Record(
         id,
         to_json(result.config),
