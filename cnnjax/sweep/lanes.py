@@ -14,7 +14,7 @@ from cnnjax.config.datasets import Request
 from cnnjax.data.dataset import Dataset
 from cnnjax.measures import outcome
 from cnnjax.networks import cost
-from cnnjax.records import archive, atomic, index, weights
+from cnnjax.records import archive, atomic, index, kept, weights
 from cnnjax.records.address import record_id
 from cnnjax.records.leases import Leases
 from cnnjax.records.origin import Origin
@@ -55,6 +55,7 @@ def make_provenance(config: Config, dataset: Dataset, version: str) -> dict[str,
         "class_names": list(dataset.class_names),
         "program_version": version,
         "date": _now(),
+        kept.TEXTS: hash_files(config, data=True) or {},
         **_describe_environment(),
         "packages": _list_packages(),
     }
