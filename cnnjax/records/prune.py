@@ -40,17 +40,20 @@ class Leftover(NamedTuple):
 
 
 def prune(
-    runs: pathlib.Path, say: Callable[[str], None], named: Collection[str] = (), plan: bool = False
-) -> Iterator[Leftover]:
+    runs: pathlib.Path, say: Callable[[str], None], named: Collection[str] = (), plan: bool = False,
+    stale_seconds: float = leases.STALE_SECONDS,
+) -> Iterator[Leftover]:  # fmt: skip
     """Removes what is not needed, and yields it; only finds it where it is but a `plan`.
 
     What a launch that is alive holds is left, which is said. `named` are hashes of texts of
     plug-ins that reports need. Raises OSError where something cannot be removed.
     """
     folder = runs / leases.FOLDER
-    opened = contextlib.nullcontext(Leases(folder)) if plan else leases.open_leases(folder)
-    with opened as held:
-        stale, busy = _watch(held, folder, say)
+    looking = contextlib.nullcontext(Leases(folder, stale_seconds))  # which writes nothing
+    with looking if plan else leases.open_leases(folder, stale_seconds) as held:
+        stale, busy = _watch(held, folder, lambda who: say(
+            f"watching for {stale_seconds:g} seconds whether {who} still works on {runs}"
+        ))  # fmt: skip
         claims = {key: _describe(folder / "claims" / key, "its launch has ended") for key in stale}
         beats = _list_heartbeats(folder)
         for id in _list_ids(runs):
@@ -79,7 +82,7 @@ def _remove(found: Collection[Leftover]) -> Iterator[Leftover]:
 
 
 def _watch(
-    held: Leases, folder: pathlib.Path, say: Callable[[str], None]
+    held: Leases, folder: pathlib.Path, on_unsure: Callable[[str], None]
 ) -> tuple[list[str], dict[str, str]]:
     """The keys of stale claims, and those of launches that are alive, each with who in words.
 
@@ -93,8 +96,7 @@ def _watch(
         if not unsure:
             return [key for key in keys if key not in busy], busy
         if not said:
-            seconds = f"{leases.STALE_SECONDS:g} seconds"
-            say(f"watching for {seconds} whether {unsure[0]} still works on {folder.parent}")
+            on_unsure(unsure[0])
         said = True
         time.sleep(PAUSE_SECONDS)
         held.beat()

@@ -27,7 +27,7 @@ Unpack it in a checkout of that (another may judge otherwise), installed as its 
 that it is whole:
 
     unzip FILE.zip -d bundle
-    (cd bundle && sha256sum -c SHA256SUMS)
+    (cd bundle && sha256sum -c SHA256SUMS)  # on macOS shasum -a 256 -c
     python -m experiments.records --check --runs=bundle/runs
 
 Each report below is made again from its records by the command under it. Nothing is trained, and no
