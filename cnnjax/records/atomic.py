@@ -10,7 +10,7 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO
+from typing import IO, Any
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -127,6 +127,14 @@ def as_utf8(folder: pathlib.Path) -> pathlib.Path:
 def write_json(path: pathlib.Path, value: object) -> None:
     """Writes JSON whole or not at all; numbers that JSON lacks (NaN, infinity) become null."""
     write_text(path, json.dumps(_finite(value), indent=1, allow_nan=False) + "\n")
+
+
+def read_json(text: str | bytes) -> Any:
+    """What JSON says. Raises ValueError on other text, also on one that is nested without end."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested without end") from None
 
 
 def dump_line(value: object) -> str:

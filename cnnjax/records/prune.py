@@ -5,6 +5,7 @@ as they are. Imports no JAX.
 """
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
@@ -21,7 +22,7 @@ from cnnjax.records.record import DamagedRecord, load_record, record_path
 
 OLD_SECONDS = 3600.0  # a file is written in moments, a report in a minute
 PAUSE_SECONDS = 0.5  # between two looks at heartbeats
-TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}")  # of `atomic`, and of `report.folders`
+TEMPORARY = re.compile(r"\.(.+)\.(new|[a-z0-9_]{8})")  # of `atomic`, and of `report.folders`
 # What such files become, in the folder itself, among the records, and of one run.
 ABOVE = (readme.NAME, "index.html")
 OF_RUN = re.compile(r"record\.json|predictions\.npz|[\w-]+\.safetensors")
@@ -170,13 +171,25 @@ def _is_sound(runs: pathlib.Path, id: str) -> bool:
 
 
 def _find_temporary(folder: pathlib.Path, wanted: re.Pattern[str]) -> list[Leftover]:
-    """Files of a folder that writers left which were killed: old, and named as theirs are."""
+    """Files of a folder that writers left which were killed: old, named so, and locked by none."""
     found = []
     for name in _list_names(folder):
         match = TEMPORARY.fullmatch(name)
         if match and wanted.fullmatch(match[1]) and not (folder / name).is_dir():
             found.append(_describe(folder / name, "a file half written"))
-    return [own for own in _list_real(found) if _is_old(own.path)]
+    return [own for own in _list_real(found) if _is_old(own.path) and not _is_locked(own.path)]
+
+
+def _is_locked(path: pathlib.Path) -> bool:
+    """Whether a process that lives writes the file."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # gone, or no locks here
+        return False
+    return False
 
 
 def _find_reports(runs: pathlib.Path) -> list[Leftover]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnjax.config.errors import ConfigError
-from cnnjax.records.atomic import write_bytes
+from cnnjax.records.atomic import read_json, write_bytes
 
 NAME = "final.safetensors"  # of a finished run, in its folder
 KEY = "cnnjax"  # of what the header holds of ours
@@ -58,7 +58,7 @@ def load(path: pathlib.Path) -> Weights:
     if KEY not in metadata:
         return Weights(_unflatten(tensors), {})
     try:
-        header = json.loads(metadata[KEY])
+        header = read_json(metadata[KEY])
         about, written = header["about"], header["sha256"]
     except (ValueError, KeyError, TypeError):
         raise ConfigError(f"{path} holds nothing about its weights that can be read") from None

@@ -26,6 +26,8 @@ DAMAGES = {
     "binary": (lambda path: path.write_bytes(b"\xff\xfe\x00"), "is no JSON"),
     "null": (lambda path: path.write_text("null"), "is no record"),
     "list": (lambda path: path.write_text("[1, 2]"), "is no record"),
+    "nested": (lambda path: path.write_text("[" * 100_000), "is no JSON"),
+    "folder": (lambda path: (path.unlink(), path.mkdir()), "is a folder"),
     "object": (lambda path: path.write_text("{}"), "is no record"),
     "newer": (damage(lambda own: own.update(schema=99)), "is of schema 99, and 2 is the newest"),
     "text": (damage(lambda own: own.update(schema="2")), "is of schema '2'"),

@@ -1,5 +1,6 @@
 """What nothing needs is removed from a folder of runs, and nothing else."""
 
+import fcntl
 import os
 import pathlib
 import time
@@ -56,6 +57,7 @@ def make_leftovers(runs):
         write(runs / "records" / "id0" / "record.json.damaged"),
         write(runs / "records" / "id0" / ".predictions.npz.abcd1234"),
         write(runs / "records" / ".index.json.abcd1234"),
+        write(runs / "records" / "id1" / ".record.json.new"),
         write(runs / "records" / "plugins" / "unused.py"),
         write(runs / ".README.txt.abcd1234"),
         write(runs / ".pooling.abcd1234" / "figures" / "curves.svg").parents[1],
@@ -87,6 +89,13 @@ def test_what_is_not_needed_goes_and_all_else_stays(runs):
     assert before - left == {path for path in before if any(map(path.startswith, gone))}
     assert untouched <= left
     assert run(runs, named=["reported"]) == ([], [])  # nothing is left to do
+
+
+def test_a_file_that_a_process_holds_is_left(runs):
+    with write(runs / "records" / ".index.json.new").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert run(runs, named=["reported"]) == ([], [])
+    assert run(runs, named=["reported"])[0] == ["records/.index.json.new"]
 
 
 def test_it_says_how_much_it_is(runs):
