@@ -44,6 +44,9 @@ def list_problems(runs: pathlib.Path, id: str) -> Iterator[Problem]:
         yield Problem(str(error), not isinstance(error, FileNotFoundError))
     for path in sorted(folder.glob("*.safetensors")):
         try:
-            weights.load(path)
+            about = weights.load(path).about
         except (OSError, ValueError) as error:
             yield Problem(str(error), True)
+            continue
+        if about.get("config", record.config) != record.config:
+            yield Problem(f"{path} has the weights of another run: it was moved here", True)
