@@ -71,9 +71,6 @@ def prune(
                 held.release(key)
                 yield claim
         yield from beats if plan else _remove(beats)
-    if not plan:
-        with contextlib.suppress(OSError):
-            (runs / "checkpoints").rmdir()
 
 
 def _remove(found: Collection[Leftover]) -> Iterator[Leftover]:

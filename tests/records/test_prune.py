@@ -158,7 +158,8 @@ def test_claims_of_killed_launches_go_and_what_they_held(runs):
     for plan in (True, False):
         removed, said = run(runs, plan, ["reported"])
         assert set(removed) == named and said == []
-    assert not (runs / "leases").exists() and not (runs / "checkpoints").exists()
+    assert not (runs / "leases").exists()
+    assert (runs / "checkpoints").exists()  # someone may be about to write into it
 
 
 @pytest.mark.parametrize("plan", [True, False])
