@@ -129,17 +129,17 @@ def write_json(path: pathlib.Path, value: object) -> None:
     write_text(path, json.dumps(_finite(value), indent=1, allow_nan=False) + "\n")
 
 
-def read_json(text: str | bytes) -> Any:
-    """What JSON says. Raises ValueError on other text, also on one that is nested without end."""
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("nested without end") from None
-
-
 def dump_line(value: object) -> str:
     """JSON on one line; numbers that JSON lacks (NaN, infinity) become null."""
     return json.dumps(_finite(value), allow_nan=False)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What JSON says. Raises ValueError on any other text, one that nests without end too."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it nests too deeply") from None
 
 
 def _finite(value: object) -> object:

@@ -77,7 +77,7 @@ def read_fields(path: pathlib.Path) -> dict[str, Any]:
     Raises DamagedRecord, and FileNotFoundError where there is none.
     """
     try:
-        fields = atomic.read_json(path.read_bytes())
+        fields = atomic.parse_json(path.read_bytes())
     except IsADirectoryError:
         raise DamagedRecord(f"{path} is a folder") from None
     except ValueError as error:
