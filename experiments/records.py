@@ -35,7 +35,7 @@ without training, by the README.txt in it; with --study=NAME one report and what
 What is damaged is left out of a table and of a bundle, and named on stderr.
 
 Exit status: 0 done, 1 --check found something damaged, or a file could not be written, 2 the
-command line is wrong, or the folder has no records.
+command line is wrong, or the folder has no records, 75 interrupted.
 """
 
 
@@ -60,7 +60,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     if act == "export":
         export_records(runs, pathlib.Path(values.export))
     if act == "bundle":
-        bundle_records(runs, pathlib.Path(values.bundle), values.study or "")
+        return bundle_records(runs, pathlib.Path(values.bundle), values.study or "", stop)
     return check_records(runs) if act == "check" else script.DONE
 
 
@@ -160,16 +160,21 @@ def export_records(runs: pathlib.Path, path: pathlib.Path) -> None:
     words.say(printable(f"{words.count(len(rows), 'run')}, {columns}: {path}"))
 
 
-def bundle_records(runs: pathlib.Path, path: pathlib.Path, study: str) -> None:
-    """Packs what a reviewer needs, and says what was left out."""
+def bundle_records(runs: pathlib.Path, path: pathlib.Path, study: str, stop: script.Stop) -> int:
+    """Packs what a reviewer needs, and says what was left out; gives the exit status."""
     from cnnjax.report import bundle
 
-    packed = bundle.write(path, runs, study)
+    try:
+        with stop.listen() as should_stop:  # what is half packed must not stay
+            packed = bundle.write(path, runs, study, should_stop)
+    except bundle.Stopped:
+        return script.INTERRUPTED
     for line in packed.warnings:
         warn(line)
     records = words.count(packed.num_records, "record")
     reports = words.count(packed.num_reports, "report")
     words.say(printable(f"{records}, {reports}, {measure(packed.size)}: {path}"))
+    return script.DONE
 
 
 def list_records(runs: pathlib.Path, as_json: bool) -> None:
@@ -235,4 +240,4 @@ def describe(settings: dict) -> str:
 
 
 if __name__ == "__main__":
-    script.run(main, "nothing was changed")
+    script.run(main, "every file is whole")

@@ -8,7 +8,7 @@ import pathlib
 import re
 import stat
 import zipfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from cnnjax.config.knobs import ConfigError
@@ -27,6 +27,10 @@ OF_RECORD = re.compile(rf"record\.json|{re.escape(predictions.FILE)}|[\w-]+\.saf
 VALIDATION = "-validation"  # of the report on what chose the arms
 
 
+class Stopped(Exception):
+    """The caller asked to stop; nothing is written."""
+
+
 class Bundled(NamedTuple):
     """What was packed."""
 
@@ -36,11 +40,14 @@ class Bundled(NamedTuple):
     warnings: list[str]  # what was left out, a line each
 
 
-def write(path: pathlib.Path, runs: pathlib.Path, study: str = "") -> Bundled:
+def write(
+    path: pathlib.Path, runs: pathlib.Path, study: str = "",
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Bundled:  # fmt: skip
     """Writes the bundle of a folder of runs, or of one report there and what it compares.
 
     It is written whole or not at all. What is damaged is left out. Raises ConfigError where there
-    is no record, or no such report.
+    is no record, or no such report, and Stopped soon after the caller asked to stop.
     """
     reports, warnings = _list_reports(runs, study), list[str]()
     wanted = _list_compared(runs, reports) if study else None
@@ -52,6 +59,8 @@ def write(path: pathlib.Path, runs: pathlib.Path, study: str = "") -> Bundled:
     with atomic.open_new(path) as file, zipfile.ZipFile(file, "w") as bundle:
 
         def add(name: str, content: bytes) -> None:
+            if should_stop():
+                raise Stopped
             digests[name] = hashlib.sha256(content).hexdigest()
             _add(bundle, name, content)
 

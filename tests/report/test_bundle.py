@@ -141,6 +141,10 @@ def test_it_is_written_whole_or_not_at_all(runs, tmp_path, monkeypatch):
         bundle.write(tmp_path / "all.zip", runs)
     assert (tmp_path / "all.zip").read_text() == "before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["all.zip", "runs"]
+    asked = iter([False, True])
+    with pytest.raises(bundle.Stopped):
+        bundle.write(tmp_path / "all.zip", runs, should_stop=lambda: next(asked))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["all.zip", "runs"]
     with pytest.raises(ConfigError, match="has no records to pack"):
         bundle.write(tmp_path / "none.zip", tmp_path / "nowhere")
 

@@ -1,5 +1,6 @@
 """`python -m experiments.records`: what runs a folder has."""
 
+import contextlib
 import json
 import os
 import sys
@@ -11,6 +12,7 @@ from cnnjax.records import index, store
 from cnnjax.records.inventory import Row
 from cnnjax.records.record import record_path, write_record
 from experiments import records as script
+from experiments.script import INTERRUPTED
 from tests.by_hand import fail, make_records
 
 RECORDS = ["-m", "experiments.records"]
@@ -104,7 +106,7 @@ ONE = "give --list, --check, --prune, --export=FILE or --bundle=FILE, one of the
 )
 def test_a_wrong_request_is_one_line(arguments, message, capsys):
     try:
-        script.main(["records", *arguments], None)
+        script.main(["records", *arguments], Stop(asked=False))
     except SystemExit as ended:
         assert ended.code == 2 and capsys.readouterr().err == f"error: {message}\n"
     except ConfigError as refusal:  # which `script.run` says
@@ -135,6 +137,23 @@ def test_what_is_damaged_is_named_and_status_1(runs, capsys):
     assert count == "12 records checked, 1 damaged"
 
 
+class Stop:
+    """Whether someone asked to stop, as `script.Stop` tells."""
+
+    def __init__(self, asked):
+        self.asked = asked
+
+    @contextlib.contextmanager
+    def listen(self):
+        yield lambda: self.asked
+
+
+def test_a_bundle_that_is_interrupted_leaves_nothing(runs, tmp_path):
+    command = ["records", f"--bundle={tmp_path / 'out' / 'a.zip'}", f"--runs={runs}"]
+    assert script.main(command, Stop(asked=True)) == INTERRUPTED
+    assert not any((tmp_path / "out").iterdir())
+
+
 def test_a_table_and_a_bundle_leave_out_what_is_damaged_and_say_so(runs, tmp_path, capsys):
     path = record_path(runs, make_records(num_seeds=3)[0].id)
     path.write_text("")
@@ -144,7 +163,7 @@ def test_a_table_and_a_bundle_leave_out_what_is_damaged_and_say_so(runs, tmp_pat
     ):
         flag, _, name = flag.partition("=")
         command = ["records", f"{flag}={tmp_path / 'out' / name}", f"--runs={runs}"]
-        assert script.main(command, None) == 0
+        assert script.main(command, Stop(asked=False)) == 0
         shown = capsys.readouterr()
         assert shown.err.startswith(f"warning: {path} is no JSON") and "left out" in shown.err
         assert shown.out.startswith(said) and shown.out.rstrip().endswith(
