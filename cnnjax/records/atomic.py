@@ -10,7 +10,8 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Any
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -26,11 +27,18 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
 
     It is on the disk when this returns, and so is its name, whatever becomes of the machine.
     """
+    with open_new(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def open_new(path: pathlib.Path) -> Iterator[IO[bytes]]:
+    """A file that takes its place, whole, where the block ends well; as `write_bytes`."""
     _make_folder(path.parent)
     handle, temporary = _open_temporary(path)
     with os.fdopen(handle, "wb") as file:  # and with it the name, until it is another
         try:
-            file.write(content)
+            yield file
             os.chmod(temporary, 0o644)  # as colleagues can read it, whatever the umask
             file.flush()
             os.fsync(file.fileno())
@@ -143,6 +151,14 @@ def write_json(path: pathlib.Path, value: object) -> None:
 def dump_line(value: object) -> str:
     """JSON on one line; numbers that JSON lacks (NaN, infinity) become null."""
     return json.dumps(_finite(value), allow_nan=False)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What JSON says. Raises ValueError on any other text, one that nests without end too."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it nests too deeply") from None
 
 
 def _finite(value: object) -> object:

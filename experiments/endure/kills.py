@@ -76,7 +76,7 @@ def kill_all(
     lives: list[tuple[str, Life]] = []
     for number in itertools.count():
         command = COMMANDS[number % len(COMMANDS)]
-        campaign = CAMPAIGN if full else CAMPAIGN[number % 2 :: 2]
+        campaign = CAMPAIGN if full else CAMPAIGN[number % 3 :: 3]
         draws = random.Random(f"{seed} {number}")
         life = disturb(command, folder / str(number), peace[command], campaign, draws)
         lives.append((command.name, life))
