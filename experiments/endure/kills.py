@@ -34,7 +34,7 @@ CAMPAIGN = (
 )  # fmt: skip
 # By which event of a phase it is killed at the latest: a start may have less to do than the one
 # before. All of a report is written anew each time.
-MOST = {"compiling": 4, "reporting": 100}
+MOST = {"preparing": 5, "compiling": 4, "reporting": 100}
 MOST_SECONDS = 60 * trials.MINUTES + 10  # of work repeated: an interval, a stretch and its saving
 
 
