@@ -201,7 +201,8 @@ def render_page(
             for name, own in scope.group_by_dataset(judgement).items()
         },
         sentences={
-            id(row): text.describe_verdict(row, scope.describe_scope(row, judgement))
+            id(row): f"{row['dataset']}: " * bool(judgement.study.datasets)
+            + text.describe_verdict(row, scope.describe_scope(row, judgement))
             for row in judgement.verdicts
         },
         key=id,
