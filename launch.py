@@ -1,5 +1,8 @@
 """The front door: trains a study's arms over many seeds, judges its claims, writes a report."""
 
+if __name__ == "__main__":  # before all else, which takes a while
+    from experiments import early as early
+
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING

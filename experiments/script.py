@@ -88,6 +88,7 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     OSError: a full disk, a folder that is a file) with one line and status 1.
     """
     stop = Stop(go_on)
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # whatever a path or a terminal's encoding holds
             stream.reconfigure(errors="backslashreplace")
@@ -111,6 +112,20 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     if status == INTERRUPTED:
         stop.end()
     sys.exit(status)
+
+
+def _open_streams() -> None:
+    """Opens what was closed by whoever started the script, so that no file of ours takes its place.
+
+    It is written into by libraries in C++, whatever lies there.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))
 
 
 def define_quiet(values: absl_flags.FlagValues) -> None:
