@@ -125,7 +125,13 @@ def write_scoreboard(
         rows = scoreboard.collect_board(board, done, lacking)
     else:
         rows = scoreboard.collect(studies, done, known_answers.run_checks(), lacking)
-    path = report.write_scoreboard(rows, list(done.values()), options.runs, options.command, board)
+    try:
+        path = report.write_scoreboard(
+            rows, list(done.values()), options.runs, options.command, board
+        )
+    except OSError as error:
+        script.tell_unwritten(error)
+        return
     words.say(printable(f"scoreboard: {path}"))
 
 

@@ -1,6 +1,7 @@
 """What every script does around its work: exit statuses, polite stopping, what lanes say."""
 
 import contextlib
+import errno
 import io
 import math
 import os
@@ -204,6 +205,13 @@ def print_note(text: str) -> None:
 def open_notes(quiet: bool) -> Callable[[str], None]:
     """What prints notes as they come, of a quiet script warnings alone."""
     return lambda text: None if quiet and not text.startswith(WARNING) else print_note(text)
+
+
+def tell_unwritten(error: OSError) -> None:
+    """Warns that a report is not written where its folder is only read; else raises the error."""
+    if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+        raise error
+    print_note(f"{WARNING}no report is written: {error}")
 
 
 def print_choices(choices: Sequence[Choice]) -> None:

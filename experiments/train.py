@@ -140,7 +140,11 @@ def train(
         print_result(result)
     page = workdir / "report.html"
     if not is_current(page):
-        api.report_run(config, workdir, command)
+        try:
+            api.report_run(config, workdir, command)
+        except OSError as error:
+            script.tell_unwritten(error)
+            return script.DONE
     words.say(printable(f"result: {workdir / 'result.json'}"))
     words.say(printable(f"report: {page}"))
     return script.DONE

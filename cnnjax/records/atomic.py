@@ -66,6 +66,13 @@ def set_aside(path: pathlib.Path, reason: object, instead: str, say: Callable[[s
     say(f"warning: {reason}: it is set aside as {aside.name}, and {instead}")
 
 
+def require_writable(folder: pathlib.Path) -> None:
+    """Raises OSError, naming the folder, where no file can be made in it; makes it if need be."""
+    _make_folder(folder)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
 @functools.cache
 def find_writable(wanted: pathlib.Path) -> pathlib.Path:
     """The folder, made if need be; where it cannot be written, one that this process leaves empty.
