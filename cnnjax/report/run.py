@@ -24,6 +24,7 @@ from cnnjax.report.drawing import (
     add_legend,
     render_svg,
 )
+from cnnjax.runs.result import seal_page
 from cnnjax.study import metrics
 
 SHOWN = ("test_accuracy", "test_balanced_accuracy", "test_loss", "test_ece", "test_brier",
@@ -42,7 +43,8 @@ def write_page(workdir: pathlib.Path, config: Config, rates: Rates, command: str
     result = json.loads((workdir / "result.json").read_text(encoding="utf-8"))
     svg = render_svg(draw_run(lines, rates, result.get("diverged_at")))
     path = workdir / folders.PAGE
-    write_text(path, render_page(workdir.absolute().name, config, lines, result, svg, command))
+    html = render_page(workdir.absolute().name, config, lines, result, svg, command)
+    write_text(path, seal_page(html))
     return path
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import pathlib
 import warnings
 from collections.abc import Callable, Mapping
@@ -21,11 +20,11 @@ from cnnjax.data.prepare import Prepare, make_prepare
 from cnnjax.networks import models
 from cnnjax.networks.models import Params, Stats
 from cnnjax.records import kept, origin, predictions, weights
-from cnnjax.records.atomic import dump_line, write_json, write_text
+from cnnjax.records.atomic import write_json
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.predictions import Predictions
 from cnnjax.records.record import read_fields
-from cnnjax.runs import picture
+from cnnjax.runs import picture, result
 from cnnjax.runs.train import train_in_memory
 from cnnjax.sweep import final
 from cnnjax.sweep.final import Final, Input
@@ -107,12 +106,12 @@ class Run:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ConfigError(f"{folder} is there already: name a new folder")
         final.save(folder, self.config, self._network)
-        write_text(folder / "metrics.jsonl", "".join(dump_line(own) + "\n" for own in self.metrics))
         write_json(folder / "config.json", to_json(self.config))
-        files = predictions.write(folder, self.predictions) if self.predictions else {}
+        files = result.write_lines(folder, self.metrics)
+        files |= predictions.write(folder, self.predictions) if self.predictions else {}
         provenance = {**self.record.get("provenance", {}), "files": files}
         write_json(folder / "provenance.json", provenance)
-        write_json(folder / "result.json", {**self.scores, **self.record, "provenance": provenance})
+        result.write(folder, {**self.scores, **self.record, "provenance": provenance})
         return folder
 
     def __repr__(self) -> str:
@@ -125,9 +124,9 @@ class Run:
 
 def train(config: Config, where: Where, observer: Observer = QUIET) -> Run:
     """One run that leaves no file. Raises as `train_run` does."""
-    result, record = train_in_memory(config, where, observer)
-    assert result.final is not None
-    return _make_run(config, record, result.metrics, result.final, result.predictions)
+    own, record = train_in_memory(config, where, observer)
+    assert own.final is not None
+    return _make_run(config, record, own.metrics, own.final, own.predictions)
 
 
 def load_run(path: str | pathlib.Path) -> Run:
@@ -139,18 +138,15 @@ def load_run(path: str | pathlib.Path) -> Run:
     """
     folder = pathlib.Path(path)
     file = folder / weights.NAME
-    record = _read_json(folder / "result.json")
+    record = result.read(folder) if (folder / result.NAME).exists() else {}
     if not record and (folder / "record.json").exists():
         record = read_fields(folder / "record.json")
     if not file.exists() and not record:
         raise ConfigError(_describe_missing(folder))
     config, own = final.load(file) if file.exists() else (_read_config(folder, record), None)
-    metrics = record.pop("metrics", None)
+    metrics, provenance = record.pop("metrics", None), record.get("provenance", {})
     if metrics is None:
-        lines = folder / "metrics.jsonl"
-        text = lines.read_text(encoding="utf-8") if lines.exists() else ""
-        metrics = [_parse_json(lines, line) for line in text.splitlines()]
-    provenance = record.get("provenance", {})
+        metrics = result.read_lines(folder, provenance)
     read = _make_config(folder, config, provenance)
     answers = _load_predictions(folder, provenance)
     _warn_of_edits(folder, read, provenance)
@@ -220,24 +216,13 @@ def _make_run(
     answers: Predictions | None, folder: pathlib.Path | None = None,
 ) -> Run:  # fmt: skip
     scores = {**record.get("scores", record)}
-    for name in ("by_image", "provenance"):
+    for name in ("by_image", "provenance", result.KEY):
         scores.pop(name, None)
     return Run(config, scores, metrics, own, record, answers, folder)
 
 
 def _read_json(path: pathlib.Path) -> dict[str, Any]:
-    return _parse_json(path, path.read_bytes()) if path.exists() else {}
-
-
-def _parse_json(path: pathlib.Path, text: str | bytes) -> dict[str, Any]:
-    """Raises ConfigError, naming the file, where the text is no JSON object."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path} is not whole: copy it again, or train the run again")
-    return found
+    return result.parse(path, path.read_bytes()) if path.exists() else {}
 
 
 def check_images(images: ArrayLike, shape: tuple[int, int, int]) -> np.ndarray:
