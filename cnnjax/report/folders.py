@@ -139,7 +139,8 @@ def _keep(folder: pathlib.Path, new: pathlib.Path, hash: str) -> None:
 
 
 def _swap(new: pathlib.Path, folder: pathlib.Path) -> None:
-    """Puts the new folder in the place of the old one, if there is one."""
+    """Puts the new folder in the place of the old one, if there is one, whole on the disk."""
+    atomic.sync_tree(new)
     old = new.with_name(f"{new.name}.old")
     if folder.exists():
         folder.rename(old)
@@ -149,6 +150,7 @@ def _swap(new: pathlib.Path, folder: pathlib.Path) -> None:
         if old.exists():
             old.rename(folder)
         raise
+    atomic.sync_folder(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
