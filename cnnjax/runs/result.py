@@ -3,6 +3,7 @@
 result.json, which is written last, has a checksum of its own and those of the files beside it.
 """
 
+import functools
 import hashlib
 import json
 import pathlib
@@ -87,13 +88,14 @@ def _describe_change(path: pathlib.Path) -> str:
 
 
 def find_finished(
-    folder: pathlib.Path, say: Callable[[str], None], with_weights: bool
+    folder: pathlib.Path, say: Callable[[str], None], keep: str
 ) -> dict[str, Any] | None:
-    """What is in result.json, unless the run is not finished, or has not the weights asked for.
+    """What is in result.json, unless the run is not finished, or has not the weights to `keep`.
 
     What is damaged is set aside, and all but the weights is then made again.
     """
-    if not (folder / NAME).exists() or with_weights and not (folder / weights.NAME).exists():
+    asked = [NAME, *(name for own, name in weights.NAMES.items() if own == keep)]
+    if not all((folder / name).exists() for name in asked):
         return None
     instead = "the run made again"
     try:
@@ -105,8 +107,9 @@ def find_finished(
     tries: dict[str, Callable[[], object]] = {
         LINES: lambda: read_lines(folder, provenance),
         predictions.FILE: lambda: predictions.load(folder, provenance),
-        weights.NAME: lambda: weights.load(folder / weights.NAME),
     }
+    for name in weights.NAMES.values():
+        tries[name] = functools.partial(weights.load, folder / name)
     for name, open_file in tries.items():
         if not (folder / name).exists():
             continue  # answers that were deleted, weights that were not kept
@@ -114,7 +117,7 @@ def find_finished(
             open_file()
         except ValueError as error:
             atomic.set_aside(folder / name, error, instead, say)
-            if name != weights.NAME:
+            if name not in weights.NAMES.values():
                 (folder / NAME).unlink()
             return None
     return found if (folder / LINES).exists() else None

@@ -84,7 +84,7 @@ def train_run(
     opened = _open(config, where, observer)
     if (workdir / "config.json").exists():
         check(workdir, config, opened.provenance)
-        if found := result.find_finished(workdir, observer.on_note, keep == "final"):
+        if found := result.find_finished(workdir, observer.on_note, keep):
             return found
     with leases.claim_folder(workdir, observer.on_note):
         claim(workdir, config, opened.provenance)
@@ -92,17 +92,19 @@ def train_run(
         observer.on_start(1, (config.steps - find_step(places)) * config.batch_size)
         saving = Checkpoints(lambda lane: places, checkpoint_every, checkpoint_minutes)
         told = observer._replace(on_lines=lambda lane, lines: result.write_lines(workdir, lines))
-        own = _train(config, opened.dataset, told, saving, keep == "final")
-        described = _write_result(workdir, own, opened)
+        own = _train(config, opened.dataset, told, saving, keep)
+        described = _write_result(workdir, own, opened, keep)
         shutil.rmtree(places, ignore_errors=True)
     return described
 
 
-def _write_result(workdir: pathlib.Path, own: runner.Result, opened: _Opened) -> dict[str, Any]:
+def _write_result(
+    workdir: pathlib.Path, own: runner.Result, opened: _Opened, keep: str
+) -> dict[str, Any]:
     """Writes what a finished run leaves, result.json last, unless that is there; gives that."""
     files = result.write_lines(workdir, own.metrics)
     if own.final is not None:
-        final.save(workdir, own.config, own.final)
+        final.save(workdir, own.config, own.final, keep)
     if not (workdir / result.NAME).exists():
         if own.predictions is not None:
             files |= predictions.write(workdir, own.predictions)
@@ -131,7 +133,7 @@ def train_in_memory(
     """One run that leaves no file, and what would be in its result.json. Raises as `train_run`."""
     opened = _open(config, where, observer)
     observer.on_start(1, config.steps * config.batch_size)
-    own = _train(config, opened.dataset, observer, None, True)
+    own = _train(config, opened.dataset, observer, None, "final")
     return own, describe_result(own, opened, {})
 
 
@@ -150,7 +152,7 @@ def _open(config: Config, where: Where, observer: Observer) -> _Opened:
 
 
 def _train(
-    config: Config, dataset: Dataset, observer: Observer, saving: Checkpoints | None, keep: bool
+    config: Config, dataset: Dataset, observer: Observer, saving: Checkpoints | None, keep: str
 ) -> runner.Result:
     (own,) = runner.run_lanes([config], dataset, observer, saving, keep)
     if isinstance(own, runner.Failure):
