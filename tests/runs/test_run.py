@@ -246,7 +246,7 @@ def test_a_file_that_was_changed_is_named(folder, tmp_path, name):
     text = (tmp_path / "one" / name).read_text()
     (tmp_path / "one" / name).write_text(text.replace('_accuracy": 0.', '_accuracy": 0.9'))
     with pytest.raises(ConfigError, match=f"{name} was changed .* checksum") as error:
-        run.load_run(tmp_path / "one")
+        load_run(tmp_path / "one")
     assert "\n" not in str(error.value)
 
 
