@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
@@ -90,6 +91,7 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     """
     stop = Stop(go_on)
     _open_streams()
+    warnings.formatwarning = lambda message, *_: f"{WARNING}{printable(str(message))}\n"
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # whatever a path or a terminal's encoding holds
             stream.reconfigure(errors="backslashreplace")

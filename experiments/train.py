@@ -152,14 +152,14 @@ def train(
 
 def is_current(page: pathlib.Path) -> bool:
     """Whether there is a page of the run's own beside its result, whole, and no older one."""
-    from cnnjax.runs import result
+    from cnnjax.report import folders
 
     if not page.is_file():
         return False
     made, needed = (path.stat().st_mtime_ns for path in (page, page.with_name("result.json")))
     own = f"cnnjax run <code>{html.escape(page.parent.absolute().name)}</code>"
     text = page.read_text(encoding="utf-8", errors="replace")
-    return made >= needed and own in text and result.is_sealed(text)
+    return made >= needed and own in text and folders.is_sealed(text)
 
 
 def print_result(result: Mapping[str, Any]) -> None:

@@ -65,6 +65,16 @@ def make_templates() -> jinja2.Environment:
     return templates
 
 
+def seal_page(html: str) -> str:
+    """A page with its checksum behind it."""
+    return f"{html}<!-- {hashlib.sha256(html.encode()).hexdigest()} -->\n"
+
+
+def is_sealed(page: str) -> bool:
+    """Whether a page is as `seal_page` made it."""
+    return page == seal_page(page.rpartition("<!-- ")[0])
+
+
 def keep_whole(text: str) -> markupsafe.Markup:
     """A text with flags, none of which breaks behind its hyphens."""
     flag = markupsafe.Markup('<span class="whole">{}</span>')

@@ -24,7 +24,6 @@ from cnnjax.report.drawing import (
     add_legend,
     render_svg,
 )
-from cnnjax.runs.result import seal_page
 from cnnjax.study import metrics
 
 SHOWN = ("test_accuracy", "test_balanced_accuracy", "test_loss", "test_ece", "test_brier",
@@ -44,7 +43,7 @@ def write_page(workdir: pathlib.Path, config: Config, rates: Rates, command: str
     svg = render_svg(draw_run(lines, rates, result.get("diverged_at")))
     path = workdir / folders.PAGE
     html = render_page(workdir.absolute().name, config, lines, result, svg, command)
-    write_text(path, seal_page(html))
+    write_text(path, folders.seal_page(html))
     return path
 
 

@@ -70,16 +70,6 @@ def read_lines(folder: pathlib.Path, provenance: Mapping[str, Any]) -> list[dict
     return lines
 
 
-def seal_page(html: str) -> str:
-    """A page with its checksum behind it."""
-    return f"{html}<!-- {hashlib.sha256(html.encode()).hexdigest()} -->\n"
-
-
-def is_sealed(page: str) -> bool:
-    """Whether a page is as `seal_page` made it."""
-    return page == seal_page(page.rpartition("<!-- ")[0])
-
-
 def _describe_change(path: pathlib.Path) -> str:
     return (
         f"{path} was changed since it was written, its checksum is another: copy it again, or"

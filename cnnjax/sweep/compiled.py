@@ -8,14 +8,10 @@ import contextlib
 import functools
 import pathlib
 import re
-import sys
 import warnings
 import zlib
 from collections.abc import Callable
 from typing import Any
-
-from cnnjax.config import words
-from cnnjax.config.knobs import printable
 
 _FAILED = re.compile(
     r"Error (reading|writing) persistent compilation cache entry for '(.+?)': (.*)", re.DOTALL
@@ -68,5 +64,7 @@ def _is_whole(path: pathlib.Path) -> bool:
 
 @functools.cache
 def _say(folder: str, reason: str) -> None:
-    said = f"warning: compiled programs cannot be kept in {folder}, and take as long again"
-    words.say(printable(f"{said}: {reason}"), sys.stderr)
+    warnings.warn(
+        f"compiled programs cannot be kept in {folder}, and take as long again: {reason}",
+        stacklevel=3,
+    )
