@@ -58,6 +58,7 @@ def try_all(full: bool, seed: int, mounts: bool) -> Tally:
             *(try_full(peace, draws, full) if mounts else ()),
             *try_refused(peace, draws, full),
             *(try_read_only(peace) if mounts else ()),
+            *(try_clocks(peace) if full else try_clocks(peace)[:1]),
             *rot.list_trials(peace, draws, full),
         ]
         for number, trial in enumerate(trials):
@@ -131,6 +132,21 @@ def try_refused(peace: Peace, draws: random.Random, full: bool) -> list[work.Tri
         for number in numbers if full else [draws.choice(numbers)]:
             trials.append(make(command, number, draws.choice((errno.ENOSPC, errno.EIO))))
     return trials
+
+
+def try_clocks(peace: Peace) -> list[work.Trial]:
+    """Clocks that jump, back or on, at each look: half a run goes on to the numbers of peace."""
+
+    def make(command: Command, seconds: float) -> work.Trial:
+        def act(place: pathlib.Path) -> Iterator[str]:
+            peace.copy(place, f"{command.name}-half")
+            for path in place.rglob("*"):
+                os.utime(path, (4e9, 4e9))
+            yield from peace.settle(command, place, ("runs",), before=forks.jump(seconds))
+
+        return work.Trial("wrong clocks", f"{command.name}, {seconds:g} s", act)
+
+    return [make(command, seconds) for command in peace.commands for seconds in (-3600, 3600)]
 
 
 def try_read_only(peace: Peace) -> list[work.Trial]:

@@ -71,10 +71,10 @@ class Peace(NamedTuple):
 
     def settle(
         self, command: Command, place: pathlib.Path, on_disk: Sequence[str] = PLACES,
-        more: Sequence[str] = (),
+        before: Callable[[], None] = lambda: None, more: Sequence[str] = (),
     ) -> Iterator[str]:  # fmt: skip
-        """The same command, undisturbed: it must come to the numbers of peace."""
-        ended = self.run(command, place, on_disk, more=more)
+        """The same command again: it must come to the numbers of peace."""
+        ended = self.run(command, place, on_disk, before, more)
         if ended.fault or ended.status:
             yield f"does not go on: {ended.fault or ended.errors}"
         else:
