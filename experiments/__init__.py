@@ -3,6 +3,8 @@
 import sys
 
 # `python -m experiments.NAME` imports this before it finds NAME. Whoever imports is left as he is,
-# and so is `endure`, which ends its own children when it is interrupted.
-if sys.argv[:1] == ["-m"] and "experiments.endure" not in sys.orig_argv:
+# and so is `endure`, which tidies up when it is interrupted.
+if sys.argv[:1] == ["-m"] and not any(
+    own.startswith("experiments.endure") for own in sys.orig_argv
+):
     from experiments import early as early

@@ -22,7 +22,6 @@ from experiments.endure.tally import Tally
 from experiments.endure.work import Command, Peace
 
 ROOM = "64m"  # more than a trial leaves
-SWITCH = "CNNJAX_ENDURE_MOUNTS"  # of a process that has mounts of its own
 
 
 class Fault(NamedTuple):
@@ -36,17 +35,15 @@ class Fault(NamedTuple):
 
 
 def run(full: bool, seed: int) -> Tally:
-    """Tries all; where mounting is allowed in a process with mounts of its own."""
+    """Tries all in a process of its own; where that is allowed, in one with mounts of its own."""
     own = [sys.executable, "-m", "experiments.endure.files", *["--full"] * full, str(seed)]
-    if shutil.which("unshare") and not os.environ.get(SWITCH):
-        ended = subprocess.run(
-            ["unshare", "--mount", *own], env={**os.environ, SWITCH: "1"}, stdout=subprocess.PIPE,
-            text=True,
-        )  # fmt: skip
+    unshare = ["unshare", "--mount", *own, "--mounts"]
+    for command in ([unshare] if shutil.which("unshare") else []) + [own]:
+        ended = subprocess.run(command, stdout=subprocess.PIPE, text=True)
         if ended.returncode == 0:
             figures, *faults = ended.stdout.splitlines()
             return Tally("files", figures, tuple(faults))
-    return try_all(full, seed, mounts=False)
+    return Tally("files", "nothing was tried", (f"status {ended.returncode} of {own}",))
 
 
 def try_all(full: bool, seed: int, mounts: bool) -> Tally:
@@ -80,7 +77,8 @@ def try_all(full: bool, seed: int, mounts: bool) -> Tally:
 def mount(place: pathlib.Path, size: str) -> None:
     """Puts a file system of so much memory on a folder, or gives the one there another size."""
     remount = ["-o", f"remount,size={size}"] if os.path.ismount(place) else ["-o", f"size={size}"]
-    subprocess.run(["mount", "-t", "tmpfs", *remount, "tmpfs", place], check=True)
+    command = ["mount", "-t", "tmpfs", *remount, "tmpfs", place]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
 
 
 def forbid_writing(place: pathlib.Path) -> None:
@@ -201,17 +199,24 @@ def try_read_only(peace: Peace) -> list[work.Trial]:
     ]
 
 
-def main(argv: Sequence[str]) -> int:
-    """Tries all with mounts; prints figures, then a line a fault. Status 9: none are allowed."""
-    place = tempfile.mkdtemp()
-    try:
-        mount(pathlib.Path(place), "64k")
+def may_mount() -> bool:
+    """Whether this process may mount."""
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            mount(pathlib.Path(place), "64k")
+        except subprocess.CalledProcessError:
+            return False
         unmount(pathlib.Path(place))
-    except subprocess.CalledProcessError:
+    return True
+
+
+def main(argv: Sequence[str]) -> int:
+    """Tries all, with --mounts or status 9; prints the figures, then a line a fault."""
+    mounts = "--mounts" in argv
+    if mounts and not may_mount():
         return 9
-    finally:
-        os.rmdir(place)
-    tally = try_all("--full" in argv, int(argv[-1]), mounts=True)
+    (seed,) = [int(own) for own in argv[1:] if own.isdecimal()]
+    tally = try_all("--full" in argv, seed, mounts)
     print(tally.figures, *(fault.replace("\n", " | ") for fault in tally.faults), sep="\n")
     return 0
 
