@@ -84,8 +84,8 @@ def find_finished(
 
     What is damaged is set aside, and all but the weights is then made again.
     """
-    asked = [NAME, *(name for own, name in weights.NAMES.items() if own == keep)]
-    if not all((folder / name).exists() for name in asked):
+    kept = [name for own, name in weights.NAMES.items() if own == keep]
+    if not all((folder / name).exists() for name in (NAME, *kept)):
         return None
     instead = "the run made again"
     try:
@@ -98,16 +98,16 @@ def find_finished(
         LINES: lambda: read_lines(folder, provenance),
         predictions.FILE: lambda: predictions.load(folder, provenance),
     }
-    for name in weights.NAMES.values():
+    for name in kept:
         tries[name] = functools.partial(weights.load, folder / name)
     for name, open_file in tries.items():
         if not (folder / name).exists():
-            continue  # answers that were deleted, weights that were not kept
+            continue  # answers that were deleted
         try:
             open_file()
         except ValueError as error:
             atomic.set_aside(folder / name, error, instead, say)
-            if name not in weights.NAMES.values():
+            if name not in kept:
                 (folder / NAME).unlink()
             return None
     return found if (folder / LINES).exists() else None
