@@ -36,7 +36,7 @@ def write_lines(folder: pathlib.Path, lines: Iterable[Mapping[str, Any]]) -> dic
 def parse(path: pathlib.Path, text: str | bytes) -> dict[str, Any]:
     """Raises ConfigError, naming the file, where the text is no JSON object."""
     try:
-        found = json.loads(text)
+        found = atomic.parse_json(text)
     except ValueError:
         found = None
     if not isinstance(found, dict):

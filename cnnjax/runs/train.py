@@ -1,7 +1,6 @@
 """One run in a folder of its own: what it would be, its training, its files."""
 
 import itertools
-import json
 import pathlib
 import shutil
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from cnnjax.measures import outcome
 from cnnjax.networks import cost, notes
 from cnnjax.networks.cost import Cost
 from cnnjax.records import leases, origin, predictions
-from cnnjax.records.atomic import write_json
+from cnnjax.records.atomic import parse_json, write_json
 from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
 from cnnjax.runs import result
@@ -108,7 +107,9 @@ def _write_result(
     if not (workdir / result.NAME).exists():
         if own.predictions is not None:
             files |= predictions.write(workdir, own.predictions)
-        result.write(workdir, describe_result(own, opened, files))
+        described = describe_result(own, opened, files)
+        write_json(workdir / "provenance.json", described["provenance"])
+        result.write(workdir, described)
     return result.read(workdir)
 
 
@@ -172,7 +173,11 @@ def describe_result(
         "steps": own.config.steps,
         "examples_per_second": own.examples_per_second,
         "compile_seconds": own.compile_seconds,
-        "provenance": {**opened.provenance, "files": dict(files)},
+        "provenance": {
+            **opened.provenance,
+            **lanes.describe_training(own),
+            "files": dict(files),
+        },
     }
 
 
@@ -213,7 +218,7 @@ def check(workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any]) 
 def _read_object(path: pathlib.Path, otherwise: str) -> dict[str, Any]:
     """Raises ConfigError, with what else to do, on a file that is no JSON object."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_bytes())
     except FileNotFoundError:
         reason = "is missing"
     except ValueError as error:
