@@ -1,5 +1,8 @@
 """The front door: trains a study's arms over many seeds, judges its claims, writes a report."""
 
+if __name__ == "__main__":  # before all else, which takes a while
+    from experiments import early as early
+
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -126,7 +129,13 @@ def write_scoreboard(
         rows = scoreboard.collect_board(board, done, lacking)
     else:
         rows = scoreboard.collect(studies, done, known_answers.run_checks(), lacking)
-    path = report.write_scoreboard(rows, list(done.values()), options.runs, options.command, board)
+    try:
+        path = report.write_scoreboard(
+            rows, list(done.values()), options.runs, options.command, board
+        )
+    except OSError as error:
+        script.tell_unwritten(error)
+        return
     words.say(printable(f"scoreboard: {path}"))
 
 

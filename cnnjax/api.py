@@ -282,12 +282,17 @@ def find_earlier(study: Study, given: Mapping[str, Any], options: Options) -> Fi
     return stages.find_earlier(study, make_base(study, given), options)
 
 
+def judge_study(finished: Finished, options: Options) -> Judgement:
+    """Judges the records, and writes nothing."""
+    judgement = judge.judge(finished.study, finished.base, finished.records, options.mix)
+    return judgement._replace(lacking=finished.lacking)
+
+
 def report_study(finished: Finished, options: Options) -> Report:
     """Judges the records and writes the report."""
     from cnnjax.report import page  # draws figures, whose library takes a while to import
 
-    judgement = judge.judge(finished.study, finished.base, finished.records, options.mix)
-    judgement = judgement._replace(lacking=finished.lacking)
+    judgement = judge_study(finished, options)
     path = page.write_report(judgement, options.runs, options.command, options.scoreboard)
     return Report(judgement, path)
 

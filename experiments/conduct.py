@@ -210,12 +210,19 @@ def print_report(finished: "api.Finished", options: Options, quiet: bool = False
         print_report(finished.choice, options, quiet)
     for note in finished.notes:
         script.open_notes(quiet)(note)
-    judgement, path = api.report_study(finished, options)
+    lost = None
+    try:
+        judgement, path = api.report_study(finished, options)
+    except OSError as error:  # a full disk, a folder that is only read: the verdict is due
+        judgement, path, lost = api.judge_study(finished, options), None, error
     for line in terminal.list_failed(judgement) if quiet else ():
         words.say(printable(line), sys.stderr)
     if not quiet:
         terminal.print_judgement(judgement, open_console())
         words.say(printable(finished.source))
+    if lost is not None:
+        script.tell_unwritten(lost)
+        return judgement
     words.say(printable(f"report: {path}"))
     if not quiet:
         words.say(printable(f"all reports: {options.runs / 'index.html'}"))

@@ -1,6 +1,7 @@
 """What every script does around its work: exit statuses, polite stopping, what lanes say."""
 
 import contextlib
+import errno
 import io
 import math
 import os
@@ -8,6 +9,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
@@ -88,6 +90,8 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     OSError: a full disk, a folder that is a file) with one line and status 1.
     """
     stop = Stop(go_on)
+    _open_streams()
+    warnings.formatwarning = lambda message, *_: f"{WARNING}{printable(str(message))}\n"
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # whatever a path or a terminal's encoding holds
             stream.reconfigure(errors="backslashreplace")
@@ -111,6 +115,20 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     if status == INTERRUPTED:
         stop.end()
     sys.exit(status)
+
+
+def _open_streams() -> None:
+    """Opens what was closed by whoever started the script, so that no file of ours takes its place.
+
+    It is written into by libraries in C++, whatever lies there.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))
 
 
 def define_quiet(values: absl_flags.FlagValues) -> None:
@@ -190,6 +208,13 @@ def print_note(text: str) -> None:
 def open_notes(quiet: bool) -> Callable[[str], None]:
     """What prints notes as they come, of a quiet script warnings alone."""
     return lambda text: None if quiet and not text.startswith(WARNING) else print_note(text)
+
+
+def tell_unwritten(error: OSError) -> None:
+    """Warns that a report is not written where its folder is only read; else raises the error."""
+    if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+        raise error
+    print_note(f"{WARNING}no report is written: {error}")
 
 
 def print_choices(choices: Sequence[Choice]) -> None:

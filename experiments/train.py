@@ -140,19 +140,26 @@ def train(
         print_result(result)
     page = workdir / "report.html"
     if not is_current(page):
-        api.report_run(config, workdir, command)
+        try:
+            api.report_run(config, workdir, command)
+        except OSError as error:
+            script.tell_unwritten(error)
+            return script.DONE
     words.say(printable(f"result: {workdir / 'result.json'}"))
     words.say(printable(f"report: {page}"))
     return script.DONE
 
 
 def is_current(page: pathlib.Path) -> bool:
-    """Whether there is a page of the run's own beside its result, and no older one."""
+    """Whether there is a page of the run's own beside its result, whole, and no older one."""
+    from cnnjax.report import folders
+
     if not page.is_file():
         return False
     made, needed = (path.stat().st_mtime_ns for path in (page, page.with_name("result.json")))
     own = f"cnnjax run <code>{html.escape(page.parent.absolute().name)}</code>"
-    return made >= needed and own in page.read_text(encoding="utf-8", errors="replace")
+    text = page.read_text(encoding="utf-8", errors="replace")
+    return made >= needed and own in text and folders.is_sealed(text)
 
 
 def print_result(result: Mapping[str, Any]) -> None:

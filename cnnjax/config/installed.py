@@ -51,6 +51,7 @@ def _run(module: str, path: str, go_on: str) -> None:
     sys.path.insert(0, str(find_scripts()))
     sys.path.append("")  # the current folder, for plug-ins: behind all else, as a script has none
     sys.argv[0] = path
+    importlib.import_module("experiments.early")
     script = importlib.import_module("experiments.script")
     found = importlib.import_module(module)
     vars(found)["DESCRIPTION"] = name_commands(found.DESCRIPTION)

@@ -44,10 +44,17 @@ def fold(text: str, width: int | None, indent: str = "  ") -> list[str]:
 def say(text: str, stream: TextIO | None = None) -> None:
     """Prints `text`, on a terminal in lines that break no word, elsewhere as it stands.
 
-    Commands in it are named as this installation has them.
+    Commands in it are named as this installation has them. What stderr does not take, as on a full
+    disk, is let go, and all that follows: it ends no work.
     """
     where = sys.stdout if stream is None else stream
-    print("\n".join(fold(installed.name_commands(text), find_width(where))), file=where, flush=True)
+    lines = fold(installed.name_commands(text), find_width(where))
+    try:
+        print("\n".join(lines), file=where, flush=True)
+    except OSError:
+        if where is not sys.stderr:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), where.fileno())
 
 
 def read_integer(text: str) -> int:

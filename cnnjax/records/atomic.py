@@ -48,7 +48,7 @@ def open_new(path: pathlib.Path) -> Iterator[IO[bytes]]:
             if isinstance(error, OSError) and error.filename is None:  # as that of a full disk
                 error.filename = os.fspath(path)
             raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _open_temporary(path: pathlib.Path) -> tuple[int, str]:
@@ -74,10 +74,22 @@ def _make_folder(folder: pathlib.Path) -> None:
     if not folder.is_dir():
         _make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
 
 
-def _sync_folder(folder: pathlib.Path) -> None:
+def sync_tree(folder: pathlib.Path) -> None:
+    """Sends to the disk what libraries wrote below a folder, files and names."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        elif path.is_dir():
+            sync_folder(path)
+    sync_folder(folder)
+
+
+def sync_folder(folder: pathlib.Path) -> None:
+    """Sends to the disk the names in a folder."""
     with contextlib.suppress(OSError):  # some systems open no folder, some file systems sync none
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -91,6 +103,13 @@ def set_aside(path: pathlib.Path, reason: object, instead: str, say: Callable[[s
     aside = path.with_name(f"{path.name}.damaged")
     path.replace(aside)
     say(f"warning: {reason}: it is set aside as {aside.name}, and {instead}")
+
+
+def require_writable(folder: pathlib.Path) -> None:
+    """Raises OSError, naming the folder, where no file can be made in it; makes it if need be."""
+    _make_folder(folder)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 @functools.cache

@@ -106,7 +106,7 @@ def _read(path: pathlib.Path, name: str) -> Text:
     choices: dict[tuple[str, str], Declared] = {}
     families: dict[str, dict[str, Field]] = {}
     tree = ast.parse("")
-    with contextlib.suppress(OSError, SyntaxError, ValueError):
+    with contextlib.suppress(OSError, SyntaxError, ValueError, MemoryError, RecursionError):
         tree = ast.parse(path.read_text(encoding="utf-8"))
     made = [own for own in ast.walk(tree) if isinstance(own, (ast.FunctionDef, ast.ClassDef))]
     for node in made:

@@ -27,7 +27,7 @@ def hash_text(text: str) -> str:
     """A hash of Python without comments and docstrings; of other text as it is."""
     try:
         text = ast.unparse(blank_docstrings(ast.parse(text)))
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
         pass
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

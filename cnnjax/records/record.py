@@ -52,7 +52,7 @@ def write_record(runs: pathlib.Path, record: Record) -> None:
     readme.explain(runs)
     fields = {"schema": SCHEMA, "seed": record.seed, **record._asdict()}
     fields = json.loads(atomic.dump_line(fields))  # as it will be read
-    atomic.write_json(record_path(runs, record.id), {**fields, "sha256": _checksum(fields)})
+    atomic.write_json(record_path(runs, record.id), {**fields, "sha256": checksum_of(fields)})
 
 
 def load_record(runs: pathlib.Path, id: str) -> Record | None:
@@ -87,7 +87,7 @@ def read_fields(path: pathlib.Path) -> dict[str, Any]:
     if fields["schema"] not in READABLE:
         raise DamagedRecord(f"{path} is of schema {fields['schema']!r}, and {SCHEMA} is the newest")
     checksum = fields.pop("sha256", None)
-    if fields["schema"] != UNCHECKED and checksum != _checksum(fields):
+    if fields["schema"] != UNCHECKED and checksum != checksum_of(fields):
         raise DamagedRecord(f"{path} was changed since it was written: its checksum is another")
     known = typing.get_type_hints(Record)
     for name, kind in known.items():
@@ -98,6 +98,7 @@ def read_fields(path: pathlib.Path) -> dict[str, Any]:
     return fields
 
 
-def _checksum(fields: dict[str, Any]) -> str:
-    """However it is laid out: a record may be indented anew."""
+def checksum_of(fields: dict[str, Any]) -> str:
+    """Of plain JSON values but for a checksum among them, however they are laid out in a file."""
+    fields = {name: value for name, value in fields.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()

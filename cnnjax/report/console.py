@@ -23,9 +23,16 @@ GAP, EDGES = 3, 2  # blanks of that box between columns, and beside the table
 ENDLESS = 100_000  # columns of what is no terminal: a pipe or a file, in which nothing wraps
 
 
+class _Output(Console):
+    """Lets whoever asked know that nobody reads on, where the library would end the program."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def open_console() -> Console:
     """Standard output: as wide as the terminal, or, where it is none, as wide as need be."""
-    return Console(width=words.find_width(sys.stdout) or ENDLESS)
+    return _Output(width=words.find_width(sys.stdout) or ENDLESS)
 
 
 def print_text(text: str, console: Console, style: str = "") -> None:

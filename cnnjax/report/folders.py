@@ -65,6 +65,16 @@ def make_templates() -> jinja2.Environment:
     return templates
 
 
+def seal_page(html: str) -> str:
+    """A page with its checksum behind it."""
+    return f"{html}<!-- {hashlib.sha256(html.encode()).hexdigest()} -->\n"
+
+
+def is_sealed(page: str) -> bool:
+    """Whether a page is as `seal_page` made it."""
+    return page == seal_page(page.rpartition("<!-- ")[0])
+
+
 def keep_whole(text: str) -> markupsafe.Markup:
     """A text with flags, none of which breaks behind its hyphens."""
     flag = markupsafe.Markup('<span class="whole">{}</span>')
@@ -153,7 +163,8 @@ def _keep(folder: pathlib.Path, new: pathlib.Path, hash: str) -> None:
 
 
 def _swap(new: pathlib.Path, folder: pathlib.Path) -> None:
-    """Puts the new folder in the place of the old one, if there is one."""
+    """Puts the new folder in the place of the old one, if there is one, whole on the disk."""
+    atomic.sync_tree(new)
     old = new.with_name(f"{new.name}.old")
     if folder.exists():
         folder.rename(old)
@@ -163,6 +174,7 @@ def _swap(new: pathlib.Path, folder: pathlib.Path) -> None:
         if old.exists():
             old.rename(folder)
         raise
+    atomic.sync_folder(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 

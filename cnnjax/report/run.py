@@ -42,7 +42,8 @@ def write_page(workdir: pathlib.Path, config: Config, rates: Rates, command: str
     result = json.loads((workdir / "result.json").read_text(encoding="utf-8"))
     svg = render_svg(draw_run(lines, rates, result.get("diverged_at")))
     path = workdir / folders.PAGE
-    write_text(path, render_page(workdir.absolute().name, config, lines, result, svg, command))
+    html = render_page(workdir.absolute().name, config, lines, result, svg, command)
+    write_text(path, folders.seal_page(html))
     return path
 
 

@@ -8,10 +8,10 @@ from typing import Any, Literal
 from cnnjax.config.config import Config, from_json
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records import kept, origin, predictions, weights
-from cnnjax.records.atomic import parse_json
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.predictions import Predictions
 from cnnjax.records.record import read_fields
+from cnnjax.runs import result
 from cnnjax.runs.run import Run, describe_missing, make_run
 from cnnjax.sweep import final
 
@@ -26,18 +26,15 @@ def load_run(path: str | pathlib.Path, keep: Literal["final", "best"] | None = N
     """
     folder = pathlib.Path(path)
     file = _find_weights(folder, keep)
-    record = _read_json(folder / "result.json")
+    record = result.read(folder) if (folder / result.NAME).exists() else {}
     if not record and (folder / "record.json").exists():
         record = read_fields(folder / "record.json")
     if not file.exists() and not record:
         raise ConfigError(describe_missing(folder))
     config, own = final.load(file) if file.exists() else (_read_config(folder, record), None)
-    metrics = record.pop("metrics", None)
+    metrics, provenance = record.pop("metrics", None), record.get("provenance", {})
     if metrics is None:
-        lines = folder / "metrics.jsonl"
-        text = lines.read_text(encoding="utf-8") if lines.exists() else ""
-        metrics = [_parse_json(lines, line) for line in text.splitlines()]
-    provenance = record.get("provenance", {})
+        metrics = result.read_lines(folder, provenance)
     read = _make_config(folder, config, provenance)
     answers = _load_predictions(folder, provenance)
     _warn_of_edits(folder, read, provenance)
@@ -57,7 +54,10 @@ def _find_weights(folder: pathlib.Path, keep: str | None) -> pathlib.Path:
 
 
 def _read_config(folder: pathlib.Path, record: Mapping[str, Any]) -> dict[str, Any]:
-    return record["config"] if "config" in record else _read_json(folder / "config.json")
+    path = folder / "config.json"
+    if "config" in record:
+        return record["config"]
+    return result.parse(path, path.read_bytes()) if path.exists() else {}
 
 
 def _make_config(
@@ -101,18 +101,3 @@ def _load_predictions(
         return None
     except ValueError as error:
         raise ConfigError(str(error)) from None
-
-
-def _read_json(path: pathlib.Path) -> dict[str, Any]:
-    return _parse_json(path, path.read_bytes()) if path.exists() else {}
-
-
-def _parse_json(path: pathlib.Path, text: str | bytes) -> dict[str, Any]:
-    """Raises ConfigError, naming the file, where the text is no JSON object."""
-    try:
-        found = parse_json(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path} is not whole: copy it again, or train the run again")
-    return found

@@ -19,10 +19,10 @@ from cnnjax.data.prepare import Prepare, make_prepare
 from cnnjax.networks import models
 from cnnjax.networks.models import Params, Stats
 from cnnjax.records import predictions, weights
-from cnnjax.records.atomic import dump_line, write_json, write_text
+from cnnjax.records.atomic import write_json
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.predictions import Predictions
-from cnnjax.runs import picture
+from cnnjax.runs import picture, result
 from cnnjax.runs.train import train_in_memory
 from cnnjax.sweep import final
 from cnnjax.sweep.final import Final, Input
@@ -104,12 +104,12 @@ class Run:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ConfigError(f"{folder} is there already: name a new folder")
         final.save(folder, self.config, self._network)
-        write_text(folder / "metrics.jsonl", "".join(dump_line(own) + "\n" for own in self.metrics))
         write_json(folder / "config.json", to_json(self.config))
-        files = predictions.write(folder, self.predictions) if self.predictions else {}
+        files = result.write_lines(folder, self.metrics)
+        files |= predictions.write(folder, self.predictions) if self.predictions else {}
         provenance = {**self.record.get("provenance", {}), "files": files}
         write_json(folder / "provenance.json", provenance)
-        write_json(folder / "result.json", {**self.scores, **self.record, "provenance": provenance})
+        result.write(folder, {**self.scores, **self.record, "provenance": provenance})
         return folder
 
     def __repr__(self) -> str:
@@ -122,9 +122,9 @@ class Run:
 
 def train(config: Config, where: Where, observer: Observer = QUIET) -> Run:
     """One run that leaves no file. Raises as `train_run` does."""
-    result, record = train_in_memory(config, where, observer)
-    assert result.final is not None
-    return make_run(config, record, result.metrics, result.final, result.predictions)
+    own, record = train_in_memory(config, where, observer)
+    assert own.final is not None
+    return make_run(config, record, own.metrics, own.final, own.predictions)
 
 
 def describe_missing(folder: pathlib.Path, keep: str = "final") -> str:
@@ -145,7 +145,7 @@ def make_run(
 ) -> Run:  # fmt: skip
     """A run of what its files, or its training, say."""
     scores = {**record.get("scores", record)}
-    for name in ("by_image", "provenance"):
+    for name in ("by_image", "provenance", result.KEY):
         scores.pop(name, None)
     return Run(config, scores, metrics, own, record, answers, folder)
 

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import pathlib
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.config import datasets
@@ -17,10 +17,11 @@ from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.measures import outcome
 from cnnjax.networks import cost, notes
 from cnnjax.networks.cost import Cost
-from cnnjax.records import atomic, leases, origin, predictions, weights
-from cnnjax.records.atomic import dump_line, write_json, write_text
+from cnnjax.records import leases, origin, predictions
+from cnnjax.records.atomic import parse_json, write_json
 from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
+from cnnjax.runs import result
 from cnnjax.study.options import MINUTES
 from cnnjax.sweep import final, lanes, placement, runner
 from cnnjax.sweep.checkpoints import Checkpoints, find_step
@@ -84,34 +85,19 @@ def train_run(
     opened = _open(config, where, observer)
     if (workdir / "config.json").exists():
         check(workdir, config, opened.provenance)
-        if result := _read_finished(workdir, keep, observer):
+        if found := result.find_finished(workdir, observer.on_note, keep):
             _clear_finished(workdir)
-            return result
+            return found
     with leases.claim_folder(workdir, observer.on_note):
         claim(workdir, config, opened.provenance)
         places = workdir / CHECKPOINTS
         observer.on_start(1, (config.steps - find_step(places)) * config.batch_size)
         saving = Checkpoints(lambda lane: places, checkpoint_every, checkpoint_minutes)
-        told = observer._replace(on_lines=lambda lane, lines: _write_lines(workdir, lines))
-        result = _train(config, opened.dataset, told, saving, keep)
-        described = _write_result(workdir, result, opened, keep)
+        told = observer._replace(on_lines=lambda lane, lines: result.write_lines(workdir, lines))
+        own = _train(config, opened.dataset, told, saving, keep)
+        described = _write_result(workdir, own, opened, keep)
         shutil.rmtree(places, ignore_errors=True)
     return described
-
-
-def _read_finished(workdir: pathlib.Path, keep: str, observer: Observer) -> dict[str, Any] | None:
-    """What is in result.json, unless it is not there, or not the weights that are asked for.
-
-    One that is damaged is set aside.
-    """
-    path = workdir / "result.json"
-    if not path.exists() or keep != "none" and not (workdir / weights.NAMES[keep]).exists():
-        return None
-    try:
-        return _read_object(path)
-    except ConfigError as error:
-        atomic.set_aside(path, error, "the run made again", observer.on_note)
-        return None
 
 
 def _clear_finished(workdir: pathlib.Path) -> None:
@@ -122,20 +108,19 @@ def _clear_finished(workdir: pathlib.Path) -> None:
 
 
 def _write_result(
-    workdir: pathlib.Path, result: runner.Result, opened: _Opened, keep: str
+    workdir: pathlib.Path, own: runner.Result, opened: _Opened, keep: str
 ) -> dict[str, Any]:
     """Writes what a finished run leaves, result.json last, unless that is there; gives that."""
-    path = workdir / "result.json"
-    _write_lines(workdir, result.metrics)
-    if result.final is not None:
-        final.save(workdir, result.config, result.final, keep)
-    if not path.exists():
-        answers = result.predictions
-        files = predictions.write(workdir, answers) if answers else {}
-        described = describe_result(result, opened, files)
+    files = result.write_lines(workdir, own.metrics)
+    if own.final is not None:
+        final.save(workdir, own.config, own.final, keep)
+    if not (workdir / result.NAME).exists():
+        if own.predictions is not None:
+            files |= predictions.write(workdir, own.predictions)
+        described = describe_result(own, opened, files)
         write_json(workdir / "provenance.json", described["provenance"])
-        write_json(path, described)
-    return _read_object(path)
+        result.write(workdir, described)
+    return result.read(workdir)
 
 
 def set_run_aside(workdir: pathlib.Path) -> pathlib.Path | None:
@@ -153,19 +138,14 @@ def set_run_aside(workdir: pathlib.Path) -> pathlib.Path | None:
     return free
 
 
-def _write_lines(workdir: pathlib.Path, lines: Iterable[Mapping[str, Any]]) -> None:
-    """Writes metrics.jsonl, whole or not at all: one JSON object an evaluation."""
-    write_text(workdir / "metrics.jsonl", "".join(dump_line(line) + "\n" for line in lines))
-
-
 def train_in_memory(
     config: Config, where: Where, observer: Observer = QUIET
 ) -> tuple[runner.Result, dict[str, Any]]:
     """One run that leaves no file, and what would be in its result.json. Raises as `train_run`."""
     opened = _open(config, where, observer)
     observer.on_start(1, config.steps * config.batch_size)
-    result = _train(config, opened.dataset, observer, None, "final")
-    return result, describe_result(result, opened, {})
+    own = _train(config, opened.dataset, observer, None, "final")
+    return own, describe_result(own, opened, {})
 
 
 def _open(config: Config, where: Where, observer: Observer) -> _Opened:
@@ -185,27 +165,27 @@ def _open(config: Config, where: Where, observer: Observer) -> _Opened:
 def _train(
     config: Config, dataset: Dataset, observer: Observer, saving: Checkpoints | None, keep: str
 ) -> runner.Result:
-    (result,) = runner.run_lanes([config], dataset, observer, saving, keep)
-    if isinstance(result, runner.Failure):
-        raise result.error
-    return result
+    (own,) = runner.run_lanes([config], dataset, observer, saving, keep)
+    if isinstance(own, runner.Failure):
+        raise own.error
+    return own
 
 
 def describe_result(
-    result: runner.Result, opened: _Opened, files: Mapping[str, str]
+    own: runner.Result, opened: _Opened, files: Mapping[str, str]
 ) -> dict[str, Any]:
     """What is in result.json; `files` are checksums of those beside it."""
-    scores = outcome.hide(result.scores) if result.scores["diverged"] else result.scores
+    scores = outcome.hide(own.scores) if own.scores["diverged"] else own.scores
     return {
         **scores,
         "num_parameters": opened.cost.parameters,
         "macs": opened.cost.macs,
-        "steps": result.config.steps,
-        "examples_per_second": result.examples_per_second,
-        "compile_seconds": result.compile_seconds,
+        "steps": own.config.steps,
+        "examples_per_second": own.examples_per_second,
+        "compile_seconds": own.compile_seconds,
         "provenance": {
             **opened.provenance,
-            **lanes.describe_training(result),
+            **lanes.describe_training(own),
             "files": dict(files),
         },
     }
@@ -245,10 +225,10 @@ def check(workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any]) 
         )
 
 
-def _read_object(path: pathlib.Path, otherwise: str = "") -> dict[str, Any]:
+def _read_object(path: pathlib.Path, otherwise: str) -> dict[str, Any]:
     """Raises ConfigError, with what else to do, on a file that is no JSON object."""
     try:
-        found = atomic.parse_json(path.read_bytes())
+        found = parse_json(path.read_bytes())
     except FileNotFoundError:
         reason = "is missing"
     except ValueError as error:
@@ -257,4 +237,4 @@ def _read_object(path: pathlib.Path, otherwise: str = "") -> dict[str, Any]:
         if isinstance(found, dict):
             return found
         reason = "is damaged (no JSON object)"
-    raise ConfigError(f"{path} {reason}" + (f": give {otherwise}" if otherwise else ""))
+    raise ConfigError(f"{path} {reason}: give {otherwise}")

@@ -16,7 +16,7 @@ from cnnjax.study import checking
 from cnnjax.study.claims import Study
 
 RESERVED = ("records", "scoreboard", "checkpoints", "leases")  # folders of RUNS that are no study's
-LONGEST = 100  # letters in a folder's name: what file systems allow, with room for what is added
+LONGEST = 100  # bytes of a folder's name: what file systems allow, with room for what is added
 Check = Callable[[], tuple[bool, str]]
 Kind = Literal["cited", "experiment", "not testable here"]
 
@@ -132,10 +132,14 @@ def folder_of(board: str) -> str:
 
 def check_name(name: str, of: str, reserved: Sequence[str] = RESERVED) -> None:
     """Raises ConfigError unless a report's folder can have this name; `of` says whose it is."""
-    if not re.fullmatch(r"\w[\w.+-]*", name) or len(name) > LONGEST or name.lower() in reserved:
+    if (
+        not re.fullmatch(r"\w[\w.+-]*", name)
+        or len(name.encode()) > LONGEST
+        or name.lower() in reserved
+    ):
         raise ConfigError(
             f"{of}{name} cannot name a report's folder: give letters, digits, - _ . or +, at"
-            f" most {LONGEST}, and neither {' nor '.join(reserved)}"
+            f" most {LONGEST} bytes, and neither {' nor '.join(reserved)}"
         )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records import atomic
+from cnnjax.sweep import compiled
 
 # What a shell may set and a script sets back: its numbers follow from its flags (the precision of
 # a run from --dtype and --precision, its draws from --seed), and our code keeps JAX's own rules.
@@ -106,8 +107,7 @@ def configure_jax(cache_dir: pathlib.Path | None = None) -> None:
         directory = cache_dir or atomic.find_writable(own)
         jax.config.update("jax_compilation_cache_dir", os.fspath(atomic.as_utf8(directory)))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    # Two groups that share a program may meet in the cache while one writes: it compiles anew.
-    warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry")
+    compiled.mend_cache()
     try:
         jax.device_put(0.0)  # as the first that starts the devices
     except Exception as error:  # each release and each platform has its own for this

@@ -9,7 +9,7 @@ import pytest
 from cnnjax.config import plugins, register
 from cnnjax.config.config import KNOBS, Config, make_config, to_json
 from cnnjax.config.errors import ConfigError
-from cnnjax.records import index, inventory, remembered
+from cnnjax.records import index, inventory, kept, remembered
 from cnnjax.records.plugins import hash_files, keep_texts
 from cnnjax.records.record import write_record
 from cnnjax.study import grids, metrics
@@ -241,3 +241,12 @@ def test_the_metric_of_a_corruption_is_known_by_its_text(outside, unload, tmp_pa
     remembered.remember(index.list_heads(tmp_path), tmp_path / "records")
     assert metrics.find("auc_fog").measure == "robustness"
     assert register.read_trait("corruption", "fog", "unit", "") == "share"
+
+
+@pytest.mark.parametrize("text", ["(", "a\0b", "-" * 200_000 + "1", "(" * 100_000, "\udcff"])
+def test_a_kept_text_that_is_no_python_says_nothing(tmp_path, text):
+    path = tmp_path / kept.FOLDER / "0123456789abcdef.py"
+    path.parent.mkdir()
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    (found,) = kept.read_texts(tmp_path, [{}])
+    assert not found.choices and not found.families

@@ -240,6 +240,16 @@ def test_a_file_that_is_not_whole_is_named(folder, tmp_path, name):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["result.json", "metrics.jsonl"])
+def test_a_file_that_was_changed_is_named(folder, tmp_path, name):
+    shutil.copytree(folder, tmp_path / "one")
+    text = (tmp_path / "one" / name).read_text()
+    (tmp_path / "one" / name).write_text(text.replace('_accuracy": 0.', '_accuracy": 0.9'))
+    with pytest.raises(ConfigError, match=f"{name} was changed .* checksum") as error:
+        load_run(tmp_path / "one")
+    assert "\n" not in str(error.value)
+
+
 def test_a_notebook_shows_words_and_curves(folder):
     own = load_run(folder)
     assert repr(own).startswith("Run(cnn on digits") and "test accuracy" in repr(own)

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 import pytest
 
@@ -87,3 +88,30 @@ def test_a_folder_in_which_another_trains_is_refused(config, where, tmp_path):
         claim(folder, config, {"origin": {}})
         with pytest.raises(ConfigError, match=r"one is in use by process \d+"):
             set_run_aside(folder)
+
+
+def test_a_finished_run_that_was_changed_is_made_again_to_the_same_bits(config, where, tmp_path):
+    whole, folder = tmp_path / "whole", tmp_path / "one"
+    names = ("metrics.jsonl", "predictions.npz", "final.safetensors")
+    train_run(config, whole, where)
+    changes = {
+        "result.json": lambda raw: raw.replace(b'"test_accuracy": 0.', b'"test_accuracy": 0.9'),
+        "metrics.jsonl": lambda raw: raw[: raw.index(b"\n") + 1],
+        "predictions.npz": lambda raw: raw[:-9] + bytes(9),
+        "final.safetensors": lambda raw: raw[:-9] + bytes(9),
+    }
+    for name, change in changes.items():
+        shutil.copytree(whole, folder)
+        (folder / name).write_bytes(change((whole / name).read_bytes()))
+        notes = []
+        again = train_run(config, folder, where, observer=Observer(on_note=notes.append))
+        (note,) = notes
+        assert note.startswith(f"warning: {folder / name} ") and "the run made again" in note
+        assert (folder / f"{name}.damaged").exists()
+        for own in names:
+            assert (folder / own).read_bytes() == (whole / own).read_bytes()
+        assert (
+            again["test_accuracy"]
+            == json.loads((whole / "result.json").read_text())["test_accuracy"]
+        )
+        shutil.rmtree(folder)

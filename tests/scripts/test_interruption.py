@@ -68,6 +68,21 @@ def test_an_interrupted_sweep_keeps_what_is_finished(environment, call, tmp_path
     assert plan.returncode == 0
 
 
+@pytest.mark.parametrize("script", ["launch.py", "train", "ablate", "judge", "records"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_before_a_script_is_imported_is_status_75_too(environment, script, number):
+    command = [script] if script == "launch.py" else ["-m", f"experiments.{script}"]
+    child = start(environment, "-X", "importtime", *command)
+    for line in child.stderr:
+        if line.rstrip().endswith(" experiments.early"):
+            break
+    child.send_signal(number)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 75
+    (said,) = [line for line in errors.splitlines() if not line.startswith("import time:")]
+    assert "interrupted: nothing was begun; run the same command again" in said
+
+
 @pytest.mark.parametrize("module", ["jax.version", "flax.core"])
 def test_an_interruption_while_starting_is_status_75_too(environment, tmp_path, module):
     command = ["-X", "importtime", *TRAIN, *TINY, f"--workdir={tmp_path / 'w'}"]

@@ -13,6 +13,7 @@ from typing import Any
 
 from cnnjax.config.knobs import RunError
 from cnnjax.data.sources import memory
+from cnnjax.records import atomic
 
 NAME = "cnnjax.json"  # the file of checksums
 CODE = "tensorflow_datasets."  # where the code lies that features.json may name
@@ -24,6 +25,8 @@ WAYS = ("copy it there from where the data set was prepared, or delete the folde
 def write_checksums(builder: Any, examples: bool) -> None:
     """Writes the checksums of a data set that was prepared just now, with or without `examples`."""
     folder = pathlib.Path(builder.data_path)
+    atomic.sync_tree(folder)  # the library does not, and what has checksums counts as whole
+    atomic.sync_folder(folder.parent)
     shards = {pathlib.Path(path).name for path in list_shards(builder)}
     memory.keep(folder / NAME, {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()

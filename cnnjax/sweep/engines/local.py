@@ -11,7 +11,7 @@ from cnnjax.config.config import Config, from_json, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.data import load
 from cnnjax.data.dataset import Dataset
-from cnnjax.records import leases, predictions, weights
+from cnnjax.records import atomic, leases, predictions, weights
 from cnnjax.records.address import record_id
 from cnnjax.records.leases import Leases
 from cnnjax.records.plugins import keep_texts
@@ -73,6 +73,7 @@ def _train(
         held.release(ids[config])
         return False
 
+    atomic.require_writable(runs)  # before anything is compiled in vain
     for result in runner.run_lanes([*ids], dataset, observer, saving, job.keep, claim):
         if isinstance(result, runner.Failure):
             for config in result.group.lanes:
