@@ -1,4 +1,6 @@
-"""Prepares one data set: python -m cnnjax.data.sources.prepare NAME DATA_DIR [MANUAL_DIR].
+"""Prepares one data set: python -m cnnjax.data.sources.prepare NAME DATA_DIR [RAW [offline]].
+
+RAW is --manual_dir, or empty.
 
 A process of its own, because TFDS prints while it writes, and because it is the only one that
 imports TensorFlow or the stand-in for it. What goes wrong is one line at the end of stderr.
@@ -16,7 +18,7 @@ from typing import Any
 
 import filelock
 
-from cnnjax.config import installed, plugins
+from cnnjax.config import installed, offline, plugins
 from cnnjax.config.datasets import DataName, parse
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data.builders import stand_in
@@ -26,8 +28,10 @@ CONNECT_SECONDS, READ_SECONDS = 5, 60
 RETRIES = 1  # TFDS would try for minutes before it says that there is no network
 
 
-def main(text: str, data_dir: str, manual_dir: str = "") -> None:
+def main(text: str, data_dir: str, manual_dir: str = "", way: str = "") -> None:
     """Writes the data set as array_record files, unless another process just did."""
+    if way == "offline":
+        offline.close_network()
     plugins.load_inherited()
     name, root = parse(text), pathlib.Path(data_dir)
     root.mkdir(parents=True, exist_ok=True)
@@ -89,22 +93,29 @@ def limit_waiting() -> None:
 
 
 def find_host(host: str) -> None:
-    """Raises ConnectionError where a host's address is not found in a few seconds."""
+    """Raises ConnectionError where a host's address is not found in a few seconds, or may not be
+    asked for.
+    """  # fmt: skip
     import socket
 
     import requests
 
     found: list[Any] = []
+    why = [f"the address of {host} was not found"]
 
     def ask() -> None:
-        with contextlib.suppress(OSError):
+        try:
             found.extend(socket.getaddrinfo(host, None))
+        except ConnectionRefusedError as error:
+            why.append(str(error))
+        except OSError:
+            pass
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(CONNECT_SECONDS)
     if not found:
-        raise requests.exceptions.ConnectionError(f"the address of {host} was not found")
+        raise requests.exceptions.ConnectionError(why[-1])
 
 
 def clear_leftovers(path: pathlib.Path, downloads: pathlib.Path) -> None:
