@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from typing import Any
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -124,6 +125,14 @@ def write_json(path: pathlib.Path, value: object) -> None:
 def dump_line(value: object) -> str:
     """JSON on one line; numbers that JSON lacks (NaN, infinity) become null."""
     return json.dumps(_finite(value), allow_nan=False)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What JSON says. Raises ValueError on any other text, one that nests without end too."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it nests too deeply") from None
 
 
 def _finite(value: object) -> object:

@@ -167,7 +167,7 @@ def _read_hash(folder: pathlib.Path) -> str:
 def _read_about(folder: pathlib.Path) -> dict[str, Any]:
     """What a report's folder says of itself, each key empty where it says nothing."""
     try:
-        found = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        found = atomic.parse_json((folder / ABOUT).read_bytes())
     except (OSError, ValueError):
         found = {}
     right = isinstance(found, dict) and all(

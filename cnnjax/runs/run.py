@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import pathlib
 import warnings
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ from cnnjax.data.prepare import Prepare, make_prepare
 from cnnjax.networks import models
 from cnnjax.networks.models import Params, Stats
 from cnnjax.records import kept, origin, predictions, weights
-from cnnjax.records.atomic import dump_line, write_json, write_text
+from cnnjax.records.atomic import dump_line, parse_json, write_json, write_text
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.predictions import Predictions
 from cnnjax.records.record import read_fields
@@ -232,7 +231,7 @@ def _read_json(path: pathlib.Path) -> dict[str, Any]:
 def _parse_json(path: pathlib.Path, text: str | bytes) -> dict[str, Any]:
     """Raises ConfigError, naming the file, where the text is no JSON object."""
     try:
-        found = json.loads(text)
+        found = parse_json(text)
     except ValueError:
         found = None
     if not isinstance(found, dict):

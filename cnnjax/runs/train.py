@@ -1,7 +1,6 @@
 """One run in a folder of its own: what it would be, its training, its files."""
 
 import itertools
-import json
 import pathlib
 import shutil
 from collections.abc import Iterable, Mapping
@@ -231,7 +230,7 @@ def check(workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any]) 
 def _read_object(path: pathlib.Path, otherwise: str = "") -> dict[str, Any]:
     """Raises ConfigError, with what else to do, on a file that is no JSON object."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = atomic.parse_json(path.read_bytes())
     except FileNotFoundError:
         reason = "is missing"
     except ValueError as error:
