@@ -130,3 +130,28 @@ def test_json_that_nests_without_end_is_refused(tmp_path, name):
     (tmp_path / name).write_text('{"a":' * 100_000)
     with pytest.raises((ConfigError, ValueError), match=re.escape(os.fspath(tmp_path / name))):
         load_run(tmp_path)
+
+
+def test_the_scan_of_connections_sees(call):
+    code = "import socket; socket.getaddrinfo('example.org', 80)"
+    run = call("-c", code)
+    assert run.returncode == 99 and "asked for" in run.stderr
+
+
+@pytest.mark.slow
+def test_a_study_of_digits_connects_to_nobody(call, environment, monkeypatch, tmp_path):
+    """Not to the loopback either; every other command that tests start is watched but for it."""
+    monkeypatch.setitem(environment, "CLOSED", "1")
+    flags = ("--seeds=1", "--steps=2", "--train_examples=48", "--batch_size=16", "--eval_every=0")
+    run = call("-m", "experiments.ablate", "--grid=pool=max", *flags, f"--runs={tmp_path}")
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "index.html").exists()
+
+
+def test_offline_a_set_that_is_not_here_is_one_line(call, environment, monkeypatch, tmp_path):
+    monkeypatch.setitem(environment, "CLOSED", "1")
+    flags = ("--dataset=cifar10", "--offline", "--steps=2", f"--data_dir={tmp_path}")
+    run = call("-m", "experiments.train", *flags, f"--workdir={tmp_path / 'run'}")
+    note, line = run.stderr.splitlines()
+    assert run.returncode == 1 and note.startswith("note: preparing cifar10")
+    assert "--offline forbids it" in line and "--data_dir=FOLDER in which it is prepared" in line

@@ -14,9 +14,14 @@ def close_network() -> None:
     Sockets that are files of this machine, as its processes use among themselves, stay open; the
     loopback does not, since a proxy may listen there.
     """
-    if _refuse not in _closed:
+    if not is_closed():
         _closed.append(_refuse)
         sys.addaudithook(_refuse)
+
+
+def is_closed() -> bool:
+    """Whether no connection is allowed."""
+    return bool(_closed)
 
 
 _closed: list[object] = []  # a hook cannot be taken away, and one is enough

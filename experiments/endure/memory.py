@@ -22,7 +22,7 @@ from experiments.endure.tally import Tally
 GROUPS, TENTH = 300, 30
 FEW = 60  # groups, up to which none is a CNN: one takes four times as long
 MOST = 0.1  # by which memory may grow from the first group that is warm to the last
-SMALL = {"train_examples": 48, "steps": 2}
+SMALL = {"train_examples": 400, "steps": 2}
 
 
 class Taken(NamedTuple):

@@ -77,7 +77,7 @@ def prepare(name: DataName, root: pathlib.Path, manual_dir: str) -> None:
 
 
 def limit_waiting() -> None:
-    """No connection is waited for longer than a few seconds."""
+    """No connection is waited for longer than a few seconds, or tried where none is allowed."""
     import requests
     from tensorflow_datasets.core.download import downloader
 
@@ -85,6 +85,8 @@ def limit_waiting() -> None:
     send = requests.Session.send
 
     def send_in_time(self: Any, request: Any, **options: Any) -> Any:
+        if offline.is_closed():
+            raise requests.exceptions.ConnectionError(offline.SAID)
         if not options.get("proxies"):
             find_host(urllib.parse.urlparse(request.url).hostname or "")
         return send(self, request, **{**options, "timeout": (CONNECT_SECONDS, READ_SECONDS)})
@@ -93,29 +95,22 @@ def limit_waiting() -> None:
 
 
 def find_host(host: str) -> None:
-    """Raises ConnectionError where a host's address is not found in a few seconds, or may not be
-    asked for.
-    """  # fmt: skip
+    """Raises ConnectionError where a host's address is not found in a few seconds."""
     import socket
 
     import requests
 
     found: list[Any] = []
-    why = [f"the address of {host} was not found"]
 
     def ask() -> None:
-        try:
+        with contextlib.suppress(OSError):
             found.extend(socket.getaddrinfo(host, None))
-        except ConnectionRefusedError as error:
-            why.append(str(error))
-        except OSError:
-            pass
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(CONNECT_SECONDS)
     if not found:
-        raise requests.exceptions.ConnectionError(why[-1])
+        raise requests.exceptions.ConnectionError(f"the address of {host} was not found")
 
 
 def clear_leftovers(path: pathlib.Path, downloads: pathlib.Path) -> None:
