@@ -11,7 +11,7 @@ import pytest
 from cnnjax.config.config import Config, to_json
 from cnnjax.config.errors import ConfigError
 from cnnjax.records.record import Record, record_path, write_record
-from cnnjax.runs.run import load_run
+from cnnjax.runs.load import load_run
 from tests.by_hand import make_records
 
 ROOT = pathlib.Path(__file__).parents[1]
