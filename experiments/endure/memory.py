@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cnnjax.config.config import Config
+from cnnjax.config.config import Config, make_config
 from experiments.endure.tally import Tally
 
 GROUPS, TENTH = 300, 30
@@ -41,9 +41,10 @@ def list_groups(count: int, seed: int) -> list[Config]:
     for place in range(count):
         if count > FEW and place % 5 == 4:
             widths = (draws.randrange(2, 9), draws.randrange(2, 9))
-            found.append(Config(**SMALL, widths=widths, hidden=(4,), batch_size=8 + place // 5))
+            own = {"widths": widths, "hidden": (4,), "batch_size": 8 + place // 5}
         else:
-            found.append(Config(**SMALL, model="mlp", hidden=(), batch_size=8 + place))
+            own = {"model": "mlp", "hidden": (), "batch_size": 8 + place}
+        found.append(make_config({**SMALL, **own}))
     return found
 
 
