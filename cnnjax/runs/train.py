@@ -122,7 +122,9 @@ def _write_result(
     if not path.exists():
         answers = result.predictions
         files = predictions.write(workdir, answers) if answers else {}
-        write_json(path, describe_result(result, opened, files))
+        described = describe_result(result, opened, files)
+        write_json(workdir / "provenance.json", described["provenance"])
+        write_json(path, described)
     return _read_object(path)
 
 
@@ -191,7 +193,11 @@ def describe_result(
         "steps": result.config.steps,
         "examples_per_second": result.examples_per_second,
         "compile_seconds": result.compile_seconds,
-        "provenance": {**opened.provenance, "files": dict(files)},
+        "provenance": {
+            **opened.provenance,
+            **lanes.describe_training(result),
+            "files": dict(files),
+        },
     }
 
 
