@@ -39,6 +39,7 @@ OPTIONS = group.CPU_COMPILER_OPTIONS
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 STATM, PAGE = pathlib.Path("/proc/self/statm"), os.sysconf("SC_PAGE_SIZE")
 ENOUGH = 2**30  # bytes in memory
+CLOSED = pathlib.Path(__file__).with_name("closed")  # sitecustomize.py for what tests start
 DEAD_END = "http://127.0.0.1:9"  # a proxy at which nobody listens
 
 
@@ -145,7 +146,9 @@ def environment(tmp_path_factory, data_dir, digits, compilation_cache) -> dict[s
     (cache / "cnnjax" / "data").symlink_to(data_dir)
     (cache / "cnnjax" / "xla").symlink_to(compilation_cache)
     keep = {name: value for name, value in os.environ.items() if not name.startswith("JAX")}
-    return {**keep, "XDG_CACHE_HOME": str(cache), "COLUMNS": "100"}
+    paths = [str(CLOSED), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**keep, "XDG_CACHE_HOME": str(cache), "COLUMNS": "100",
+            "PYTHONPATH": os.pathsep.join(paths)}  # fmt: skip
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ class Where(NamedTuple):
     data_dir: str | None = None  # of prepared data sets
     manual_dir: str | None = None  # of files that were downloaded by hand
     skip_bad_files: bool = False
+    offline: bool = False  # whether what is not here is refused, not asked for over a network
 
 
 class Request(NamedTuple):

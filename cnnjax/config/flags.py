@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from cnnjax.config import epochs, flagfiles, help, hints, installed, plugins, words
+from cnnjax.config import epochs, flagfiles, help, hints, installed, offline, plugins, words
 from cnnjax.config.config import KNOBS, Config
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import (
@@ -103,11 +103,15 @@ def define_where(values: flags.FlagValues) -> None:
         "skip_bad_files", False, "Leave out files of folder:PATH that are no whole images.",
         flag_values=values,
     )  # fmt: skip
+    flags.DEFINE_boolean(
+        "offline", False, "Use no network: refuse data that would have to be fetched.",
+        flag_values=values,
+    )  # fmt: skip
 
 
 def read_where(values: flags.FlagValues) -> Where:
     """Where the command line says that data lie."""
-    return Where(values.data_dir, values.manual_dir, values.skip_bad_files)
+    return Where(values.data_dir, values.manual_dir, values.skip_bad_files, values.offline)
 
 
 def given_config(values: flags.FlagValues) -> dict[str, Any]:
@@ -221,11 +225,14 @@ def define_plugins(
     )  # fmt: skip
     early = flags.FlagValues()
     flags.DEFINE_multi_string("plugin", [], "", flag_values=early)
-    flags.DEFINE_boolean("traceback", False, "", flag_values=early)
+    for name in ("traceback", "offline"):
+        flags.DEFINE_boolean(name, False, "", flag_values=early)
     try:
         early(["", *arguments], known_only=True)
     except flags.Error as error:
         refuse(str(error).removeprefix("ERROR:: "))
+    if early.offline and "offline" in values:
+        offline.close_network()
     try:
         if early.plugin or plugins.VARIABLE in os.environ:
             plugins.load(early.plugin)

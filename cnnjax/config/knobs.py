@@ -5,7 +5,6 @@ import re
 import struct
 import types
 import typing
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -13,6 +12,7 @@ from cnnjax.config import hints, register
 from cnnjax.config.allowed import Allowed
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.errors import RunError as RunError
+from cnnjax.config.words import printable as printable
 from cnnjax.config.words import read_integer
 
 LARGEST_INTEGER = 2**31 - 1  # a program counts in 32 bits
@@ -201,21 +201,6 @@ def format_value(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, tuple) else printable(str(value))
-
-
-def printable(text: str) -> str:
-    r"""`text` with each control character, and each byte of a path that is no UTF-8, as \xff."""
-    return "".join(
-        _escape(character) if unicodedata.category(character) in ("Cc", "Cs") else character
-        for character in text
-    )
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # how Python carries such a byte (PEP 383)
-        return f"\\x{code - 0xDC00:02x}"
-    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
 
 
 BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}

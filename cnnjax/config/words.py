@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 import textwrap
+import unicodedata
 from typing import TextIO
 
 from cnnjax.config import installed
@@ -22,13 +23,29 @@ def find_width(stream: TextIO) -> int | None:
         return 80
 
 
+def printable(text: str) -> str:
+    r"""`text` with each control character, and each byte of a path that is no UTF-8, as \xff."""
+    return "".join(
+        _escape(character) if unicodedata.category(character) in ("Cc", "Cs") else character
+        for character in text
+    )
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python carries such a byte (PEP 383)
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
+
+
 def fold(text: str, width: int | None, indent: str = "  ") -> list[str]:
     """`text` in lines of `width`, broken at blanks alone; without a width each line as it is.
 
-    What is broken goes on below its own margin, `indent` further in.
+    What is broken goes on below its own margin, `indent` further in. No terminal obeys a line:
+    control characters, which a name may have, are shown.
     """
     lines = []
-    for line in text.split("\n"):
+    for line in map(printable, text.split("\n")):
         margin = line[: len(line) - len(line.lstrip())]
         lines += (
             textwrap.wrap(

@@ -3,6 +3,7 @@
 Transparent pixels lie on white; deeper grey is scaled to 8 bits; EXIF rotations are carried out.
 """
 
+import functools
 import io
 import math
 import re
@@ -20,6 +21,7 @@ BACKGROUND = 255  # what shows through transparent pixels
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # grey of up to 16 bits, or 32
 DEPTHS = (8, 10, 12, 14, 16)  # that cameras and scanners use
+RUN = ("EPS", "WMF")  # what Pillow has other programs draw: Ghostscript, Windows
 PNG = b"\x89PNG"  # how such a file begins
 PNG_BITS, TIFF_BITS = 24, 258  # where bits a channel stand: a place in the file, a tag
 
@@ -28,10 +30,17 @@ class BadImage(RunError):
     """A file that is no whole image. Its message is one line."""
 
 
+@functools.cache
+def list_formats() -> tuple[str, ...]:
+    """The formats that Pillow reads itself, the usual ones first."""
+    Image.init()
+    return tuple(name for name in Image.ID if name in Image.OPEN and name not in RUN)
+
+
 def open_image(raw: bytes) -> Image.Image:
     """The whole image in its own mode, upright. Raises BadImage where it cannot be read."""
     try:
-        image = Image.open(io.BytesIO(raw))
+        image = Image.open(io.BytesIO(raw), formats=list_formats())
         if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
             raise Image.DecompressionBombError
         image.load()
@@ -51,7 +60,7 @@ def open_image(raw: bytes) -> Image.Image:
 
 def count_frames(raw: bytes) -> int:
     """How many images a file holds."""
-    return getattr(Image.open(io.BytesIO(raw)), "n_frames", 1)
+    return getattr(Image.open(io.BytesIO(raw), formats=list_formats()), "n_frames", 1)
 
 
 def count_channels(image: Image.Image) -> int:

@@ -3,12 +3,12 @@
 import hashlib
 import io
 import pathlib
-import zipfile
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnnjax.records.atomic import write_bytes
+from cnnjax.records.npz import read_npz
 from cnnjax.records.record import Record, record_path
 
 FILE = "predictions.npz"
@@ -60,12 +60,12 @@ def load(folder: pathlib.Path, provenance: dict[str, Any]) -> Predictions | None
         )
     try:
         raw = path.read_bytes()
-        if hashlib.sha256(raw).hexdigest() != checksum:
-            raise ValueError(f"{path} is not the file that its record was written with")
-        with np.load(io.BytesIO(raw)) as arrays:
+        if hashlib.sha256(raw).hexdigest() == checksum:
+            arrays = read_npz(raw)
             return Predictions(*(arrays[name] for name in Predictions._fields))
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
+    raise ValueError(f"{path} is not the file that its record was written with")
 
 
 def load_of(runs: pathlib.Path, record: Record) -> Predictions | None:

@@ -55,8 +55,9 @@ def load(path: pathlib.Path) -> Weights:
         raise ConfigError(f"{path} holds no weights that can be read: {error}") from None
     length = int.from_bytes(content[:8], "little")
     metadata = parse_json(content[8 : 8 + length]).get("__metadata__", {})
+    tree = _unflatten(tensors, path)
     if KEY not in metadata:
-        return Weights(_unflatten(tensors), {})
+        return Weights(tree, {})
     try:
         header = parse_json(metadata[KEY])
         about, written = header["about"], header["sha256"]
@@ -64,7 +65,7 @@ def load(path: pathlib.Path) -> Weights:
         raise ConfigError(f"{path} holds nothing about its weights that can be read") from None
     if written != _hash(tensors, about):
         raise ConfigError(f"{path} was changed since it was written: its checksum is another")
-    return Weights(_unflatten(tensors), about)
+    return Weights(tree, about)
 
 
 def _flatten(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, np.ndarray]]:
@@ -77,14 +78,17 @@ def _flatten(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, np
             yield above + name, np.asarray(value, order="C")
 
 
-def _unflatten(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _unflatten(tensors: Mapping[str, np.ndarray], path: pathlib.Path) -> dict[str, Any]:
+    """Raises ConfigError where a name is that of an array and of a branch."""
     tree: dict[str, Any] = {}
-    for path, value in tensors.items():
-        *folders, name = path.split("/")
+    for place in sorted(tensors):
+        *folders, name = place.split("/")
         branch = tree
         for folder in folders:
             branch = branch.setdefault(folder, {})
-        branch[name] = value
+            if not isinstance(branch, dict):
+                raise ConfigError(f"{path} has {place!r} below what is an array itself")
+        branch[name] = tensors[place]
     return tree
 
 

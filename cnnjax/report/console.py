@@ -14,6 +14,7 @@ from rich.text import Text
 
 from cnnjax.config import words
 from cnnjax.config.knobs import format_value
+from cnnjax.config.words import printable
 
 STYLES = {
     "supported": "green", "refuted": "red", "equivalent": "blue", "inconclusive": "yellow",
@@ -69,7 +70,11 @@ def print_table(table: Table, console: Console, keys: int = 1) -> None:
     Keys that leave no room for another column become one, of words such as 'pool=max'.
     """
     columns = [
-        _Column(str(column.header), [str(cell) for cell in column.cells], column.justify)
+        _Column(
+            printable(str(column.header)),
+            [printable(str(cell)) for cell in column.cells],
+            column.justify,
+        )  # fmt: skip
         for column in table.columns
     ]
     heads, others = columns[:keys], columns[keys:]

@@ -37,6 +37,7 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "font.size": 10,
+    "text.parse_math": False,  # a name may have dollars
 }
 
 

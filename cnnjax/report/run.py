@@ -156,6 +156,8 @@ def _scale_loss(axes: Axes, lines: Sequence[dict[str, Any]]) -> None:
     positive = [value for value in found if value > 0]
     if positive and max(positive) > STEEP * min(positive):
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")  # not as a formula
+        axes.yaxis.set_minor_formatter("")
     else:
         axes.set_ylim(bottom=0)
 

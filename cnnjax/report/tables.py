@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from html import escape as escape_html
 from typing import Any
 
+from cnnjax.config.words import printable
+
 ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -28,7 +30,7 @@ def write_csv(rows: Sequence[dict[str, Any]]) -> str:
 
 def escape(value: object) -> str:
     """A value as LaTeX text."""
-    return "".join(ESCAPES.get(character, character) for character in str(value))
+    return "".join(ESCAPES.get(character, character) for character in printable(str(value)))
 
 
 def write_latex(rows: Sequence[dict[str, Any]]) -> str:
@@ -42,12 +44,17 @@ def write_latex(rows: Sequence[dict[str, Any]]) -> str:
     widths = [max(len(str(row[name])) for row in rows) for name in names]
     columns = [WORDS if width > WIDE else "r" for width in widths]
     columns[0] = WORDS
-    head, *body = [" & ".join(line) + r" \\" for line in lines]
+    head, *body = [_guard(" & ".join(line)) + r" \\" for line in lines]
     return "\n".join(
         [r"\begingroup\small\setlength{\tabcolsep}{3pt}%",
          rf"\begin{{tabularx}}{{\textwidth}}{{{''.join(columns)}}}", r"\toprule", head, r"\midrule",
          *body, r"\bottomrule", r"\end{tabularx}%", r"\endgroup", ""]
     )  # fmt: skip
+
+
+def _guard(line: str) -> str:
+    """A row that the end of the row before does not take for its own star or length."""
+    return "{}" + line if line.lstrip().startswith(("*", "[")) else line
 
 
 def write_markdown(rows: Sequence[dict[str, Any]]) -> str:

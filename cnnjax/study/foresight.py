@@ -1,11 +1,11 @@
 """What a study's seeds and test images could show, before anything is trained."""
 
-import json
 import pathlib
 import statistics
 from typing import Any, NamedTuple
 
 from cnnjax.config.words import count
+from cnnjax.records.atomic import parse_json
 from cnnjax.study import metrics, power
 from cnnjax.study.claims import Claim, Study
 from cnnjax.study.statistics import ALPHA, FEWEST
@@ -44,7 +44,7 @@ def find_spread(runs: pathlib.Path, metric: str, dataset: str) -> Spread:
     rows: list[dict[str, Any]] = []
     for path in sorted(runs.glob("*/verdicts.json")):
         try:
-            rows += [row for row in json.loads(path.read_text(encoding="utf-8"))
+            rows += [row for row in parse_json(path.read_bytes())
                      if (row["metric"], row["dataset"]) == (metric, dataset)]  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError):
             continue  # written by another version, or not by us

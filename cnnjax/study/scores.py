@@ -4,7 +4,7 @@ They come as the lines of a table (`tables`) or as an .npz file of scores image 
 """
 
 import math
-import zipfile
+import pathlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnjax.config.knobs import ConfigError
+from cnnjax.records.npz import read_npz
 from cnnjax.study import tables
 from cnnjax.study.tables import Columns, Run
 
@@ -183,14 +184,13 @@ def read_arrays(path: str, cluster: str | None, errors: list[str]) -> tuple[dict
     [images]. Raises ConfigError where it does not.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_npz(pathlib.Path(path))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or 'no .npz file'}") from None
-    except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+    except ValueError as error:
         raise ConfigError(
-            f"{path} is no .npz file of numbers and texts: write it by numpy.savez(FILE, right=,"
-            " arm=, seed=)"
+            f"{path} is no .npz file of numbers and texts ({error}): write it by numpy.savez(FILE,"
+            " right=, arm=, seed=)"
         ) from None
     needed = ["right", "arm", "seed", *([cluster] if cluster else [])]
     for name in needed:

@@ -16,7 +16,7 @@ import jax
 from cnnjax.config.config import Config, structure_of
 from cnnjax.data.dataset import Dataset
 from cnnjax.records.predictions import Predictions, pack
-from cnnjax.sweep import checkpoints, final
+from cnnjax.sweep import checkpoints, final, leftovers
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.final import Final
 from cnnjax.sweep.observer import QUIET, Observer
@@ -160,6 +160,7 @@ def run_lanes(
                         waiting.append(Group(group.structure, tuple(left), halved))
                     else:
                         yield Failure(group._replace(lanes=tuple(left)), error)
+                leftovers.give_back()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

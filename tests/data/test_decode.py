@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from cnnjax.data import decode
 from tests.true_formats import encode
@@ -75,6 +75,18 @@ def test_a_decompression_bomb_is_refused(monkeypatch):
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # as outside of pytest
     with pytest.raises(decode.BadImage, match="more than 60 pixels"):
         decode.decode(encode(GREY, "PNG"), 1)
+
+
+@pytest.mark.parametrize("raw", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EOF\n" * 9])
+def test_no_other_program_is_started_to_draw_an_image(monkeypatch, raw):
+    """Pillow has Ghostscript, an interpreter, run what an EPS file says, whatever it is called."""
+
+    def refuse(*arguments, **options):
+        raise AssertionError("Ghostscript was started")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", refuse)
+    with pytest.raises(decode.BadImage, match="cannot identify"):
+        decode.decode(raw, 1)
 
 
 def test_fitting_takes_the_central_square():

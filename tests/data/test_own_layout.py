@@ -117,8 +117,16 @@ def test_links_to_folders_are_followed_once_also_where_two_lead_to_each_other(ph
     root = photos("images/cat/1.png", "images/dog/1.png", "elsewhere/persian/1.png")
     (root / "images" / "cat" / "more").symlink_to(root / "elsewhere")
     (root / "elsewhere" / "back").symlink_to(root / "images" / "cat")
-    listed = [path for path, *_ in layout.list_files("folder:PHOTOS", root / "images").files]
-    assert listed == ["cat/1.png", "cat/more/persian/1.png", "dog/1.png"]
+    listed = layout.list_files("folder:PHOTOS", root / "images")
+    paths = [path for path, *_ in listed.files]
+    assert paths == ["cat/1.png", "cat/more/persian/1.png", "dog/1.png"]
+    said = "1 image is read through links out of the folder, such as cat/more/persian/1.png"
+    assert said in listed.notes
+    (root / "images" / "dog" / "2.png").symlink_to(root / "images" / "dog" / "1.png")
+    (root / "images" / "dog" / "3.png").symlink_to(root / "elsewhere" / "persian" / "1.png")
+    (note,) = (own for own in layout.list_files("folder:PHOTOS", root / "images").notes
+               if "out of the folder" in own)  # fmt: skip
+    assert note.startswith("2 images are read through links")
 
 
 def test_names_of_classes_are_one_whatever_their_form(photos):

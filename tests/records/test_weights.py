@@ -86,3 +86,10 @@ def test_a_file_with_any_bit_of_its_header_flipped_is_refused(tree, tmp_path):
 def test_a_name_with_a_slash_is_refused(tmp_path):
     with pytest.raises(ValueError, match="slash"):
         weights.save(tmp_path / "w", {"a/b": np.ones(2)})
+
+
+def test_an_array_below_an_array_is_refused(tmp_path):
+    path = tmp_path / "w"
+    path.write_bytes(others.save({"a": np.ones(2), "a/b": np.ones(2)}))
+    with pytest.raises(ConfigError, match="'a/b' below"):
+        weights.load(path)

@@ -4,11 +4,13 @@ import csv
 import json
 import re
 
+import matplotlib
 import pytest
+from matplotlib import figure
 
 from cnnjax.config import register
 from cnnjax.config.config import to_json
-from cnnjax.report import page, tables, terminal, text
+from cnnjax.report import drawing, page, tables, terminal, text
 from cnnjax.report.drawing import pick_colors
 from cnnjax.study import claims
 from cnnjax.study.arms import make_base, make_lanes
@@ -196,6 +198,19 @@ def test_terminal_shows_every_verdict_whole(width, capsys):
 
 def test_latex_escapes_what_is_special():
     assert tables.escape("50% of a_b & c − d") == r"50\% of a\_b \& c $-$ d"
+    assert tables.escape("a\x1b[2J") == r"a\textbackslash{}x1b[2J"
+    rows = tables.write_latex([{"arm": "x"}, {"arm": "*"}, {"arm": "[1cm]"}]).splitlines()
+    assert r"{}* \\" in rows and r"{}[1cm] \\" in rows  # after \\ they would mean something
+
+
+def test_a_name_in_a_figure_is_text():
+    """Matplotlib takes what stands between dollars for a formula, and refuses a wrong one."""
+    with matplotlib.rc_context(drawing.STYLE):
+        picture = figure.Figure()
+        picture.subplots().plot([1, 2], label=r"$\frac$ <script>alert(1)</script>")
+        picture.legend()
+    svg = drawing.render_svg(drawing.Drawing(picture, "<script>"))
+    assert r"$\frac$ &lt;script&gt;alert(1)&lt;/script&gt;" in svg and "<script" not in svg
 
 
 @pytest.mark.parametrize(

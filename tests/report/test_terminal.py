@@ -4,7 +4,9 @@ import re
 
 import pytest
 from rich.console import Console
+from rich.markup import escape
 
+from cnnjax.config import words
 from cnnjax.config.config import Config, make_config
 from cnnjax.networks import cost
 from cnnjax.report import console as console_lib
@@ -124,3 +126,16 @@ def test_knobs_that_leave_no_room_stand_in_one_column(capsys):
         ["arm", "mean%"], ["pool=max"], ["widths=16,32", "96.1"], ["pool=avg", "95.9"],
     ]  # fmt: skip
     assert max(map(len, lines)) <= 22
+
+
+def test_no_name_commands_the_terminal(capsys):
+    """A class may be called as the sequence that clears the screen."""
+    name = "\x1b[2J[red]cat[/red]\x9b"
+    table = console_lib.start_table(name, name)
+    table.add_row(escape(name))
+    shown = show(capsys, 80, lambda console: console_lib.print_table(table, console))
+    shown += show(capsys, 80, lambda console: console_lib.print_text(name, console))
+    words.say(name)
+    shown += capsys.readouterr().out.splitlines()
+    assert sum(r"\x1b[2J[red]cat[/red]\u009b" in line for line in shown) >= 4, shown
+    assert not {"\x1b", "\x9b"} & set("".join(shown))

@@ -10,6 +10,7 @@ from PIL import Image
 
 from cnnjax.config import words
 from cnnjax.config.knobs import ConfigError, RunError
+from cnnjax.data import decode
 
 SPLITS = {  # what a folder of each split may be called
     "train": ("train", "training"),
@@ -32,6 +33,7 @@ class Walked(NamedTuple):
     images: list[tuple[str, ...]]
     folders: list[tuple[str, ...]]
     others: dict[str, list[tuple[str, ...]]]  # what they are -> files that are passed over
+    outside: list[tuple[str, ...]]  # images that links lead to, out of the folder
 
 
 def show(parts: Iterable[str]) -> str:
@@ -48,9 +50,11 @@ def walk(root: pathlib.Path) -> Walked:
     def refuse(error: OSError) -> None:
         raise RunError(f"{show([str(error.filename)])} cannot be read: {error.strerror}")
 
-    known = {end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    found = Walked([], [], {})
-    ways = {os.fspath(root): (os.path.realpath(root),)}  # the real folders that lead to a folder
+    formats = decode.list_formats()
+    known = {end for end, kind in Image.registered_extensions().items() if kind in formats}
+    found = Walked([], [], {}, [])
+    top = os.path.realpath(root)
+    ways = {os.fspath(root): (top,)}  # the real folders that lead to a folder
     for path, folders, files in os.walk(root, onerror=refuse, followlinks=True):
         here, way = pathlib.Path(path), ways.pop(path)
         above = here.relative_to(root).parts
@@ -70,6 +74,10 @@ def walk(root: pathlib.Path) -> Walked:
                 found.others.setdefault("files without the ending of an image", []).append(parts)
             else:
                 found.images.append(parts)
+                own = os.path.join(way[-1], name)
+                own = os.path.realpath(own) if os.path.islink(own) else own
+                if os.path.commonpath([top, own]) != top:
+                    found.outside.append(parts)
     return found
 
 
@@ -107,6 +115,10 @@ def list_files(name: str, root: pathlib.Path, grouped: bool = False) -> Listed:
     if nested:
         said = words.count(len(nested), "image is", "images are")
         notes.append(f"{said} in folders below a class, and of it, such as {show(nested[0])}")
+    if found.outside:
+        said = words.count(len(found.outside), "image is", "images are")
+        notes.append(f"{said} read through links out of the folder, such as"
+                     f" {show(found.outside[0])}")  # fmt: skip
     for label in sorted({label for _, label, split in files if not split}):
         if label.lower() in SPLIT_OF:
             notes.append(f"folder {label} is taken for a class: it has no folders of classes")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import platformdirs
 
-from cnnjax.config import guard, installed, register
+from cnnjax.config import guard, installed, offline, register
 from cnnjax.config.datasets import DataName, Where
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data.source import Say
@@ -152,6 +152,7 @@ def prepare(name: DataName, root: pathlib.Path, where: Where, say: Say) -> None:
     Raises RunError, in one message that says what to do.
     """
     command = [*COMMAND, full_name(name), os.fspath(root), where.manual_dir or ""]
+    command += ["offline"] if where.offline else []
     child = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     for line in child.stderr.splitlines():
         if line.startswith("warning: "):
@@ -173,7 +174,8 @@ def open_builder(name: DataName, where: Where, say: Say) -> Any:
     given = find_root(where)
     if "://" in given and name.kind == "built-in":
         given = os.fspath(cache_dir())
-    root = fetch_remote(name, given) if "://" in given else pathlib.Path(given).expanduser()
+    remote = "://" in given
+    root = fetch_remote(name, given, where) if remote else pathlib.Path(given).expanduser()
     builder = find_prepared(name, root)
     if builder is None:
         if name.kind == "built-in":  # prepared in a second, so that any folder will do
@@ -187,10 +189,10 @@ def open_builder(name: DataName, where: Where, say: Say) -> Any:
     return builder
 
 
-def fetch_remote(name: DataName, root: str) -> pathlib.Path:
+def fetch_remote(name: DataName, root: str, where: Where) -> pathlib.Path:
     """A local copy of a data set prepared under a remote root (gs://, s3://, ...), made once.
 
-    Raises RunError where the root cannot be read, or holds no such data set.
+    Raises RunError where the root cannot be read, must not be, or holds no such data set.
     """
     import fsspec
 
@@ -198,6 +200,11 @@ def fetch_remote(name: DataName, root: str) -> pathlib.Path:
     with contextlib.suppress(RunError):  # a damaged copy is fetched again
         if find_prepared(name, local) is not None:
             return local
+    if where.offline and not root.startswith("file://"):
+        raise RunError(
+            f"{name.name} of {root} is not here yet ({offline.SAID}): run once without it, or give"
+            " --data_dir=FOLDER in which it is prepared"
+        )
     partial = local / f"{os.getpid()}.partial"
     try:
         system, path = fsspec.core.url_to_fs(root)

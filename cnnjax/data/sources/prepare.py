@@ -1,4 +1,6 @@
-"""Prepares one data set: python -m cnnjax.data.sources.prepare NAME DATA_DIR [MANUAL_DIR].
+"""Prepares one data set: python -m cnnjax.data.sources.prepare NAME DATA_DIR [RAW [offline]].
+
+RAW is --manual_dir, or empty.
 
 A process of its own, because TFDS prints while it writes, and because it is the only one that
 imports TensorFlow or the stand-in for it. What goes wrong is one line at the end of stderr.
@@ -16,7 +18,7 @@ from typing import Any
 
 import filelock
 
-from cnnjax.config import installed, plugins
+from cnnjax.config import installed, offline, plugins
 from cnnjax.config.datasets import DataName, parse
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data.builders import stand_in
@@ -26,8 +28,10 @@ CONNECT_SECONDS, READ_SECONDS = 5, 60
 RETRIES = 1  # TFDS would try for minutes before it says that there is no network
 
 
-def main(text: str, data_dir: str, manual_dir: str = "") -> None:
+def main(text: str, data_dir: str, manual_dir: str = "", way: str = "") -> None:
     """Writes the data set as array_record files, unless another process just did."""
+    if way == "offline":
+        offline.close_network()
     plugins.load_inherited()
     name, root = parse(text), pathlib.Path(data_dir)
     root.mkdir(parents=True, exist_ok=True)
@@ -73,7 +77,7 @@ def prepare(name: DataName, root: pathlib.Path, manual_dir: str) -> None:
 
 
 def limit_waiting() -> None:
-    """No connection is waited for longer than a few seconds."""
+    """No connection is waited for longer than a few seconds, or tried where none is allowed."""
     import requests
     from tensorflow_datasets.core.download import downloader
 
@@ -81,6 +85,8 @@ def limit_waiting() -> None:
     send = requests.Session.send
 
     def send_in_time(self: Any, request: Any, **options: Any) -> Any:
+        if offline.is_closed():
+            raise requests.exceptions.ConnectionError(offline.SAID)
         if not options.get("proxies"):
             find_host(urllib.parse.urlparse(request.url).hostname or "")
         return send(self, request, **{**options, "timeout": (CONNECT_SECONDS, READ_SECONDS)})
