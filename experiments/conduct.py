@@ -79,7 +79,7 @@ def parse(values: absl_flags.FlagValues, argv: Sequence[str], description: str) 
         early = absl_flags.FlagValues()
         absl_flags.DEFINE_boolean("judge_only", False, "", flag_values=early)
         absl_flags.DEFINE_string("runs", values["runs"].default, "", flag_values=early)
-        with contextlib.suppress(absl_flags.Error):  # told when all is read
+        with contextlib.suppress(absl_flags.Error, ValueError):  # told when all is read
             early(["", *arguments], known_only=True)
         if early.is_parsed() and early.judge_only:
             runs = pathlib.Path(early.runs)

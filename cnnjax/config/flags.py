@@ -178,7 +178,7 @@ def parse(
         print(help.render(values, description, topic))
         sys.exit(0)
     try:
-        return values([argv[0], *arguments])[1:]
+        return _read(values, [argv[0], *arguments])[1:]
     except flags.UnrecognizedFlagError as error:
         meant = hints.find_meant(error.flagname, [*values, *help.BUILT_IN])
         hint = f"did you mean --{meant}?" if meant else "--help lists all that there are"
@@ -188,12 +188,22 @@ def parse(
         refuse(str(error).removeprefix("ERROR:: "))
 
 
+def _read(values: flags.FlagValues, argv: Sequence[str], known_only: bool = False) -> list[str]:
+    """As absl reads them, whose error of --noquiet=1 is none of its own."""
+    try:
+        return values(argv, known_only=known_only)
+    except ValueError as error:
+        text = str(error).partition(" does not take an argument")[0]
+        name = text.lstrip("-").partition("=")[0]
+        raise flags.Error(f"{text} is not allowed: give --{name} alone") from None
+
+
 def _read_model(values: flags.FlagValues, arguments: Sequence[str]) -> None:
     """Reads --model alone, whatever else is wrong; ends the program if there is no such one."""
     early = flags.FlagValues()
     _define_knobs(early, Config(), ["model"])
     try:
-        early(["", *arguments], known_only=True)
+        _read(early, ["", *arguments], known_only=True)
     except flags.Error as error:
         refuse(str(error).removeprefix("ERROR:: "))
     if early["model"].present:
@@ -223,7 +233,7 @@ def define_plugins(
     flags.DEFINE_multi_string("plugin", [], "", flag_values=early)
     flags.DEFINE_boolean("traceback", False, "", flag_values=early)
     try:
-        early(["", *arguments], known_only=True)
+        _read(early, ["", *arguments], known_only=True)
     except flags.Error as error:
         refuse(str(error).removeprefix("ERROR:: "))
     try:

@@ -1,0 +1,69 @@
+"""A part of the endurance test in a process of its own, which may end it as XLA does: by an abort."""
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from cnnjax.config.flags import quote_command
+from cnnjax.config.knobs import printable
+from experiments.endure.tally import Tally
+
+Say = Callable[[dict[str, Any]], None]
+ROOT = Path(__file__).parents[2]
+
+
+def serve(work: Callable[[Say], None]) -> int:
+    """Does the work; what it says is a line of JSON on what was stdout at the start."""
+    stdout = sys.stdout
+
+    def say(fact: dict[str, Any]) -> None:
+        print(json.dumps(fact), file=stdout, flush=True)
+
+    work(say)
+    say({"done": True})
+    return 0
+
+
+def follow(command: list[str]) -> Iterator[dict[str, Any]]:
+    """What a process says; last, where it did not come to its end, the fault that this is."""
+    begun: dict[str, Any] = {}
+    done = False
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            fact = json.loads(line)
+            begun = fact if "begun" in fact else begun
+            done = done or "done" in fact
+            yield fact
+        said = process.stderr.read() if process.stderr else ""
+    if not done:
+        lines = " | ".join(said.splitlines()[-3:])
+        ended = f"the process ended with status {process.returncode}: {lines}"
+        yield {"fault": ended, "argv": begun.get("begun", [])}
+
+
+def run(part: str, number: int, seed: int, things: str) -> Tally:
+    """A part in a process, its module given a number and a seed."""
+    start, statuses, faults, slowest = time.monotonic(), Counter(), [], 0.0
+    command = [sys.executable, "-m", f"experiments.endure.{part}", str(number), str(seed)]
+    for fact in follow(command):
+        if "seconds" in fact:
+            statuses[fact["status"]] += 1
+            slowest = max(slowest, fact["seconds"])
+            if not statuses.total() % 100:
+                print(f"{part}: {statuses.total()} of {number}", file=sys.stderr)
+        if "fault" in fact:
+            faults.append(printable(f"{fact['fault']}: {quote_command(fact['argv'])}"))
+    ends = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items(), key=str))
+    figures = (
+        f"{statuses.total()} {things} ({ends}) in {time.monotonic() - start:.0f} s, the slowest"
+        f" {slowest:.1f} s, {len(faults)} faults"
+    )
+    return Tally(part, figures, tuple(faults))
