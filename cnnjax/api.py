@@ -19,9 +19,11 @@ from cnnjax.config.explain import Choice
 from cnnjax.data import load, outlook, transform
 from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks import notes
+from cnnjax.networks.cost import measure
 from cnnjax.records import index, leases
 from cnnjax.report import folders
 from cnnjax.runs.rate import list_rates
+from cnnjax.runs.train import check_memory
 from cnnjax.runs.train import describe_run as describe_run
 from cnnjax.runs.train import make_timed as make_timed
 from cnnjax.runs.train import set_run_aside as set_run_aside
@@ -88,7 +90,8 @@ def check_study(
     study: Study, given: Mapping[str, Any], options: Options, prepare: bool = True,
     observer: Observer = QUIET,
 ) -> Checked:  # fmt: skip
-    """The study under the flags given. Raises ConfigError where it cannot be.
+    """The study under the flags given. Raises ConfigError where it cannot be, RunError where this
+    machine has not the memory for one of its runs.
 
     Unless it may not, it prepares data whose training images must be counted for their epochs.
     """
@@ -98,6 +101,9 @@ def check_study(
     asked = {request_of(config): config for config in configs}
     infos = {request: load.load_info(config, options.where) for request, config in asked.items()}
     plan = make_plan(study, base, options.num_seeds, infos)
+    for group in plan.groups:
+        own = measure(network_of(group.structure), *infos[request_of(group.structure)])
+        check_memory(group.structure, own)
     warnings = foresight.warn_of_seeds(study, options.num_seeds)
     found = list_network_notes(configs, infos)
     return Checked(study, base, asked, plan, tuple(warnings), found)

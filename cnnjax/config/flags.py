@@ -22,8 +22,6 @@ from cnnjax.config.knobs import (
 )
 from cnnjax.config.knobs import format_value as format_knob
 
-MOST_SAID = 2000  # characters of a message; of a longer one both ends are shown
-
 
 class _KnobParser(flags.ArgumentParser):
     """Parses and checks a knob's value as grids do, in place of absl's own parsers."""
@@ -267,9 +265,7 @@ def quote(argument: str) -> str:
 def refuse(message: str) -> NoReturn:
     """Ends the program for a wrong command line: one line on stderr, exit status 2."""
     line = printable(" ".join(message.split()))
-    if len(line) > MOST_SAID:  # a value without end
-        line = f"{line[: MOST_SAID // 2]} ... {line[-MOST_SAID // 2 :]}"
-    words.say(f"error: {line}", sys.stderr)
+    words.say(f"error: {words.shorten(line)}", sys.stderr)
     sys.exit(2)
 
 

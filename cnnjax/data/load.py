@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnjax.config import words
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import PREPARED, DataName, Request, Where, parse
 from cnnjax.config.knobs import ConfigError, RunError
@@ -118,11 +119,18 @@ def find_side(opened: Source, request: Request) -> int | None:
     """The side of the squares that the host makes of all images; None where it leaves them.
 
     Images that TFDS or an array declares equal are left to the network, which may resize them.
-    Raises ConfigError where they differ and nobody said what to make of them.
+    Raises ConfigError where they differ and nobody said what to make of them, and where they are
+    such that the host cannot.
     """
     wanted = request.image_size and parse(request.dataset).kind == "folder"
     if opened.size is not None and request.eval_crop == 1.0 and not wanted:
         return None
+    if opened.dtype != np.uint8 or opened.channels not in (1, 3):
+        channels = words.count(opened.channels, "channel")
+        raise ConfigError(
+            f"--dataset={request.dataset} has {opened.dtype} images of {channels}, and"
+            f" --eval_crop={request.eval_crop} cuts 8-bit grey or RGB images alone: leave it out"
+        )
     if not request.image_size:
         reason = "images differ in size" if opened.size is None else "--eval_crop cuts images"
         raise ConfigError(f"--dataset={request.dataset}: {reason}: give --image_size, such as 224")
@@ -145,9 +153,7 @@ def find_shape(opened: Source, side: int | None) -> tuple[int, int, int]:
 
 def count_bytes(opened: Source, side: int | None) -> int:
     """Bytes of an image in memory."""
-    stored = opened.splits["train"]
-    itemsize = stored.images.itemsize if isinstance(stored, Arrays) else 1
-    return math.prod(find_shape(opened, side)) * itemsize
+    return math.prod(find_shape(opened, side)) * opened.dtype.itemsize
 
 
 def decide_feed(opened: Source, request: Request, side: int | None, budget: int | None) -> Feed:

@@ -7,7 +7,7 @@ import numpy as np
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import PREPARED, Where, parse
 from cnnjax.data import load, source, transform
-from cnnjax.data.source import Arrays, Source
+from cnnjax.data.source import Source
 from cnnjax.data.sources import check as rules
 from cnnjax.data.sources import prepared
 
@@ -17,11 +17,10 @@ FEW = 20_000  # test examples that a plan reads for the sake of their classes
 def check(config: Config, opened: Source, budget: int) -> None:
     """Raises ConfigError where a run asks for what its data set does not have."""
     request = request_of(config)
-    side, train = load.find_side(opened, request), opened.splits["train"]
+    side, num_train = load.find_side(opened, request), len(opened.splits["train"])
     feed = load.decide_feed(opened, request, side, budget)
-    dtype = train.images.dtype if isinstance(train, Arrays) else np.dtype(np.uint8)
     shape = load.find_shape(opened, side)
-    transform.check_foreseen(config, len(train), feed, shape, dtype)
+    transform.check_foreseen(config, num_train, feed, shape, opened.dtype)
 
 
 def count_split(config: Config, where: Where, split: str) -> int | None:

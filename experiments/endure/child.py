@@ -1,9 +1,10 @@
-"""A part of the endurance test in a process of its own, which may end it as XLA does: by an abort."""
+"""A part of the endurance test in a process of its own, which a fault may end, as XLA aborts."""
 
 import json
 import subprocess
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,6 +48,16 @@ def follow(command: list[str]) -> Iterator[dict[str, Any]]:
         lines = " | ".join(said.splitlines()[-3:])
         ended = f"the process ended with status {process.returncode}: {lines}"
         yield {"fault": ended, "argv": begun.get("begun", [])}
+
+
+def describe(error: BaseException) -> str:
+    """An error in a line, with its last place in the project."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(ROOT)]
+    own = [frame for frame in own if "site-packages" not in frame.filename]
+    *_, last = own or frames
+    text = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}: {text}"
 
 
 def run(part: str, number: int, seed: int, things: str) -> Tally:

@@ -19,7 +19,6 @@ import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +26,7 @@ from unittest import mock
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags
+from cnnjax.config import flags, words
 from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
 from experiments import script
@@ -37,7 +36,7 @@ from experiments.endure.tally import Tally
 FULL, TENTH = 2000, 200  # command lines
 SECONDS = 10  # of the CPU; more is a wait
 LATE = 60  # seconds after which one is stopped
-LONGEST = flags.MOST_SAID + 100  # characters of a line on stderr
+LONGEST = words.MOST_SAID + 100  # characters of a line on stderr
 MARKS = ("error: ", "note: ", "warning: ")  # with which each begins
 ROOT = Path(__file__).parents[2]
 # Where the work of a script without --plan begins.
@@ -45,8 +44,6 @@ WORK = (
     "cnnjax.sweep.backend.configure_jax", "cnnjax.data.load.load_dataset",
     "experiments.checks.__main__.print_known_answers", "experiments.checks.tpu.compile_all",
 )  # fmt: skip
-# What is given last, by a flag that the script has: with it nothing trains.
-SAFE = {"plan": (["--plan"], ["--plan"], ["--plan"], ["--judge_only"]), "images": ()}
 
 
 class Script(NamedTuple):
@@ -158,7 +155,7 @@ def _in_time() -> Iterator[None]:
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.alarm(LATE)
-    faulthandler.dump_traceback_later(2 * LATE, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(2 * LATE, exit=True, file=2)
     try:
         yield
     finally:
@@ -172,12 +169,7 @@ def judge(outcome: Outcome) -> str:
     if isinstance(outcome.crash, Late):
         return f"more than {LATE} s"
     if outcome.crash is not None:
-        frames = traceback.extract_tb(outcome.crash.__traceback__)
-        own = [frame for frame in frames if str(ROOT) in frame.filename and ".venv" not in frame.filename]
-        *_, last = own or frames
-        place = f"{Path(last.filename).name}:{last.lineno}"
-        text = " ".join(str(outcome.crash).split())[:200]
-        return f"{type(outcome.crash).__name__} at {place}: {text}"
+        return child.describe(outcome.crash)
     lines = outcome.said.splitlines()
     if outcome.status not in (script.DONE, script.FAILED, 2):
         return f"status {outcome.status}"
@@ -229,10 +221,11 @@ def prepare(folder: Path) -> None:
     (folder / "loop.txt").write_text("--flagfile=loop.txt\n")
     (folder / "broken.py").write_text("def (\n")
     (folder / "raises.py").write_text("raise ValueError('own')\n")
-    rows = [f"{arm},{seed},0.{seed}{one}" for one, arm in enumerate(("one", "two")) for seed in range(7)]
-    (folder / "table.csv").write_text("\n".join(["arm,seed,test_accuracy", *rows]) + "\n")
+    rows = [f"{arm},{seed},0.{seed}{len(arm)}\n" for arm in ("one", "other") for seed in range(7)]
+    (folder / "table.csv").write_text("".join(["arm,seed,test_accuracy\n", *rows]))
+    runs: dict[str, Any] = {"arm": ["one"] * 4 + ["other"] * 4, "seed": [*range(4)] * 2}
     right = np.random.default_rng(0).random((8, 5)) < 0.5
-    np.savez(folder / "right.npz", right=right, arm=["one"] * 4 + ["two"] * 4, seed=[*range(4)] * 2)
+    np.savez(folder / "right.npz", right=right, **runs)
     folders.write(folder / "images", folders.name_files())
     splits = damage.draw()
     np.savez(folder / "good.npz", **{
@@ -241,48 +234,30 @@ def prepare(folder: Path) -> None:
     })  # fmt: skip
 
 
-def try_all(number: int, seed: int, say: Callable[[dict[str, Any]], None]) -> None:
+def try_all(number: int, seed: int, say: child.Say) -> None:
     """Draws and tries so many command lines in the current folder, and says what becomes of each.
 
     A fault is said once for each kind and script, by as few arguments as show it.
     """
-    import hypothesis
-
     from experiments.endure import draws
 
-    scripts = list_scripts()
+    scripts = {one.name: one for one in list_scripts()}
     known: set[tuple[str, str]] = set()
 
-    def lines_of(one: Script) -> Any:
-        own = next((SAFE[flag.name] for flag in one.flags if flag.name == "plan"), ())
-        if not any(flag.name == "judge_only" for flag in one.flags):
-            own = own[:1]
-        return draws.command_lines(one.name, one.flags, own).map(lambda argv: (one, argv))
-
-    often = [one for one in scripts for _ in range(1 + 3 * (len(one.flags) > 60))]
-    strategy = hypothesis.strategies.sampled_from(often).flatmap(lines_of)
-
-    @hypothesis.seed(seed)
-    @hypothesis.settings(
-        max_examples=number, database=None, deadline=None, phases=[hypothesis.Phase.generate],
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )  # fmt: skip
-    @hypothesis.given(strategy)
-    def attempt(drawn: tuple[Script, list[str]]) -> None:
-        one, argv = drawn
-        say({"begun": [one.name, *argv]})
+    def attempt(name: str, argv: list[str]) -> None:
+        one = scripts[name]
+        say({"begun": [name, *argv]})
         outcome = call(one, argv)
         wrong = judge(outcome)
         said = outcome.said.strip().rpartition("\n")[2][:LONGEST]
         say({"seconds": outcome.seconds, "status": outcome.status, "said": said})
-        kind = wrong.partition(":")[0] + wrong.partition(":")[2][:9]
-        if wrong and (one.name, kind) not in known:
-            known.add((one.name, kind))
-            told = wrong.partition(": ")[0]
-            least = shrink(argv, lambda own: judge(call(one, own)).partition(": ")[0] == told)
-            say({"fault": wrong, "argv": [one.name, *least]})
+        kind = wrong.partition(": ")[0]
+        if wrong and (name, kind) not in known:
+            known.add((name, kind))
+            least = shrink(argv, lambda own: judge(call(one, own)).partition(": ")[0] == kind)
+            say({"fault": wrong, "argv": [name, *least]})
 
-    attempt()
+    draws.for_each(number, seed, {name: one.flags for name, one in scripts.items()}, attempt)
 
 
 def run(full: bool, seed: int) -> Tally:
@@ -296,7 +271,7 @@ def main(argv: Sequence[str]) -> int:
     return child.serve(lambda say: _main(number, seed, say))
 
 
-def _main(number: int, seed: int, say: Callable[[dict[str, Any]], None]) -> None:
+def _main(number: int, seed: int, say: child.Say) -> None:
     with tempfile.TemporaryDirectory() as place, mock.patch.dict(os.environ):
         os.environ.update(XDG_CACHE_HOME=os.path.join(place, "cache"), COLUMNS="100")
         folder = Path(place, "some", "where")

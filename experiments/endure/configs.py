@@ -2,9 +2,9 @@
 
     python -m experiments.endure.configs [NUMBER] [SEED]
 
-Networks and data are tiny and their structure is not: any model, any layers, any optimizer, feed and
-precision, on embedded, generated and own data of unlike shapes. That a plan accepts what training
-refuses is a fault, and so is a plan that ends in anything but a ConfigError.
+Networks and data are tiny and their structure is not: any model, any layers, any optimizer, feed
+and precision, on embedded, generated and own data of unlike shapes. That a plan accepts what
+training refuses is a fault, and so is a plan that ends in anything but a ConfigError.
 """
 
 import os
@@ -12,7 +12,6 @@ import random
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -118,7 +117,7 @@ def prepare(folder: Path, full: bool) -> list[str]:
     for name in ("digits", *(GENERATED if full else ())):  # of others a plan knows less
         load.load_dataset(Config(dataset=name), Where())
     rng = np.random.default_rng(0)
-    made = {"digits": "digits", "images": f"folder:{folder / 'images'}", "idx": f"idx:{folder / 'idx'}"}
+    made = [f"folder:{folder / 'images'}", f"idx:{folder / 'idx'}"]
     folders.write(folder / "images", folders.name_files())
     folders.write(folder / "idx", idx.name_files())
     for number, (name, shape) in enumerate(SHAPES.items()):
@@ -126,12 +125,13 @@ def prepare(folder: Path, full: bool) -> list[str]:
         arrays: dict[str, Any] = {}
         for split, count in splits.items():
             images = rng.integers(0, 256, (count, *shape), np.uint8)
-            floats = number % 2 and rng.normal(0, 10.0 ** (3 * number), images.shape)
-            arrays[f"x_{split}"] = floats.astype(np.float32) if number % 2 else images
+            if number % 2:
+                images = rng.normal(0, 10.0 ** (3 * number), images.shape).astype(np.float32)
+            arrays[f"x_{split}"] = images
             arrays[f"y_{split}"] = np.arange(count) % (2 + number)
         np.savez(folder / f"{name}.npz", **arrays)
-        made[name] = f"arrays:{folder / name}.npz"
-    return ["digits"] * 4 + [*made.values(), *(GENERATED if full else ())]
+        made.append(f"arrays:{folder / name}.npz")
+    return ["digits"] * 4 + [*made, *(GENERATED if full else ())]
 
 
 def attempt(given: Mapping[str, Any], where: Where) -> tuple[str, str]:
@@ -144,23 +144,14 @@ def attempt(given: Mapping[str, Any], where: Where) -> tuple[str, str]:
     except ConfigError as error:
         return "refused", str(error)
     except Exception as error:
-        return "fault", f"the plan ends in {describe(error)}"
+        return "fault", f"the plan ends in {child.describe(error)}"
     try:
         result, described = train.train_in_memory(config, where)
     except Exception as error:
-        return "fault", f"the plan accepts it and training ends in {describe(error)}"
+        return "fault", f"the plan accepts it and training ends in {child.describe(error)}"
     if result.metrics[-1]["step"] != config.steps or "test_accuracy" not in described:
         return "fault", "it is not trained to its last step"
     return "trained", "diverged" if described["diverged_at"] else ""
-
-
-def describe(error: Exception) -> str:
-    """An error in a line, with its place."""
-    (*_, last) = traceback.extract_tb(error.__traceback__)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "cnnjax" in f.filename]
-    last = frames[-1] if frames else last
-    text = " ".join(str(error).split())[:300]
-    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}: {text}"
 
 
 def shrink(given: Mapping[str, Any], said: str, where: Where) -> dict[str, Any]:

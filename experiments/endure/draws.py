@@ -4,10 +4,12 @@ Most of a command line is right, so that it comes as far as what flags mean toge
 what people mistype and what nobody should.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import hypothesis
 from absl import flags as absl_flags
+from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 
 from cnnjax.config import measured
@@ -24,11 +26,11 @@ NUMBERS = (
     "4294967296", "9223372036854775808", "1" + "0" * 400, "9" * 5000,
 )  # fmt: skip
 TEXTS = (
-    "", " ", "  ", "true", "True", "no", "None", "null", "[]", "{}", "()", "''", '""', "'", '"', "`",
-    "\\", "\\n", "=", "==", "-", "--", "---", "%s", "%", "{0}", "{", "$HOME", "~", "*", "?", "#", ";",
-    "|", "&", "<b>", "[red]", "[/]", ":", "::", ",", ",,", "x", "xx", "1x", "x1", "a b", "a\tb",
-    "a\nb", "a\x00b", "\x1b[31m", "é", "日本", "\u202e", "\U0001f600", "\udcff", "ﬁ", "İ", "a" * 300,
-    "a" * 100_000, "(", "(?P<", "[a", "a**", "os:getcwd", "nowhere:nothing",
+    "", " ", "  ", "true", "True", "no", "None", "null", "[]", "{}", "()", "''", '""', "'", '"',
+    "`", "\\", "\\n", "=", "==", "-", "--", "---", "%s", "%", "{0}", "{", "$HOME", "~", "*", "?",
+    "#", ";", "|", "&", "<b>", "[red]", "[/]", ":", "::", ",", ",,", "x", "xx", "1x", "x1", "a b",
+    "a\tb", "a\nb", "a\x00b", "\x1b[31m", "é", "日本", "\u202e", "\U0001f600", "\udcff", "ﬁ", "İ",
+    "a" * 300, "a" * 100_000, "(", "(?P<", "[a", "a**", "os:getcwd", "nowhere:nothing",
 )  # fmt: skip
 SPLITS = ("train", "train[:50%]", "train[:1]", "train[5:]", "train[:-1]", "train[", "test", "all",
           "train+test", "train[0:0]", "train[:999%]", "nope")  # fmt: skip
@@ -36,7 +38,7 @@ PATHS = (
     "runs", "empty", "nowhere", "nowhere/deeper", "..", "../..", ".", "./runs/", "file.txt",
     "file.txt/below", "table.csv", "right.npz", "good.npz", "flags.txt", "loop.txt", "wrong.txt",
     "broken.py", "raises.py", "images", "/dev/null", "/nowhere", "~nobody/x", "a" * 300, "é", "a b",
-    "\udcff", "a\x00b", "", "-", "gs://nowhere/x", "file://x",
+    "\udcff", "a\x00b", "", "-", "gs://nowhere/x", "file://x", "~nobody/a\x00b",
 )  # fmt: skip
 OWN_DATA = tuple(f"{kind}:{path}" for kind in ("folder", "arrays", "idx") for path in PATHS)
 # What is read as more than a text, by the name of its flag: what some people mean.
@@ -50,7 +52,7 @@ MEANT: Mapping[str, Sequence[str]] = {
     "topology": ("v6e:2x2", "v4:2x2x1", "x", ":"),
     "delimiter": ("auto", "comma", ";", "|", "tab", "ab", ""),
     "lanes": ("1", "1,2", "0", "a"), "batch_sizes": ("8", "8,16", "0", "a"),
-    "plugin": ("broken.py", "raises.py", "nowhere.py", "no_such_module", "a.b.c", "", ".", "images"),
+    "plugin": ("broken.py", "raises.py", "nowhere.py", "no_such_module", "a.b.c", "", ".", "é"),
     "engine": ("nowhere:nothing", "os:nothing", "nowhere.py:f", "a", ":", "a:b:c", ""),
     "board": ("mine", "", "all"),
     "help": ("", "pool", "training", "nothing", "flagfile", "help", "--pool"),
@@ -59,6 +61,8 @@ MEANT: Mapping[str, Sequence[str]] = {
     "arm": ("arm", "nothing"), "seed": ("seed",), "image": ("image", ""),
     "a": ("one", "two"), "b": ("one", "two"),
 }  # fmt: skip
+SAFE = ("plan", "judge_only")  # flags with which nothing trains
+MANY = 60  # flags, of a script that has the knobs
 
 
 def numbers() -> st.SearchStrategy[str]:
@@ -193,9 +197,12 @@ def knobs(draw: st.DrawFn, known: Sequence[absl_flags.Flag]) -> list[str]:
 
 @st.composite
 def command_lines(
-    draw: st.DrawFn, script: str, known: Sequence[absl_flags.Flag], safe: Sequence[Sequence[str]]
-) -> list[str]:
-    """Arguments of a script, without its name; one of `safe` stands last, where there is one."""
+    draw: st.DrawFn, scripts: Mapping[str, Sequence[absl_flags.Flag]]
+) -> tuple[str, list[str]]:
+    """A script and arguments of it; what keeps it from training stands last."""
+    often = [name for name, known in scripts.items() for _ in range(4 if len(known) > MANY else 1)]
+    script = draw(st.sampled_from(often))
+    known = scripts[script]
     flags = [[text] for text in draw(knobs(known))]
     others = [flag for flag in known if flag.name not in KNOBS or not flags]
     flags += draw(st.lists(flag_texts(others), max_size=draw(st.sampled_from((0, 1, 2, 4)))))
@@ -205,5 +212,24 @@ def command_lines(
         flags.append([draw(positionals(script))])
     if draw(st.integers(0, 29)) == 17:
         flags.insert(draw(st.integers(0, len(flags))), [draw(texts())])
-    last = draw(st.sampled_from(safe)) if safe else ()
-    return [*(text for flag in flags for text in flag), *last]
+    own = [flag.name for flag in known if flag.name in SAFE]
+    last = [[f"--{draw(st.sampled_from(sorted(own)))}"]] if own else []
+    return script, [text for flag in [*flags, *last] for text in flag]
+
+
+def for_each(
+    number: int, seed: int, scripts: Mapping[str, Sequence[absl_flags.Flag]],
+    attempt: Callable[[str, list[str]], None],
+) -> None:  # fmt: skip
+    """Draws so many command lines of scripts with these flags, always the same by the seed."""
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=number, database=None, deadline=None, phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )  # fmt: skip
+    @hypothesis.given(command_lines(scripts))
+    def one(drawn: tuple[str, list[str]]) -> None:
+        attempt(*drawn)
+
+    one()

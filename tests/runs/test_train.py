@@ -2,9 +2,13 @@
 
 import pytest
 
-from cnnjax.config.knobs import ConfigError
+from cnnjax import api
+from cnnjax.config.config import Config
+from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.records import leases
-from cnnjax.runs.train import check, claim, set_run_aside, train_run
+from cnnjax.runs.train import check, claim, describe_run, set_run_aside, train_run
+from cnnjax.study import grids
+from cnnjax.study.options import Options
 from cnnjax.sweep.observer import Observer
 
 OPTAX = True  # see conftest.py
@@ -51,3 +55,18 @@ def test_a_folder_in_which_another_trains_is_refused(config, where, tmp_path):
         claim(folder, config, {"origin": {}})
         with pytest.raises(ConfigError, match=r"one is in use by process \d+"):
             set_run_aside(folder)
+
+
+@pytest.mark.parametrize("values", [{"image_size": 60_000}, {"hidden": (500_000_000,)}])
+def test_what_no_memory_holds_is_refused_by_the_plan_as_by_the_run(where, tmp_path, values):
+    huge = Config(**values)
+    for start in (describe_run, lambda *given: train_run(given[0], tmp_path / "one", given[1])):
+        with pytest.raises(RunError, match=r"takes .* GiB of memory, and this process may have"):
+            start(huge, where)
+    assert not (tmp_path / "one").exists()
+
+
+def test_a_study_of_which_one_arm_is_too_large_is_refused_before_it_trains(where, tmp_path):
+    study = grids.make_study({"hidden": ((8,), (500_000_000,))})
+    with pytest.raises(RunError, match="GiB of memory"):
+        api.check_study(study, {}, Options(tmp_path, where))
