@@ -32,10 +32,16 @@ def test_a_plan_refuses_what_a_run_would(data_dir, digits, knobs):
 def test_images_that_the_host_cannot_cut_are_refused_by_the_plan(
     tmp_path, dtype, channels, said, feed
 ):
-    images = np.arange(20 * 64 * channels).reshape(20, 8, 8, channels).astype(dtype)
-    labels = np.arange(20) % 2
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8, channels)).astype(dtype)
+    labels = np.arange(60) % 2
     np.savez(tmp_path / "own.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
     name = f"arrays:{tmp_path / 'own.npz'}"
     config = Config(dataset=name, eval_crop=0.5, image_size=4, feed=feed, batch_size=2)
     with pytest.raises(ConfigError, match=f"{said} and --eval_crop=0.5 cuts 8-bit grey or RGB"):
         outlook.describe_feed(config, Where(), 2**30)
+
+
+def test_a_class_that_is_tested_and_not_trained_is_refused_by_the_plan(data_dir, digits):
+    config = Config(train_split="test[5:9]", test_split="train[30:]", batch_size=4)
+    with pytest.raises(ConfigError, match="cannot be learned: class .* is not among those of trai"):
+        outlook.describe_feed(config, Where(os.fspath(data_dir)), 2**30)
