@@ -223,15 +223,20 @@ def prepare(folder: Path) -> None:
     (folder / "raises.py").write_text("raise ValueError('own')\n")
     rows = [f"{arm},{seed},0.{seed}{len(arm)}\n" for arm in ("one", "other") for seed in range(7)]
     (folder / "table.csv").write_text("".join(["arm,seed,test_accuracy\n", *rows]))
-    runs: dict[str, Any] = {"arm": ["one"] * 4 + ["other"] * 4, "seed": [*range(4)] * 2}
-    right = np.random.default_rng(0).random((8, 5)) < 0.5
-    np.savez(folder / "right.npz", right=right, **runs)
+    runs: dict[str, Any] = {
+        "right": np.random.default_rng(0).random((8, 5)) < 0.5,
+        "arm": ["one"] * 4 + ["other"] * 4,
+        "seed": [*range(4)] * 2,
+    }
+    np.savez(folder / "right.npz", **runs)
     folders.write(folder / "images", folders.name_files())
     splits = damage.draw()
-    np.savez(folder / "good.npz", **{
+    arrays: dict[str, Any] = {
         f"{letter}_{split}": part
-        for split in ("train", "test") for letter, part in zip("xy", splits[split], strict=True)
-    })  # fmt: skip
+        for split in ("train", "test")
+        for letter, part in zip("xy", splits[split], strict=True)
+    }
+    np.savez(folder / "good.npz", **arrays)
 
 
 def try_all(number: int, seed: int, say: child.Say) -> None:
