@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from cnnjax.notebook import records as records
     from cnnjax.notebook import sweep as sweep
     from cnnjax.notebook import train as train
+    from cnnjax.runs.load import load_run as load_run
     from cnnjax.runs.run import Run as Run
-    from cnnjax.runs.run import load_run as load_run
     from cnnjax.study.claims import Claim as Claim
     from cnnjax.study.claims import Comparison as Comparison
     from cnnjax.study.claims import Study as Study
@@ -50,7 +50,7 @@ NAMES = {
     "conduct": "cnnjax.notebook",
     "dataset": "cnnjax.config.register",
     "family": "cnnjax.config.families",
-    "load_run": "cnnjax.runs.run",
+    "load_run": "cnnjax.runs.load",
     "measure": "cnnjax.config.register",
     "metric": "cnnjax.config.register",
     "model": "cnnjax.config.register",

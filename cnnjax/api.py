@@ -28,7 +28,7 @@ from cnnjax.runs.train import describe_run as describe_run
 from cnnjax.runs.train import make_timed as make_timed
 from cnnjax.runs.train import set_run_aside as set_run_aside
 from cnnjax.runs.train import train_run as train_run
-from cnnjax.study import choosing, foresight, judge, metrics, timing, wanted
+from cnnjax.study import choosing, foresight, judge, metrics, partial, timing, wanted
 from cnnjax.study.arms import (
     ask_epochs,
     find_shared,
@@ -231,32 +231,48 @@ def train_wanted(
         keep=options.keep,
     )  # fmt: skip
     find = open_finder(datasets, options.runs, options.mix, observer.on_note)
-    if options.keep == "final":
-        find = require_weights(find, options.runs)
+    if options.keep != "none":
+        find = require_weights(find, options.runs, options.keep)
     with leases.open_leases(options.runs / leases.FOLDER) as held:
         engine: Engine = functools.partial(local.run, datasets=datasets, held=held)
         if options.engine:
             engine = plugins.find_engine(options.engine)
         others = open_others(datasets, held)
-        return loop.run_wanted(wanted, find, jobs, engine, observer, others)
+        return loop.run_wanted(wanted, find, jobs, engine, observer, others, options.on_error)
 
 
 def run_study(checked: Checked, options: Options, observer: Observer = QUIET) -> Finished:
-    """Trains what has no record yet, on this machine; raises what `train_wanted` does."""
+    """Trains what has no record yet, on this machine; raises what `train_wanted` does.
+
+    Where runs break off, the rest of the study goes on without the arms that lack them, unless
+    `options.on_error` is to stop. No records at all are given where nothing is left to be judged.
+    """
     study, base = checked.study, checked.base
     datasets = load_datasets(checked, options, observer)
-    own = wanted.of_study(study, base, options.num_seeds, options.first_seed)
-    done = train_wanted(own, datasets, options, observer)
-    reused = len(done.records) - done.num_trained
-    trained = words.count(done.num_trained, "lane")
-    source = f"{trained} trained, {reused:,} read from {options.runs}/records"
-    if done.failures:
-        return Finished(study, base, [*done.records.values()], source, [], done.failures)
-    tuned, notes = wanted.choose(study, base, [*done.records.values()])
+    fresh = list_seeds(study, options.num_seeds, options.first_seed)[options.num_seeds :]
+    left, records, failures, num_trained = study, {}, [], 0
+    while left is not None:
+        own = wanted.of_study(left, base, options.num_seeds, options.first_seed)
+        if failures and options.on_error == "stop":
+            lacking = own([*records.values()])
+        else:
+            done = train_wanted(own, datasets, options, observer)
+            records, num_trained = {**records, **done.records}, num_trained + done.num_trained
+            failures += done.failures
+            lacking = [lane for failure in done.failures for lane in failure.group.lanes]
+        if not lacking:
+            break
+        left = partial.leave_out(left, base, lacking, fresh)
+    trained = words.count(num_trained, "lane")
+    source = f"{trained} trained, {len(records) - num_trained:,} read from {options.runs}/records"
+    if left is None:
+        return Finished(study, base, [], source, [], tuple(failures))
+    tuned, notes = wanted.choose(left, base, [*records.values()])
     lanes = make_lanes(tuned, base, options.num_seeds, options.first_seed)
-    records = [done.records[lane] for lane in dict.fromkeys(lanes)]
-    finished = Finished(tuned, base, records, source, notes)
-    return stages.go_on(finished, options, lambda lanes: [done.records[lane] for lane in lanes])
+    found = [records[lane] for lane in dict.fromkeys(lanes)]
+    absent = partial.describe(study, left) if failures else ()
+    finished = Finished(tuned, base, found, source, notes, tuple(failures), absent)
+    return stages.go_on(finished, options, lambda lanes: [records[lane] for lane in lanes])
 
 
 def find_earlier(study: Study, given: Mapping[str, Any], options: Options) -> Finished:
@@ -273,6 +289,7 @@ def report_study(finished: Finished, options: Options) -> Report:
     from cnnjax.report import page  # draws figures, whose library takes a while to import
 
     judgement = judge.judge(finished.study, finished.base, finished.records, options.mix)
+    judgement = judgement._replace(lacking=finished.lacking)
     path = page.write_report(judgement, options.runs, options.command, options.scoreboard)
     return Report(judgement, path)
 

@@ -24,8 +24,8 @@ from cnnjax.records.record import Record
 from cnnjax.records.store import load_records
 from cnnjax.report import folders, page, tables, text
 from cnnjax.runs import run as single
+from cnnjax.runs.load import load_run as load_run
 from cnnjax.runs.run import Run
-from cnnjax.runs.run import load_run as load_run
 from cnnjax.runs.train import train_run
 from cnnjax.study import checking, claims, grids
 from cnnjax.study.arms import list_seeds, make_base
@@ -35,7 +35,7 @@ from cnnjax.study.options import Options
 from cnnjax.sweep import backend
 from cnnjax.sweep.observer import QUIET, Observer
 
-Keep = Literal["final", "none"]
+Keep = Literal["final", "best", "none"]
 EXAMPLE = "{'pool': ['max', 'avg']}"
 
 
@@ -136,8 +136,8 @@ def conduct(
 ) -> Results:  # fmt: skip
     """Trains what a study has no records of yet, judges its claims and writes its report.
 
-    With `keep` of "final" the weights of each run lie beside its record, and `load_run` opens them.
-    Raises ConfigError where the study cannot be, RunError where runs broke off.
+    With `keep` of "final" or "best" those weights of each run lie beside its record, and `load_run`
+    opens them. Raises ConfigError where the study cannot be, RunError where runs broke off.
     """
     if not isinstance(study, Study):
         raise ConfigError(f"conduct({study!r}): give a cnnjax.Study; sweep takes a grid")
@@ -195,15 +195,16 @@ def _conduct(
         for note in (*checked.warnings, *checked.notes):
             observer.on_note(note)
         finished = api.run_study(checked, options, observer)
-        if finished.failures:
-            group, error = finished.failures[0]
-            raise RunError(
-                f"{len(group.lanes)} lanes of {single.describe(group.structure)} broke off: {error}"
-            ) from error
         if finished.choice is not None:
             api.report_study(finished.choice, options)
-        judgement, path = api.report_study(finished, options)
+        report = api.report_study(finished, options) if finished.records else None
+        if report is None or finished.failures:
+            group, error = finished.failures[0]
+            said = f"{len(group.lanes)} lanes of {single.describe(group.structure)} broke off"
+            rest = f"; report of the rest: {report.path}" if report else ""
+            raise RunError(f"{said}: {error}{rest}") from error
     notes = (*checked.warnings, *checked.notes, *finished.notes)
+    judgement, path = report
     return Results(finished.records, list(judgement.verdicts), path, judgement, notes)
 
 

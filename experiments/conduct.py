@@ -11,11 +11,11 @@ from absl import flags as absl_flags
 
 from cnnjax.config import flags, numeric, plugins, words
 from cnnjax.config.config import KNOBS, Config, values_of
-from cnnjax.config.knobs import format_value, printable
+from cnnjax.config.knobs import ConfigError, RunError, format_value, printable
 from cnnjax.records import index, remembered
 from cnnjax.records.origin import MIXABLE
 from cnnjax.study.claims import Study
-from cnnjax.study.options import DEFAULTS, MOST_SEEDS, Options
+from cnnjax.study.options import DEFAULTS, ERRORS, MOST_SEEDS, Options
 from experiments import script
 
 if TYPE_CHECKING:  # JAX is imported where it is needed, so that --help is answered at once
@@ -55,6 +55,12 @@ def define_flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_enum(
         "mix", None, list(MIXABLE),
         "Compare runs though their bits may differ for this: cpu for unlike CPUs; none for none.",
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_enum(
+        "on_error", DEFAULTS.on_error, list(ERRORS),
+        "Where runs break off: train the other arms and judge what does not rest on those runs, or"
+        " train nothing more.",
         flag_values=values,
     )  # fmt: skip
     script.define_saving(values)
@@ -105,6 +111,7 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
         first_seed=values.first_seed,
         engine=values.engine,
         keep=values.keep,
+        on_error=values.on_error,
         **script.read_saving(values)._asdict(),
     )
     return Asked(
@@ -149,11 +156,13 @@ def conduct(
         return script.INTERRUPTED, None
     for failure in finished.failures:
         print_failure(failure, asked.traceback)
-    if finished.failures:
-        return script.FAILED, None
+    judgement, ended = None, script.FAILED if finished.failures else script.DONE
     with stop.listen() as should_stop:  # a report is soon written: it need not be made again
-        judgement = print_report(finished, options, asked.quiet)
-    return (script.INTERRUPTED if should_stop() else script.DONE), judgement
+        if finished.records:
+            judgement = print_report(finished, options, asked.quiet)
+    if finished.failures:
+        print_summary(finished, options)
+    return (script.INTERRUPTED if should_stop() else ended), judgement
 
 
 def print_prospect(checked: "api.Checked", prospect: "api.Prospect", num_seeds: int) -> None:
@@ -195,10 +204,19 @@ def print_report(finished: "api.Finished", options: Options, quiet: bool = False
     return judgement
 
 
+def print_summary(finished: "api.Finished", options: Options) -> None:
+    """On stderr how many runs broke off, and what trains them alone."""
+    lanes = sum(len(failure.group.lanes) for failure in finished.failures)
+    judged = "" if finished.records else "; nothing that is judged does without them"
+    words.say(f"{words.count(lanes, 'lane')} broke off and left no record{judged}", sys.stderr)
+    words.say(printable(f"what trains them alone: {options.command}"), sys.stderr)
+
+
 def print_failure(failure: "Failure", whole: bool = False) -> None:
     """A failed group on stderr: its choices in one line, then the error as Python shows it.
 
-    Of an error in a plug-in only the place and what it says, unless the whole is asked for.
+    Of what was refused only what it says; of an error in a plug-in its place too, unless the whole
+    is asked for.
     """
     values = values_of(failure.group.structure)
     differing = [
@@ -210,7 +228,9 @@ def print_failure(failure: "Failure", whole: bool = False) -> None:
     lanes = words.count(len(failure.group.lanes), "lane")
     words.say(f"failed: {lanes} of {choices}", sys.stderr)
     where = plugins.locate(failure.error)
-    if where is None or whole:
+    if where is None and isinstance(failure.error, (ConfigError, RunError)):
+        words.say(f"error: {printable(str(failure.error))}", sys.stderr)
+    elif where is None or whole:
         traceback.print_exception(failure.error)
     else:
         words.say(f"error: {printable(where)} (--traceback shows all)", sys.stderr)

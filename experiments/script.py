@@ -175,7 +175,8 @@ def define_keep(values: absl_flags.FlagValues, default: str, where: str) -> None
     """Defines --keep; `where` says where the weights lie."""
     absl_flags.DEFINE_enum(
         "keep", default, KEEPS,
-        f"Weights that stay of a finished run: final, as final.safetensors {where}, or none.",
+        f"Weights that stay of a finished run {where}: final; best, after the evaluation of the"
+        " highest validation accuracy, in best.safetensors; or none.",
         flag_values=values,
     )  # fmt: skip
 

@@ -14,7 +14,8 @@ def list_damaged(runs: pathlib.Path) -> Iterator[str]:
             record = load_record(runs, path.parent.name)
             if record is not None:
                 predictions.load(path.parent, record.provenance)
-                if (path.parent / weights.NAME).exists():
-                    weights.load(path.parent / weights.NAME)
+                for name in weights.NAMES.values():
+                    if (path.parent / name).exists():
+                        weights.load(path.parent / name)
         except (OSError, ValueError) as error:
             yield str(error)

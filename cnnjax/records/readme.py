@@ -17,8 +17,8 @@ ablate-KNOBS-HASH/    the report of a grid of one's own
 scoreboard/           every statement, by python launch.py all
 records/ID/           one finished run: record.json has its settings, scores, learning curve and
                       cost, and by what code and where it was made; predictions.npz what it
-                      answered for each test image; where --keep=final asked for it,
-                      final.safetensors its weights
+                      answered for each test image; where --keep asked for them, its
+                      weights, final.safetensors or best.safetensors
 records/index.json    what all records say in short, so that they are listed fast; made again
 records/plugins/      the text of each plug-in that a run used, by its hash
 leases/               which launch trains which run; gone with the last of them
@@ -31,8 +31,8 @@ lists the runs of such a folder in one table.
 ID is a hash of all that can change the numbers of a run: settings, data, code, libraries, machine.
 A run that has a record.json is not trained again. Records may be copied here from elsewhere, and
 any folder of one may be deleted: the run is trained again when it is asked for. Where record.json
-stays, a predictions.npz that was deleted is not made again; deleted weights are, where --keep=final
-asks for them. Reports are made of record.json alone; the command that a report names makes it
+stays, a predictions.npz that was deleted is not made again; deleted weights are, where --keep asks
+for them. Reports are made of record.json alone; the command that a report names makes it
 again, with --judge_only without training.
 """
 

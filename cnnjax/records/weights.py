@@ -15,7 +15,7 @@ import numpy as np
 from cnnjax.config.errors import ConfigError
 from cnnjax.records.atomic import write_bytes
 
-NAME = "final.safetensors"  # of a finished run, in its folder
+NAMES = {keep: f"{keep}.safetensors" for keep in ("final", "best")}  # of a finished run
 KEY = "cnnjax"  # of what the header holds of ours
 
 

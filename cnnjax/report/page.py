@@ -214,6 +214,7 @@ def render_page(
         confounds={arm.name: confounds(arm, arms[0]) for arm in arms},
         provenances=summarise_provenance(judgement),
         mixed=judgement.mixed,
+        lacking=judgement.lacking,
         sources={name: datasets.describe(name) for name in own_datasets},
         classes=list_classes(judgement),
         drawings=drawn,

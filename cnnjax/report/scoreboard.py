@@ -89,7 +89,7 @@ def list_study(
             "id": claim.id, "statement": claim.statement, "kind": "experiment",
             "study": study.name, "tried_as": claim.tried_as, "finding": "",
         }  # fmt: skip
-        if judgement is None:
+        if judgement is None or all(claim.id != own.id for own in judgement.study.claims):
             rows.append({**row, "verdict": absent})
             continue
         own = [v for v in judgement.verdicts if v["claim"] == claim.id]

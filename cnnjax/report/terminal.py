@@ -69,13 +69,14 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
 
 
 def list_failed(judgement: Judgement) -> list[str]:
-    """A note on each arm of which runs failed, and on each metric of which no run has any."""
+    """What is lacking, a note on each arm of which runs failed, and on each metric of no run."""
     failed = [
         f"note: {arm.name or 'all'}: {said}, left out of its mean"
         for arm in judgement.arms
         if (said := scope.describe_collapse(arm))
     ]
-    return [*failed, *(f"note: {line}" for line in scope.list_silent(judgement))]
+    lacking = [f"warning: {line}" for line in judgement.lacking]
+    return [*lacking, *failed, *(f"note: {line}" for line in scope.list_silent(judgement))]
 
 
 def _name_comparison(row: dict[str, Any], metric: str) -> str:

@@ -2,9 +2,7 @@
 
 import dataclasses
 import functools
-import json
 import pathlib
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,18 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from cnnjax.config.config import Config, from_json, settings_of, structure_of, to_json
+from cnnjax.config.config import Config, settings_of, structure_of, to_json
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError, format_value
 from cnnjax.data import transform
 from cnnjax.data.prepare import Prepare, make_prepare
 from cnnjax.networks import models
 from cnnjax.networks.models import Params, Stats
-from cnnjax.records import kept, origin, predictions, weights
+from cnnjax.records import predictions, weights
 from cnnjax.records.atomic import dump_line, write_json, write_text
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.predictions import Predictions
-from cnnjax.records.record import read_fields
 from cnnjax.runs import picture
 from cnnjax.runs.images import check_images
 from cnnjax.runs.train import train_in_memory
@@ -66,7 +63,7 @@ class Run:
     def _network(self) -> Final:
         """Raises ConfigError where its weights were not kept."""
         if self.final is None:
-            raise ConfigError(_describe_missing(self.path or pathlib.Path()))
+            raise ConfigError(describe_missing(self.path or pathlib.Path()))
         return self.final
 
     def predict(self, images: ArrayLike) -> np.ndarray:
@@ -128,117 +125,30 @@ def train(config: Config, where: Where, observer: Observer = QUIET) -> Run:
     """One run that leaves no file. Raises as `train_run` does."""
     result, record = train_in_memory(config, where, observer)
     assert result.final is not None
-    return _make_run(config, record, result.metrics, result.final, result.predictions)
+    return make_run(config, record, result.metrics, result.final, result.predictions)
 
 
-def load_run(path: str | pathlib.Path) -> Run:
-    """The run of a folder: of `train` or `Run.save`, or one of RUNS/records.
-
-    It opens on any number of devices of any kind; where its weights were not kept, without its
-    network. Warns where it was trained with plug-ins of another text, or a file is gone. Raises
-    ConfigError where there is none, it is not done, or a plug-in of it is not loaded.
-    """
-    folder = pathlib.Path(path)
-    file = folder / weights.NAME
-    record = _read_json(folder / "result.json")
-    if not record and (folder / "record.json").exists():
-        record = read_fields(folder / "record.json")
-    if not file.exists() and not record:
-        raise ConfigError(_describe_missing(folder))
-    config, own = final.load(file) if file.exists() else (_read_config(folder, record), None)
-    metrics = record.pop("metrics", None)
-    if metrics is None:
-        lines = folder / "metrics.jsonl"
-        text = lines.read_text(encoding="utf-8") if lines.exists() else ""
-        metrics = [_parse_json(lines, line) for line in text.splitlines()]
-    provenance = record.get("provenance", {})
-    read = _make_config(folder, config, provenance)
-    answers = _load_predictions(folder, provenance)
-    _warn_of_edits(folder, read, provenance)
-    return _make_run(read, record, metrics, own, answers, folder)
-
-
-def _read_config(folder: pathlib.Path, record: Mapping[str, Any]) -> dict[str, Any]:
-    return record["config"] if "config" in record else _read_json(folder / "config.json")
-
-
-def _make_config(
-    folder: pathlib.Path, config: Mapping[str, Any], provenance: Mapping[str, Any]
-) -> Config:
-    """Raises ConfigError, naming the plug-ins that are not loaded, where it cannot be."""
-    try:
-        return from_json(config)
-    except ConfigError:
-        own = folder if (folder / kept.FOLDER).is_dir() else folder.parent
-        missing = kept.name_missing(config, provenance, own)
-        if not missing:
-            raise
-        raise ConfigError(
-            f"{folder} is a run of what is not loaded: give {missing}, or import it in a notebook"
-        ) from None
-
-
-def _warn_of_edits(folder: pathlib.Path, config: Config, provenance: Mapping[str, Any]) -> None:
-    """Warns where what is loaded from outside is not what the run was trained with."""
-    before = origin.read(provenance).get("plugins") if "origin" in provenance else None
-    if not before:
-        return  # none, or a record that does not say
-    now = hash_files(config) or {}
-    names = [name for name, text in before.items() if now.get(name) != text]
-    if names:
-        warnings.warn(
-            f"{folder} was trained with another text of {', '.join(names)} than is loaded now:"
-            " predict gives what the present one says",
-            stacklevel=3,
-        )
-
-
-def _load_predictions(
-    folder: pathlib.Path, provenance: dict[str, Any]
-) -> Predictions | None:  # fmt: skip
-    try:
-        return predictions.load(folder, provenance)
-    except FileNotFoundError as error:  # deleted, or not copied with the rest: the scores stay good
-        warnings.warn(str(error), stacklevel=3)
-        return None
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-
-
-def _describe_missing(folder: pathlib.Path) -> str:
+def describe_missing(folder: pathlib.Path, keep: str = "final") -> str:
+    """Why weights cannot be opened."""
     if not folder.is_dir():
         return f"{folder} is no folder of a run"
     if not any((folder / name).exists() for name in ("config.json", "record.json")):
         return f"{folder} holds no run: it has neither config.json nor record.json"
     return (
-        f"{folder} holds no {weights.NAME}: the run is not done, or was made with --keep=none; its"
-        " command with --keep=final writes it"
+        f"{folder} holds no {weights.NAMES[keep]}: the run is not done, or was made with another"
+        f" --keep; its command with --keep={keep} writes it"
     )
 
 
-def _make_run(
+def make_run(
     config: Config, record: dict[str, Any], metrics: list[dict[str, Any]], own: Final | None,
     answers: Predictions | None, folder: pathlib.Path | None = None,
 ) -> Run:  # fmt: skip
+    """A run of what its files, or its training, say."""
     scores = {**record.get("scores", record)}
     for name in ("by_image", "provenance"):
         scores.pop(name, None)
     return Run(config, scores, metrics, own, record, answers, folder)
-
-
-def _read_json(path: pathlib.Path) -> dict[str, Any]:
-    return _parse_json(path, path.read_bytes()) if path.exists() else {}
-
-
-def _parse_json(path: pathlib.Path, text: str | bytes) -> dict[str, Any]:
-    """Raises ConfigError, naming the file, where the text is no JSON object."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path} is not whole: copy it again, or train the run again")
-    return found
 
 
 def open_prepare(config: Config, taken: Input) -> Prepare:

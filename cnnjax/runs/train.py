@@ -106,8 +106,8 @@ def train_run(
         observer.on_start(1, (config.steps - find_step(places)) * config.batch_size)
         saving = Checkpoints(lambda lane: places, checkpoint_every, checkpoint_minutes)
         told = observer._replace(on_lines=lambda lane, lines: _write_lines(workdir, lines))
-        result = _train(config, opened.dataset, told, saving, keep == "final")
-        described = _write_result(workdir, result, opened)
+        result = _train(config, opened.dataset, told, saving, keep)
+        described = _write_result(workdir, result, opened, keep)
         shutil.rmtree(places, ignore_errors=True)
     return described
 
@@ -118,7 +118,7 @@ def _read_finished(workdir: pathlib.Path, keep: str, observer: Observer) -> dict
     One that is damaged is set aside.
     """
     path = workdir / "result.json"
-    if not path.exists() or keep == "final" and not (workdir / weights.NAME).exists():
+    if not path.exists() or keep != "none" and not (workdir / weights.NAMES[keep]).exists():
         return None
     try:
         return _read_object(path)
@@ -127,12 +127,14 @@ def _read_finished(workdir: pathlib.Path, keep: str, observer: Observer) -> dict
         return None
 
 
-def _write_result(workdir: pathlib.Path, result: runner.Result, opened: _Opened) -> dict[str, Any]:
+def _write_result(
+    workdir: pathlib.Path, result: runner.Result, opened: _Opened, keep: str
+) -> dict[str, Any]:
     """Writes what a finished run leaves, result.json last, unless that is there; gives that."""
     path = workdir / "result.json"
     _write_lines(workdir, result.metrics)
     if result.final is not None:
-        final.save(workdir, result.config, result.final)
+        final.save(workdir, result.config, result.final, keep)
     if not path.exists():
         answers = result.predictions
         files = predictions.write(workdir, answers) if answers else {}
@@ -166,7 +168,7 @@ def train_in_memory(
     """One run that leaves no file, and what would be in its result.json. Raises as `train_run`."""
     opened = _open(config, where, observer)
     observer.on_start(1, config.steps * config.batch_size)
-    result = _train(config, opened.dataset, observer, None, True)
+    result = _train(config, opened.dataset, observer, None, "final")
     return result, describe_result(result, opened, {})
 
 
@@ -186,7 +188,7 @@ def _open(config: Config, where: Where, observer: Observer) -> _Opened:
 
 
 def _train(
-    config: Config, dataset: Dataset, observer: Observer, saving: Checkpoints | None, keep: bool
+    config: Config, dataset: Dataset, observer: Observer, saving: Checkpoints | None, keep: str
 ) -> runner.Result:
     (result,) = runner.run_lanes([config], dataset, observer, saving, keep)
     if isinstance(result, runner.Failure):

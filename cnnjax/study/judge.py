@@ -37,6 +37,7 @@ class Judgement(NamedTuple):
     verdicts: tuple[dict[str, Any], ...]  # the objects of verdicts.json
     agreements: tuple[Agreement, ...]
     mixed: tuple[str, ...] = ()  # in what the runs differ though they are compared
+    lacking: tuple[str, ...] = ()  # in words, what broke off and what is not judged for it
 
 
 def judge(

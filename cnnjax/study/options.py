@@ -9,7 +9,8 @@ from cnnjax.config.errors import ConfigError
 
 MOST_SEEDS = 10_000  # beyond any use: they find a fiftieth of a standard deviation
 MINUTES = 3.0  # between two checkpoints of a lane, where nothing else is asked for
-KEEPS = ("final", "none")  # what of a finished run's weights may be kept
+ERRORS = ("continue", "stop")  # what becomes of the rest where runs of a sweep break off
+KEEPS = ("final", "best", "none")  # what of a finished run's weights may be kept
 
 
 class Options(NamedTuple):
@@ -25,7 +26,8 @@ class Options(NamedTuple):
     checkpoint_minutes: float | None = MINUTES  # None for by steps alone
     first_seed: int = 0
     engine: str | None = None  # module:function, or FILE.py:function; None for this machine
-    keep: str = "none"  # "final" for the weights of finished lanes, beside their records
+    on_error: str = "continue"  # or "stop": what else is trained where runs break off
+    keep: str = "none"  # one of KEEPS: weights of finished lanes, beside their records
 
 
 DEFAULTS = Options(pathlib.Path("runs"))
@@ -36,6 +38,8 @@ def check_options(options: Options) -> None:
     if not 1 <= options.num_seeds <= MOST_SEEDS:
         raise ConfigError(f"seeds={options.num_seeds}: give 1 to {MOST_SEEDS}")
     if options.keep not in KEEPS:
-        raise ConfigError(f"keep={options.keep!r}: give {' or '.join(KEEPS)}")
+        raise ConfigError(f"keep={options.keep!r}: give {', '.join(KEEPS)}")
+    if options.on_error not in ERRORS:
+        raise ConfigError(f"on_error={options.on_error!r}: give {' or '.join(ERRORS)}")
     if options.engine:
         plugins.find_engine(options.engine)

@@ -19,11 +19,13 @@ from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
 from cnnjax.records import atomic, weights
 from cnnjax.study.options import MINUTES
+from cnnjax.sweep.final import Network, find_best
 from cnnjax.sweep.session import Session
 from cnnjax.training import program
 
 KEEP = 2  # should the newest be unreadable, there is one before it
 FORM = 1  # of what is in such a file
+BEST = "best"  # in it, what is no part of the state
 
 
 class Checkpoints(NamedTuple):
@@ -62,6 +64,7 @@ class Saved(NamedTuple):
     step: int
     path: pathlib.Path | None  # None for a lane before its first step
     lines: list[dict[str, Any]]  # its learning curve
+    best: Network | None = None  # after the best evaluation so far, where it is to be kept
 
 
 NOTHING = Saved(0, None, [])
@@ -82,33 +85,50 @@ def find_step(folder: pathlib.Path) -> int:
     return next((int(step) for step in steps if step.isdecimal()), 0)
 
 
-def find_newest(folder: pathlib.Path, on_note: Callable[[str], None] = lambda text: None) -> Saved:
+def find_newest(
+    folder: pathlib.Path, on_note: Callable[[str], None] = lambda text: None, best: bool = False
+) -> Saved:  # fmt: skip
     """The newest checkpoint of a folder that is whole; those that are not are set aside, and said.
 
-    A file that was written under another form than this one is none.
+    A file that was written under another form than this one is none, and one without the best
+    weights where they are asked for.
     """
     for path in list_files(folder):
         try:
-            about = weights.load(path).about
+            tree, about = weights.load(path)
             if (about.get("form"), _name(about.get("step", 0))) == (FORM, path.name):
-                return Saved(about["step"], path, [json.loads(line) for line in about["lines"]])
-            reason = f"{path} is of another form than {FORM}, or was renamed"
+                found = _read_best(tree.get(BEST, {}), about)
+                lines = [json.loads(line) for line in about["lines"]]
+                if not best or (found.step if found else 0) == find_best(lines):
+                    return Saved(about["step"], path, lines, found)
+                reason = f"{path} has not the best weights so far, which --keep=best asks for"
+            else:
+                reason = f"{path} is of another form than {FORM}, or was renamed"
         except (ConfigError, OSError) as error:
             reason = str(error)
         atomic.set_aside(path, reason, "what was before it is used", on_note)
     return NOTHING
 
 
+def _read_best(tree: Mapping[str, Any], about: Mapping[str, Any]) -> Network | None:
+    if "best" not in about:
+        return None
+    return Network(tree.get("params", {}), tree.get("stats", {}), about["best"])
+
+
 def save(
     folders: Iterable[pathlib.Path], step: int, states: program.State,
-    curves: Iterable[Sequence[Mapping[str, Any]]],
+    curves: Iterable[Sequence[Mapping[str, Any]]], bests: Iterable[Network | None],
 ) -> None:  # fmt: skip
     """Saves each lane of a wave after `step` steps; the newest two of each stay."""
     leaves = _name_leaves(jax.device_get(states))
-    for lane, (folder, lines) in enumerate(zip(folders, curves, strict=True)):
+    for lane, (folder, lines, best) in enumerate(zip(folders, curves, bests, strict=True)):
         # As text, in which the keys of a line keep their order.
         about = {"form": FORM, "step": step, "lines": [atomic.dump_line(line) for line in lines]}
         own = {name: leaf[lane] for name, leaf in leaves.items()}
+        if best is not None:
+            own[BEST] = {"params": best.params, "stats": best.stats}
+            about["best"] = best.step
         weights.save(folder / _name(step), own, about)
         for path in list_files(folder)[KEEP:]:
             path.unlink(missing_ok=True)
@@ -134,7 +154,7 @@ def restore(
 
 
 def _read(path: pathlib.Path, wanted: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-    found = weights.load(path).tree
+    found = {name: own for name, own in weights.load(path).tree.items() if name != BEST}
     shapes = {name: (leaf.shape[1:], leaf.dtype) for name, leaf in wanted.items()}
     if {name: (leaf.shape, leaf.dtype) for name, leaf in found.items()} != shapes:
         raise ConfigError(f"{path} is a checkpoint of another network or optimizer: delete it")

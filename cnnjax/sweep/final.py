@@ -1,7 +1,7 @@
-"""The network of a finished lane: its weights, and what its images must be to meet them."""
+"""The network kept of a lane, its last or its best: weights, and what its images must be."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -25,38 +25,84 @@ class Input(NamedTuple):
     class_names: tuple[str, ...] = ()  # in the order of the classes; none where they have no names
 
 
+class Network(NamedTuple):
+    """A lane as it is judged, in NumPy: its average's where it has one."""
+
+    params: Params
+    stats: Stats
+    step: int  # after how many
+
+
 class Final(NamedTuple):
-    """A finished lane as it is judged, in NumPy: its average's where it has one."""
+    """The network that is kept of a finished lane, and what its images must be."""
 
     params: Params
     stats: Stats
     input: Input
+    step: int | None = None  # after how many; None where its file does not say
 
 
-def take(
-    session: Session, states: program.State, num_lanes: int, class_names: Sequence[str]
-) -> list[Final]:
-    """The first lanes of finished states, each in arrays of its own."""
+def take(states: program.State, lanes: Iterable[int], step: int) -> list[Network]:
+    """These lanes of states after so many steps, each in arrays of its own."""
     judged = states.ema or program.Average(states.params, states.batch_stats)
-    host, spec = jax.device_get(judged), session.data.spec
+    host = jax.device_get(judged)
+    own = [jax.tree.map(lambda leaf, at=lane: np.array(leaf[at]), host) for lane in lanes]
+    return [Network(average.params, average.batch_stats, step) for average in own]
+
+
+def find_best(curve: Sequence[Mapping[str, Any]]) -> int:
+    """After how many steps a lane did best on validation images; 0 where it has no score.
+
+    Of equal accuracies the lower loss counts, and of these the earlier one.
+    """
+    scored = [
+        (line["validation_accuracy"], -line["validation_loss"], -line["step"])
+        for line in curve
+        if line["validation_accuracy"] is not None
+    ]
+    return -max(scored)[2] if scored else 0
+
+
+def renew(
+    best: Sequence[Network | None], curves: Sequence[Sequence[Mapping[str, Any]]],
+    states: program.State,
+) -> list[Network | None]:  # fmt: skip
+    """The best of each lane so far, after an evaluation of these states."""
+    step = curves[0][-1]["step"]
+    better = [lane for lane, curve in enumerate(curves) if find_best(curve) == step]
+    taken = dict(zip(better, take(states, better, step), strict=True)) if better else {}
+    return [taken.get(lane, before) for lane, before in enumerate(best)]
+
+
+def keep(
+    session: Session, states: program.State, best: Sequence[Network | None],
+    class_names: Sequence[str],
+) -> list[Final]:  # fmt: skip
+    """What is kept of each finished lane: its best network, where there is one, or its last."""
+    without = [lane for lane, own in enumerate(best) if own is None]
+    last = dict(zip(without, take(states, without, session.structure.steps), strict=True))
+    spec = session.data.spec
     mean, std = (np.asarray(own, np.float32) for own in (spec.mean, spec.std))
     pixels = Pixels(mean, std, float(spec.low), float(spec.high))
     taken = Input(spec.image_shape, spec.num_classes, pixels, tuple(class_names))
-    lanes = (
-        jax.tree.map(lambda leaf, at=lane: np.array(leaf[at]), host) for lane in range(num_lanes)
-    )
-    return [Final(own.params, own.batch_stats, taken) for own in lanes]
+    networks = [last[lane] if own is None else own for lane, own in enumerate(best)]
+    return [Final(own.params, own.stats, taken, own.step) for own in networks]
 
 
-def save(folder: pathlib.Path, config: Config, final: Final) -> None:
-    """Writes final.safetensors, which says what run it is of and what images it takes."""
+def save(folder: pathlib.Path, config: Config, final: Final, keep: str = "final") -> None:
+    """Writes final.safetensors, or best.safetensors to `keep` that.
+
+    It says what run it is of, after how many steps, and what images it takes.
+    """
     own = final.input
     pixels = {
         name: value.tolist() if isinstance(value, np.ndarray) else value
         for name, value in own.pixels._asdict().items()
     }
-    about = {"config": to_json(config), "input": {**own._asdict(), "pixels": pixels}}
-    weights.save(folder / weights.NAME, {"params": final.params, "stats": final.stats}, about)
+    taken = {**own._asdict(), "pixels": pixels}
+    about = {"config": to_json(config), "input": taken, "step": final.step}
+    tree = {"params": final.params, "stats": final.stats}
+    weights.save(folder / weights.NAMES[keep], tree, about)
 
 
 def load(path: pathlib.Path) -> tuple[dict[str, Any], Final]:
@@ -71,4 +117,5 @@ def load(path: pathlib.Path) -> tuple[dict[str, Any], Final]:
     mean, std = (np.asarray(own["pixels"][name], np.float32) for name in ("mean", "std"))
     pixels = Pixels(mean, std, own["pixels"]["low"], own["pixels"]["high"])
     taken = Input(tuple(own["image_shape"]), own["num_classes"], pixels, tuple(own["class_names"]))  # pyright: ignore[reportArgumentType]
-    return about["config"], Final(tree.get("params", {}), tree.get("stats", {}), taken)
+    params, stats = tree.get("params", {}), tree.get("stats", {})
+    return about["config"], Final(params, stats, taken, about.get("step"))

@@ -151,12 +151,12 @@ def open_finder(
     return find
 
 
-def require_weights(find: Find, runs: pathlib.Path) -> Find:
-    """What finds those records alone that have the run's weights beside them."""
+def require_weights(find: Find, runs: pathlib.Path, keep: str) -> Find:
+    """What finds those records alone that have the weights beside them that are to be kept."""
 
     def find_whole(lanes: Sequence[Config]) -> dict[Config, Record]:
-        found = find(lanes)
+        found, name = find(lanes), weights.NAMES[keep]
         places = {lane: record_path(runs, own.id).parent for lane, own in found.items()}
-        return {lane: found[lane] for lane in found if (places[lane] / weights.NAME).exists()}
+        return {lane: found[lane] for lane in found if (places[lane] / name).exists()}
 
     return find_whole

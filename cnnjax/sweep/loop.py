@@ -1,5 +1,6 @@
 """The only loop: what is wanted is looked up, and trained where it is missing, until nothing is."""
 
+import itertools
 import pathlib
 import random
 import time
@@ -30,20 +31,27 @@ class Outcome(NamedTuple):
     failures: tuple[Failure, ...]
 
 
+def nobody(lanes: Sequence[Config]) -> dict[Config, str]:
+    """No other launch holds any of these lanes."""
+    return {}
+
+
 def run_wanted(
     wanted: Wanted, find: Find, make_jobs: Callable[[Sequence[Config]], list[Job]], engine: Engine,
-    observer: Observer, others: Others | None = None,
+    observer: Observer, others: Others = nobody, on_error: str = "continue",
 ) -> Outcome:  # fmt: skip
     """Trains until nothing is wanted any more, or a group failed.
 
-    The state is the store: interrupted, the same call goes on. With `others`, lanes that other
-    launches hold are left to them, and trained here if they let go of them without a record. Raises
+    The state is the store: interrupted, the same call goes on. Lanes that `others` hold are left to
+    them, and trained here if they let go of them without a record. What was asked for beside a
+    group that failed is trained all the same, unless `on_error` is to stop. Raises
     runner.Interrupted when the observer asked to stop, and RunError where an engine left no record
     of a lane.
     """
 
     def train(lanes: Sequence[Config], observer: Observer) -> tuple[Failure, ...]:
-        return tuple(engine(make_jobs(lanes), observer))
+        failures = engine(make_jobs(lanes), observer)
+        return tuple(itertools.islice(failures, 1 if on_error == "stop" else None))
 
     records: dict[Config, Record] = {}
     num_trained = 0
@@ -56,10 +64,7 @@ def run_wanted(
         if not missing:
             continue
         observer.on_start(len(missing), sum(lane.batch_size * lane.steps for lane in missing))
-        if others is None:
-            done = _train_all(missing, find, train, observer)
-        else:
-            done = _share(missing, find, train, observer, others)
+        done = _share(missing, find, train, observer, others, on_error)
         records |= done.records
         num_trained += done.num_trained
         if done.failures:
@@ -67,21 +72,10 @@ def run_wanted(
     return Outcome(records, num_trained, ())
 
 
-def _train_all(lanes: Sequence[Config], find: Find, train: Train, observer: Observer) -> Outcome:
-    failures = train(lanes, observer)
-    found = find(lanes)
-    if not failures and len(found) < len(lanes):
-        raise RunError(_describe_lost(len(lanes) - len(found)))
-    return Outcome(found, len(found), failures)
-
-
-def _describe_lost(number: int) -> str:
-    return f"lanes were trained and left no record: {number}"
-
-
 def _share(
-    lanes: Sequence[Config], find: Find, train: Train, observer: Observer, others: Others
-) -> Outcome:
+    lanes: Sequence[Config], find: Find, train: Train, observer: Observer, others: Others,
+    on_error: str,
+) -> Outcome:  # fmt: skip
     """Trains those lanes that nobody else does, and waits for the records of the rest.
 
     What is recorded and was not said to be by the engine, others have trained.
@@ -89,6 +83,7 @@ def _share(
     records: dict[Config, Record] = {}
     own: set[str] = set()
     said: set[str] = set()
+    failed: set[Config] = set()
 
     def on_record(record: Record) -> None:
         own.add(record.id)
@@ -103,19 +98,24 @@ def _share(
                 observer.on_record(record)
         return bool(found)
 
-    failures, idle = (), False
-    while left := [lane for lane in lanes if lane not in records]:
+    failures: list[Failure] = []
+    idle = False
+    while left := [lane for lane in lanes if lane not in records and lane not in failed]:
         held = others(left)
         free = [lane for lane in left if lane not in held]
         if free:
             if held:  # not all in one order: what two make ready at once, one does in vain
                 random.shuffle(free)
-            failures = train(free, observer._replace(on_record=on_record))
-            idle_before, idle = idle, not look(left) and not others(free)
-            if failures:
+            new = train(free, observer._replace(on_record=on_record))
+            failures += new
+            failed.update(lane for failure in new for lane in failure.group.lanes)
+            if new and failed.isdisjoint(free):
+                raise RunError("an engine says of lanes that were not its own that they broke off")
+            idle_before, idle = idle, not look(left) and not new and not others(free)
+            if new and on_error == "stop":
                 break
             if idle and idle_before:  # once, others may have had them for a moment
-                raise RunError(_describe_lost(len(free)))
+                raise RunError(f"lanes were trained and left no record: {len(free)}")
             continue
         for who in set(held.values()) - said:
             number = words.count([*held.values()].count(who), "lane")
@@ -126,7 +126,8 @@ def _share(
         time.sleep(PAUSE_SECONDS)
         still = others(left)
         look([lane for lane in left if lane not in still])
-    return Outcome(records, sum(record.id in own for record in records.values()), failures)
+    trained = sum(record.id in own for record in records.values())
+    return Outcome(records, trained, tuple(failures))
 
 
 def make_jobs(

@@ -14,9 +14,9 @@ import jax
 from cnnjax.config.config import Config, structure_of
 from cnnjax.data.dataset import Dataset
 from cnnjax.records.predictions import Predictions, pack
-from cnnjax.sweep import checkpoints
+from cnnjax.sweep import checkpoints, final
 from cnnjax.sweep.checkpoints import Checkpoints
-from cnnjax.sweep.final import Final, take
+from cnnjax.sweep.final import Final
 from cnnjax.sweep.observer import QUIET, Observer
 from cnnjax.sweep.placed import Shared
 from cnnjax.sweep.results import describe_segment
@@ -75,7 +75,7 @@ def group_lanes(configs: Iterable[Config]) -> list[Group]:
 
 def run_lanes(
     configs: Sequence[Config], dataset: Dataset, observer: Observer = QUIET,
-    saving: Checkpoints | None = None, keep: bool = False,
+    saving: Checkpoints | None = None, keep: str = "none",
     claim: Callable[[Config], bool] = lambda lane: True,
 ) -> Iterator[Result | Failure]:  # fmt: skip
     """Trains every config and yields it when it is done; a group that fails yields a Failure.
@@ -83,11 +83,11 @@ def run_lanes(
     Groups compile concurrently while earlier ones train; a group whose states do not fit the memory
     goes in waves through one compiled program. The observer hears of each segment how many training
     examples it saw, and for what share of its time no data were there. Lanes go on where they were
-    saved, if they were. With `keep` each result has its network. Lanes that cannot be claimed are
-    left out without a word: others train them. Raises Interrupted soon after the observer asked to
-    stop.
+    saved, if they were. With `keep` each result has its "final" network, or that which did "best"
+    on validation images. Lanes that cannot be claimed are left out without a word: others train
+    them. Raises Interrupted soon after the observer asked to stop.
     """
-    shared, names = Shared(), dataset.class_names if keep else None
+    shared, names = Shared(), dataset.class_names
 
     def make_ready(group: Group) -> Ready:
         steps = dict.fromkeys(group.lanes, 0)
@@ -108,7 +108,8 @@ def run_lanes(
             if claim(lane):
                 saved = checkpoints.NOTHING
                 if saving:
-                    saved = checkpoints.find_newest(saving.folder_of(lane), observer.on_note)
+                    folder = saving.folder_of(lane)
+                    saved = checkpoints.find_newest(folder, observer.on_note, keep == "best")
                 if saved.step == step:
                     wave[lane] = saved
                 else:  # trained by another launch meanwhile, or a file was damaged
@@ -137,7 +138,7 @@ def run_lanes(
                         left = dict.fromkeys([*own, *(lane for _, lane in queue)])
                         if moved:
                             waiting.append(group._replace(lanes=tuple(moved)))
-                        for result in _run_wave(session, own, observer, saving, names):
+                        for result in _run_wave(session, own, observer, saving, keep, names):
                             yield result
                             del left[result.config]
                 except (Interrupted, OSError):
@@ -154,18 +155,16 @@ def run_lanes(
 
 def _run_wave(
     session: Session, begun: Begun, observer: Observer, saving: Checkpoints | None,
-    names: Sequence[str] | None,
+    keep: str, names: Sequence[str],
 ) -> Iterator[Result]:  # fmt: skip
-    """Trains lanes that are all after the same number of steps, from where they were saved.
-
-    With the `names` of the classes, each result has its network.
-    """
+    """Trains lanes that are all after the same number of steps, from where they were saved."""
     if not begun:
         return
     structure, lanes, seconds = session.structure, list(begun), 0.0
     folders = [saving.folder_of(lane) for lane in lanes] if saving else []
     clock = checkpoints.Clock(saving, structure) if saving else None
     curves = [list(saved.lines) for saved in begun.values()]
+    best = [saved.best if keep == "best" else None for saved in begun.values()]
     start = step = next(iter(begun.values())).step
     states = checkpoints.restore([*begun.values()], session, lanes)
     for segment in session.train(lanes, states, start):
@@ -175,22 +174,24 @@ def _run_wave(
             ):
                 curve.append(line)
                 observer.on_lines(lane, curve)
+            if keep == "best":
+                best = final.renew(best, curves, segment.states)
         observer.on_examples((segment.step - step) * structure.batch_size * len(lanes))
         observer.on_waiting(segment.waiting / segment.seconds)
         states, seconds, step = segment.states, seconds + segment.seconds, segment.step
         stopping = step < structure.steps and observer.should_stop()
         if clock and (stopping or clock.is_due(step)):
-            checkpoints.save(folders, step, states, curves)
+            checkpoints.save(folders, step, states, curves, best)
             clock.start()
         if stopping:
             raise Interrupted
     assert states is not None
     trained = (step - start) * structure.batch_size * len(lanes)
     kept: Sequence[Final | None] = [None] * len(lanes)
-    if names is not None:
-        kept = take(session, states, len(lanes), names)
+    if keep != "none":
+        kept = final.keep(session, states, best, names)
     finished = session.finish(lanes, states, curves)
     rate = trained / seconds if trained else None
-    for config, curve, own, final in zip(lanes, curves, finished, kept, strict=True):
+    for config, curve, own, network in zip(lanes, curves, finished, kept, strict=True):
         answers = None if own.answers is None else pack(*own.answers)
-        yield Result(config, own.scores, curve, rate, session.seconds, answers, final)
+        yield Result(config, own.scores, curve, rate, session.seconds, answers, network)

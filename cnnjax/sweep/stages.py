@@ -19,7 +19,7 @@ from cnnjax.sweep import placement, runner
 
 
 class Finished(NamedTuple):
-    """A study whose lanes all have a record, or in which a group failed."""
+    """A study whose lanes all have a record, or what is left of it where some broke off."""
 
     study: Study  # with the settings that tuning chose
     base: Config
@@ -27,6 +27,7 @@ class Finished(NamedTuple):
     source: str  # whence they are, in words
     notes: list[str]  # on what was chosen by validation, of settings and of arms
     failures: tuple[runner.Failure, ...] = ()
+    lacking: tuple[str, ...] = ()  # in words, what broke off and what is not judged for it
     choice: "Finished | None" = None  # the arms on validation, of which its own were chosen
 
 
@@ -47,7 +48,7 @@ def go_on(
     if best is None:
         return choice._replace(notes=[*arms.notes, said])
     lanes = make_lanes(best, arms.base, num_seeds, first + num_seeds)
-    return Finished(best, arms.base, find(lanes), arms.source, [said], choice=choice)
+    return arms._replace(study=best, records=find(lanes), notes=[said], choice=choice)
 
 
 def fingerprint_files(lanes: Sequence[Config], where: Where) -> dict[Request, str]:

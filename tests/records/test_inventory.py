@@ -63,7 +63,14 @@ def test_beside_records_lies_what_they_are(tmp_path):
     text = (tmp_path / readme.NAME).read_text()
     assert text == readme.TEXT and max(map(len, text.splitlines())) <= 100
     assert store.count_files(tmp_path) == 1 and inventory.measure_size(tmp_path) > 100
-    for file in ("record.json", predictions.FILE, weights.NAME, index.FILE, "records/plugins/"):
+    names = (
+        "record.json",
+        predictions.FILE,
+        *weights.NAMES.values(),
+        index.FILE,
+        "records/plugins/",
+    )
+    for file in names:
         assert file in text
     (tmp_path / readme.NAME).write_text("my own")
     write_record(tmp_path, RECORDS[1])

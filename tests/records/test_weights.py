@@ -22,8 +22,8 @@ def tree():
 
 def test_what_is_saved_comes_back_to_the_bit(tree, tmp_path):
     about = {"config": {"pool": "avg"}, "mean": [0.1, float(np.float32(0.1))]}
-    weights.save(tmp_path / "new" / weights.NAME, tree, about)
-    found = weights.load(tmp_path / "new" / weights.NAME)
+    weights.save(tmp_path / "new" / weights.NAMES["final"], tree, about)
+    found = weights.load(tmp_path / "new" / weights.NAMES["final"])
     assert found.about == about
     assert found.tree.keys() == tree.keys()
     for layer, name in (("conv_1", "kernel"),):
@@ -69,7 +69,7 @@ def test_a_file_that_is_cut_or_changed_is_refused(tree, tmp_path):
 
 
 def test_a_file_with_any_bit_of_its_header_flipped_is_refused(tree, tmp_path):
-    path = tmp_path / weights.NAME
+    path = tmp_path / weights.NAMES["final"]
     weights.save(path, tree, {"seed": 7})
     content = path.read_bytes()
     for byte in range(8 + int.from_bytes(content[:8], "little")):

@@ -17,6 +17,7 @@ from cnnjax.records import predictions, weights
 from cnnjax.records.atomic import write_json
 from cnnjax.records.plugins import hash_files
 from cnnjax.runs import picture, run
+from cnnjax.runs.load import load_run
 from cnnjax.runs.train import claim, train_run
 from cnnjax.sweep import runner
 from tests.outside import METRIC, forget
@@ -39,7 +40,7 @@ def accuracy(own, split):
 
 
 def test_a_run_opens_and_predicts_what_its_scores_say(folder, config, digits):
-    own = run.load_run(folder)
+    own = load_run(folder)
     assert own.config == config and own.path == folder
     found = own.predict(digits.test.images)
     assert found.shape == (len(digits.test.labels), 10) and found.dtype == np.float32
@@ -52,7 +53,7 @@ def test_a_run_opens_and_predicts_what_its_scores_say(folder, config, digits):
 
 
 def test_few_images_are_answered_as_many_are(folder, digits):
-    own = run.load_run(folder)
+    own = load_run(folder)
     images = digits.test.images[:5]
     whole = own.predict(digits.test.images)[:5]
     np.testing.assert_allclose(own.predict(images), whole, rtol=1e-4, atol=1e-6)
@@ -75,17 +76,17 @@ def test_few_images_are_answered_as_many_are(folder, digits):
 )
 def test_other_images_are_refused_in_one_line(folder, images, message):
     with pytest.raises(ConfigError, match=message) as error:
-        run.load_run(folder).predict(images)
+        load_run(folder).predict(images)
     assert "\n" not in str(error.value)
 
 
 def test_a_run_in_memory_is_the_run_in_a_folder(folder, config, where, digits, tmp_path):
-    kept, own = run.load_run(folder), run.train(config, where)
+    kept, own = load_run(folder), run.train(config, where)
     assert own.scores["test_accuracy"] == kept.scores["test_accuracy"]
     assert own.metrics == kept.metrics and own.path is None
     kernel, other = (weights_of(each)["conv_1/kernel"] for each in (own, kept))
     assert kernel.tobytes() == other.tobytes()
-    saved = run.load_run(own.save(tmp_path / "saved"))
+    saved = load_run(own.save(tmp_path / "saved"))
     assert saved.metrics == own.metrics and saved.config == config
     np.testing.assert_array_equal(
         saved.predict(digits.test.images), own.predict(digits.test.images)
@@ -124,22 +125,24 @@ def test_the_average_and_the_pixels_are_those_that_were_judged(own, config, wher
 def test_weights_that_were_not_kept_are_written_from_the_last_checkpoint(folder, config, where):
     other = folder.with_name("other")
     shutil.copytree(folder, other)
-    (other / weights.NAME).unlink()
-    own = run.load_run(other)
+    (other / weights.NAMES["final"]).unlink()
+    own = load_run(other)
     for ask in (lambda: own.params, lambda: own.predict([]), lambda: own.save(folder / "new")):
         with pytest.raises(ConfigError, match="--keep=final writes it"):
             ask()
     before = (other / "result.json").read_bytes()
     train_run(config, other, where)
-    assert (other / weights.NAME).read_bytes() == (folder / weights.NAME).read_bytes()
+    assert (other / weights.NAMES["final"]).read_bytes() == (
+        folder / weights.NAMES["final"]
+    ).read_bytes()
     assert (other / "result.json").read_bytes() == before
 
 
 def test_without_its_weights_a_run_says_what_its_record_does(folder, config, tmp_path):
-    whole = run.load_run(folder)
+    whole = load_run(folder)
     shutil.copytree(folder, tmp_path / "one")
-    (tmp_path / "one" / weights.NAME).unlink()
-    own = run.load_run(tmp_path / "one")
+    (tmp_path / "one" / weights.NAMES["final"]).unlink()
+    own = load_run(tmp_path / "one")
     assert own.final is None and own.config == config and own.scores == whole.scores
     assert own.class_names == whole.class_names and own.metrics == whole.metrics
     assert own.predictions is not None and whole.predictions is not None
@@ -151,9 +154,9 @@ def test_lost_predictions_are_told_and_the_scores_stay_good(folder, config, wher
     shutil.copytree(folder, tmp_path / "one")
     (tmp_path / "one" / predictions.FILE).unlink()
     with pytest.warns(UserWarning, match="predictions.npz is gone") as said:
-        own = run.load_run(tmp_path / "one")
+        own = load_run(tmp_path / "one")
     assert len(said) == 1 and "\n" not in str(said[0].message)
-    assert own.predictions is None and own.scores == run.load_run(folder).scores
+    assert own.predictions is None and own.scores == load_run(folder).scores
     assert train_run(config, tmp_path / "one", where) == own.record
     assert not (tmp_path / "one" / predictions.FILE).exists()  # it is finished
 
@@ -172,21 +175,21 @@ def test_a_run_of_a_plug_in_that_is_not_loaded_names_it(outside, tmp_path, kept)
     claim(folder, config, {"origin": {"plugins": hash_files(config)}})
     provenance = json.loads((folder / "provenance.json").read_text())
     write_json(folder / "result.json", {"test_accuracy": 0.5, "provenance": provenance})
-    assert run.load_run(folder).config == config
+    assert load_run(folder).config == config
     forget(modules)
     if not kept:
         shutil.rmtree(folder / "plugins")
     text = r"its text is .*/run/plugins/\w{16}\.py" if kept else "its text was not kept"
     every = [rf"--plugin={name}.py \({text}\)" for name in ("hits", "squeeze_outside")]
     with pytest.raises(ConfigError) as error:
-        run.load_run(folder)
+        load_run(folder)
     assert all(re.search(own, str(error.value)) for own in every)
     assert "gem" not in str(error.value) and "\n" not in str(error.value)
 
 
 def test_nothing_is_kept_where_it_is_not_asked_for(config, where, tmp_path, digits):
     train_run(config, tmp_path / "none", where, keep="none")
-    assert not (tmp_path / "none" / weights.NAME).exists()
+    assert not (tmp_path / "none" / weights.NAMES["final"]).exists()
     (result,) = runner.run_lanes([config], digits)
     assert isinstance(result, runner.Result) and result.final is None
 
@@ -211,23 +214,23 @@ def test_what_is_declared_again_is_what_predicts(bent, digits, tmp_path):
     declare_bent("-7.0")
     assert np.abs(bent.predict(digits.test.images[:4]) - first).max() > 1e-3
     with pytest.warns(UserWarning, match="another text of __cell__:bent than") as said:
-        run.load_run(folder)
+        load_run(folder)
     assert len(said) == 1 and "\n" not in str(said[0].message)
     declare_bent("2.0")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        again = run.load_run(folder)
+        again = load_run(folder)
     np.testing.assert_array_equal(again.predict(digits.test.images[:4]), first)
 
 
 def test_a_folder_without_a_run_is_said(tmp_path):
     with pytest.raises(ConfigError, match="is no folder of a run"):
-        run.load_run(tmp_path / "gone")
+        load_run(tmp_path / "gone")
     with pytest.raises(ConfigError, match="neither config.json nor record.json"):
-        run.load_run(tmp_path)
-    weights.save(tmp_path / weights.NAME, {"a": np.ones(2)})
+        load_run(tmp_path)
+    weights.save(tmp_path / weights.NAMES["final"], {"a": np.ones(2)})
     with pytest.raises(ConfigError, match="what run it is of"):
-        run.load_run(tmp_path)
+        load_run(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["result.json", "metrics.jsonl"])
@@ -236,12 +239,12 @@ def test_a_file_that_is_not_whole_is_named(folder, tmp_path, name):
     whole = (tmp_path / "one" / name).read_bytes()
     (tmp_path / "one" / name).write_bytes(whole[: len(whole) // 2 - 1])
     with pytest.raises(ConfigError, match=f"{name} is not whole") as error:
-        run.load_run(tmp_path / "one")
+        load_run(tmp_path / "one")
     assert "\n" not in str(error.value)
 
 
 def test_a_notebook_shows_words_and_curves(folder):
-    own = run.load_run(folder)
+    own = load_run(folder)
     assert repr(own).startswith("Run(cnn on digits") and "test accuracy" in repr(own)
     shown = own._repr_html_()
     assert shown.count("<svg") == 2 and shown.count("<polyline") == 4
@@ -251,6 +254,6 @@ def test_a_notebook_shows_words_and_curves(folder):
 
 
 def test_the_file_says_what_it_is_of(folder, config):
-    about = weights.load(folder / weights.NAME).about
+    about = weights.load(folder / weights.NAMES["final"]).about
     assert about["config"] == json.loads((folder / "config.json").read_text())
     assert about["input"]["image_shape"] == [8, 8, 1]

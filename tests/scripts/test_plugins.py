@@ -226,6 +226,41 @@ def test_another_engine_trains(outside, data_dir, tmp_path, capsys):
     assert "mine: 4" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_what_breaks_off_is_named_with_what_trains_it_and_the_rest_is_judged(
+    outside, data_dir, tmp_path, capsys
+):
+    path = pathlib.Path(outside["beside"]).with_name("breaking.py")
+    path.write_text(
+        "from cnnjax.config.config import from_json, structure_of\n"
+        "from cnnjax.sweep import runner\n"
+        "from cnnjax.sweep.engines import local\n\n\n"
+        "def run(jobs, observer):\n"
+        "    for job in jobs:\n"
+        "        bad = [own for own in job.lanes if own['pool'] == 'stride']\n"
+        "        good = tuple(own for own in job.lanes if own not in bad)\n"
+        "        lanes = tuple(map(from_json, bad))\n"
+        "        if lanes:\n"
+        "            group = runner.Group(structure_of(lanes[0]), lanes)\n"
+        "            yield runner.Failure(group, RuntimeError('out of luck'))\n"
+        "        if good:\n"
+        "            yield from local.run([job._replace(lanes=good)], observer)\n"
+    )
+    argv = ["--grid=pool=max,avg,stride", "--seeds=3", f"--runs={tmp_path}"]
+    argv = ["ablate", *argv, f"--data_dir={data_dir}", "--study=luck", *SMALL]
+    assert ablate.main([*argv, f"--engine={path}:run"], script_stop()) == script.FAILED
+    shown = capsys.readouterr()
+    assert "failed: 3 lanes of --" in shown.err and "--pool=stride" in shown.err
+    assert "RuntimeError: out of luck" in shown.err
+    assert "3 lanes broke off and left no record" in shown.err
+    assert "what trains them alone: python -m experiments.ablate --grid=pool=max,avg" in shown.err
+    assert "warning: claim ablation lacks 1 of 2 comparisons" in shown.out
+    assert len(json.loads((tmp_path / "luck" / "verdicts.json").read_text())) == 1
+    assert ablate.main(argv, script_stop()) == script.DONE
+    assert "3 lanes trained, 6 read" in capsys.readouterr().out
+    assert len(json.loads((tmp_path / "luck" / "verdicts.json").read_text())) == 2
+
+
 def script_stop() -> Any:
     import contextlib
 

@@ -135,6 +135,7 @@ def test_the_loop_ends_when_nothing_is_wanted(tiny, trained):
     def engine(jobs, observer):
         for lane in jobs[0]:
             trained[lane] = make_record(lane)
+            observer.on_record(trained[lane])
         return iter(())
 
     done = run(lambda records: lanes[len(records) : len(records) + 1], trained, engine)
@@ -147,6 +148,7 @@ def test_a_failure_ends_the_loop_and_keeps_what_was_trained(tiny, trained):
 
     def engine(jobs, observer):
         trained[lanes[0]] = make_record(lanes[0])
+        observer.on_record(trained[lanes[0]])
         yield failure
 
     done = run(lambda records: lanes[len(records) :], trained, engine)

@@ -55,11 +55,11 @@ def meanwhile(monkeypatch):
     return steps
 
 
-def run(store, lanes, observer=None, engine=None):
+def run(store, lanes, observer=None, engine=None, on_error="continue"):
     return loop.run_wanted(
         lambda records: lanes if len(records) < len(lanes) else [], store.find,
         lambda lanes: lanes, engine or store.train,
-        observer or Observer(), store.others,
+        observer or Observer(), store.others, on_error,
     )  # fmt: skip
 
 
@@ -122,10 +122,26 @@ def test_while_waiting_one_can_be_asked_to_stop(store, lanes, meanwhile):
     assert not meanwhile and not store.calls
 
 
-def test_a_failure_ends_the_loop_though_others_train(store, lanes):
+def test_beside_a_failure_what_others_train_is_waited_for(store, lanes, meanwhile):
     store.held, store.failing = {lanes[0]: "process 1 on a"}, {lanes[1]}
+    meanwhile += [lambda: (store.write(lanes[0]), store.held.clear())]
     done = run(store, lanes)
-    assert len(done.failures) == 1 and set(done.records) == set(lanes[2:])
+    assert len(done.failures) == 1 and set(done.records) == {lanes[0], *lanes[2:]}
+    assert [sorted(call) for call in store.calls] == [[1, 2, 3]]
+
+
+def test_told_to_stop_at_an_error_the_first_failure_ends_the_loop(store, lanes):
+    store.failing = {lanes[1], lanes[2]}
+    done = run(store, lanes, on_error="stop")
+    assert len(done.failures) == 1 and set(done.records) == {lanes[0]}
+
+
+def test_an_engine_that_fails_lanes_of_others_is_an_error(store, lanes):
+    def engine(jobs, observer):
+        yield runner.Failure(runner.Group(lanes[0], (None,)), ValueError("no"))
+
+    with pytest.raises(RunError, match="lanes that were not its own"):
+        run(store, lanes, engine=engine)
 
 
 def test_an_engine_that_leaves_nothing_is_an_error_and_no_endless_loop(store, lanes):

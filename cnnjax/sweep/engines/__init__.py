@@ -24,9 +24,10 @@ class Job(NamedTuple):
     plugins: tuple[str, ...] = ()  # that the lanes may use, as `config.plugins.load` takes them
     checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for by time alone
     checkpoint_minutes: float | None = MINUTES  # None for by steps alone
-    keep: str = "none"  # "final" for the weights of finished lanes, beside their records
+    keep: str = "none"  # "final" or "best": weights of finished lanes, beside their records
 
 
-# Trains the lanes of every job and leaves a record of each in its store, or yields the failure of
-# its group. Raises `runner.Interrupted` soon after the observer asked to stop.
+# Trains the lanes of every job, leaves a record of each in its store and tells the observer, or
+# yields the failure of its group. Raises `runner.Interrupted` soon after the observer asked to
+# stop.
 Engine = Callable[[Iterable[Job], Observer], Iterator[Failure]]

@@ -65,14 +65,13 @@ def _train(
         if not held.claim(ids[config]):
             return False
         path = record_path(runs, ids[config])
-        files = [path] if job.keep == "none" else [path, path.with_name(weights.NAME)]
+        files = [path] if job.keep == "none" else [path, path.with_name(weights.NAMES[job.keep])]
         if not all(file.exists() for file in files):
             return True
         held.release(ids[config])
         return False
 
-    keep = job.keep == "final"
-    for result in runner.run_lanes([*ids], dataset, observer, saving, keep, claim):
+    for result in runner.run_lanes([*ids], dataset, observer, saving, job.keep, claim):
         if isinstance(result, runner.Failure):
             for config in result.group.lanes:
                 held.release(ids[config])
@@ -83,7 +82,8 @@ def _train(
         if result.predictions is not None:
             record = predictions.keep(runs, record, result.predictions)
         if result.final is not None:
-            final.save(record_path(runs, record.id).parent, result.config, result.final)
+            folder = record_path(runs, record.id).parent
+            final.save(folder, result.config, result.final, job.keep)
         write_record(runs, record)
         shutil.rmtree(folders[result.config], ignore_errors=True)
         held.release(record.id)

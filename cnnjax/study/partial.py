@@ -1,0 +1,85 @@
+"""What can be judged of a study of which runs broke off: itself, without what rests on them.
+
+A run that broke off is unlike one that failed: nothing is known of it. An arm that lacks one is
+left out, and so is every comparison that rests on it, a mean over several arms too. A claim stays
+where its headline, or every part of it, does. Imports no JAX.
+"""
+
+from collections.abc import Collection, Iterable
+
+from cnnjax.config.config import Config, with_seed
+from cnnjax.study import choosing
+from cnnjax.study.arms import list_settings, make_arm, make_configs
+from cnnjax.study.claims import (
+    Claim,
+    Comparison,
+    Study,
+    name_arm,
+    name_arms,
+    select,
+    sides_of,
+)  # fmt: skip
+
+
+def leave_out(study: Study, base: Config, lanes: Iterable[Config], fresh: range) -> Study | None:
+    """The study without what rests on these lanes; None where nothing is left to be judged.
+
+    Where the lanes on `fresh` seeds broke off, or all of the baseline that the best arm was to be
+    compared with, what is left of a choice is the arms side by side on the split that chooses.
+    """
+    lanes = list(lanes)
+    own = [lane for lane in lanes if study.choosing is None or lane.seed not in fresh]
+    broken = find_arms(study, base, own)
+    if study.choosing and (len(own) < len(lanes) or name_arm(study.choosing.baseline) in broken):
+        study = choosing.on_validation(study)
+    arms = name_arms(study)
+    claims = [_cut(claim, study, broken) for claim in study.claims]
+    kept = tuple(claim for claim in claims if claim is not None)
+    if broken >= set(arms) or study.claims and not kept:
+        return None
+    return study._replace(
+        arms=tuple(arm for name, arm in arms.items() if name not in broken),
+        claims=kept,
+        published=tuple(
+            own for own in study.published if not broken & set(select(arms, own.arm))
+        ),
+    )  # fmt: skip
+
+
+def find_arms(study: Study, base: Config, lanes: Iterable[Config]) -> set[str]:
+    """The names of the arms that lanes are of, in whatever setting of the tuning."""
+    asked = {with_seed(lane, 0) for lane in lanes}
+    found = {name for name, own in make_configs(study, base).items() if with_seed(own, 0) in asked}
+    return found | {
+        name
+        for name, arm in name_arms(study).items()
+        for setting in list_settings(study, arm)
+        if with_seed(make_arm(study, base, {**arm, **setting}), 0) in asked
+    }
+
+
+def describe(whole: Study, left: Study) -> tuple[str, ...]:
+    """What a report lacks, in words."""
+    known = {claim.id: claim for claim in left.claims}
+    lines = [f"{name}: runs broke off" for name in name_arms(whole) if name not in name_arms(left)]
+    if whole.choosing and not left.choosing:
+        lines.append("the best arm was not compared on fresh seeds")
+    for claim in whole.claims:
+        if claim.id not in known:
+            lines.append(f"claim {claim.id} is not judged: it rests on those runs")
+        elif number := len(claim.comparisons) - len(known[claim.id].comparisons):
+            lines.append(f"claim {claim.id} lacks {number} of {len(claim.comparisons)} comparisons")
+    return tuple(lines)
+
+
+def _cut(claim: Claim, study: Study, broken: Collection[str]) -> Claim | None:
+    """The claim with those comparisons that rest on whole arms, if its verdict does."""
+    arms = name_arms(study)
+
+    def is_whole(pair: Comparison) -> bool:
+        parts = (*sides_of(pair.a), *sides_of(pair.b))
+        return not any(name in broken for part in parts for name in select(arms, part))
+
+    kept = tuple(pair for pair in claim.comparisons if is_whole(pair))
+    heads = claim.comparisons[: claim.parts]
+    return claim._replace(comparisons=kept) if kept and all(map(is_whole, heads)) else None
