@@ -215,3 +215,11 @@ def test_a_path_that_cannot_be_is_only_not_there(path):
     with pytest.raises(ConfigError, match="--flagfile=.* cannot be read"):
         parse(f"--flagfile={path}")
     assert str(paths.expand(path)) == path and paths.expand("~/x").is_absolute()
+
+
+def test_more_evaluations_than_anyone_reads_are_one_line():
+    with pytest.raises(
+        ConfigError, match="asks for 2,147,483,647 evaluations: give --eval_every=2148"
+    ):
+        Config(steps=2**31 - 1, eval_every=1, batch_size=1)
+    assert Config(steps=2**31 - 1, eval_every=2148, batch_size=1).eval_every == 2148
