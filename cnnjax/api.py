@@ -6,12 +6,12 @@ rooms up to `report`, and JAX with them: a script calls `sweep.backend.configure
 
 import functools
 import pathlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 
-from cnnjax.config import explain, plugins, words
+from cnnjax.config import plugins, words
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.config.epochs import name_source
@@ -31,7 +31,6 @@ from cnnjax.runs.train import train_run as train_run
 from cnnjax.study import choosing, foresight, judge, metrics, partial, timing, wanted
 from cnnjax.study.arms import (
     ask_epochs,
-    find_shared,
     keep_apart,
     list_metrics,
     list_seeds,
@@ -39,8 +38,8 @@ from cnnjax.study.arms import (
     make_configs,
     make_lanes,
 )
-from cnnjax.study.claims import Study, varied_knobs
-from cnnjax.study.foresight import Outlook
+from cnnjax.study.claims import Study
+from cnnjax.study.foresight import Outlook, Sources
 from cnnjax.study.judge import Judgement
 from cnnjax.study.options import Options as Options
 from cnnjax.study.options import check_options
@@ -55,7 +54,6 @@ from cnnjax.sweep.observer import QUIET, Observer
 from cnnjax.sweep.stages import Finished as Finished
 from cnnjax.sweep.stages import list_configs
 
-Sources = Mapping[str, Collection[str]]  # names of knobs by whence their values are
 Info = tuple[tuple[int, int, int], int]  # shape of an image, number of classes
 
 
@@ -99,7 +97,10 @@ def check_study(
     base = make_base(study, given)
     configs = list_configs(study, base)
     asked = {request_of(config): config for config in configs}
-    infos = {request: load.load_info(config, options.where) for request, config in asked.items()}
+    opened = {request: load.describe(config, options.where) for request, config in asked.items()}
+    for one in opened.values():
+        metrics.check_classes(list_metrics(study), one.class_names)
+    infos = {request: load.find_info(one, request) for request, one in opened.items()}
     plan = make_plan(study, base, options.num_seeds, infos)
     for group in plan.groups:
         own = measure(network_of(group.structure), *infos[request_of(group.structure)])
@@ -144,20 +145,6 @@ def list_network_notes(configs: Sequence[Config], infos: Mapping[Request, Info])
     return tuple(dict.fromkeys(found))
 
 
-def list_choices(study: Study, base: Config, sources: Sources) -> list[Choice]:
-    """The values that arms have and do not set themselves, each once, and whence they are."""
-    varied = [*varied_knobs(study), *(study.tuning.grid if study.tuning else ())]
-    varied += ["steps"] if "epochs" in varied else []
-    found: dict[Choice, None] = {}
-    for config in make_configs(study, base).values():
-        for own in explain.explain(config, {**sources, "study": find_shared(study)}):
-            if own.source == "model" and "model" in varied:
-                own = own._replace(source=f"model {config.model}")
-            if own.name not in varied:
-                found[own] = None
-    return list(found)
-
-
 def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect:
     """What a study would run under and could show; prepares no data and trains nothing.
 
@@ -165,7 +152,7 @@ def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect
     ConfigError where prepared data have fewer training images than are asked for.
     """
     study, base = checked.study, checked.base
-    choices = list_choices(study, base, sources)
+    choices = foresight.list_choices(study, base, sources)
     lane = next(iter(make_configs(study, base).values()))
     num_test = outlook.count_split(lane, options.where, "test")
     outlooks = []

@@ -108,7 +108,7 @@ def find_place(name: str) -> Place:
     except (ImportError, ValueError):
         found = None
     if found is None:
-        hint = f"did you mean {name}.py?" if path.with_suffix(".py").is_file() else (
+        hint = f"did you mean {name}.py?" if os.path.isfile(f"{path}.py") else (
             f"give FILE.py, package.module or one of: {', '.join(points) or 'no names here'}"
         )  # fmt: skip
         raise ConfigError(f"--plugin={name}: there is no such module: {hint}")

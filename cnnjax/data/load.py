@@ -233,18 +233,26 @@ def hash_arrays(about: Sequence[Any], arrays: Sequence[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def load_info(config: Config, where: Where) -> tuple[tuple[int, int, int], int]:
-    """Shape of an image (height, width, channels) and number of classes; prepares nothing.
+def describe(config: Config, where: Where) -> Source:
+    """What is known of a run's data set before it is prepared: of that there are no examples.
 
     Files of one's own are looked through. Raises ConfigError where the request does not fit.
     """
     request = request_of(config)
     name = check_request(request)
     if name.kind in PREPARED:
-        opened = prepared.describe(name, request, where)
-    else:
-        opened = open_source(request, where)
+        return prepared.describe(name, request, where)
+    return open_source(request, where)
+
+
+def find_info(opened: Source, request: Request) -> tuple[tuple[int, int, int], int]:
+    """Shape of an image (height, width, channels) and number of classes."""
     return find_shape(opened, find_side(opened, request)), len(opened.class_names)
+
+
+def load_info(config: Config, where: Where) -> tuple[tuple[int, int, int], int]:
+    """`find_info` of what a run names; prepares nothing. Raises ConfigError as `describe`."""
+    return find_info(describe(config, where), request_of(config))
 
 
 def count_train(

@@ -35,15 +35,17 @@ from experiments.endure.tally import Tally
 
 FULL, TENTH = 2000, 200  # command lines
 SECONDS = 10  # of the CPU; more is a wait
-LATE = 60  # seconds after which one is stopped
+LATE, NEVER = 60, 600  # seconds of the CPU after which one is stopped; by the clock the process
 LONGEST = words.MOST_SAID + 100  # characters of a line on stderr
-MARKS = ("error: ", "note: ", "warning: ")  # with which each begins
+# With what each begins; the last is said of each study without its records, beside others.
+MARKS = ("error: ", "note: ", "warning: ", "not judged: ")
 ROOT = Path(__file__).parents[2]
 # Where the work of a script without --plan begins.
 WORK = (
     "cnnjax.sweep.backend.configure_jax", "cnnjax.data.load.load_dataset",
     "experiments.checks.__main__.print_known_answers", "experiments.checks.tpu.compile_all",
 )  # fmt: skip
+BY_ALL = "experiments.claims.known_answers.run_checks"  # what `launch.py all` does besides
 
 
 class Script(NamedTuple):
@@ -120,9 +122,9 @@ def call(one: Script, argv: Sequence[str]) -> Outcome:
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
     crash, status, start = None, None, time.process_time()
     with contextlib.ExitStack() as stack:
-        if not any(flag.name == "plan" for flag in one.flags):
-            for work in WORK:
-                stack.enter_context(mock.patch(work, side_effect=Begun))
+        planned = any(flag.name == "plan" for flag in one.flags)
+        for work in (BY_ALL, *(() if planned else WORK)):
+            stack.enter_context(mock.patch(work, side_effect=Begun))
         stack.enter_context(mock.patch.object(script, "Stop", Silent))
         stack.enter_context(mock.patch.object(sys, "argv", [one.name, *argv]))
         stack.enter_context(mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO())))
@@ -153,15 +155,15 @@ def _in_time() -> Iterator[None]:
     def stop(number: int, frame: Any) -> None:
         raise Late
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(LATE)
-    faulthandler.dump_traceback_later(2 * LATE, exit=True, file=2)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, LATE)
+    faulthandler.dump_traceback_later(NEVER, exit=True, file=2)
     try:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def judge(outcome: Outcome) -> str:
@@ -179,7 +181,8 @@ def judge(outcome: Outcome) -> str:
     if odd:
         return f"says {odd[0][:80]!r}"
     errors = [line for line in lines if line.startswith("error: ")]
-    if len(errors) != bool(outcome.status):
+    reasons = errors or [line for line in lines if line.startswith("not judged: ")]
+    if len(errors) > 1 or (errors and not outcome.status) or (outcome.status and not reasons):
         return f"status {outcome.status} with {len(errors)} errors"
     if any(len(line) > LONGEST for line in lines):
         return "a line without end"

@@ -31,6 +31,28 @@ def test_a_few_command_lines_end_in_a_line_or_two(folder):
     assert [fact for fact in said if "fault" in fact] == []
 
 
+# What was drawn once, and did not end in a line or two.
+ONCE = (
+    ("experiments.readme", ["--plugin="], "--plugin=: there is no such module"),
+    ("experiments.records", ["--nocheck=os:getcwd"], "--nocheck=os:getcwd is not allowed"),
+    ("launch", ["--flagfile=" + "9" * 5000, "--plan"], "cannot be read: File name too long"),
+    ("experiments.train", ["--norm=response", "--widths=", "--plan"], "give integers such as 16"),
+    ("experiments.train", ["--dataset=folder:~no-such-user/x", "--plan"], "is not a folder"),
+    ("experiments.ablate", ["--grid=pool=max,avg", "--metric=test_recall_99", "--plan"],
+     "test_recall_99: there are 10 classes"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "argv", "said"), ONCE, ids=[" ".join(own)[:40] for _, own, _ in ONCE]
+)
+def test_what_was_a_fault_is_a_line(folder, name, argv, said):
+    (one,) = [own for own in commands.list_scripts() if own.name == name]
+    outcome = commands.call(one, argv)
+    assert commands.judge(outcome) == "" and outcome.status == 2
+    assert said in outcome.said and outcome.said.count("\n") == 1
+
+
 def test_every_script_of_the_project_is_tried():
     found = {one.name: one for one in commands.list_scripts()}
     assert {"launch", "experiments.train", "experiments.judge", "experiments.records"} <= set(found)
