@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 from cnnjax.config import hints, register
 from cnnjax.config.knobs import ConfigError
 
-BUILT_IN = ("digits", "mnist1d", "dot", "gratings", "shapes")  # need no network
+# Need no network; photos the extra `images`.
+BUILT_IN = (
+    "digits", "mnist1d", "dot", "gratings", "shapes", "strokes", "scans", "patches", "photos"
+)  # fmt: skip
 FILES = {
     "folder": "folder:PATH, a subfolder of images a class",
     "arrays": "arrays:PATH, a .npz or .mat file or a folder of .npy files, with x_train, y_train,"

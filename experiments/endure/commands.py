@@ -11,7 +11,7 @@ where their work would begin.
 import ast
 import contextlib
 import faulthandler
-import importlib
+import importlib.util
 import io
 import math
 import os
@@ -44,6 +44,7 @@ ROOT = Path(__file__).parents[2]
 WORK = (
     "cnnjax.sweep.backend.configure_jax", "cnnjax.data.load.load_dataset",
     "experiments.checks.__main__.print_known_answers", "experiments.checks.tpu.compile_all",
+    "experiments.endure.__main__.print_part",
 )  # fmt: skip
 BY_ALL = "experiments.claims.known_answers.run_checks"  # what `launch.py all` does besides
 
@@ -117,13 +118,18 @@ def _open(name: str) -> Script:
     return Script(name, module.main, tuple(values[own] for own in values))
 
 
+def _is_there(work: str) -> bool:
+    """Whether there is the module of such a function."""
+    return importlib.util.find_spec(work.rpartition(".")[0]) is not None
+
+
 def call(one: Script, argv: Sequence[str]) -> Outcome:
     """Runs a script as from a shell, with its streams caught."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
     crash, status, start = None, None, time.process_time()
     with contextlib.ExitStack() as stack:
         planned = any(flag.name == "plan" for flag in one.flags)
-        for work in (BY_ALL, *(() if planned else WORK)):
+        for work in filter(_is_there, (BY_ALL, *(() if planned else WORK))):
             stack.enter_context(mock.patch(work, side_effect=Begun))
         stack.enter_context(mock.patch.object(script, "Stop", Silent))
         stack.enter_context(mock.patch.object(sys, "argv", [one.name, *argv]))

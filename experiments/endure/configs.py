@@ -20,7 +20,7 @@ from unittest import mock
 
 from cnnjax.config import measured, models, register
 from cnnjax.config.config import KNOBS, Config, make_config
-from cnnjax.config.datasets import Where
+from cnnjax.config.datasets import BUILT_IN, Where
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.knobs import LARGEST_INTEGER, Knob, format_value
 from cnnjax.config.layouts import ResNet
@@ -34,7 +34,7 @@ SIMPLER = {"0.10": " --xla_cpu_use_fusion_emitters=false"}
 SECONDS = 60  # of the CPU; more is a wait
 QUICK = ("cnn",) * 16 + ("mlp", "logistic", "mlp_twin", "local_twin", "lenet5", "lenet5_modern",
                          "all_cnn_c", "mnist1d_cnn", "mnist1d_mlp", "airbench94")  # fmt: skip
-GENERATED = ("mnist1d", "dot", "gratings", "shapes")  # of thousands of images: by hand
+OTHERS = tuple(name for name in BUILT_IN if name != "digits")  # thousands of images: by hand
 SHAPES = {"grey": (8, 8, 1), "colour": (9, 7, 3), "signal": (1, 24, 1), "speck": (1, 1, 1),
           "broad": (5, 12, 4)}  # fmt: skip
 # Where the range of a knob is wide, what is worth a try: ends, and what is tiny enough.
@@ -126,7 +126,7 @@ def prepare(folder: Path, full: bool) -> list[str]:
     from cnnjax.data import load
     from experiments.endure import folders, idx
 
-    for name in ("digits", *(GENERATED if full else ())):  # of others a plan knows less
+    for name in ("digits", *(OTHERS if full else ())):  # of others a plan knows less
         load.load_dataset(Config(dataset=name), Where())
     rng = np.random.default_rng(0)
     made = [f"folder:{folder / 'images'}", f"idx:{folder / 'idx'}"]
@@ -143,7 +143,7 @@ def prepare(folder: Path, full: bool) -> list[str]:
             arrays[f"y_{split}"] = np.arange(count) % (2 + number)
         np.savez(folder / f"{name}.npz", **arrays)
         made.append(f"arrays:{folder / name}.npz")
-    return ["digits"] * 4 + [*made, *(GENERATED if full else ())]
+    return ["digits"] * 4 + [*made, *(OTHERS if full else ())]
 
 
 def attempt(given: Mapping[str, Any], where: Where) -> tuple[str, str]:

@@ -1,8 +1,10 @@
-"""Images drawn from a seed: a dot to locate, gratings of eight orientations, four shapes.
+"""Images drawn from a seed: a dot to locate, gratings, four shapes, two strokes side by side.
 
 Each function gives images [count, height, width, 1] uint8 and labels [count] int64, the classes in
 equal numbers (give or take one) and in random order: the same for the same count and seed.
 """
+
+import itertools
 
 import numpy as np
 
@@ -10,6 +12,9 @@ BLOCKS, BLOCK = 4, 3  # blocks along each axis, and their pixels: images of 12x1
 SIDE = 16  # of gratings and shapes
 ORIENTATIONS = 8
 SHAPES = ("disc", "square", "triangle", "cross")
+CANVAS = 24  # of strokes
+STROKES = ("horizontal", "falling", "vertical", "rising")  # by their angles, 45 degrees apart
+LENGTH, APART = 7, 8  # of a stroke in pixels, and from one to the other
 # What classes are called where their numbers alone would not tell.
 PLACES = [f"row {row} column {column}" for row in range(BLOCKS) for column in range(BLOCKS)]
 ANGLES = [f"{180 * number / ORIENTATIONS:g} degrees" for number in range(ORIENTATIONS)]
@@ -78,3 +83,40 @@ def make_shapes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     )
     mask = masks[labels, np.arange(count)]
     return _finish(30 + 170 * mask + rng.normal(0, 15, mask.shape)), labels
+
+
+ORDERS = [
+    (left, right)
+    for first, second in itertools.combinations(range(len(STROKES)), 2)
+    for left, right in ((first, second), (second, first))
+]
+ARRANGEMENTS = [f"{STROKES[left]} left of {STROKES[right]}" for left, right in ORDERS]
+
+
+def make_strokes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two strokes of different orientations side by side anywhere, with noise.
+
+    The label is which two they are, and which of them is left: whoever knows only which strokes
+    there are is right in half of the cases.
+    """
+    rng = np.random.default_rng(seed)
+    labels = _draw_labels(rng, count, len(ORDERS))
+    row = rng.uniform(5, CANVAS - 6, (count, 1, 1))
+    column = rng.uniform(5, CANVAS - 5 - APART, (count, 1, 1))
+    image = np.zeros((count, CANVAS, CANVAS))
+    for side in range(2):
+        angle = np.array(ORDERS)[labels, side][:, None, None] * np.pi / len(STROKES)
+        image = np.maximum(
+            image, _draw_bar(row + rng.uniform(-1, 1, row.shape), column + APART * side, angle)
+        )
+    return _finish(50 + 150 * image + rng.normal(0, 22, image.shape)), labels
+
+
+def _draw_bar(row: np.ndarray, column: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Bars [count, CANVAS, CANVAS] one pixel wide through a point, from 0 to 1, with soft ends."""
+    rows, columns = np.mgrid[:CANVAS, :CANVAS]
+    down, right = rows - row, columns - column
+    along = np.cos(angle) * right + np.sin(angle) * down
+    across = np.cos(angle) * down - np.sin(angle) * right
+    inside = np.clip((LENGTH + 1) / 2 - np.abs(along), 0, 1)
+    return inside * np.clip(1 - np.abs(across), 0, 1)

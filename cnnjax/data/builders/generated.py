@@ -87,6 +87,17 @@ class CnnjaxShapes(_Drawn, tfds.core.GeneratorBasedBuilder):
         return _make_info(self, "Upright shapes.", shape, drawings.SHAPES)
 
 
+class CnnjaxStrokes(_Drawn, tfds.core.GeneratorBasedBuilder):
+    """Which two of four strokes stand side by side, and in which order."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    DRAW = staticmethod(drawings.make_strokes)
+
+    def _info(self):
+        shape = (drawings.CANVAS, drawings.CANVAS, 1)
+        return _make_info(self, "Two strokes side by side.", shape, drawings.ARRANGEMENTS)
+
+
 class CnnjaxMnist1d(tfds.core.GeneratorBasedBuilder):
     """MNIST-1D as its authors' package makes it: signals [1, 40, 1] float32.
 

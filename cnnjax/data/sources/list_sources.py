@@ -18,7 +18,13 @@ from cnnjax.data.builders import stand_in
 from cnnjax.data.sources import official
 
 PATH = pathlib.Path(datasets.__file__).with_name("sources.json")
-OWN = {"digits": "scikit-learn, load_digits", "mnist1d": "the mnist1d package, by its default seed"}
+OWN = {
+    "digits": "scikit-learn, load_digits",
+    "mnist1d": "the mnist1d package, by its default seed",
+    "scans": "scikit-learn, load_digits, placed by cnnjax from a fixed seed",
+    "patches": "scikit-learn, load_sample_images, cut by cnnjax from a fixed seed",
+    "photos": "scikit-image, skimage.data, cut by cnnjax from a fixed seed",
+}
 DRAWN = "drawn by cnnjax from a fixed seed"
 
 

@@ -25,6 +25,10 @@ BUILDERS = {  # our own data sets -> module and class of their builders
     "dot": ("generated", "CnnjaxDot"),
     "gratings": ("generated", "CnnjaxGratings"),
     "shapes": ("generated", "CnnjaxShapes"),
+    "strokes": ("generated", "CnnjaxStrokes"),
+    "scans": ("scans", "CnnjaxScans"),
+    "patches": ("photographs", "CnnjaxPatches"),
+    "photos": ("photographs", "CnnjaxPhotos"),
 }
 NOWHERE = "none"  # a folder that is not there
 ERROR = "error: "  # how its last word begins

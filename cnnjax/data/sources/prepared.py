@@ -13,12 +13,13 @@ import numpy as np
 from cnnjax.config import paths
 from cnnjax.config.datasets import DataName, Request, Where
 from cnnjax.config.knobs import ConfigError, RunError
-from cnnjax.data.source import Example, Mapped, Say, Source, say_nothing
+from cnnjax.data.source import Example, Mapped, Say, Source, read, say_nothing
 from cnnjax.data.sources import arrayrecord, memory, official, tfrecord, whole
 
 # Where the data set's own are not train, validation and test: ImageNet's test labels are secret.
 DEFAULT_SPLITS = {"imagenet2012": ("train[:99%]", "train[99%:]", "validation")}
 HELD_OUT = ("train[:90%]", "train[90%:]")  # where there is no validation split
+CLUSTER = "cluster"  # of an example of ours: which belong together
 # Where there is no test split either; of a set with a single split, of that one.
 ALL_HELD_OUT = ("{0}[:80%]", "{0}[80%:90%]", "{0}[90%:]")
 
@@ -142,6 +143,8 @@ def open_source(name: DataName, request: Request, where: Where, say: Say = say_n
     chosen = choose_splits(builder, request)
     splits = {split: Mapped(open_records(builder, text), read) for split, text in chosen.items()}
     made = make_source(name, builder, splits, lambda: hash_files(builder))
+    if name.kind == "built-in" and CLUSTER in builder.info.features:
+        made = made._replace(cluster=read_clusters(builder, chosen["test"]))
     notes = official.cache_notes() if name.kind == "tfds" else ()
     if not {"test", "validation"} & set(builder.info.splits) and not request.test_split:
         notes += (f"has no test images: train is {chosen['train']}, validation"
@@ -189,7 +192,7 @@ def make_reader(builder: Any) -> Callable[[bytes], Example]:
 
     make = read_file if isinstance(features[keys.image], tfds.features.Image) else read_array
 
-    def read(raw: bytes) -> Example:
+    def read_example(raw: bytes) -> Example:
         try:
             return make(raw)
         except Exception as error:  # what TFDS and protobuf raise, of many types
@@ -198,7 +201,19 @@ def make_reader(builder: Any) -> Callable[[bytes], Example]:
                 f" ({whole.explain(error)}): {whole.WAYS.format(builder.data_path)}"
             ) from None
 
-    return read
+    return read_example
+
+
+def read_clusters(builder: Any, split: str) -> np.ndarray:
+    """What each example belongs to [n] int32, numbered in order of appearance."""
+    from tensorflow_datasets.proto import tf_example_pb2
+
+    parse_proto: Any = tf_example_pb2.Example.FromString  # pyright: ignore[reportAttributeAccessIssue]
+    records = open_records(builder, split)
+    raw = read(records, 0, len(records))
+    found = [parse_proto(own).features.feature[CLUSTER].int64_list.value[0] for own in raw]
+    numbers = {own: number for number, own in enumerate(dict.fromkeys(found))}
+    return np.array([numbers[own] for own in found], np.int32)
 
 
 def hash_files(builder: Any) -> str:
