@@ -33,8 +33,7 @@ from experiments import script
 from experiments.endure import child
 from experiments.endure.tally import Tally
 
-FULL, TENTH = 2000, 200  # command lines
-SECONDS = 10  # of the CPU; more is a wait
+FULL, TENTH, SECONDS = 2000, 200, 10  # command lines; of the CPU, more is a wait
 LATE, NEVER = 60, 600  # seconds of the CPU after which one is stopped; by the clock the process
 LONGEST = words.MOST_SAID + 100  # characters of a line on stderr
 # With what each begins; the last is said of each study without its records, beside others.
@@ -224,7 +223,7 @@ def prepare(folder: Path) -> None:
 
     load.load_dataset(Config(), Where())  # which prepares the digits
     (folder / "empty").mkdir()
-    (folder / "file.txt").write_text("text\n")
+    (folder / "file.txt").write_text("")
     (folder / "flags.txt").write_text("--pool=avg\n--steps=40\n")
     (folder / "wrong.txt").write_text("--nothing=1\n")
     (folder / "loop.txt").write_text("--flagfile=loop.txt\n")
@@ -280,19 +279,19 @@ def run(full: bool, seed: int) -> Tally:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Tries them in this process, a line of JSON on stdout for what becomes of each."""
+    """Tries them here, a line of JSON on stdout for what becomes of each."""
     number, seed = (int(text) for text in (*argv[1:], *(str(TENTH), "0")[len(argv) - 1 :]))
     return child.serve(lambda say: _main(number, seed, say))
 
 
 def _main(number: int, seed: int, say: child.Say) -> None:
+    sys.path.insert(0, str(ROOT))
     with tempfile.TemporaryDirectory() as place, mock.patch.dict(os.environ):
         os.environ.update(XDG_CACHE_HOME=os.path.join(place, "cache"), COLUMNS="100")
         folder = Path(place, "some", "where")
         folder.mkdir(parents=True)
         prepare(folder)
         os.chdir(folder)
-        sys.path.insert(0, str(ROOT))
         try_all(number, seed, say)
         os.chdir(ROOT)
 
