@@ -1,5 +1,6 @@
 """A part of the endurance test in a process of its own, which a fault may end, as XLA aborts."""
 
+import concurrent.futures
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from cnnjax.config.knobs import printable
 from experiments.endure.tally import Tally
 
 Say = Callable[[dict[str, Any]], None]
+SAID = 100  # of so many one is told
 ROOT = Path(__file__).parents[2]
 
 
@@ -60,21 +62,27 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}: {text}"
 
 
-def run(part: str, number: int, seed: int, things: str) -> Tally:
-    """A part in a process, its module given a number and a seed."""
-    start, statuses, faults, slowest = time.monotonic(), Counter(), [], 0.0
-    command = [sys.executable, "-m", f"experiments.endure.{part}", str(number), str(seed)]
-    for fact in follow(command):
-        if "seconds" in fact:
-            statuses[fact["status"]] += 1
-            slowest = max(slowest, fact["seconds"])
-            if not statuses.total() % 100:
-                print(f"{part}: {statuses.total()} of {number}", file=sys.stderr)
-        if "fault" in fact:
-            faults.append(printable(f"{fact['fault']}: {quote_command(fact['argv'])}"))
-    ends = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items(), key=str))
+def run(part: str, number: int, seed: int, things: str, processes: int = 1) -> Tally:
+    """A part in processes side by side, its module given a number and a seed of their own."""
+    start, statuses, faults, slowest = time.monotonic(), Counter[str](), [], [0.0]
+
+    def watch(own: int) -> None:
+        numbers = (number // processes, seed * processes + own)
+        module = f"experiments.endure.{part}"
+        for fact in follow([sys.executable, "-m", module, *map(str, numbers)]):
+            if "seconds" in fact:
+                statuses[str(fact["status"])] += 1
+                slowest.append(fact["seconds"])
+                if not statuses.total() % SAID:
+                    print(f"{part}: {statuses.total()} {things}", file=sys.stderr)
+            if "fault" in fact:
+                faults.append(printable(f"{fact['fault']}: {quote_command(fact['argv'])}"))
+
+    with concurrent.futures.ThreadPoolExecutor(processes) as pool:
+        list(pool.map(watch, range(processes)))
+    ends = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
     figures = (
         f"{statuses.total()} {things} ({ends}) in {time.monotonic() - start:.0f} s, the slowest"
-        f" {slowest:.1f} s, {len(faults)} faults"
+        f" {max(slowest):.1f} s, {len(faults)} faults"
     )
     return Tally(part, figures, tuple(faults))
