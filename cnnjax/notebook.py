@@ -19,7 +19,7 @@ from cnnjax.config.config import find_knob, make_config
 from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs
 from cnnjax.config.knobs import ConfigError, RunError
-from cnnjax.records.kept import list_hashes
+from cnnjax.records.export import flatten
 from cnnjax.records.record import Record
 from cnnjax.records.store import load_records
 from cnnjax.report import folders, page, tables, text
@@ -168,23 +168,6 @@ def records(path: str | pathlib.Path = "runs") -> Any:
     return pandas.DataFrame(rows)
 
 
-def flatten(record: Record) -> dict[str, Any]:
-    """A record as a row of plain values: without curve, and without what is an image's."""
-    scores = {
-        name: value for name, value in record.scores.items() if not isinstance(value, (dict, list))
-    }
-    facts = ("date", "platform", "device", "program_version")
-    plugins = [f"{name} {own[:6]}" for name, own in list_hashes(record.provenance).items()]
-    return {
-        "id": record.id,
-        **{name: _freeze(value) for name, value in record.config.items()},
-        **scores,
-        **{name: _freeze(value) for name, value in record.cost.items()},
-        **{name: record.provenance.get(name) for name in facts},
-        "plugins": ", ".join(plugins),
-    }
-
-
 def _conduct(
     study: Study, options: Options, observer: Observer, choices: Mapping[str, Any]
 ) -> Results:
@@ -279,10 +262,6 @@ def _make_plain(value: object) -> Any:
 
 def _make_whole(value: object) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _freeze(value: object) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _describe_call(name: str, first: object, seeds: int, choices: Mapping[str, Any]) -> str:

@@ -14,43 +14,100 @@ from cnnjax.records.inventory import Row
 from experiments import script
 
 DESCRIPTION = """
-python -m experiments.records --list|--check [--runs=FOLDER]
+python -m experiments.records --list|--check|--prune|--export=FILE|--bundle=FILE [--runs=FOLDER]
 
-Lists the finished runs of a folder in one table, a row for all that differ in their seed alone,
-the newest last: what of their settings is not by default, and how they scored. Runs of one origin
-(code, libraries, machine) have the same six digits there, and only those are compared; where a
-plug-in had several texts, a column tells which, and these are not compared either.
+--list names the finished runs of a folder in one table, a row for all that differ in their seed
+alone, the newest last: what of their settings is not by default, and how they scored. Runs of one
+origin (code, libraries, machine) have the same six digits there, and only those are compared; where
+a plug-in had several texts, a column tells which, and these are not compared either.
 
 --check opens every record with its answers and weights, compares their checksums, and names in a
 line each what is damaged, was changed or lies in the wrong place.
 
-Exit status: 0 done, 1 something is damaged, 2 the command line is wrong, or the folder has no
-records.
+--prune removes what nothing needs any more, and names it: checkpoints of finished runs, what killed
+launches left, what was set aside. With --plan it only names it. docs/runs.md has the whole list.
+
+--export=FILE.csv or FILE.parquet writes a table, a row a run: knobs, scores, cost, date and host.
+
+--bundle=FILE.zip packs records, plug-ins and reports for a reviewer, who judges them elsewhere
+without training, by the README.txt in it; with --study=NAME one report and what it compares.
+
+What is damaged is left out of a table and of a bundle, and named on stderr.
+
+Exit status: 0 done, 1 --check found something damaged, or a file could not be written, 2 the
+command line is wrong, or the folder has no records, 75 interrupted.
 """
 
 
 MOST_COLUMNS = 4  # knobs that vary; where there are more, one column names them in a line
+SUFFIXES = {"export": (".csv", ".parquet"), "bundle": (".zip",)}
+BELONGS = {"json": "list", "plan": "prune", "study": "bundle"}  # flags, and beside which they stand
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
     """Does what the flags ask for with the records of a folder; gives the exit status."""
     values = absl_flags.FlagValues()
-    absl_flags.DEFINE_boolean("list", False, "List the runs.", flag_values=values)
-    absl_flags.DEFINE_boolean("check", False, "Check all that records hold.", flag_values=values)
-    absl_flags.DEFINE_boolean("json", False, "With --list: as JSON.", flag_values=values)
-    absl_flags.DEFINE_string(
-        "runs", "runs", "Folder in whose records/ they lie.", flag_values=values
-    )
+    define_flags(values)
     positional = flags.parse(values, argv, DESCRIPTION)
     if positional:
         hint = flags.quote(f"--runs={positional[0]}")
         flags.refuse(f"unexpected {positional[0]!r}: name the folder by {hint}")
-    if values.list == values.check:
-        flags.refuse("give --list or --check, one of them")
-    if values.check:
-        return check_records(pathlib.Path(values.runs))
-    list_records(pathlib.Path(values.runs), values.json)
-    return script.DONE
+    act, runs = read_act(values), pathlib.Path(values.runs)
+    if act == "list":
+        list_records(runs, values.json)
+    if act == "prune":
+        prune_records(runs, values.plan)
+    if act == "export":
+        export_records(runs, pathlib.Path(values.export))
+    if act == "bundle":
+        return bundle_records(runs, pathlib.Path(values.bundle), values.study or "", stop)
+    return check_records(runs) if act == "check" else script.DONE
+
+
+def define_flags(values: absl_flags.FlagValues) -> None:
+    """What can be done with records, and where they are."""
+    for name, help in (
+        ("list", "List the runs."), ("check", "Check all that records hold."),
+        ("prune", "Remove what nothing needs any more."),
+        ("plan", "With --prune: only name what would be removed."),
+        ("json", "With --list: as JSON."),
+    ):  # fmt: skip
+        absl_flags.DEFINE_boolean(name, False, help, flag_values=values)
+    for name, help in (
+        ("export", "Write a table of all runs: FILE.csv or FILE.parquet."),
+        ("bundle", "Pack records, plug-ins and reports for a reviewer: FILE.zip."),
+        ("study", "With --bundle: only this report, and the runs that it compares."),
+    ):
+        absl_flags.DEFINE_string(name, None, help, flag_values=values)
+    absl_flags.DEFINE_string(
+        "runs", "runs", "Folder in whose records/ they lie.", flag_values=values
+    )
+
+
+def read_act(values: absl_flags.FlagValues) -> str:
+    """What is to be done. Ends the program where that is not one thing, or is half said."""
+    acts = ("list", "check", "prune", "export", "bundle")
+    given = [name for name in acts if values[name].value not in (False, None)]
+    if len(given) != 1:
+        flags.refuse("give --list, --check, --prune, --export=FILE or --bundle=FILE, one of them")
+    for name, beside in BELONGS.items():
+        if values[name].value not in (False, None) and beside != given[0]:
+            flags.refuse(f"--{name} goes with --{beside}")
+    for name, allowed in SUFFIXES.items():
+        file = values[name].value
+        if file is not None and pathlib.Path(file).suffix not in allowed:
+            flags.refuse(f"--{name}={file}: give a file that ends in {' or '.join(allowed)}")
+    return given[0]
+
+
+def refuse_empty(runs: pathlib.Path) -> ConfigError:
+    """Of a folder without records."""
+    return ConfigError(f"{runs} has no records: give --runs=FOLDER, in which a study ran")
+
+
+def warn(line: object) -> None:
+    """A line on stderr."""
+    words.say(printable(f"{script.WARNING}{line}"), sys.stderr)
 
 
 def check_records(runs: pathlib.Path) -> int:
@@ -59,12 +116,65 @@ def check_records(runs: pathlib.Path) -> int:
 
     number, damaged = store.count_files(runs), 0
     if not number:
-        raise ConfigError(f"{runs} has no records: give --runs=FOLDER, in which a study ran")
+        raise refuse_empty(runs)
     for line in check.list_damaged(runs):
         words.say(printable(line))
         damaged += 1
     words.say(f"{words.count(number, 'record')} checked, {damaged} damaged")
     return script.FAILED if damaged else script.DONE
+
+
+def prune_records(runs: pathlib.Path, plan: bool) -> None:
+    """Removes what nothing needs, a line each. Raises ConfigError where no study ever ran."""
+    from cnnjax.records import prune
+    from cnnjax.report import folders
+
+    if not any((runs / name).is_dir() for name in ("records", "checkpoints")):
+        raise refuse_empty(runs)
+    number, size = 0, 0
+
+    def note(line: str) -> None:
+        words.say(printable(line), sys.stderr)
+
+    for own in prune.prune(runs, note, folders.list_texts(runs), plan):
+        words.say(printable(f"{own.path}: {measure(own.size)}, {own.reason}"))
+        number, size = number + 1, size + own.size
+    done = "would be removed" if plan else "removed"
+    words.say(f"{words.count(number, 'thing')}, {measure(size)}, {done}")
+
+
+def measure(size: int) -> str:
+    """Bytes in words."""
+    return f"{size / 2**20:,.1f} MiB" if size >= 2**20 / 10 else f"{size / 2**10:,.1f} KiB"
+
+
+def export_records(runs: pathlib.Path, path: pathlib.Path) -> None:
+    """Writes a table of all runs. Raises ConfigError where there are none."""
+    from cnnjax.records import export
+
+    rows = export.list_rows(store.load_records(runs, lambda error: warn(f"{error}: left out")))
+    if not rows:
+        raise refuse_empty(runs)
+    export.WRITERS[path.suffix](path, rows)
+    columns = words.count(len(rows[0]), "column")
+    words.say(printable(f"{words.count(len(rows), 'run')}, {columns}: {path}"))
+
+
+def bundle_records(runs: pathlib.Path, path: pathlib.Path, study: str, stop: script.Stop) -> int:
+    """Packs what a reviewer needs, and says what was left out; gives the exit status."""
+    from cnnjax.report import bundle
+
+    try:
+        with stop.listen() as should_stop:  # what is half packed must not stay
+            packed = bundle.write(path, runs, study, should_stop)
+    except bundle.Stopped:
+        return script.INTERRUPTED
+    for line in packed.warnings:
+        warn(line)
+    records = words.count(packed.num_records, "record")
+    reports = words.count(packed.num_reports, "report")
+    words.say(printable(f"{records}, {reports}, {measure(packed.size)}: {path}"))
+    return script.DONE
 
 
 def list_records(runs: pathlib.Path, as_json: bool) -> None:
@@ -73,7 +183,7 @@ def list_records(runs: pathlib.Path, as_json: bool) -> None:
     remembered.remember(heads, runs / "records")
     rows = inventory.list_rows(heads)
     if not rows:
-        raise ConfigError(f"{runs} has no records: give --runs=FOLDER, in which a study ran")
+        raise refuse_empty(runs)
     if as_json:
         json.dump([row._asdict() for row in rows], sys.stdout, indent=1)
         print()
@@ -86,8 +196,7 @@ def list_records(runs: pathlib.Path, as_json: bool) -> None:
     unread = store.count_files(runs) - count
     if unread:
         more = words.count(unread, "more is", "more are")
-        said = f"warning: {more} damaged or of another schema, and not read: --check names them"
-        words.say(said, sys.stderr)
+        warn(f"{more} damaged or of another schema, and not read: --check names them")
 
 
 def print_rows(rows: Sequence[Row]) -> None:
@@ -131,4 +240,4 @@ def describe(settings: dict) -> str:
 
 
 if __name__ == "__main__":
-    script.run(main, "nothing was changed")
+    script.run(main, "every file is whole")

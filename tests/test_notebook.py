@@ -73,7 +73,7 @@ def test_what_cannot_be_is_said(near, tmp_path):
             cnnjax.sweep(grid, runs=tmp_path, **near)
     with pytest.raises(cnnjax.ConfigError, match="no combination of the grid"):
         cnnjax.sweep({"pool": ["max", "avg"]}, baseline={"pool": "none"}, runs=tmp_path, **near)
-    with pytest.raises(cnnjax.ConfigError, match="final or none"):
+    with pytest.raises(cnnjax.ConfigError, match="final, best, none"):
         cnnjax.conduct(STUDY, runs=tmp_path, keep="all", **near)  # pyright: ignore
     with pytest.raises(cnnjax.ConfigError, match="no folder of runs"):
         cnnjax.records(tmp_path / "gone")

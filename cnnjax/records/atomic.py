@@ -9,7 +9,8 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Any
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -25,11 +26,18 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
 
     It is on the disk when this returns, and so is its name, whatever becomes of the machine.
     """
+    with open_new(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def open_new(path: pathlib.Path) -> Iterator[IO[bytes]]:
+    """A file that takes its place, whole, where the block ends well; as `write_bytes`."""
     _make_folder(path.parent)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             os.chmod(temporary, 0o644)  # mkstemp's own mode hides the file from colleagues
             file.flush()
             os.fsync(file.fileno())
@@ -124,6 +132,14 @@ def write_json(path: pathlib.Path, value: object) -> None:
 def dump_line(value: object) -> str:
     """JSON on one line; numbers that JSON lacks (NaN, infinity) become null."""
     return json.dumps(_finite(value), allow_nan=False)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What JSON says. Raises ValueError on any other text, one that nests without end too."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it nests too deeply") from None
 
 
 def _finite(value: object) -> object:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from cnnjax.config.knobs import RunError
 from cnnjax.records import origin
-from cnnjax.records.atomic import write_bytes
+from cnnjax.records.atomic import parse_json, write_bytes
 from cnnjax.records.record import DamagedRecord, Record, load_record, record_path
 
 FILE = "index.json"
@@ -156,7 +156,7 @@ def _read(path: pathlib.Path) -> Index:
     with contextlib.suppress(OSError, ValueError):
         checksum, _, content = path.read_bytes().partition(b"\n")
         if checksum == _checksum(content):
-            return Index(**json.loads(content))
+            return Index(**parse_json(content))
     return Index([], [], {})
 
 

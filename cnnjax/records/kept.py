@@ -19,6 +19,7 @@ TYPES: Mapping[str, Any] = {
     "tuple[str, ...]": tuple[str, ...],
 }  # fmt: skip
 FOLDER = "plugins"
+TEXTS = "texts"  # of provenance: all that were kept, by name of the file its hash
 
 
 class Field(NamedTuple):
@@ -57,6 +58,11 @@ def list_hashes(provenance: Mapping[str, Any]) -> Mapping[str, str]:
     """By name of the file, the hash of each text from outside that a run was made with."""
     origin = provenance.get("origin")
     return (origin.get("plugins") if isinstance(origin, Mapping) else None) or {}
+
+
+def list_texts(provenance: Mapping[str, Any]) -> Mapping[str, str]:
+    """Likewise all texts that were kept for a run; of an older record without those of its data."""
+    return provenance.get(TEXTS) or list_hashes(provenance)
 
 
 def name_missing(

@@ -31,7 +31,7 @@ from cnnjax.records.watch import Watch
 FOLDER = "leases"  # in a folder of runs
 BEAT_SECONDS = 2.0
 STALE_SECONDS = 30.0
-_KEY = re.compile(r"\w[\w.-]*", re.ASCII)
+KEY = re.compile(r"\w[\w.-]*", re.ASCII)
 _T = TypeVar("_T")
 
 
@@ -70,7 +70,7 @@ class Leases:
         Of those who claim it at once one gets it, or none: then ask again. Raises ValueError where
         the key is no plain name.
         """
-        if not _KEY.fullmatch(key):
+        if not KEY.fullmatch(key):
             raise ValueError(f"{key!r} is no key: letters, digits, '_', '-' and '.' are")
         generation, before = self._find(key)
         if before is not None and before.name == self.me.name:

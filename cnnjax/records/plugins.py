@@ -3,17 +3,22 @@
 import ast
 import functools
 import hashlib
+import os
 import pathlib
+from collections.abc import Mapping
 
-from cnnjax.config import texts
+from cnnjax.config import plugins, texts
 from cnnjax.config.config import Config
 from cnnjax.records.atomic import write_text
 from cnnjax.records.provenance import blank_docstrings
 
 
-def hash_files(config: Config) -> dict[str, str] | None:
-    """A hash of each file from outside that the run uses, by its name; None where there is none."""
-    found = texts.texts_of(config).items()
+def hash_files(config: Config, data: bool = False) -> dict[str, str] | None:
+    """A hash of each file from outside that the run uses, by its name; None where there is none.
+
+    Those of its data, which are known by their contents, with `data` only.
+    """
+    found = texts.texts_of(config, data).items()
     return {name: hash_text(text) for name, text in found} or None
 
 
@@ -32,7 +37,23 @@ def keep_texts(folder: pathlib.Path, config: Config) -> None:
 
     A hash says that a number may be another; the text says why.
     """
-    for text in texts.texts_of(config, data=True).values():
-        path = folder / "plugins" / f"{hash_text(text)}.py"
+    _keep(folder, texts.texts_of(config, data=True))
+
+
+def keep_loaded(folder: pathlib.Path) -> dict[str, str]:
+    """Likewise each text of the plug-ins that are loaded; gives their hashes by name."""
+    files = (getattr(module, "__file__", None) for module in plugins.LOADED.values())
+    found = {}
+    for source in files:
+        if source and os.path.isfile(source):
+            found |= texts.read_files(source)
+    return _keep(folder, found)
+
+
+def _keep(folder: pathlib.Path, found: Mapping[str, str]) -> dict[str, str]:
+    hashes = {name: hash_text(text) for name, text in found.items()}
+    for name, hash in hashes.items():
+        path = folder / "plugins" / f"{hash}.py"
         if not path.exists():
-            write_text(path, text)
+            write_text(path, found[name])
+    return hashes

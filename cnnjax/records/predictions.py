@@ -49,7 +49,8 @@ def load(folder: pathlib.Path, provenance: dict[str, Any]) -> Predictions | None
     A failed run and a record of before have none. Raises FileNotFoundError, naming the file, where
     it is gone: the record is good without it; ValueError where it is not the one that was written.
     """
-    if (checksum := provenance.get("files", {}).get(FILE)) is None:
+    files = provenance.get("files")
+    if (checksum := files.get(FILE) if isinstance(files, dict) else None) is None:
         return None
     path = folder / FILE
     if not path.exists():

@@ -129,10 +129,13 @@ def blank_docstrings(tree: ast.Module) -> ast.Module:
 
 
 def describe_environment() -> dict[str, Any]:
-    """Versions, machine and code revision, for provenance."""
+    """Versions, machine and code revision, for provenance; `clean` is None without a revision."""
+    revision = code_revision(pathlib.Path(__file__))
     return {
         "cnnjax": importlib.metadata.version("cnnjax"),
-        "code_revision": code_revision(pathlib.Path(__file__)),
+        "code_revision": revision,
+        "clean": None if revision is None else not revision.endswith("+"),
+        "host": platform.node(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
     }

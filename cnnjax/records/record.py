@@ -77,7 +77,9 @@ def read_fields(path: pathlib.Path) -> dict[str, Any]:
     Raises DamagedRecord, and FileNotFoundError where there is none.
     """
     try:
-        fields = json.loads(path.read_bytes())
+        fields = atomic.parse_json(path.read_bytes())
+    except IsADirectoryError:
+        raise DamagedRecord(f"{path} is a folder") from None
     except ValueError as error:
         raise DamagedRecord(f"{path} is no JSON ({error})") from None
     if not isinstance(fields, dict) or "schema" not in fields:

@@ -1,19 +1,23 @@
 """The records of a folder, whoever made them."""
 
-import contextlib
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from cnnjax.records.record import Record, load_record
+from cnnjax.records.record import DamagedRecord, Record, load_record
 
 
-def load_records(runs: pathlib.Path) -> Iterator[Record]:
+def load_records(
+    runs: pathlib.Path, on_damaged: Callable[[DamagedRecord], None] = lambda error: None
+) -> Iterator[Record]:
     """Every record of this schema in `runs`, whoever made it, whole; `index` lists them faster."""
     for path in sorted((runs / "records").glob("*/record.json")):
-        with contextlib.suppress(ValueError):
+        try:
             record = load_record(path.parents[2], path.parent.name)
-            if record is not None:
-                yield record
+        except DamagedRecord as error:
+            on_damaged(error)
+            continue
+        if record is not None:
+            yield record
 
 
 def count_files(runs: pathlib.Path) -> int:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnjax.config.errors import ConfigError
-from cnnjax.records.atomic import write_bytes
+from cnnjax.records.atomic import parse_json, write_bytes
 
 NAMES = {keep: f"{keep}.safetensors" for keep in ("final", "best")}  # of a finished run
 KEY = "cnnjax"  # of what the header holds of ours
@@ -54,11 +54,11 @@ def load(path: pathlib.Path) -> Weights:
     except (safetensors.SafetensorError, KeyError) as error:
         raise ConfigError(f"{path} holds no weights that can be read: {error}") from None
     length = int.from_bytes(content[:8], "little")
-    metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+    metadata = parse_json(content[8 : 8 + length]).get("__metadata__", {})
     if KEY not in metadata:
         return Weights(_unflatten(tensors), {})
     try:
-        header = json.loads(metadata[KEY])
+        header = parse_json(metadata[KEY])
         about, written = header["about"], header["sha256"]
     except (ValueError, KeyError, TypeError):
         raise ConfigError(f"{path} holds nothing about its weights that can be read") from None

@@ -158,16 +158,16 @@ def _holds_report(folder: pathlib.Path) -> bool:
 
 def _read_hash(folder: pathlib.Path) -> str:
     """The hash of the report there; of its page where an older version wrote none."""
-    own, page = _read_about(folder)["hash"], folder / PAGE
+    own, page = read_about(folder)["hash"], folder / PAGE
     if re.fullmatch("[0-9a-f]{6}", own):
         return own
     return hash_of(page.read_bytes().hex() if page.exists() else "")
 
 
-def _read_about(folder: pathlib.Path) -> dict[str, Any]:
+def read_about(folder: pathlib.Path) -> dict[str, Any]:
     """What a report's folder says of itself, each key empty where it says nothing."""
     try:
-        found = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        found = atomic.parse_json((folder / ABOUT).read_bytes())
     except (OSError, ValueError):
         found = {}
     right = isinstance(found, dict) and all(
@@ -186,14 +186,26 @@ def write_index(runs: pathlib.Path) -> pathlib.Path:
 
 def list_reports(runs: pathlib.Path) -> list[dict[str, Any]]:
     """Every report below `runs`, by name, with earlier ones behind the one that replaced them."""
-    pages = [*runs.glob(f"*/{PAGE}"), *runs.glob(f"*/{EARLIER}*/{PAGE}")]
-    places = [page.relative_to(runs) for page in pages if page.relative_to(runs).parts[0][0] != "."]
     return [
         {
-            **_read_about(runs / place.parent),
+            **read_about(runs / place),
             "name": place.parts[0],
-            "earlier": len(place.parts) > 2,
-            "link": urllib.parse.quote(os.fsencode(place)),
+            "earlier": len(place.parts) > 1,
+            "link": urllib.parse.quote(os.fsencode(place / PAGE)),
         }
-        for place in sorted(places, key=lambda place: (place.parts[0], len(place.parts), place))
+        for place in list_places(runs)
     ]
+
+
+def list_places(runs: pathlib.Path) -> list[pathlib.Path]:
+    """The folders of all reports, below `runs`; earlier ones behind that which replaced them."""
+    pages = [*runs.glob(f"*/{PAGE}"), *runs.glob(f"*/{EARLIER}*/{PAGE}")]
+    places = [page.parent.relative_to(runs) for page in pages]
+    shown = [place for place in places if place.parts[0][0] != "."]
+    return sorted(shown, key=lambda place: (place.parts[0], len(place.parts), place))
+
+
+def list_texts(runs: pathlib.Path) -> set[str]:
+    """The hashes of all texts of plug-ins that reports were made with."""
+    plugins = [read_about(runs / place).get("plugins") for place in list_places(runs)]
+    return {str(hash) for own in plugins if isinstance(own, dict) for hash in own.values()}

@@ -11,6 +11,7 @@ from cnnjax.config import datasets, knobs
 from cnnjax.config.config import KNOBS
 from cnnjax.records import origin
 from cnnjax.records.atomic import write_bytes, write_json, write_text
+from cnnjax.records.plugins import keep_loaded
 from cnnjax.report import classes, figures, folders, scope, tables, text
 from cnnjax.report.drawing import Drawing, render_pdf, render_svg
 from cnnjax.study import metrics
@@ -44,7 +45,8 @@ def write_report(
         html = render_page(judgement, drawings, command, scoreboard)
         write_text(folder / folders.PAGE, html)
 
-    folders.replace(directory, describe_report(judgement, command), write)
+    about = {**describe_report(judgement, command), "plugins": keep_loaded(runs / "records")}
+    folders.replace(directory, about, write)
     return directory / folders.PAGE
 
 
@@ -261,10 +263,13 @@ def summarise_provenance(judgement: Judgement) -> list[tuple[str, str]]:
     return [(name.replace("_", " "), ", ".join(values)) for name, values in facts.items()]
 
 
+APART = ("origin", "class_names", "started", "seconds")  # told otherwise, or of one run alone
+
+
 def _flatten(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     plain = [
         (k, str(v)) for k, v in provenance.items()
-        if not isinstance(v, dict) and k not in ("origin", "class_names")
+        if not isinstance(v, dict) and k not in APART
     ]  # fmt: skip
     if names := provenance.get("class_names"):
         plain.append(("classes", scope.list_classes(names)))

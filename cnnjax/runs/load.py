@@ -1,6 +1,5 @@
 """A run is opened from its folder, of `experiments.train` or among the records of a study."""
 
-import json
 import pathlib
 import warnings
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from typing import Any, Literal
 from cnnjax.config.config import Config, from_json
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records import kept, origin, predictions, weights
+from cnnjax.records.atomic import parse_json
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.predictions import Predictions
 from cnnjax.records.record import read_fields
@@ -110,7 +110,7 @@ def _read_json(path: pathlib.Path) -> dict[str, Any]:
 def _parse_json(path: pathlib.Path, text: str | bytes) -> dict[str, Any]:
     """Raises ConfigError, naming the file, where the text is no JSON object."""
     try:
-        found = json.loads(text)
+        found = parse_json(text)
     except ValueError:
         found = None
     if not isinstance(found, dict):

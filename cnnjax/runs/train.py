@@ -1,7 +1,6 @@
 """One run in a folder of its own: what it would be, its training, its files."""
 
 import itertools
-import json
 import pathlib
 import shutil
 from collections.abc import Iterable, Mapping
@@ -138,7 +137,9 @@ def _write_result(
     if not path.exists():
         answers = result.predictions
         files = predictions.write(workdir, answers) if answers else {}
-        write_json(path, describe_result(result, opened, files))
+        described = describe_result(result, opened, files)
+        write_json(workdir / "provenance.json", described["provenance"])
+        write_json(path, described)
     return _read_object(path)
 
 
@@ -208,7 +209,11 @@ def describe_result(
         "steps": result.config.steps,
         "examples_per_second": result.examples_per_second,
         "compile_seconds": result.compile_seconds,
-        "provenance": {**opened.provenance, "files": dict(files)},
+        "provenance": {
+            **opened.provenance,
+            **lanes.describe_training(result),
+            "files": dict(files),
+        },
     }
 
 
@@ -249,7 +254,7 @@ def check(workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any]) 
 def _read_object(path: pathlib.Path, otherwise: str = "") -> dict[str, Any]:
     """Raises ConfigError, with what else to do, on a file that is no JSON object."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = atomic.parse_json(path.read_bytes())
     except FileNotFoundError:
         reason = "is missing"
     except ValueError as error:

@@ -14,7 +14,7 @@ from cnnjax.config.datasets import Request
 from cnnjax.data.dataset import Dataset
 from cnnjax.measures import outcome
 from cnnjax.networks import cost
-from cnnjax.records import archive, atomic, index, weights
+from cnnjax.records import archive, atomic, index, kept, weights
 from cnnjax.records.address import record_id
 from cnnjax.records.leases import Leases
 from cnnjax.records.origin import Origin
@@ -54,10 +54,20 @@ def make_provenance(config: Config, dataset: Dataset, version: str) -> dict[str,
         "test_fingerprint": dataset.test_fingerprint,
         "class_names": list(dataset.class_names),
         "program_version": version,
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "date": _now(),
+        kept.TEXTS: hash_files(config, data=True) or {},
         **_describe_environment(),
         "packages": _list_packages(),
     }
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def describe_training(result: runner.Result) -> dict[str, Any]:
+    """What provenance says of a lane when it is done: when it began and how it was trained."""
+    return {**result.wave._asdict(), "date": _now()}
 
 
 @functools.cache
@@ -88,7 +98,7 @@ def make_record(id: str, result: runner.Result, dataset: Dataset, version: str) 
     """What a finished lane leaves."""
     structure = structure_of(result.config)
     measured = cost.measure(structure, dataset.image_shape, dataset.num_classes)
-    provenance = make_provenance(result.config, dataset, version)
+    provenance = make_provenance(result.config, dataset, version) | describe_training(result)
     return Record(
         id,
         to_json(result.config),

@@ -5,7 +5,9 @@ A lane is one Config with its seed; a group is the lanes of one structure.
 
 import collections
 import concurrent.futures
+import datetime
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -46,6 +48,14 @@ class Ready(NamedTuple):
     queue: Queue  # by steps
 
 
+class Wave(NamedTuple):
+    """How a lane was trained, with the others of its wave: for its record, and in no address."""
+
+    started: str  # UTC
+    seconds: float  # of training and evaluation by this launch, without compiling
+    strategy: dict[str, int]  # lanes in the wave, devices and how they were shared, chunk
+
+
 class Result(NamedTuple):
     """One finished lane."""
 
@@ -54,6 +64,7 @@ class Result(NamedTuple):
     metrics: list[dict[str, Any]]  # one a evaluation
     examples_per_second: float | None  # of its whole wave, without compilation; None if resumed
     compile_seconds: float  # of the whole group
+    wave: Wave
     predictions: Predictions | None = None  # on the test images; None where it failed
     final: Final | None = None  # the network, where it is to be kept
 
@@ -160,6 +171,7 @@ def _run_wave(
     """Trains lanes that are all after the same number of steps, from where they were saved."""
     if not begun:
         return
+    started, begin = datetime.datetime.now(datetime.UTC), time.perf_counter()
     structure, lanes, seconds = session.structure, list(begun), 0.0
     folders = [saving.folder_of(lane) for lane in lanes] if saving else []
     clock = checkpoints.Clock(saving, structure) if saving else None
@@ -192,6 +204,19 @@ def _run_wave(
         kept = final.keep(session, states, best, names)
     finished = session.finish(lanes, states, curves)
     rate = trained / seconds if trained else None
+    whole = time.perf_counter() - begin
+    wave = Wave(started.isoformat(timespec="seconds"), whole, _describe(session, len(lanes)))
     for config, curve, own, network in zip(lanes, curves, finished, kept, strict=True):
         answers = None if own.answers is None else pack(*own.answers)
-        yield Result(config, own.scores, curve, rate, session.seconds, answers, network)
+        yield Result(config, own.scores, curve, rate, session.seconds, wave, answers, network)
+
+
+def _describe(session: Session, num_lanes: int) -> dict[str, int]:
+    """How a wave shares the devices: each batch of a lane may be shared by several of them."""
+    devices = session.mesh.shape
+    return {
+        "lanes": num_lanes,
+        "devices": session.mesh.size,
+        "devices_a_lane": devices["data"],
+        "chunk": session.least // devices["run"],
+    }

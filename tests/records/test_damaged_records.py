@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from cnnjax.records import check, index, store
+from cnnjax.records import check, index, predictions, store, weights
+from cnnjax.records.plugins import hash_text
 from cnnjax.records.record import DamagedRecord, load_record, record_path, write_record
 from tests.records.test_store import RECORD
 
@@ -26,6 +28,8 @@ DAMAGES = {
     "binary": (lambda path: path.write_bytes(b"\xff\xfe\x00"), "is no JSON"),
     "null": (lambda path: path.write_text("null"), "is no record"),
     "list": (lambda path: path.write_text("[1, 2]"), "is no record"),
+    "nested": (lambda path: path.write_text("[" * 100_000), "is no JSON"),
+    "folder": (lambda path: (path.unlink(), path.mkdir()), "is a folder"),
     "object": (lambda path: path.write_text("{}"), "is no record"),
     "newer": (damage(lambda own: own.update(schema=99)), "is of schema 99, and 2 is the newest"),
     "text": (damage(lambda own: own.update(schema="2")), "is of schema '2'"),
@@ -77,3 +81,53 @@ def test_a_record_may_be_laid_out_anew_and_one_of_schema_1_is_read(tmp_path):
     del fields["sha256"]
     path.write_text(json.dumps({**fields, "schema": 1}))
     assert load_record(tmp_path, RECORD.id) == RECORD
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def put_weights_of_another(path):
+    config = {**RECORD.config, "seed": 8}
+    weights.save(path, {"params": {"w": np.zeros(3)}}, {"config": config})
+
+
+BESIDE = {
+    "answers gone": ("predictions.npz", lambda path: path.unlink(), "is gone", False),
+    "answers flipped": ("predictions.npz", flip, "is not the file that its record was", True),
+    "answers a folder": (
+        "predictions.npz", lambda path: (path.unlink(), path.mkdir()), "cannot be read", True,
+    ),
+    "weights flipped": ("final.safetensors", flip, "was changed since it was written", True),
+    "weights cut": (
+        "final.safetensors", lambda path: path.write_bytes(b"12345"), "no weights that can", True,
+    ),
+    "weights of another": ("final.safetensors", put_weights_of_another, "of another run", True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_is_damaged_beside_a_record_is_named_in_one_line(tmp_path, name):
+    answers = predictions.pack(*map(np.array, ([1, 2], [0.5, 0.5], [1, 1])))
+    write_record(tmp_path, predictions.keep(tmp_path, RECORD, answers))
+    folder = record_path(tmp_path, RECORD.id).parent
+    tree = {"params": {"w": np.zeros(3)}}
+    weights.save(folder / "final.safetensors", tree, {"config": RECORD.config})
+    assert [*check.list_damaged(tmp_path)] == []
+    file, act, words, spoils = BESIDE[name]
+    act(folder / file)
+    (problem,) = check.list_problems(tmp_path, RECORD.id)
+    assert words in problem.text and str(folder / file) in problem.text
+    assert "\n" not in problem.text and problem.spoils == spoils
+
+
+def test_a_plug_ins_text_is_what_its_name_says_but_for_comments(tmp_path):
+    path = tmp_path / "records" / "plugins" / f"{hash_text('x = 1')}.py"
+    path.parent.mkdir(parents=True)
+    path.write_text("x = 1  # one")
+    assert [*check.list_damaged(tmp_path)] == []
+    path.write_text("x = 2")
+    (line,) = check.list_damaged(tmp_path)
+    assert line == f"{path} was changed since it was kept: its hash is another"

@@ -1,5 +1,7 @@
 """A run in a folder of its own: whose it is, what is damaged in it, how it starts afresh."""
 
+import json
+
 import pytest
 
 from cnnjax import api
@@ -17,6 +19,9 @@ OPTAX = True  # see conftest.py
 def test_a_damaged_result_is_set_aside_and_made_again(config, where, tmp_path):
     folder, notes = tmp_path / "one", []
     first = train_run(config, folder, where)
+    provenance = json.loads((folder / "provenance.json").read_text())
+    assert provenance == first["provenance"] and provenance["started"] <= provenance["date"]
+    assert {"host", "clean", "seconds", "strategy", "code_revision"} <= set(provenance)
     (folder / "result.json").write_text('{"test_accuracy": 0.')
     again = train_run(config, folder, where, observer=Observer(on_note=notes.append))
     (note,) = notes

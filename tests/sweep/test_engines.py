@@ -1,7 +1,9 @@
 """Jobs are plain JSON, an engine leaves its results in the store, and one loop asks for them."""
 
 import dataclasses
+import datetime
 import json
+import platform
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from cnnjax.records import predictions
 from cnnjax.records.record import Record, record_path
 from cnnjax.records.store import load_records
 from cnnjax.study import wanted
+from cnnjax.sweep import lanes as lanes_lib
 from cnnjax.sweep import loop, runner
 from cnnjax.sweep.engines import Job, local
 from cnnjax.sweep.observer import QUIET, Observer
@@ -31,6 +34,23 @@ def test_a_job_says_all_that_an_engine_needs_in_json(tiny, data_dir, tmp_path):
     found = {record.seed: record for record in load_records(tmp_path)}
     assert sorted(found) == [0, 1] and len(heard) == 2
     assert found[1].config["pool"] == tiny.pool and found[1].scores["num_test_examples"] == 1000
+
+
+def test_a_record_says_where_when_and_how_its_run_was_trained_and_its_address_does_not(
+    tiny, digits, tmp_path, monkeypatch
+):
+    lanes = [dataclasses.replace(tiny, seed=seed) for seed in (0, 1)]
+    before = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    done = api.train_wanted(wanted.fixed(lanes), {request_of(tiny): digits}, api.Options(tmp_path))
+    own = done.records[lanes[0]].provenance
+    assert own["host"] == platform.node() and own["clean"] in (True, False, None)
+    assert own["strategy"] == {"lanes": 2, "devices": 2, "devices_a_lane": 1, "chunk": 1}
+    started, date = map(datetime.datetime.fromisoformat, (own["started"], own["date"]))
+    assert before <= started <= date and 0 < own["seconds"] < 60
+    assert own["seconds"] == done.records[lanes[1]].provenance["seconds"]  # of the wave
+    monkeypatch.setattr(platform, "node", lambda: "elsewhere")
+    found = lanes_lib.open_finder({request_of(tiny): digits}, tmp_path)(lanes)
+    assert found == done.records
 
 
 def test_a_record_keeps_the_answers_that_its_scores_are_of(tiny, digits, tmp_path):
