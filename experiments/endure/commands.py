@@ -27,10 +27,8 @@ from unittest import mock
 from absl import flags as absl_flags
 
 from cnnjax.config import flags, words
-from cnnjax.config.config import Config
-from cnnjax.config.datasets import Where
 from experiments import script
-from experiments.endure import child
+from experiments.endure import child, places
 from experiments.endure.tally import Tally
 
 FULL, TENTH, SECONDS = 2000, 200, 10  # command lines; of the CPU, more is a wait
@@ -45,6 +43,7 @@ WORK = (
     "experiments.checks.__main__.print_known_answers", "experiments.checks.tpu.compile_all",
     "experiments.endure.__main__.print_part",
 )  # fmt: skip
+RECORDS = ("--grid=learning_rate=0.1,0.01", "--seeds=2", "--steps=1", "--widths=2", "--hidden=")
 BY_ALL = "experiments.claims.known_answers.run_checks"  # what `launch.py all` does besides
 
 
@@ -214,39 +213,6 @@ def shrink(argv: Sequence[str], fails: Callable[[Sequence[str]], bool]) -> list[
     return kept
 
 
-def prepare(folder: Path) -> None:
-    """What command lines name, in an empty folder."""
-    import numpy as np
-
-    from cnnjax.data import load
-    from experiments.endure import damage, folders
-
-    load.load_dataset(Config(), Where())  # which prepares the digits
-    (folder / "empty").mkdir()
-    (folder / "file.txt").write_text("")
-    (folder / "flags.txt").write_text("--pool=avg\n--steps=40\n")
-    (folder / "wrong.txt").write_text("--nothing=1\n")
-    (folder / "loop.txt").write_text("--flagfile=loop.txt\n")
-    (folder / "broken.py").write_text("def (\n")
-    (folder / "raises.py").write_text("raise ValueError('own')\n")
-    rows = [f"{arm},{seed},0.{seed}{len(arm)}\n" for arm in ("one", "other") for seed in range(7)]
-    (folder / "table.csv").write_text("".join(["arm,seed,test_accuracy\n", *rows]))
-    runs: dict[str, Any] = {
-        "right": np.random.default_rng(0).random((8, 5)) < 0.5,
-        "arm": ["one"] * 4 + ["other"] * 4,
-        "seed": [*range(4)] * 2,
-    }
-    np.savez(folder / "right.npz", **runs)
-    folders.write(folder / "images", folders.name_files())
-    splits = damage.draw()
-    arrays: dict[str, Any] = {
-        f"{letter}_{split}": part
-        for split in ("train", "test")
-        for letter, part in zip("xy", splits[split], strict=True)
-    }
-    np.savez(folder / "good.npz", **arrays)
-
-
 def try_all(number: int, seed: int, say: child.Say) -> None:
     """Draws and tries so many command lines in the current folder, and says what becomes of each.
 
@@ -290,8 +256,10 @@ def _main(number: int, seed: int, say: child.Say) -> None:
         os.environ.update(XDG_CACHE_HOME=os.path.join(place, "cache"), COLUMNS="100")
         folder = Path(place, "some", "where")
         folder.mkdir(parents=True)
-        prepare(folder)
+        places.prepare(folder)
         os.chdir(folder)
+        (ablate,) = (one for one in list_scripts() if one.name == "experiments.ablate")
+        assert not call(ablate, RECORDS).status  # so that there are records
         try_all(number, seed, say)
         os.chdir(ROOT)
 

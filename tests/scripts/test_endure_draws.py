@@ -7,7 +7,7 @@ import pytest
 from cnnjax.config import words
 from cnnjax.config.config import make_config
 from experiments import script
-from experiments.endure import child, commands, configs
+from experiments.endure import child, commands, configs, places
 
 OPTAX = True  # see conftest.py
 
@@ -16,7 +16,7 @@ OPTAX = True  # see conftest.py
 def folder(environment, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", environment["XDG_CACHE_HOME"])
     monkeypatch.chdir(tmp_path)
-    commands.prepare(tmp_path)
+    places.prepare(tmp_path)
     return tmp_path
 
 
