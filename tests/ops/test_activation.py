@@ -66,6 +66,7 @@ def test_table_has_the_choices_of_the_knob():
 def test_maxout_takes_channels_in_pairs(width):
     with pytest.raises(ValueError, match=f"maxout makes one channel of two, and gets {width}:"):
         activation.activate("maxout", jnp.zeros((2, width)))
-    config = make_config({"pool": "subsample", "activation": "maxout", "widths": (width, 4)})
+    given = {"pool": "subsample", "pool_every": 1, "activation": "maxout", "widths": (width, 4)}
+    config = make_config(given)
     with pytest.raises(ConfigError, match=f"maxout makes one channel of two, and gets {width}:"):
         cost.measure(config, (8, 8, 1), 10)
