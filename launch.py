@@ -12,6 +12,7 @@ from cnnjax.records.archive import NoRecords
 from cnnjax.study import own
 from cnnjax.study.arms import make_base, make_configs
 from cnnjax.study.options import Options
+from cnnjax.study.spread import spread
 from experiments import conduct, listing, script
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     check_names(names, list(studies))
     if epochs is not None:
         studies = {name: one._replace(epochs=epochs.number) for name, one in studies.items()}
+    if spread_over := conduct.read_datasets(values):
+        wanted = names if names or everything else [claims.DEFAULT]
+        studies |= {name: spread(studies[name], spread_over) for name in wanted}
     for name in names:  # a flag that one of them refuses is refused before any runs
         make_configs(studies[name], make_base(studies[name], given))
     status, judgements, lacking = script.DONE, {}, []

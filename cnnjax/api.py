@@ -44,6 +44,7 @@ from cnnjax.study.judge import Judgement
 from cnnjax.study.options import Options as Options
 from cnnjax.study.options import check_options
 from cnnjax.study.plan import Plan, make_plan, network_of
+from cnnjax.study.spread import spread
 from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
 from cnnjax.sweep import backend, loop, placement, stages
@@ -132,6 +133,7 @@ def _settle(study: Study, options: Options) -> Study:
     what its options name is not there.
     """  # fmt: skip
     check_options(options)
+    study = spread(study)
     names = [study.name, choosing.on_validation(study).name] if study.choosing else [study.name]
     for name in names:
         folders.check(options.runs / name)

@@ -32,6 +32,7 @@ from cnnjax.study.arms import list_seeds, make_base
 from cnnjax.study.claims import Study
 from cnnjax.study.judge import Judgement
 from cnnjax.study.options import Options
+from cnnjax.study.spread import spread
 from cnnjax.sweep import backend
 from cnnjax.sweep.observer import QUIET, Observer
 
@@ -87,15 +88,16 @@ def sweep(
     grid: Mapping[str, Sequence[Any]], seeds: int = 10, *, metric: str = "test_accuracy",
     baseline: Mapping[str, Any] | None = None, choose: Literal["validation"] | None = None,
     first_seed: int = 0, runs: str | pathlib.Path = "runs", observer: Observer = QUIET,
-    keep: Keep = "none", **choices: Any,
+    keep: Keep = "none", datasets: Sequence[str] = (), **choices: Any,
 ) -> Results:  # fmt: skip
     """Trains every combination of a grid such as {"pool": ["max", "avg"]} over many seeds.
 
     Each value of a knob is compared with its first one, averaged over the other knobs, paired by
     seed; with a `baseline`, one combination, all others with it. To `choose` by validation accuracy
-    compares by that, and then the best with the baseline on as many fresh seeds. Records and report
-    lie in `runs`, as those of `python -m experiments.ablate` do. Raises ConfigError where the grid
-    cannot be, RunError where runs broke off.
+    compares by that, and then the best with the baseline on as many fresh seeds. On several
+    `datasets` there is a verdict on each, and one over all. Records and report lie in `runs`, as
+    those of `python -m experiments.ablate` do. Raises ConfigError where the grid cannot be,
+    RunError where runs broke off.
     """
     values = _read_grid(grid)
     check_grid(values)
@@ -106,10 +108,11 @@ def sweep(
     of = None if baseline is None else _find_baseline(values, baseline)
     study = grids.make_study(values, metric, of, choose is not None)
     _, long, given = _split(choices)
-    study = study._replace(epochs=long)
+    study = spread(study._replace(epochs=long), datasets)
     tried = list_seeds(study, seeds, first_seed)
     key = folders.hash_study(study, make_base(study, given), tried)
-    named = {"metric": metric, "baseline": baseline, "choose": choose, "first_seed": first_seed}
+    named = {"metric": metric, "baseline": baseline, "choose": choose, "first_seed": first_seed,
+             "datasets": [*datasets] or None}  # fmt: skip
     said = {name: own for name, own in named.items() if own not in (None, 0, "test_accuracy")}
     command = _describe_call("sweep", dict(grid), seeds, {**said, **choices})
     options = Options(
@@ -132,7 +135,7 @@ def check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
 
 def conduct(
     study: Study, seeds: int = 20, *, first_seed: int = 0, runs: str | pathlib.Path = "runs",
-    observer: Observer = QUIET, keep: Keep = "none", **choices: Any,
+    observer: Observer = QUIET, keep: Keep = "none", datasets: Sequence[str] = (), **choices: Any,
 ) -> Results:  # fmt: skip
     """Trains what a study has no records of yet, judges its claims and writes its report.
 
@@ -143,8 +146,10 @@ def conduct(
         raise ConfigError(f"conduct({study!r}): give a cnnjax.Study; sweep takes a grid")
     checking.check_study(study)
     checking.check_names(study)
+    study = spread(study, datasets)
     seeds, first_seed = _read_seeds(seeds, first_seed, choices)
-    command = _describe_call("conduct", study.name, seeds, choices)
+    said = {"datasets": [*datasets], **choices} if datasets else choices
+    command = _describe_call("conduct", study.name, seeds, said)
     options = Options(
         pathlib.Path(runs), num_seeds=seeds, command=command, first_seed=first_seed, keep=keep
     )

@@ -11,7 +11,7 @@ from absl import flags as absl_flags
 
 from cnnjax.config import flags, numeric, plugins, words
 from cnnjax.config.config import KNOBS, Config, values_of
-from cnnjax.config.knobs import ConfigError, RunError, format_value, printable
+from cnnjax.config.knobs import ConfigError, RunError, format_value, printable, split_values
 from cnnjax.records import index, remembered
 from cnnjax.records.origin import MIXABLE
 from cnnjax.study.claims import Study
@@ -61,6 +61,12 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         "on_error", DEFAULTS.on_error, list(ERRORS),
         "Where runs break off: train the other arms and judge what does not rest on those runs, or"
         " train nothing more.",
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_string(
+        "datasets", None,
+        "Data sets, each as for --dataset: every arm on every one, and a verdict on each and over"
+        " all. One that holds a comma stands in quotes.",
         flag_values=values,
     )  # fmt: skip
     script.define_saving(values)
@@ -118,6 +124,18 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
         options, values.plan, values.judge_only, flags.find_sources(values, argv),
         values.traceback, values.quiet, values.time_limit,
     )  # fmt: skip
+
+
+def read_datasets(values: absl_flags.FlagValues) -> list[str]:
+    """The data sets of --datasets; none where it is not given."""
+    if values.datasets is None:
+        return []
+    if values["dataset"].present:
+        flags.refuse("--dataset is one data set and --datasets are several: give one of the two")
+    try:
+        return split_values(values.datasets)
+    except ConfigError as error:
+        flags.refuse(f"--datasets={values.datasets}: {error}")
 
 
 def conduct(

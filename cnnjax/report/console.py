@@ -17,7 +17,7 @@ from cnnjax.config.knobs import format_value
 
 STYLES = {
     "supported": "green", "refuted": "red", "equivalent": "blue", "inconclusive": "yellow",
-    "in part": "magenta",
+    "in part": "magenta", "depends": "cyan",
 }  # fmt: skip
 GAP, EDGES = 3, 2  # blanks of that box between columns, and beside the table
 ENDLESS = 100_000  # columns of what is no terminal: a pipe or a file, in which nothing wraps

@@ -23,6 +23,7 @@ VERDICT_COLORS = {
     "refuted": "#d1495b",
     "equivalent": "#3b7dd8",
     "inconclusive": "#8a8f98",
+    "depends": "#3b7dd8",
 }
 LINE_COLORS = ("#3b7dd8", "#e08a2c", "#2e9e6b", "#b65fc9", "#d1495b", "#8a8f98")
 STYLE: Any = {

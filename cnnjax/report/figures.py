@@ -24,6 +24,7 @@ from cnnjax.report.drawing import (
     draw_band,
     pick_colors,
 )
+from cnnjax.report.forest import draw_forest
 from cnnjax.study import claims, metrics
 from cnnjax.study.judge import Agreement, Judgement
 from cnnjax.study.summary import Arm
@@ -32,7 +33,10 @@ from cnnjax.study.summary import Arm
 def draw_all(judgement: Judgement) -> dict[str, Drawing]:
     """Every figure of a study, by name."""
     with matplotlib.rc_context(STYLE):
-        drawings = {"differences": draw_differences(judgement.verdicts)}
+        several = len(judgement.study.datasets) > 1
+        drawings = {"differences": draw_differences(judgement.verdicts, several)}
+        if found := draw_forest(judgement):
+            drawings["forest"] = found
         curved = [arm for arm in judgement.arms if any(len(r.metrics) > 1 for r in arm.records)]
         if curved:
             drawings["curves"] = draw_curves(claims.varied_knobs(judgement.study), curved)
@@ -44,12 +48,15 @@ def draw_all(judgement: Judgement) -> dict[str, Drawing]:
     return drawings
 
 
-def draw_differences(verdicts: Sequence[dict[str, Any]]) -> Drawing:
+def draw_differences(verdicts: Sequence[dict[str, Any]], several: bool = False) -> Drawing:
     """Each paired difference with its interval, the band of its margin and a point a seed.
 
-    A panel for each metric, since they have different units; what is compared stands above each.
+    A panel for each metric, since they have different units; what is compared stands above each,
+    on `several` data sets with its own.
     """
     panels: dict[str, list[dict[str, Any]]] = {}
+    if several:
+        verdicts = [{**row, "a": f"{row['dataset']}: {row['a']}"} for row in verdicts]
     for row in verdicts:
         panels.setdefault(row["metric"], []).append(row)
     heights = [sum(map(_count_lines, rows)) + 3 for rows in panels.values()]

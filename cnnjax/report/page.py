@@ -14,10 +14,10 @@ from cnnjax.records.atomic import write_bytes, write_json, write_text
 from cnnjax.records.plugins import keep_loaded
 from cnnjax.report import classes, figures, folders, scope, tables, text
 from cnnjax.report.drawing import Drawing, render_pdf, render_svg
-from cnnjax.study import metrics
+from cnnjax.study import metrics, rule
 from cnnjax.study.arms import ask_epochs
 from cnnjax.study.claims import name_arm, varied_knobs
-from cnnjax.study.judge import Judgement, verdict_of
+from cnnjax.study.judge import Judgement, describe_across, verdict_of
 from cnnjax.study.summary import Arm
 
 RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equal",
@@ -181,17 +181,19 @@ def render_page(
             "id": claim.id,
             "statement": claim.statement,
             "tried_as": claim.tried_as,
+            "parts": claim.parts,
             "role": "" if claim.parts == 1 else "parts" if claim.parts else "none",
             "verdicts": rows,
             "judged": [row for row in rows if row["role"] != "secondary"],
             "verdict": verdict_of(claim, rows) if claim.parts else "",
+            "across": describe_across(claim, rows),
         }
         for claim in judgement.study.claims
         for rows in [[row for row in judgement.verdicts if row["claim"] == claim.id]]
     ]
     arms = judgement.arms
     own_datasets = list(dict.fromkeys(arm.config.dataset for arm in arms))
-    drawn = dict.fromkeys(("robustness", "published", "curves"), "") | drawings
+    drawn = dict.fromkeys(("forest", "robustness", "published", "curves"), "") | drawings
     return make_environment().get_template("page.html").render(
         study=judgement.study,
         config=arms[0].config,
@@ -201,7 +203,8 @@ def render_page(
             for name, own in scope.group_by_dataset(judgement).items()
         },
         sentences={
-            id(row): text.describe_verdict(row, scope.describe_scope(row, judgement))
+            id(row): f"{row['dataset']}: " * bool(judgement.study.datasets)
+            + text.describe_verdict(row, scope.describe_scope(row, judgement))
             for row in judgement.verdicts
         },
         key=id,
@@ -222,7 +225,7 @@ def render_page(
         drawings=drawn,
         command=command,
         scoreboard=scoreboard,
-        meaning=text.MEANING,
+        meaning=rule.MEANING,
         find_metric=metrics.find,
         relations=RELATIONS,
     )  # fmt: skip

@@ -12,12 +12,13 @@ from cnnjax.config.words import count
 from cnnjax.records.atomic import write_json, write_text
 from cnnjax.report import figures, folders, page, tables, text
 from cnnjax.report.drawing import STYLE, Drawing
-from cnnjax.study import decision, metrics, statistics
+from cnnjax.study import decision, metrics, rule, statistics
 from cnnjax.study.claims import Study
-from cnnjax.study.judge import Judgement, verdict_of
+from cnnjax.study.judge import Judgement, describe_across, verdict_of
 from cnnjax.study.own import folder_of
 
 TITLE = "What an introduction to convolutional networks says, tried and judged"
+EMPTY = {"heads": [], "others": {}, "tried_as": "", "study": "", "over": ""}
 CLASSES = {"cited": "cited", "not testable here": "untestable", "not yet run": "waiting"}
 
 
@@ -49,7 +50,7 @@ def write_scoreboard(
         html = page.make_environment().get_template("scoreboard.html").render(
             board=board,
             title=f"The statements of board {board}, tried and judged" if board else TITLE,
-            rows=[{"heads": [], "others": {}, "tried_as": "", "study": "", **row} for row in rows],
+            rows=[{**EMPTY, **row} for row in rows],
             odds=odds,
             counts=counts.most_common(),
             seeds=facts.get("seeds", "no"),
@@ -57,7 +58,7 @@ def write_scoreboard(
             drawings=drawings,
             command=command,
             classes=CLASSES,
-            meaning=text.MEANING,
+            meaning=rule.MEANING,
             describe_odds=describe_odds,
         )  # fmt: skip
         write_text(folder / folders.PAGE, html)
@@ -96,7 +97,10 @@ def list_study(
         heads = [v for v in own if v["role"] != "secondary"]
         others = Counter(v["verdict"] for v in own if v["role"] == "secondary")
         verdict = verdict_of(claim, own)
-        rows.append({**row, "verdict": verdict, "heads": heads, "others": dict(others)})
+        over = describe_across(claim, own)
+        rows.append(
+            {**row, "verdict": verdict, "heads": heads, "others": dict(others), "over": over}
+        )
     return rows
 
 
@@ -150,12 +154,17 @@ def list_row(row: dict[str, Any], odds: Odds) -> dict[str, Any]:
     heads, article = row.get("heads", []), row["statement"]
     tried = row.get("tried_as")
     predicted = dict.fromkeys(head["predicted"] for head in heads if head["predicted"] != "none")
+    over = row.get("over", "")
+
+    def effect(head: dict[str, Any]) -> str:
+        return f"{head['dataset']}: " * bool(over) + text.describe_effect(head)
+
     mark = "*" if f"{row['id']} {row.get('study')}" in odds.survivors else ""
     return {
         "statement": f"{row['id']}: {tried} (The article: {article})" if tried
         else f"{row['id']}: {article}",
-        "verdict": row["verdict"] + mark,
-        "effect [95% interval]": "; ".join(map(text.describe_effect, heads)) or "–",
+        "verdict": row["verdict"] + mark + (f" ({over})" if over else ""),
+        "effect [95% interval]": "; ".join(map(effect, heads)) or "–",
         "predicted": "; ".join(predicted) or "–",
         "evidence": f"study {row['study']}" if heads else row["finding"] or "–",
     }  # fmt: skip

@@ -12,7 +12,7 @@ from cnnjax.report import figures, scope, text
 from cnnjax.report.console import STYLES, print_table, print_text, start_table, tell_apart
 from cnnjax.study import metrics
 from cnnjax.study.claims import Study, name_arms
-from cnnjax.study.judge import Judgement, verdict_of
+from cnnjax.study.judge import Judgement, describe_across, verdict_of
 from cnnjax.study.plan import Plan
 from cnnjax.study.timing import Timing
 
@@ -29,12 +29,14 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
         style = STYLES.get(verdict, "")
         shown = f"[bold {style}]{verdict}[/bold {style}]" if style else verdict
         table.add_row(f"[bold]{escape(claim.id)}[/bold]", shown)
+        if over := describe_across(claim, own):
+            table.add_row(f"  {escape(over)}", "")
         for row in judgement.verdicts:
             if row["claim"] != claim.id:
                 continue
             style = STYLES[row["verdict"]]
             table.add_row(
-                _name_comparison(row, judgement.study.metric),
+                _name_comparison(row, judgement.study.metric, bool(judgement.study.datasets)),
                 f"[{style}]{row['verdict']}[/{style}]",
                 text.score(row["difference"], row["metric"], signed=not text.is_single(row)),
                 escape(text.describe_bounds(row)),
@@ -79,7 +81,7 @@ def list_failed(judgement: Judgement) -> list[str]:
     return [*lacking, *failed, *(f"note: {line}" for line in scope.list_silent(judgement))]
 
 
-def _name_comparison(row: dict[str, Any], metric: str) -> str:
+def _name_comparison(row: dict[str, Any], metric: str, several: bool) -> str:
     name = f"{row['a']} − {row['b']}"
     if row["threshold"] is not None:
         border = text.score(row["threshold"], row["metric"]) + text.unit(
@@ -89,6 +91,8 @@ def _name_comparison(row: dict[str, Any], metric: str) -> str:
         name += f" ({'more' if row['relation'] == '>' else 'less'} than {border}?)"
     if row["about"]:
         name = f"{row['about']}: {name}"
+    if several:
+        name = f"{row['dataset']}: {name}"
     if row["metric"] == metric:
         return escape(name)
     return escape(f"{name} ({metrics.find(row['metric']).label}{text.unit(row['metric'], True)})")

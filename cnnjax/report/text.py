@@ -289,12 +289,3 @@ def brief(warnings: Sequence[str]) -> str:
     costs = [name.removeprefix("differ in ") for name in names if name.startswith("differ in ")]
     others = [name for name in names if not name.startswith("differ in ")]
     return "; ".join([*(["differ in " + ", ".join(costs)] if costs else []), *others])
-
-
-MEANING = {
-    "supported": "the interval shows what the statement says",
-    "refuted": "the interval contradicts the statement",
-    "equivalent": "any difference is shown to be smaller than the margin that would matter",
-    "in part": "some of the things that the statement says are shown, and not all",
-    "inconclusive": "the interval leaves open whether the statement holds",
-}

@@ -117,6 +117,7 @@ class Study(NamedTuple):
     settings: Mapping[str, Overrides] = {}  # by arm: what tuning chose
     choosing: Choosing | None = None
     epochs: Fraction | float | str | None = None  # of all arms, in place of the steps of its base
+    datasets: tuple[str, ...] = ()  # every arm on each; claims are judged on each, and over all
     sizes: Mapping[str, int] | None = None  # training images by `epochs.name_source`, once counted
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from cnnjax.config.config import Config, request_of
 from cnnjax.records.archive import compare_arms
 from cnnjax.records.record import Record
-from cnnjax.study import decision, metrics, statistics
+from cnnjax.study import across, decision, metrics, statistics
+from cnnjax.study.across import Across
 from cnnjax.study.arms import list_metrics
 from cnnjax.study.claims import Claim, Study, name_side
 from cnnjax.study.questions import ask
@@ -52,7 +53,12 @@ def judge(
         metrics.check_given(name, records)
     arms = summarise(study, base, records)
     mixed = _check_comparable(study, arms, mix)
-    verdicts = [row for claim in study.claims for row in _judge_claim(study, base, claim, arms)]
+    verdicts = [
+        row
+        for claim in study.claims
+        for own in group_arms(study, arms)
+        for row in _judge_claim(study, base, claim, own)
+    ]
     return Judgement(
         study, base, tuple(arms.values()), tuple(verdicts), _compare_published(study, arms), mixed
     )
@@ -71,6 +77,16 @@ def _check_comparable(
     if different:
         raise ValueError(f"study {study.name}: runs of different origin: {'; '.join(different)}")
     return mixed
+
+
+def group_arms(study: Study, arms: Mapping[str, Arm]) -> list[Mapping[str, Arm]]:
+    """The arms of each data set of a study, within which its claims are judged."""
+    if not study.datasets:
+        return [arms]
+    return [
+        {name: arm for name, arm in arms.items() if arm.config.dataset == own}
+        for own in study.datasets
+    ]
 
 
 def _judge_claim(
@@ -104,11 +120,37 @@ def _judge_claim(
 
 
 def verdict_of(claim: Claim, rows: Sequence[Mapping[str, Any]]) -> str:
-    """The verdict on a claim from its rows of verdicts.json: its headline's, or all its parts'."""
-    own = [row["verdict"] for row in rows if row["role"] != "secondary"]
+    """The verdict on a claim from its rows of verdicts.json: its headline's, or all its parts'.
+
+    On several data sets each of these is that over all of them.
+    """
+    own = [found.verdict for found in find_across(claim, rows)]
     if not own:
         return "inconclusive"
     return own[0] if claim.parts == 1 else combine(own)
+
+
+def find_across(claim: Claim, rows: Sequence[Mapping[str, Any]]) -> list[Across]:
+    """What the headline, or each part, of a claim comes to over its data sets.
+
+    The rows are those of one data set after the other, as `judge` gives them.
+    """
+    heads = [row for row in rows if row["role"] != "secondary"]
+    if not heads:
+        return []
+    return [across.combine(heads[part :: claim.parts]) for part in range(claim.parts)]
+
+
+def describe_across(claim: Claim, rows: Sequence[Mapping[str, Any]]) -> str:
+    """On how many data sets a claim holds, and on which, in words; empty for one data set."""
+    heads = sum(row["role"] != "secondary" for row in rows)
+    if not claim.parts or heads <= claim.parts:
+        return ""
+    count = heads // claim.parts
+    found = find_across(claim, rows)
+    every = [own.holds for own in found]
+    holds = tuple(name for name in every[0] if all(name in own for own in every))
+    return across.describe(found[0]._replace(holds=holds), count)
 
 
 def _describe_datasets(base: Config, sides: Sequence[Sequence[Arm]]) -> str:

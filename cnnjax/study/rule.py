@@ -8,6 +8,14 @@ Verdict = Literal["supported", "refuted", "equivalent", "inconclusive"]
 Finding = Literal["ahead", "behind", "equivalent", "open"]
 Relation = Literal[">", "<", "=", "!="]  # what a claim says of a against b
 Role = Literal["headline", "part", "secondary"]
+MEANING = {  # of what a claim comes to, for readers
+    "supported": "the interval shows what the statement says",
+    "refuted": "the interval contradicts the statement",
+    "equivalent": "any difference is shown to be smaller than the margin that would matter",
+    "in part": "some of the things that the statement says are shown, and not all",
+    "depends": "it holds on some data sets and is shown not to on others",
+    "inconclusive": "the interval leaves open whether the statement holds",
+}
 
 
 def decide(
@@ -40,8 +48,13 @@ def decide(
     return finding, "supported" if low > border else "refuted" if high < border else "inconclusive"
 
 
-def combine(verdicts: Sequence[Verdict]) -> str:
-    """The verdict on a claim of several parts: all must hold (intersection-union, Berger 1982)."""
+def combine(verdicts: Sequence[str]) -> str:
+    """The verdict on a claim of several parts: all must hold (intersection-union, Berger 1982).
+
+    Where one depends on the data set, the whole does.
+    """
+    if "depends" in verdicts:
+        return "depends"
     supported = [verdict == "supported" for verdict in verdicts]
     if all(supported):
         return "supported"

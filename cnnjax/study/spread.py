@@ -1,0 +1,37 @@
+"""A study on several data sets: every arm on every one. Imports no JAX."""
+
+from collections.abc import Sequence
+
+from cnnjax.config import datasets
+from cnnjax.config.errors import ConfigError
+from cnnjax.study.claims import Study
+
+KNOB = "dataset"  # what tells the arms of one data set from those of another
+
+
+def spread(study: Study, names: Sequence[str] = ()) -> Study:
+    """The study with its arms on each of its data sets, or on those that are named instead.
+
+    Raises ConfigError where a data set is not known or named twice, or the study cannot be spread.
+    """
+    if not names and (not study.datasets or is_spread(study)):
+        return study
+    chosen = tuple(names or study.datasets)
+    own = f"study {study.name}"
+    for name in chosen:
+        datasets.parse(name)
+        if chosen.count(name) > 1:
+            raise ConfigError(f"{own}: the data set {name} is named {chosen.count(name)} times")
+    if any(KNOB in arm for arm in study.arms) or KNOB in study.base:
+        raise ConfigError(f"{own} says itself which data sets its arms have: leave --datasets out")
+    if study.choosing is not None:
+        raise ConfigError("--choose=validation is for one data set: leave --datasets out")
+    if study.published:
+        raise ConfigError(f"{own} meets a published score of one data set: leave --datasets out")
+    arms = tuple({**arm, KNOB: name} for name in chosen for arm in study.arms)
+    return study._replace(datasets=chosen, arms=arms)
+
+
+def is_spread(study: Study) -> bool:
+    """Whether the arms are on its data sets already."""
+    return bool(study.datasets) and all(KNOB in arm for arm in study.arms)
