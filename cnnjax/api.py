@@ -6,12 +6,12 @@ rooms up to `report`, and JAX with them: a script calls `sweep.backend.configure
 
 import functools
 import pathlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 
-from cnnjax.config import explain, plugins, words
+from cnnjax.config import plugins, words
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.config.epochs import name_source
@@ -19,9 +19,11 @@ from cnnjax.config.explain import Choice
 from cnnjax.data import load, outlook, transform
 from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks import notes
+from cnnjax.networks.cost import measure
 from cnnjax.records import index, leases
 from cnnjax.report import folders
 from cnnjax.runs.rate import list_rates
+from cnnjax.runs.train import check_memory
 from cnnjax.runs.train import describe_run as describe_run
 from cnnjax.runs.train import make_timed as make_timed
 from cnnjax.runs.train import set_run_aside as set_run_aside
@@ -29,7 +31,6 @@ from cnnjax.runs.train import train_run as train_run
 from cnnjax.study import choosing, foresight, judge, metrics, partial, timing, wanted
 from cnnjax.study.arms import (
     ask_epochs,
-    find_shared,
     keep_apart,
     list_metrics,
     list_seeds,
@@ -37,8 +38,8 @@ from cnnjax.study.arms import (
     make_configs,
     make_lanes,
 )
-from cnnjax.study.claims import Study, varied_knobs
-from cnnjax.study.foresight import Outlook
+from cnnjax.study.claims import Study
+from cnnjax.study.foresight import Outlook, Sources
 from cnnjax.study.judge import Judgement
 from cnnjax.study.options import Options as Options
 from cnnjax.study.options import check_options
@@ -54,7 +55,6 @@ from cnnjax.sweep.observer import QUIET, Observer
 from cnnjax.sweep.stages import Finished as Finished
 from cnnjax.sweep.stages import list_configs
 
-Sources = Mapping[str, Collection[str]]  # names of knobs by whence their values are
 Info = tuple[tuple[int, int, int], int]  # shape of an image, number of classes
 
 
@@ -89,7 +89,8 @@ def check_study(
     study: Study, given: Mapping[str, Any], options: Options, prepare: bool = True,
     observer: Observer = QUIET,
 ) -> Checked:  # fmt: skip
-    """The study under the flags given. Raises ConfigError where it cannot be.
+    """The study under the flags given. Raises ConfigError where it cannot be, RunError where this
+    machine has not the memory for one of its runs.
 
     Unless it may not, it prepares data whose training images must be counted for their epochs.
     """
@@ -97,8 +98,14 @@ def check_study(
     base = make_base(study, given)
     configs = list_configs(study, base)
     asked = {request_of(config): config for config in configs}
-    infos = {request: load.load_info(config, options.where) for request, config in asked.items()}
+    opened = {request: load.describe(config, options.where) for request, config in asked.items()}
+    for one in opened.values():
+        metrics.check_classes(list_metrics(study), one.class_names)
+    infos = {request: load.find_info(one, request) for request, one in opened.items()}
     plan = make_plan(study, base, options.num_seeds, infos)
+    for group in plan.groups:
+        own = measure(network_of(group.structure), *infos[request_of(group.structure)])
+        check_memory(group.structure, own)
     warnings = foresight.warn_of_seeds(study, options.num_seeds)
     found = list_network_notes(configs, infos)
     return Checked(study, base, asked, plan, tuple(warnings), found)
@@ -140,20 +147,6 @@ def list_network_notes(configs: Sequence[Config], infos: Mapping[Request, Info])
     return tuple(dict.fromkeys(found))
 
 
-def list_choices(study: Study, base: Config, sources: Sources) -> list[Choice]:
-    """The values that arms have and do not set themselves, each once, and whence they are."""
-    varied = [*varied_knobs(study), *(study.tuning.grid if study.tuning else ())]
-    varied += ["steps"] if "epochs" in varied else []
-    found: dict[Choice, None] = {}
-    for config in make_configs(study, base).values():
-        for own in explain.explain(config, {**sources, "study": find_shared(study)}):
-            if own.source == "model" and "model" in varied:
-                own = own._replace(source=f"model {config.model}")
-            if own.name not in varied:
-                found[own] = None
-    return list(found)
-
-
 def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect:
     """What a study would run under and could show; prepares no data and trains nothing.
 
@@ -161,7 +154,7 @@ def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect
     ConfigError where prepared data have fewer training images than are asked for.
     """
     study, base = checked.study, checked.base
-    choices = list_choices(study, base, sources)
+    choices = foresight.list_choices(study, base, sources)
     lane = next(iter(make_configs(study, base).values()))
     num_test = outlook.count_split(lane, options.where, "test")
     outlooks = []

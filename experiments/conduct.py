@@ -11,7 +11,7 @@ from absl import flags as absl_flags
 
 from cnnjax.config import flags, numeric, plugins, words
 from cnnjax.config.config import KNOBS, Config, values_of
-from cnnjax.config.knobs import ConfigError, format_value, printable, split_values
+from cnnjax.config.knobs import ConfigError, RunError, format_value, printable, split_values
 from cnnjax.records import index, remembered
 from cnnjax.records.origin import MIXABLE
 from cnnjax.study.claims import Study
@@ -91,7 +91,7 @@ def parse(values: absl_flags.FlagValues, argv: Sequence[str], description: str) 
         early = absl_flags.FlagValues()
         absl_flags.DEFINE_boolean("judge_only", False, "", flag_values=early)
         absl_flags.DEFINE_string("runs", values["runs"].default, "", flag_values=early)
-        with contextlib.suppress(absl_flags.Error):  # told when all is read
+        with contextlib.suppress(absl_flags.Error, ValueError):  # told when all is read
             early(["", *arguments], known_only=True)
         if early.is_parsed() and early.judge_only:
             runs = pathlib.Path(early.runs)
@@ -240,7 +240,8 @@ def print_summary(finished: "api.Finished", options: Options) -> None:
 def print_failure(failure: "Failure", whole: bool = False) -> None:
     """A failed group on stderr: its choices in one line, then the error as Python shows it.
 
-    Of an error in a plug-in only the place and what it says, unless the whole is asked for.
+    Of what was refused only what it says; of an error in a plug-in its place too, unless the whole
+    is asked for.
     """
     values = values_of(failure.group.structure)
     differing = [
@@ -252,7 +253,9 @@ def print_failure(failure: "Failure", whole: bool = False) -> None:
     lanes = words.count(len(failure.group.lanes), "lane")
     words.say(f"failed: {lanes} of {choices}", sys.stderr)
     where = plugins.locate(failure.error)
-    if where is None or whole:
+    if where is None and isinstance(failure.error, (ConfigError, RunError)):
+        words.say(f"error: {printable(str(failure.error))}", sys.stderr)
+    elif where is None or whole:
         traceback.print_exception(failure.error)
     else:
         words.say(f"error: {printable(where)} (--traceback shows all)", sys.stderr)

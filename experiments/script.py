@@ -105,7 +105,7 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = DONE
     except (RunError, OSError) as error:
-        words.say(f"error: {printable(str(error))}", sys.stderr)
+        words.say(f"error: {words.shorten(printable(str(error)))}", sys.stderr)
         status = FAILED
     except Exception as error:
         where = plugins.locate(error)

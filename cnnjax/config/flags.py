@@ -22,8 +22,6 @@ from cnnjax.config.knobs import (
 )
 from cnnjax.config.knobs import format_value as format_knob
 
-MOST_SAID = 2000  # characters of a message; of a longer one both ends are shown
-
 
 class _KnobParser(flags.ArgumentParser):
     """Parses and checks a knob's value as grids do, in place of absl's own parsers."""
@@ -182,7 +180,7 @@ def parse(
         print(help.render(values, description, topic))
         sys.exit(0)
     try:
-        return values([argv[0], *arguments])[1:]
+        return _read(values, [argv[0], *arguments])[1:]
     except flags.UnrecognizedFlagError as error:
         meant = hints.find_meant(error.flagname, [*values, *help.BUILT_IN])
         hint = f"did you mean --{meant}?" if meant else "--help lists all that there are"
@@ -192,12 +190,22 @@ def parse(
         refuse(str(error).removeprefix("ERROR:: "))
 
 
+def _read(values: flags.FlagValues, argv: Sequence[str], known_only: bool = False) -> list[str]:
+    """As absl reads them, whose error of --noquiet=1 is none of its own."""
+    try:
+        return values(argv, known_only=known_only)
+    except ValueError as error:
+        text = str(error).partition(" does not take an argument")[0]
+        name = text.lstrip("-").partition("=")[0]
+        raise flags.Error(f"{text} is not allowed: give --{name} alone") from None
+
+
 def _read_model(values: flags.FlagValues, arguments: Sequence[str]) -> None:
     """Reads --model alone, whatever else is wrong; ends the program if there is no such one."""
     early = flags.FlagValues()
     _define_knobs(early, Config(), ["model"])
     try:
-        early(["", *arguments], known_only=True)
+        _read(early, ["", *arguments], known_only=True)
     except flags.Error as error:
         refuse(str(error).removeprefix("ERROR:: "))
     if early["model"].present:
@@ -228,7 +236,7 @@ def define_plugins(
     for name in ("traceback", "offline"):
         flags.DEFINE_boolean(name, False, "", flag_values=early)
     try:
-        early(["", *arguments], known_only=True)
+        _read(early, ["", *arguments], known_only=True)
     except flags.Error as error:
         refuse(str(error).removeprefix("ERROR:: "))
     if early.offline and "offline" in values:
@@ -264,9 +272,7 @@ def quote(argument: str) -> str:
 def refuse(message: str) -> NoReturn:
     """Ends the program for a wrong command line: one line on stderr, exit status 2."""
     line = printable(" ".join(message.split()))
-    if len(line) > MOST_SAID:  # a value without end
-        line = f"{line[: MOST_SAID // 2]} ... {line[-MOST_SAID // 2 :]}"
-    words.say(f"error: {line}", sys.stderr)
+    words.say(f"error: {words.shorten(line)}", sys.stderr)
     sys.exit(2)
 
 

@@ -6,8 +6,11 @@ A checkout has launch.py and the package `experiments` beside cnnjax; a wheel ha
 
 import importlib
 import json
+import os
 import pathlib
 import sys
+
+from cnnjax.config import paths
 
 PACKAGE = pathlib.Path(__file__).parents[1]
 IN_WHEEL = PACKAGE / "scripts"  # not there in a checkout
@@ -65,8 +68,8 @@ def find_scripts() -> pathlib.Path:
 
 def find_recipe(path: str) -> str:
     """Where a file of flags lies: one of ours, unless the current folder has it, is installed."""
-    here = pathlib.Path(path).expanduser()
-    if here.exists() or not path.startswith(RECIPES):
+    here = paths.expand(path)
+    if os.path.exists(here) or not path.startswith(RECIPES):
         return str(here)
     return str(find_scripts() / path)
 

@@ -60,6 +60,7 @@ class Knob(NamedTuple):
     below: float | None = None  # every value must be smaller
     beside_one: bool = False  # whether a run adds it to 1, or to what is as large, or takes it away
     pair: bool = False  # a tuple of one or two: height and width
+    some: bool = False  # a tuple that is not empty
     by_model: bool = False  # whether it is read by the models alone that say so
     model_values: tuple[str, ...] = ()  # values that a model must say it has
     used_with: Mapping[str, Allowed] = types.MappingProxyType({})
@@ -133,6 +134,7 @@ def check_value(knob: Knob, value: object) -> None:
         if knob.check is not None and isinstance(item, str):
             knob.check(item)
     odd = knob.pair and not (len(items) == 1 or (len(items) == 2 and items[0] != items[1]))
+    odd = odd or knob.some and not items
     for item in (None,) if odd else items:
         typed = isinstance(item, (int, float) if item_type is float else item_type)
         typed = typed and isinstance(item, bool) == (item_type is bool)

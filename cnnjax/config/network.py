@@ -21,7 +21,7 @@ class Network:
         "parameters", "What a twin and its CNN have in common.", by_model=True
     )
     widths: tuple[int, ...] = structure(
-        (16, 32), "Channels of each convolution, first to last.", low=1, by_model=True
+        (16, 32), "Channels of each convolution, first to last.", low=1, some=True, by_model=True
     )
     width_multiplier: float = structure(
         1.0, "Multiple of the channels of a published network.", above=0.0, by_model=True

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from cnnjax.config import callers, guard, texts
+from cnnjax.config import callers, guard, paths, texts
 from cnnjax.config.errors import ConfigError, PluginError
 
 GROUP = "cnnjax.plugins"  # of entry points
@@ -94,7 +94,7 @@ def load_inherited() -> None:
 
 def find_place(name: str) -> Place:
     """Where the plug-in of a name lies. Raises ConfigError where there is none."""
-    path = pathlib.Path(name).expanduser()
+    path = paths.expand(name)
     if path.suffix == ".py" or os.sep in name:
         if not path.is_file():
             raise ConfigError(f"--plugin={name}: there is no such file")
@@ -108,7 +108,7 @@ def find_place(name: str) -> Place:
     except (ImportError, ValueError):
         found = None
     if found is None:
-        hint = f"did you mean {name}.py?" if path.with_suffix(".py").is_file() else (
+        hint = f"did you mean {name}.py?" if os.path.isfile(f"{path}.py") else (
             f"give FILE.py, package.module or one of: {', '.join(points) or 'no names here'}"
         )  # fmt: skip
         raise ConfigError(f"--plugin={name}: there is no such module: {hint}")

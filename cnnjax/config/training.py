@@ -9,6 +9,8 @@ from cnnjax.config.allowed import Readers, but
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.knobs import LARGEST_INTEGER, choice, number, structure
 
+MOST_EVALUATIONS = 1_000_000  # beyond any use: a line of metrics.jsonl each
+
 
 @dataclasses.dataclass(frozen=True)
 class Training:
@@ -82,6 +84,12 @@ def check_training(values: Mapping[str, Any]) -> None:
     steps, batch_size, warmup = values["steps"], values["batch_size"], values["warmup_steps"]
     if warmup >= steps:
         raise ConfigError(f"--warmup_steps={warmup} leaves nothing of --steps={steps}: give less")
+    every = values["eval_every"]
+    if every and steps // every > MOST_EVALUATIONS:
+        raise ConfigError(
+            f"--eval_every={every} of --steps={steps} asks for {steps // every:,} evaluations: give"
+            f" --eval_every={-(-steps // MOST_EVALUATIONS)} or more"
+        )
     if steps * batch_size > LARGEST_INTEGER:
         raise ConfigError(
             f"--steps={steps} of --batch_size={batch_size} see more images than 32 bits count:"

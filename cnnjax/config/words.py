@@ -74,6 +74,16 @@ def say(text: str, stream: TextIO | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), where.fileno())
 
 
+MOST_SAID = 2000  # characters of a message; of a longer one both ends are shown
+
+
+def shorten(text: str) -> str:
+    """A text with its middle left out where it is too long to be read, as a value without end."""
+    if len(text) <= MOST_SAID:
+        return text
+    return f"{text[: MOST_SAID // 2]} ... {text[-MOST_SAID // 2 :]}"
+
+
 def read_integer(text: str) -> int:
     """A whole number, written 1000, 1e3 or 1000.0. Raises ValueError on any other text."""
     for kind in (int, float):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnjax.config import words
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import PREPARED, DataName, Request, Where, parse
 from cnnjax.config.knobs import ConfigError, RunError
@@ -118,11 +119,18 @@ def find_side(opened: Source, request: Request) -> int | None:
     """The side of the squares that the host makes of all images; None where it leaves them.
 
     Images that TFDS or an array declares equal are left to the network, which may resize them.
-    Raises ConfigError where they differ and nobody said what to make of them.
+    Raises ConfigError where they differ and nobody said what to make of them, and where they are
+    such that the host cannot.
     """
     wanted = request.image_size and parse(request.dataset).kind == "folder"
     if opened.size is not None and request.eval_crop == 1.0 and not wanted:
         return None
+    if opened.dtype != np.uint8 or opened.channels not in (1, 3):
+        channels = words.count(opened.channels, "channel")
+        raise ConfigError(
+            f"--dataset={request.dataset} has {opened.dtype} images of {channels}, and"
+            f" --eval_crop={request.eval_crop} cuts 8-bit grey or RGB images alone: leave it out"
+        )
     if not request.image_size:
         reason = "images differ in size" if opened.size is None else "--eval_crop cuts images"
         raise ConfigError(f"--dataset={request.dataset}: {reason}: give --image_size, such as 224")
@@ -145,9 +153,7 @@ def find_shape(opened: Source, side: int | None) -> tuple[int, int, int]:
 
 def count_bytes(opened: Source, side: int | None) -> int:
     """Bytes of an image in memory."""
-    stored = opened.splits["train"]
-    itemsize = stored.images.itemsize if isinstance(stored, Arrays) else 1
-    return math.prod(find_shape(opened, side)) * itemsize
+    return math.prod(find_shape(opened, side)) * opened.dtype.itemsize
 
 
 def decide_feed(opened: Source, request: Request, side: int | None, budget: int | None) -> Feed:
@@ -227,18 +233,26 @@ def hash_arrays(about: Sequence[Any], arrays: Sequence[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def load_info(config: Config, where: Where) -> tuple[tuple[int, int, int], int]:
-    """Shape of an image (height, width, channels) and number of classes; prepares nothing.
+def describe(config: Config, where: Where) -> Source:
+    """What is known of a run's data set before it is prepared: of that there are no examples.
 
     Files of one's own are looked through. Raises ConfigError where the request does not fit.
     """
     request = request_of(config)
     name = check_request(request)
     if name.kind in PREPARED:
-        opened = prepared.describe(name, request, where)
-    else:
-        opened = open_source(request, where)
+        return prepared.describe(name, request, where)
+    return open_source(request, where)
+
+
+def find_info(opened: Source, request: Request) -> tuple[tuple[int, int, int], int]:
+    """Shape of an image (height, width, channels) and number of classes."""
     return find_shape(opened, find_side(opened, request)), len(opened.class_names)
+
+
+def load_info(config: Config, where: Where) -> tuple[tuple[int, int, int], int]:
+    """`find_info` of what a run names; prepares nothing. Raises ConfigError as `describe`."""
+    return find_info(describe(config, where), request_of(config))
 
 
 def count_train(

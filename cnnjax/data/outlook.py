@@ -7,21 +7,26 @@ import numpy as np
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import PREPARED, Where, parse
 from cnnjax.data import load, source, transform
-from cnnjax.data.source import Arrays, Source
+from cnnjax.data.source import Source
 from cnnjax.data.sources import check as rules
 from cnnjax.data.sources import prepared
 
-FEW = 20_000  # test examples that a plan reads for the sake of their classes
+FEW = 20_000  # examples that a plan reads for the sake of their classes
 
 
 def check(config: Config, opened: Source, budget: int) -> None:
     """Raises ConfigError where a run asks for what its data set does not have."""
     request = request_of(config)
-    side, train = load.find_side(opened, request), opened.splits["train"]
+    side, num_train = load.find_side(opened, request), len(opened.splits["train"])
     feed = load.decide_feed(opened, request, side, budget)
-    dtype = train.images.dtype if isinstance(train, Arrays) else np.dtype(np.uint8)
     shape = load.find_shape(opened, side)
-    transform.check_foreseen(config, len(train), feed, shape, dtype)
+    transform.check_foreseen(config, num_train, feed, shape, opened.dtype)
+
+
+def read_labels(opened: Source, split: str) -> np.ndarray:
+    """The classes of all examples of a split [n] int32, which are read for that."""
+    examples = source.read(opened.splits[split], 0, len(opened.splits[split]))
+    return np.array([label for _, label in examples], np.int32)
 
 
 def count_split(config: Config, where: Where, split: str) -> int | None:
@@ -57,8 +62,10 @@ def describe_feed(
     held = "training images streamed, the others" if feed == "stream" else "all"
     labels = opened.labels.get("test")
     if labels is None and counts[2] <= FEW:
-        test = source.read(opened.splits["test"], 0, counts[2])
-        labels = np.array([label for _, label in test], np.int32)
+        labels = read_labels(opened, "test")
+        if feed == "memory" and sum(counts) <= FEW:
+            own = {split: read_labels(opened, split) for split in load.SPLITS}
+            rules.check_classes(request.dataset, opened.class_names, own)
     share = f"; {len(opened.class_names)} classes"
     if labels is not None:
         share += f", the largest {100 * rules.majority_share(labels):.1f}% of the test images"

@@ -82,6 +82,7 @@ class Source(NamedTuple):
     labels: Mapping[str, np.ndarray] = {}  # of each split, where known without the examples
     cluster: np.ndarray | None = None  # of each test example [n] int32: which belong together
     notes: tuple[str, ...] = ()  # what a person should know, one line each
+    dtype: np.dtype = np.dtype(np.uint8)  # of the pixels once they are decoded
     cut: Mapping[str, str] = {}  # split -> of which part of another it is, cut by position
 
 

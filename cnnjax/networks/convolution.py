@@ -83,6 +83,10 @@ class Conv(nn.Module):
         They begin as those for white noise; `models.set_filters` puts those of images there.
         """
         shape = (*self.kernel_size, maps.shape[-1], self.count_features(maps.shape[-1]))
+        spans = [span_of(cells, self.config.dilation) for cells in self.kernel_size]
+        if any(span > size for span, size in zip(spans, maps.shape[1:3], strict=True)):
+            patch, side = ("x".join(map(str, own)) for own in (spans, maps.shape[1:3]))
+            raise ValueError(f"images of {side} have no patch of {patch} to be whitened by")
 
         def init() -> Array:
             half = -(-shape[-1] // 2)

@@ -81,8 +81,14 @@ def hard_swish(x: Array) -> Array:
 def maxout(x: Array) -> Array:
     """The larger of channels 2c and 2c + 1; [..., 2C] -> [..., C] (Goodfellow et al. 2013).
 
-    Neighbours, so that a pair never reaches over two groups of a convolution.
+    Neighbours, so that a pair never reaches over two groups of a convolution. Raises ValueError on
+    an odd number of channels, as a pooling may hand on that has an activation of its own.
     """
+    if x.shape[-1] % 2:
+        raise ValueError(
+            f"maxout makes one channel of two, and gets {x.shape[-1]}: give an even number of"
+            " channels, or pool without an activation"
+        )
     return jnp.maximum(x[..., 0::2], x[..., 1::2])
 
 

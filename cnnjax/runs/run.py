@@ -23,6 +23,7 @@ from cnnjax.records.atomic import write_json
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.predictions import Predictions
 from cnnjax.runs import picture, result
+from cnnjax.runs.images import check_images
 from cnnjax.runs.train import train_in_memory
 from cnnjax.sweep import final
 from cnnjax.sweep.final import Final, Input
@@ -70,9 +71,9 @@ class Run:
 
         Images are [N, height, width, channels] as the data set stores them, of bytes or of floats
         in the same range: they are standardised here, as in training. Raises ConfigError on images
-        of another shape.
+        of another shape or range.
         """
-        images = check_images(images, self.input.image_shape)
+        images = check_images(images, self.input.image_shape, self.input.pixels.low)
         if not len(images):
             return np.empty((0, self.input.num_classes), np.float32)
         outside = tuple((hash_files(self.config) or {}).items())
@@ -148,22 +149,6 @@ def make_run(
     for name in ("by_image", "provenance", result.KEY):
         scores.pop(name, None)
     return Run(config, scores, metrics, own, record, answers, folder)
-
-
-def check_images(images: ArrayLike, shape: tuple[int, int, int]) -> np.ndarray:
-    """The images as an array. Raises ConfigError unless it is [N, *shape] of numbers."""
-    try:
-        found = np.asarray(images)
-    except ValueError:  # a list of lists of several lengths
-        raise ConfigError("images differ in shape: give all in one array") from None
-    if found.ndim != 4 or found.shape[1:] != shape:
-        raise ConfigError(
-            f"images are {list(found.shape)}, and this network takes [N, height, width, channels]"
-            f" = [N, {', '.join(map(str, shape))}]"
-        )
-    if found.dtype.kind not in "uif":
-        raise ConfigError(f"images are of {found.dtype}: give bytes or floats, as they are stored")
-    return found
 
 
 def open_prepare(config: Config, taken: Input) -> Prepare:

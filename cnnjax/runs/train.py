@@ -23,6 +23,7 @@ from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
 from cnnjax.runs import result
 from cnnjax.study.options import MINUTES
+from cnnjax.study.plan import count_copies
 from cnnjax.sweep import final, lanes, placement, runner
 from cnnjax.sweep.checkpoints import Checkpoints, find_step
 from cnnjax.sweep.observer import QUIET, Observer
@@ -63,12 +64,26 @@ def make_timed(
 
 
 def describe_run(config: Config, where: Where) -> Described:
-    """What a run costs and reads; prepares no data. Raises ConfigError where it cannot be."""
+    """What a run costs and reads; prepares no data.
+
+    Raises ConfigError where it cannot be, RunError where this machine has not the memory.
+    """
     info = load.load_info(config, where)
     measured = cost.measure(config, *info)
+    check_memory(config, measured)
     found = notes.list_notes(config, *info)
     feed = outlook.describe_feed(config, where, placement.data_budget())
     return Described(measured, found, feed)
+
+
+def check_memory(config: Config, measured: Cost) -> None:
+    """Raises RunError where a run takes more memory than there is, whatever its compiler does.
+
+    That is its state, and of one image the largest output of a layer.
+    """
+    state = 4 * measured.parameters * count_copies(config)
+    output = max((layer.activation_bytes for layer in measured.layers), default=0)
+    placement.check_memory(state + output, 1)
 
 
 def train_run(
@@ -151,6 +166,7 @@ def train_in_memory(
 def _open(config: Config, where: Where, observer: Observer) -> _Opened:
     info = load.load_info(config, where)
     measured = cost.measure(config, *info)
+    check_memory(config, measured)
     for note in notes.list_notes(config, *info):
         observer.on_note(note)
     budget = placement.data_budget()

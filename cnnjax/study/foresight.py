@@ -2,12 +2,17 @@
 
 import pathlib
 import statistics
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
+from cnnjax.config import explain
+from cnnjax.config.config import Config
+from cnnjax.config.explain import Choice
 from cnnjax.config.words import count
 from cnnjax.records.atomic import parse_json
 from cnnjax.study import metrics, power
-from cnnjax.study.claims import Claim, Study
+from cnnjax.study.arms import find_shared, make_configs
+from cnnjax.study.claims import Claim, Study, varied_knobs
 from cnnjax.study.statistics import ALPHA, FEWEST
 
 ASSUMED_DEVIATION = 0.01  # of paired differences of shares
@@ -37,6 +42,23 @@ class Outlook(NamedTuple):
     seeds_for_equivalence: int | None  # None where more than 2,000, or nothing is known
     image_floor: float | None  # half-width of an interval that the images alone leave
     source: str  # where deviation and floor come from
+
+
+Sources = Mapping[str, Collection[str]]  # names of knobs by whence their values are
+
+
+def list_choices(study: Study, base: Config, sources: Sources) -> list[Choice]:
+    """The values that arms have and do not set themselves, each once, and whence they are."""
+    varied = [*varied_knobs(study), *(study.tuning.grid if study.tuning else ())]
+    varied += ["steps"] if "epochs" in varied else []
+    found: dict[Choice, None] = {}
+    for config in make_configs(study, base).values():
+        for own in explain.explain(config, {**sources, "study": find_shared(study)}):
+            if own.source == "model" and "model" in varied:
+                own = own._replace(source=f"model {config.model}")
+            if own.name not in varied:
+                found[own] = None
+    return list(found)
 
 
 def find_spread(runs: pathlib.Path, metric: str, dataset: str) -> Spread:

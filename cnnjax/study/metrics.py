@@ -87,9 +87,9 @@ def check_given(name: str, records: Sequence[Record]) -> None:
 
 def check_classes(names: Iterable[str], class_names: Sequence[str]) -> None:
     """Raises ConfigError where a metric is the recall of a class that these are without."""
-    for name in names:
-        if name.startswith(RECALL):
-            find_class(name.removeprefix(RECALL), class_names)
+    asked = [name.removeprefix(RECALL) for name in names if name.startswith(RECALL)]
+    if beyond := [own for own in asked if find_class(own, class_names) >= len(class_names)]:
+        raise ConfigError(f"{RECALL}{beyond[0]}: there are {len(class_names)} classes, from 0 on")
 
 
 def name_class(text: str) -> str:

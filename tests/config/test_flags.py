@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from absl import flags as absl_flags
 
-from cnnjax.config import flags, knobs
+from cnnjax.config import flags, knobs, paths
 from cnnjax.config.config import KNOBS, Config
 from cnnjax.config.knobs import ConfigError
 from cnnjax.report import folders
@@ -191,3 +191,35 @@ def test_the_help_has_a_heading_a_family(capsys):
     assert max(map(len, lines)) <= 100
     start = lines.index(next(head for head in heads if head.startswith("Augmentation")))
     assert lines[start + 2].startswith("  --flip  (true | false; default: false)")
+
+
+@pytest.mark.parametrize("flag", ["--noflip=1", "--notraceback=x", "--noskip_bad_files="])
+def test_a_negated_flag_takes_no_value(flag, capsys):
+    values = absl_flags.FlagValues()
+    flags.define_where(values)
+    flags.define_config(values, Config())
+    with pytest.raises(SystemExit) as ended:
+        flags.parse(values, ["command", flag], "A command.")
+    said = f"error: {flag} is not allowed: give {flag.partition('=')[0]} alone\n"
+    assert ended.value.code == 2 and capsys.readouterr().err == said
+
+
+def test_a_network_of_convolutions_has_one(capsys):
+    with pytest.raises(ConfigError, match="--widths= is not allowed: give integers such as 16,32"):
+        Config(widths=())
+    assert Config(hidden=()).hidden == ()
+
+
+@pytest.mark.parametrize("path", ["~no-such-user/flags", "~no\0body", "a" * 300])
+def test_a_path_that_cannot_be_is_only_not_there(path):
+    with pytest.raises(ConfigError, match="--flagfile=.* cannot be read"):
+        parse(f"--flagfile={path}")
+    assert str(paths.expand(path)) == path and paths.expand("~/x").is_absolute()
+
+
+def test_more_evaluations_than_anyone_reads_are_one_line():
+    with pytest.raises(
+        ConfigError, match="asks for 2,147,483,647 evaluations: give --eval_every=2148"
+    ):
+        Config(steps=2**31 - 1, eval_every=1, batch_size=1)
+    assert Config(steps=2**31 - 1, eval_every=2148, batch_size=1).eval_every == 2148

@@ -9,8 +9,9 @@ import pytest
 from cnnjax.config import layouts
 from cnnjax.config import models as rows
 from cnnjax.config.config import Config, make_config
+from cnnjax.config.errors import ConfigError
 from cnnjax.data.prepare import make_prepare
-from cnnjax.networks import models
+from cnnjax.networks import cost, models
 from cnnjax.ops import whitening
 from cnnjax.sweep import placed
 from tests import here
@@ -113,3 +114,11 @@ def test_a_float_of_the_whitening_layer_is_rounded_as_all_are():
     rounded = jax.tree.map(lambda leaf: leaf.astype(jax.numpy.bfloat16).astype(np.float32), stats)
     logits = [jax.jit(network.apply)(params, own, images, None)[0] for own in (stats, rounded)]
     np.testing.assert_array_equal(*logits)
+
+
+@pytest.mark.parametrize("given", [{}, {"kernel_size": (2,), "dilation": 2}])
+def test_images_smaller_than_a_patch_are_refused_by_the_plan(given):
+    config = make_config({"first_layer": "whitened", "pool": "none", **given})
+    with pytest.raises(ConfigError, match="conv_1: images of 2x9 have no patch of 3x3 to be whit"):
+        cost.measure(config, (2, 9, 1), 10)
+    assert cost.measure(config, (3, 9, 1), 10).parameters

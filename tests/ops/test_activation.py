@@ -10,7 +10,9 @@ from jax.test_util import check_grads
 from scipy import special
 
 from cnnjax.config import register
-from cnnjax.config.config import KNOBS
+from cnnjax.config.config import KNOBS, make_config
+from cnnjax.config.errors import ConfigError
+from cnnjax.networks import cost
 from cnnjax.ops import activation
 
 
@@ -58,3 +60,13 @@ def test_scaled_tanh_maps_1_to_1():
 
 def test_table_has_the_choices_of_the_knob():
     assert set(KNOBS["activation"].choices) == set(FORMULAS)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_maxout_takes_channels_in_pairs(width):
+    with pytest.raises(ValueError, match=f"maxout makes one channel of two, and gets {width}:"):
+        activation.activate("maxout", jnp.zeros((2, width)))
+    given = {"pool": "subsample", "pool_every": 1, "activation": "maxout", "widths": (width, 4)}
+    config = make_config(given)
+    with pytest.raises(ConfigError, match=f"maxout makes one channel of two, and gets {width}:"):
+        cost.measure(config, (8, 8, 1), 10)

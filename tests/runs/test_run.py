@@ -69,6 +69,9 @@ def test_few_images_are_answered_as_many_are(folder, digits):
         (np.array([[[["a"]]]] * 2), "this network takes"),
         (np.full((1, 8, 8, 1), "a"), "give bytes or floats"),
         ([np.zeros((8, 8, 1)), np.zeros((9, 8, 1))], "differ in shape"),
+        (np.full((1, 8, 8, 1), np.nan), "hold NaN or infinity"),
+        (np.full((1, 8, 8, 1), -np.inf), "hold NaN or infinity"),
+        (np.full((2, 8, 8, 1), -0.5), "hold -0.5, and pixels of the training images are 0 or more"),
     ],
 )
 def test_other_images_are_refused_in_one_line(folder, images, message):

@@ -6,9 +6,13 @@ import shutil
 
 import pytest
 
-from cnnjax.config.knobs import ConfigError
+from cnnjax import api
+from cnnjax.config.config import Config
+from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.records import leases
-from cnnjax.runs.train import check, claim, set_run_aside, train_run
+from cnnjax.runs.train import check, claim, describe_run, set_run_aside, train_run
+from cnnjax.study import grids
+from cnnjax.study.options import Options
 from cnnjax.sweep.observer import Observer
 
 OPTAX = True  # see conftest.py
@@ -115,3 +119,18 @@ def test_a_finished_run_that_was_changed_is_made_again_to_the_same_bits(config, 
             == json.loads((whole / "result.json").read_text())["test_accuracy"]
         )
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("values", [{"image_size": 60_000}, {"hidden": (500_000_000,)}])
+def test_what_no_memory_holds_is_refused_by_the_plan_as_by_the_run(where, tmp_path, values):
+    huge = Config(**values)
+    for start in (describe_run, lambda *given: train_run(given[0], tmp_path / "one", given[1])):
+        with pytest.raises(RunError, match=r"takes .* GiB of memory, and this process may have"):
+            start(huge, where)
+    assert not (tmp_path / "one").exists()
+
+
+def test_a_study_of_which_one_arm_is_too_large_is_refused_before_it_trains(where, tmp_path):
+    study = grids.make_study({"hidden": ((8,), (500_000_000,))})
+    with pytest.raises(RunError, match="GiB of memory"):
+        api.check_study(study, {}, Options(tmp_path, where))

@@ -8,6 +8,8 @@ import pytest
 from cnnjax import api
 from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
+from cnnjax.config.errors import ConfigError, RunError
+from cnnjax.sweep import runner
 from experiments import conduct, script, train
 from tests.by_hand import STUDY, fail, judge, make_records
 from tests.report.test_run import LINES, RESULT
@@ -79,3 +81,9 @@ def test_a_page_that_is_not_of_the_run_or_is_older_than_its_result_is_made_again
     os.utime(page, (1, 1))
     finish(RESULT, quiet=True)
     assert page.stat().st_mtime > 1
+
+
+@pytest.mark.parametrize("error", [RunError("no room"), ConfigError("no such class")])
+def test_what_was_refused_in_a_group_is_one_line(error, capsys):
+    conduct.print_failure(runner.Failure(runner.Group(Config(pool="avg"), (Config(),)), error))
+    assert capsys.readouterr().err == f"failed: 1 lane of --pool=avg\nerror: {error}\n"

@@ -191,6 +191,7 @@ def test_a_class_is_found(asked, names, place):
         ("cet", ("cat", "dog"), "test_recall_cet: no class has that name: did you mean cat"),
         ("a_b", ("a b", "a-b"), "test_recall_a_b: several classes have that name: give its num"),
         ("cat", (), "no class has that name: give its number"),
+        ("2", ("cat", "dog"), "test_recall_2: there are 2 classes, from 0 on"),
     ],
 )
 def test_a_class_that_is_none_is_refused(asked, names, message):

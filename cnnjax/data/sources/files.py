@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnjax.config import datasets, words
+from cnnjax.config import datasets, paths, words
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data.source import Arrays, Source
 from cnnjax.data.sources import check, containers, holdout
@@ -53,7 +53,7 @@ def open_arrays(path: str) -> Source:
     By their names: x_train, y_train, x_test, y_test (x_val, y_val), or x and y, or what else
     WORDS and SPLITS have. Nothing is unpickled. Raises ConfigError where there are none.
     """
-    name, place = f"arrays:{path}", pathlib.Path(path).expanduser()
+    name, place = f"arrays:{path}", paths.expand(path)
     try:
         keys, load = containers.open_container(place)
         chosen, notes = choose_arrays(name, keys)
@@ -114,7 +114,7 @@ def open_idx(path: str) -> Source:
 
     Raises ConfigError where there are none or several of a kind, RunError where one is not whole.
     """
-    name, root = f"idx:{path}", pathlib.Path(path).expanduser()
+    name, root = f"idx:{path}", paths.expand(path)
     if not root.is_dir():
         raise ConfigError(f"--dataset={name} is not a folder")
     files = sorted(file for file in root.iterdir() if file.is_file() and file.name[0] != ".")
@@ -182,7 +182,7 @@ def make_source(
     height, width, channels = images["train"].shape[1:]
     return Source(
         datasets.without_path(name), class_names, channels, (height, width), splits,
-        lambda: fingerprint, labels, notes=notes,
+        lambda: fingerprint, labels, notes=notes, dtype=images["train"].dtype,
     )  # fmt: skip
 
 

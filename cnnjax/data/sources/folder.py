@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cnnjax.config import words
+from cnnjax.config import paths, words
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data import decode, source
 from cnnjax.data.source import Example, Source
@@ -28,7 +28,7 @@ def open_source(
     ConfigError where there are no classes or no images, or they do not fit together; RunError,
     with their names, where files cannot be read and are not to be skipped.
     """
-    root, name = pathlib.Path(path).expanduser().resolve(), f"folder:{path}"
+    root, name = paths.expand(path).resolve(), f"folder:{path}"
     if not root.is_dir():
         raise ConfigError(f"--dataset={name} is not a folder")
     listed = layout.list_files(name, root, grouped=bool(group_by))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import platformdirs
 
-from cnnjax.config import guard, installed, offline, register
+from cnnjax.config import guard, installed, offline, paths, register
 from cnnjax.config.datasets import DataName, Where
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data.source import Say
@@ -63,7 +63,7 @@ def cache_notes() -> tuple[str, ...]:
 def find_root(where: Where) -> str:
     """Where prepared data sets lie: --data_dir, else TFDS_DATA_DIR, else the user's cache."""
     root = where.data_dir or os.environ.get("TFDS_DATA_DIR") or os.fspath(cache_dir())
-    return root if "://" in root else os.fspath(atomic.as_utf8(pathlib.Path(root).expanduser()))
+    return root if "://" in root else os.fspath(atomic.as_utf8(paths.expand(root)))
 
 
 def make_builder(name: str, root: pathlib.Path) -> Any:
@@ -175,7 +175,7 @@ def open_builder(name: DataName, where: Where, say: Say) -> Any:
     if "://" in given and name.kind == "built-in":
         given = os.fspath(cache_dir())
     remote = "://" in given
-    root = fetch_remote(name, given, where) if remote else pathlib.Path(given).expanduser()
+    root = fetch_remote(name, given, where) if remote else paths.expand(given)
     builder = find_prepared(name, root)
     if builder is None:
         if name.kind == "built-in":  # prepared in a second, so that any folder will do

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnjax.config import paths
 from cnnjax.config.datasets import DataName, Request, Where
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data.source import Example, Mapped, Say, Source, read, say_nothing
@@ -117,7 +118,7 @@ def describe(name: DataName, request: Request, where: Where) -> Source:
     Raises ConfigError where TFDS knows its splits, and not which of them are meant.
     """
     given = official.find_root(where)
-    root = official.cache_dir() / "remote" if "://" in given else pathlib.Path(given).expanduser()
+    root = official.cache_dir() / "remote" if "://" in given else paths.expand(given)
     builder = official.find_prepared(name, root) or official.describe_builder(
         official.full_name(name), root
     )
@@ -129,9 +130,7 @@ def describe(name: DataName, request: Request, where: Where) -> Source:
 def is_prepared(name: DataName, where: Where) -> bool:
     """Whether a data set lies ready, or need not be asked for over a network to know."""
     root = official.find_root(where)
-    return (
-        "://" in root or official.find_prepared(name, pathlib.Path(root).expanduser()) is not None
-    )
+    return "://" in root or official.find_prepared(name, paths.expand(root)) is not None
 
 
 def open_source(name: DataName, request: Request, where: Where, say: Say = say_nothing) -> Source:
@@ -163,12 +162,15 @@ def make_source(
 ) -> Source:
     """What a builder says of its data. Raises ConfigError where they are no images with classes."""
     keys = official.find_features(builder)
-    height, width, channels = builder.info.features[keys.image].shape
+    image = builder.info.features[keys.image]
+    height, width, channels = image.shape
     size = (height, width) if height and width else None
     classes = tuple(builder.info.features[keys.label].names)
+    encoded = type(image).__name__ == "Image"  # a file, of whatever depth
     return Source(
-        f"{builder.name} {builder.version}", classes, channels or 3, size, splits, find_hash
-    )
+        f"{builder.name} {builder.version}", classes, channels or 3, size, splits, find_hash,
+        dtype=np.dtype(np.uint8 if encoded else image.np_dtype),
+    )  # fmt: skip
 
 
 def make_reader(builder: Any) -> Callable[[bytes], Example]:
