@@ -38,6 +38,9 @@ NAMED = {
     "cnnjax/data/sources/official.py": "our own builders, by a table of ours",
     "cnnjax/data/sources/arrayrecord.py": "one module, by its name",
     "experiments/claims/known_answers.py": "our own checks",
+    "experiments/endure/__main__.py": "our own parts, by a table of ours",
+    "experiments/endure/commands.py": "our own scripts",
+    "experiments/endure/forks.py": "our own scripts",
 }
 RUNS_CODE = {"cnnjax/config/plugins.py": {"exec_module"}}
 HOSTILE = {"experiments/endure/headers.py": {"pickle"}}  # makes what is to be refused

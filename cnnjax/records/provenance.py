@@ -22,9 +22,12 @@ PACKAGE = pathlib.Path(__file__).parents[1]
 ROOT = "cnnjax.sweep.session"  # trains lanes and measures them
 # What it says stands in each Config, and so in the address, as values.
 IN_CONFIG = frozenset({"cnnjax.config.presets"})
-# Lines for a terminal, how commands are called, which name was meant: for readers, as docstrings
-# are. The numbers that `words` reads from a text stand in each Config as values.
-FOR_READERS = frozenset({"cnnjax.config.hints", "cnnjax.config.installed", "cnnjax.config.words"})
+# Lines for a terminal, how commands are called and paths written, which name was meant: for
+# readers, as docstrings are. The numbers that `words` reads from a text stand in each Config as
+# values.
+FOR_READERS = frozenset(
+    f"cnnjax.config.{name}" for name in ("hints", "installed", "paths", "words")
+)
 DECLARATIONS = ("structure", "number", "choice")  # of knobs; the second argument is their help
 TEXTS = ("help", "allowed")
 # What a model says of itself beside its layers: values in the Config, or which may be given.

@@ -35,10 +35,9 @@ PARTS = {  # in this order: what needs no JAX, then what starts processes of its
 def main(argv: Sequence[str], stop: script.Stop) -> int:
     """Runs what is asked for; gives the exit status."""
     values = absl_flags.FlagValues()
-    known = [name for name in PARTS if importlib.util.find_spec(name_module(name))]
-    said = "; ".join(f"{name}: {PARTS[name]}" for name in known)
+    said = "; ".join(f"{name}: {about}" for name, about in PARTS.items())
     absl_flags.DEFINE_boolean("full", False, "All of it, in hours.", flag_values=values)
-    absl_flags.DEFINE_enum("part", None, known, f"One part alone. {said}.", flag_values=values)
+    absl_flags.DEFINE_enum("part", None, list(PARTS), f"One part alone. {said}.", flag_values=values)
     absl_flags.DEFINE_integer(
         "seed", 0, "What is drawn: other moments, other damage.", 0, flag_values=values
     )
@@ -46,7 +45,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         flags.refuse(f"unexpected {others[0]!r}: all is given by flags")
     for number in (signal.SIGINT, signal.SIGTERM):  # parts tidy up behind themselves
         signal.signal(number, signal.default_int_handler)
-    wanted, faults = [values.part] if values.part else known, 0
+    wanted, faults = [values.part] if values.part else list(PARTS), 0
     try:
         for name in wanted:
             faults += print_part(name, values.full, values.seed)

@@ -95,7 +95,8 @@ def list_scripts() -> list[Script]:
 
 def _is_script(path: Path) -> bool:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    begun = [node for node in tree.body if isinstance(node, ast.If)]  # where it is __main__
+    calls = (own for node in begun for own in ast.walk(node) if isinstance(own, ast.Call))
     return any(ast.unparse(call).startswith("script.run(main, ") for call in calls)
 
 
