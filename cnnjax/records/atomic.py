@@ -36,18 +36,21 @@ def open_new(path: pathlib.Path) -> Iterator[IO[bytes]]:
     """A file that takes its place, whole, where the block ends well; as `write_bytes`."""
     _make_folder(path.parent)
     handle, temporary = _open_temporary(path)
-    with os.fdopen(handle, "wb") as file:  # and with it the name, until it is another
-        try:
-            yield file
-            os.chmod(temporary, 0o644)  # as colleagues can read it, whatever the umask
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException as error:
-            pathlib.Path(temporary).unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.filename is None:  # as that of a full disk
-                error.filename = os.fspath(path)
-            raise
+    try:
+        with os.fdopen(handle, "wb") as file:  # and with it the name, until it is another
+            try:
+                yield file
+                os.chmod(temporary, 0o644)  # as colleagues can read it, whatever the umask
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(temporary, path)
+            except BaseException:
+                pathlib.Path(temporary).unlink(missing_ok=True)
+                raise
+    except OSError as error:  # of closing it, too
+        if error.filename is None:  # as that of a full disk
+            error.filename = os.fspath(path)
+        raise
     sync_folder(path.parent)
 
 

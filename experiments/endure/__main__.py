@@ -37,7 +37,10 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     values = absl_flags.FlagValues()
     said = "; ".join(f"{name}: {about}" for name, about in PARTS.items())
     absl_flags.DEFINE_boolean("full", False, "All of it, in hours.", flag_values=values)
-    absl_flags.DEFINE_enum("part", None, list(PARTS), f"One part alone. {said}.", flag_values=values)
+    absl_flags.DEFINE_enum(
+        "part", None, list(PARTS), f"One part alone. {said}.",
+        flag_values=values,
+    )  # fmt: skip
     absl_flags.DEFINE_integer(
         "seed", 0, "What is drawn: other moments, other damage.", 0, flag_values=values
     )

@@ -6,6 +6,7 @@ itself and comes to them at once.
 """
 
 import errno
+import itertools
 import os
 import pathlib
 import random
@@ -54,7 +55,7 @@ def try_all(full: bool, seed: int, mounts: bool) -> Tally:
         trials = [
             *(try_full(peace, draws, full) if mounts else ()),
             *try_refused(peace, draws, full),
-            *(try_read_only(peace) if mounts else ()),
+            *(try_read_only(peace)[:: 1 if full else 2] if mounts else ()),
             *(try_clocks(peace) if full else try_clocks(peace)[:1]),
             *rot.list_trials(peace, draws, full),
         ]
@@ -105,11 +106,13 @@ def try_full(peace: Peace, draws: random.Random, full: bool) -> list[work.Trial]
 
         return work.Trial("full disks", f"{command.name}, {size} KiB of {on_disk}", act)
 
+    disks = (("runs",), ("runs", "data", "cache"))
+    tried = list(itertools.product(peace.commands, disks, range(20)))
+    if not full:
+        tried = list(zip(peace.commands, disks, (0, 0), strict=True))
     return [
         make(command, on_disk, draws.randrange(4, peace.measure(command, on_disk)))
-        for command in peace.commands
-        for on_disk in (("runs",), ("runs", "data", "cache"))
-        for _ in range(20 if full else 1)
+        for command, on_disk, _ in tried
     ]
 
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -62,6 +63,18 @@ def test_a_full_disk_names_the_file_and_leaves_the_one_before(tmp_path, monkeypa
     monkeypatch.setattr(os, failing, fail)
     with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
         atomic.write_text(path, "new")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_may_not_be_so_large_is_named_though_closing_it_fails_again(tmp_path):
+    path, (soft, hard) = tmp_path / "a", resource.getrlimit(resource.RLIMIT_FSIZE)
+    atomic.write_text(path, "old")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match=f"File too large: '{path}'"):
+            atomic.write_bytes(path, bytes(6000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
