@@ -3,7 +3,6 @@
 import json
 import pathlib
 import statistics
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -91,9 +90,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         try:
             import torch  # noqa: F401
         except ImportError:
-            how = installed.how_to_add("bench")
-            print(f"error: PyTorch is missing: {how}", file=sys.stderr)
-            return script.FAILED
+            flags.refuse(f"PyTorch is missing: {installed.how_to_add('bench')}")
 
     from cnnjax.sweep import backend
 
