@@ -2,7 +2,8 @@
 
 A run that broke off is unlike one that failed: nothing is known of it. An arm that lacks one is
 left out, and so is every comparison that rests on it, a mean over several arms too. A claim stays
-where its headline, or every part of it, does. Imports no JAX.
+where its headline, or every part of it, does. Of several data sets those are left out on which a
+run broke off. Imports no JAX.
 """
 
 from collections.abc import Collection, Iterable
@@ -19,6 +20,7 @@ from cnnjax.study.claims import (
     select,
     sides_of,
 )  # fmt: skip
+from cnnjax.study.spread import KNOB
 
 
 def leave_out(study: Study, base: Config, lanes: Iterable[Config], fresh: range) -> Study | None:
@@ -33,6 +35,8 @@ def leave_out(study: Study, base: Config, lanes: Iterable[Config], fresh: range)
     if study.choosing and (len(own) < len(lanes) or name_arm(study.choosing.baseline) in broken):
         study = choosing.on_validation(study)
     arms = name_arms(study)
+    if study.datasets:
+        return _leave_out_sets(study, {str(arms[name][KNOB]) for name in broken})
     claims = [_cut(claim, study, broken) for claim in study.claims]
     kept = tuple(claim for claim in claims if claim is not None)
     if broken >= set(arms) or study.claims and not kept:
@@ -44,6 +48,13 @@ def leave_out(study: Study, base: Config, lanes: Iterable[Config], fresh: range)
             own for own in study.published if not broken & set(select(arms, own.arm))
         ),
     )  # fmt: skip
+
+
+def _leave_out_sets(study: Study, names: Collection[str]) -> Study | None:
+    """The study on its other data sets."""
+    left = tuple(name for name in study.datasets if name not in names)
+    arms = tuple(arm for arm in study.arms if arm[KNOB] in left)
+    return study._replace(datasets=left, arms=arms) if left else None
 
 
 def find_arms(study: Study, base: Config, lanes: Iterable[Config]) -> set[str]:
@@ -60,6 +71,9 @@ def find_arms(study: Study, base: Config, lanes: Iterable[Config]) -> set[str]:
 
 def describe(whole: Study, left: Study) -> tuple[str, ...]:
     """What a report lacks, in words."""
+    sets = [name for name in whole.datasets if name not in left.datasets]
+    if whole.datasets:
+        return tuple(f"{name} is left out: runs on it broke off" for name in sets)
     known = {claim.id: claim for claim in left.claims}
     lines = [f"{name}: runs broke off" for name in name_arms(whole) if name not in name_arms(left)]
     if whole.choosing and not left.choosing:

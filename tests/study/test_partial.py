@@ -9,6 +9,7 @@ from cnnjax.study.arms import make_base, make_lanes
 from cnnjax.study.claims import Claim, Comparison, Tuning, name_arms
 from cnnjax.study.grids import make_study
 from cnnjax.study.options import Options
+from cnnjax.study.spread import spread
 from cnnjax.sweep import loop, runner
 from tests.by_hand import AVG, GRID, MAX, SAME, STUDY, VALID, make_records
 
@@ -164,3 +165,14 @@ def test_records_of_arms_say_where_they_are_published():
         study, base, make_lanes(study._replace(arms=(ARM,)), base, 1), range(0)
     )
     assert left.published == own[1:]
+
+
+def test_of_several_data_sets_those_are_left_on_which_all_arms_are_whole():
+    study = spread(STUDY, ["digits", "shapes", "dot"])
+    base = make_base(study, {})
+    (lane,) = make_lanes(study._replace(arms=({**ARM, "dataset": "shapes"},)), base, 1)
+    left = partial.leave_out(study, base, [lane], range(0))
+    assert left == spread(STUDY, ["digits", "dot"])
+    assert partial.describe(study, left) == ("shapes is left out: runs on it broke off",)
+    every = make_lanes(study, base, 1)
+    assert partial.leave_out(study, base, every, range(0)) is None
