@@ -1,12 +1,20 @@
 """How much memory this process may take, whoever limits it."""
 
 import contextlib
+import functools
 import os
 import pathlib
 import resource
+import threading
 from collections.abc import Iterator
 
+from cnnjax.config.knobs import RunError
+
 CGROUPS, MEMBERSHIPS = pathlib.Path("/sys/fs/cgroup"), pathlib.Path("/proc/self/cgroup")
+THREADS = 64  # twice the pool of array_record
+NO_THREADS = (
+    "this process can start no more threads: raise ulimit -v or -u, or what the container allows"
+)
 
 
 def find_memory() -> int:
@@ -16,6 +24,26 @@ def find_memory() -> int:
     """
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min([machine, *list_shell_limits(), *list_container_limits()])
+
+
+@functools.cache
+def check_threads() -> None:
+    """Raises RunError where this process cannot start the threads that libraries in C++ will.
+
+    These wait for ever, or end the process, where one of theirs is refused.
+    """
+    gate, begun = threading.Event(), []
+    try:
+        for _ in range(THREADS):
+            thread = threading.Thread(target=gate.wait, daemon=True)
+            thread.start()
+            begun.append(thread)
+    except RuntimeError:
+        raise RunError(f"{NO_THREADS} ({len(begun)} of {THREADS} started)") from None
+    finally:
+        gate.set()
+        for thread in begun:
+            thread.join()
 
 
 def list_shell_limits() -> list[int]:

@@ -2,10 +2,12 @@
 
 import os
 import resource
+import threading
 
 import pytest
 
 from cnnjax.config import machine
+from cnnjax.config.knobs import RunError
 
 MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
@@ -59,3 +61,19 @@ def test_what_the_shell_allows(monkeypatch):
     )
     monkeypatch.setattr(machine, "list_container_limits", list)
     assert machine.find_memory() == min(2 << 30, MACHINE)
+
+
+def test_threads_that_cannot_start(monkeypatch):
+    start, begun = threading.Thread.start, []
+
+    def refuse(thread):
+        if len(begun) == 5:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        start(thread)
+
+    machine.check_threads.__wrapped__()  # there are enough here
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RunError, match="5 of 64 started"):
+        machine.check_threads.__wrapped__()
+    assert not any(thread.is_alive() for thread in begun)

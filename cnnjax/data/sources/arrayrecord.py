@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cnnjax.config import machine
 from cnnjax.config.knobs import RunError
 from cnnjax.data.sources import whole
 
@@ -13,13 +14,14 @@ from cnnjax.data.sources import whole
 class ArrayRecords(Sequence):
     """The records that some of TFDS's file instructions (file, skip, take) name, by position.
 
-    Raises RunError, naming the file, where it is damaged.
+    Raises RunError, naming the file, where it is damaged, or where no threads can be started.
     """
 
     def __init__(self, instructions: Sequence[Any], folder: Any):
         from array_record.python import array_record_data_source
 
         self.instructions, self.folder = instructions, folder
+        machine.check_threads()
         for part in instructions:
             self._check_count(part)
         self.source = self._try(
@@ -57,6 +59,8 @@ class ArrayRecords(Sequence):
         try:
             return read()
         except (RuntimeError, ValueError) as error:
+            if "start new thread" in str(error):  # of Python's pools: the file may be whole
+                raise RunError(machine.NO_THREADS) from None
             path = path or self._find_path(places)
             ways = whole.WAYS.format(self.folder)
             raise RunError(f"{path} is damaged ({whole.explain(error)}): {ways}") from None
