@@ -177,13 +177,19 @@ def define_saving(values: absl_flags.FlagValues) -> None:
     )  # fmt: skip
     numeric.define_number(
         values, "time_limit", None,
-        "Minutes after which the command saves and ends as if it were interrupted.",
+        "Minutes after which the command saves and ends as if it were interrupted; more than"
+        f" {SAVING_SECONDS} seconds.",
     )  # fmt: skip
 
 
 def read_saving(values: absl_flags.FlagValues) -> Saved:
     """When runs in training are to be saved."""
     every, minutes = values.checkpoint_every, values.checkpoint_minutes
+    if values.time_limit is not None and 60 * values.time_limit <= SAVING_SECONDS:
+        flags.refuse(
+            f"--time_limit={values.time_limit:g} minutes leave no time to train: saving may take"
+            f" {SAVING_SECONDS} seconds"
+        )
     if minutes is None and every is None:
         minutes = MINUTES
     return Saved(every, None if minutes == math.inf else minutes)

@@ -76,10 +76,10 @@ def read_fields(path: pathlib.Path) -> dict[str, Any]:
 
     Raises DamagedRecord, and FileNotFoundError where there is none.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise DamagedRecord(f"{path} is no file")
     try:
         fields = atomic.parse_json(path.read_bytes())
-    except IsADirectoryError:
-        raise DamagedRecord(f"{path} is a folder") from None
     except ValueError as error:
         raise DamagedRecord(f"{path} is no JSON ({error})") from None
     if not isinstance(fields, dict) or "schema" not in fields:

@@ -156,13 +156,18 @@ def run_lanes(
                     raise
                 except Exception as error:  # one bad group must not end a sweep overnight
                     halved = session.wave // 2 if session else 0
-                    if session and halved >= session.least and "RESOURCE_EXHAUSTED" in str(error):
+                    if session and halved >= session.least and _is_out_of_memory(error):
                         waiting.append(Group(group.structure, tuple(left), halved))
                     else:
                         yield Failure(group._replace(lanes=tuple(left)), error)
                 leftovers.give_back()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether fewer lanes at once may fit: XLA's own refusal, or that of arrays on the host."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
 def _run_wave(

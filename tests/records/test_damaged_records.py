@@ -1,6 +1,7 @@
 """What is damaged in a store is named in a line, and is nobody's record."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -29,7 +30,8 @@ DAMAGES = {
     "null": (lambda path: path.write_text("null"), "is no record"),
     "list": (lambda path: path.write_text("[1, 2]"), "is no record"),
     "nested": (lambda path: path.write_text("[" * 100_000), "is no JSON"),
-    "folder": (lambda path: (path.unlink(), path.mkdir()), "is a folder"),
+    "folder": (lambda path: (path.unlink(), path.mkdir()), "is no file"),
+    "pipe": (lambda path: (path.unlink(), os.mkfifo(path)), "is no file"),
     "object": (lambda path: path.write_text("{}"), "is no record"),
     "newer": (damage(lambda own: own.update(schema=99)), "is of schema 99, and 2 is the newest"),
     "text": (damage(lambda own: own.update(schema="2")), "is of schema '2'"),

@@ -90,3 +90,32 @@ def test_a_wave_of_a_session_is_filled_up(tiny, digits):
     (alone,) = session.finish(lanes[1:2], last.states, [[{"step": 6, "train_loss": 1.0,
                                                           "constant_loss": 2.0}]])  # fmt: skip
     assert not alone.scores["failed"] and 0 < alone.scores["test_accuracy"] < 1
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating"), MemoryError()]
+)
+def test_lanes_that_did_not_fit_go_in_smaller_waves(tiny, digits, monkeypatch, error):
+    lanes = [dataclasses.replace(tiny, seed=seed) for seed in range(5)]
+    whole = {own.config: own.scores for own in runner.run_lanes(lanes, digits)}
+    waves, run_wave = [], runner._run_wave
+
+    def refuse_many(session, begun, *others):
+        waves.append(len(begun))
+        if len(begun) > 2:
+            raise error
+        yield from run_wave(session, begun, *others)
+
+    monkeypatch.setattr(runner, "_run_wave", refuse_many)
+    found = {own.config: own.scores for own in runner.run_lanes(lanes, digits)}
+    assert found == whole and waves[0] > 2 and max(waves[-3:]) <= 2
+
+
+def test_one_that_does_not_fit_alone_is_a_failure(tiny, digits, monkeypatch):
+    def refuse(session, begun, *others):
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating")
+        yield
+
+    monkeypatch.setattr(runner, "_run_wave", refuse)
+    (failure,) = runner.run_lanes([tiny], digits)
+    assert isinstance(failure, runner.Failure) and "Out of memory" in str(failure.error)
