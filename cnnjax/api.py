@@ -221,7 +221,7 @@ def train_wanted(
     )  # fmt: skip
     find = open_finder(datasets, options.runs, options.mix, observer.on_note)
     if options.keep != "none":
-        find = require_weights(find, options.runs, options.keep)
+        find = require_weights(find, options.runs, options.keep, observer.on_note)
     with leases.open_leases(options.runs / leases.FOLDER) as held:
         engine: Engine = functools.partial(local.run, datasets=datasets, held=held)
         if options.engine:

@@ -101,7 +101,10 @@ def read_act(values: absl_flags.FlagValues) -> str:
 
 
 def refuse_empty(runs: pathlib.Path) -> ConfigError:
-    """Of a folder without records."""
+    """Of a folder without records that can be read."""
+    if number := store.count_files(runs):
+        what = words.count(number, "record is", "records are")
+        return ConfigError(f"{runs}: {what} damaged or of another schema: --check names them")
     return ConfigError(f"{runs} has no records: give --runs=FOLDER, in which a study ran")
 
 
@@ -187,13 +190,12 @@ def list_records(runs: pathlib.Path, as_json: bool) -> None:
     if as_json:
         json.dump([row._asdict() for row in rows], sys.stdout, indent=1)
         print()
-        return
-    print_rows(rows)
-    count = sum(len(row.ids) for row in rows)
-    size = inventory.measure_size(runs) / 2**20
-    records = words.count(count, "record")
-    words.say(printable(f"{records}, {size:,.1f} MiB, in {runs / 'records'}"))
-    unread = store.count_files(runs) - count
+    else:
+        print_rows(rows)
+        size = inventory.measure_size(runs) / 2**20
+        records = words.count(len(heads), "record")
+        words.say(printable(f"{records}, {size:,.1f} MiB, in {runs / 'records'}"))
+    unread = store.count_files(runs) - len(heads)
     if unread:
         more = words.count(unread, "more is", "more are")
         warn(f"{more} damaged or of another schema, and not read: --check names them")

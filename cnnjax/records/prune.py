@@ -144,7 +144,7 @@ def find_of_run(runs: pathlib.Path, id: str) -> list[Leftover]:
         for name in own:
             before = name.removesuffix(".damaged")
             replaced = folder == training or before in own and (before != "record.json" or finished)
-            if before != name and replaced:
+            if before != name and OF_RUN.fullmatch(before) and replaced:
                 found.append(_describe(folder / name, "was damaged and set aside"))
     return _list_real(found) + _find_temporary(training, OF_RUN) + _find_temporary(done, OF_RUN)
 

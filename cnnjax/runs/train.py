@@ -141,10 +141,13 @@ def _write_result(
 def set_run_aside(workdir: pathlib.Path) -> pathlib.Path | None:
     """Moves the run of a folder to one of a name that is free; gives that, None without a run.
 
-    Raises ConfigError where it is in training.
+    Raises ConfigError where it is in training, or the folder is one of those we stand in, which
+    would go with us.
     """
     if not (workdir / "config.json").exists():
         return None
+    if not workdir.name.strip("."):
+        raise ConfigError(f"{workdir} would be moved away: name the folder in full to restart")
     names = (workdir.with_name(f"{workdir.name}.earlier-{number}") for number in itertools.count(1))
     free = next(name for name in names if not name.exists())
     with leases.claim_folder(workdir):

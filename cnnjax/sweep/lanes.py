@@ -161,12 +161,26 @@ def open_finder(
     return find
 
 
-def require_weights(find: Find, runs: pathlib.Path, keep: str) -> Find:
-    """What finds those records alone that have the weights beside them that are to be kept."""
+def require_weights(
+    find: Find, runs: pathlib.Path, keep: str, on_note: Callable[[str], None] = lambda text: None
+) -> Find:
+    """What finds those records alone that have the weights beside them that are to be kept.
+
+    Weights that are damaged are set aside, and said.
+    """
 
     def find_whole(lanes: Sequence[Config]) -> dict[Config, Record]:
-        found, name = find(lanes), weights.NAMES[keep]
-        places = {lane: record_path(runs, own.id).parent for lane, own in found.items()}
-        return {lane: found[lane] for lane in found if (places[lane] / name).exists()}
+        found = {}
+        for lane, record in find(lanes).items():
+            path = record_path(runs, record.id).parent / weights.NAMES[keep]
+            if not path.exists():
+                continue
+            try:
+                weights.load(path)
+            except (OSError, ValueError) as error:
+                atomic.set_aside(path, error, "its run made again", on_note)
+                continue
+            found[lane] = record
+        return found
 
     return find_whole

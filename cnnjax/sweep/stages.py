@@ -8,7 +8,7 @@ from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import FILES, Request, Where, parse
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data import load
-from cnnjax.records import archive, index
+from cnnjax.records import archive, index, store
 from cnnjax.records.archive import NoRecords
 from cnnjax.records.record import Record
 from cnnjax.study import choosing, wanted
@@ -88,8 +88,10 @@ def find_earlier(study: Study, base: Config, options: Options) -> Finished:
                 finished = go_on(arms, options, find)
                 if finished.records:
                     return finished
+    unread = store.count_files(options.runs) - len(records)
+    damaged = f" ({unread} damaged or of another schema: experiments.records --check names them)"
     raise NoRecords(
         f"--judge_only: {options.runs}/records has no one origin with a record of every lane of"
-        f" study {study.name} with these flags: give the flags and --seeds of those runs, or leave"
-        " --judge_only out to train what is missing"
+        f" study {study.name} with these flags{damaged if unread > 0 else ''}: give the flags and"
+        " --seeds of those runs, or leave --judge_only out to train what is missing"
     )

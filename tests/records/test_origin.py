@@ -14,7 +14,7 @@ from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records import archive, origin
 from cnnjax.records.address import arm_key, record_id
-from cnnjax.records.record import Record, write_record
+from cnnjax.records.record import Record, record_path, write_record
 from cnnjax.records.store import load_records
 from cnnjax.study import wanted
 from cnnjax.sweep import backend, stages
@@ -226,6 +226,15 @@ def test_what_no_one_origin_has_whole_is_not_judged(tmp_path):
         record.provenance["origin"] = {**ORIGIN, "program": f"p{index % 2}"}
         write_record(tmp_path, record)
     with pytest.raises(ConfigError, match="no one origin with a record of every lane"):
+        api.find_earlier(STUDY, {}, api.Options(tmp_path, num_seeds=3))
+
+
+def test_where_nothing_is_judged_damaged_records_are_spoken_of(tmp_path):
+    records = make_records(num_seeds=3)
+    for record in records:
+        write_record(tmp_path, record)
+    record_path(tmp_path, records[0].id).write_text("")
+    with pytest.raises(ConfigError, match=r"\(1 damaged or .* --check names them\)"):
         api.find_earlier(STUDY, {}, api.Options(tmp_path, num_seeds=3))
 
 

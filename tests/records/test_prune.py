@@ -68,6 +68,8 @@ def make_leftovers(runs):
     )  # for weights
     write(runs / "records" / "id1" / "predictions.npz.damaged")  # nothing took its place
     write(runs / "records" / "id3" / "record.json.damaged")
+    write(runs / "records" / "id0" / "mine.md")
+    write(runs / "records" / "id0" / "mine.md.damaged")  # a person's own
     write(runs / "records" / "id1" / ".record.json.abcd1234", time.time())  # someone writes it
     write(runs / "records" / "id1" / ".mine.abcd1234")
     write(runs / "records" / "plugins" / "young.py", time.time())

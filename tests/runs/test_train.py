@@ -134,3 +134,14 @@ def test_a_study_of_which_one_arm_is_too_large_is_refused_before_it_trains(where
     study = grids.make_study({"hidden": ((8,), (500_000_000,))})
     with pytest.raises(RunError, match="GiB of memory"):
         api.check_study(study, {}, Options(tmp_path, where))
+
+
+@pytest.mark.parametrize("name", [".", "..", "inner/.."])
+def test_a_folder_that_we_stand_in_is_not_moved_away(config, tmp_path, monkeypatch, name):
+    folder = tmp_path / "one"
+    claim(folder, config, {"origin": {}})
+    (folder / "inner").mkdir()
+    monkeypatch.chdir(folder / "inner" if name == ".." else folder)
+    with pytest.raises(ConfigError, match="name the folder in full to restart"):
+        set_run_aside(pathlib.Path(name))
+    assert (folder / "config.json").exists() and [*tmp_path.iterdir()] == [folder]

@@ -54,6 +54,17 @@ def test_what_cannot_be_read_is_counted_and_no_failed_run_has_an_accuracy(tmp_pa
     shown = capsys.readouterr()
     assert "1 more is damaged or of another schema" in shown.err and "1 record" in shown.out
     assert "–" in shown.out and "%" not in shown.out
+    script.main(["records", "--list", "--json", f"--runs={tmp_path}"], None)
+    shown = capsys.readouterr()
+    assert "1 more is damaged or of another schema" in shown.err and len(json.loads(shown.out)) == 1
+
+
+@pytest.mark.parametrize("act", ["--list", "--export=table.csv"])
+def test_where_all_is_damaged_that_is_said(runs, act):
+    for path in (runs / "records").glob("*/record.json"):
+        path.write_text("")
+    with pytest.raises(ConfigError, match="12 records are damaged .*: --check names them"):
+        script.main(["records", act, f"--runs={runs}"], None)
 
 
 def test_of_many_varied_knobs_a_line_names_those_of_a_row(capsys):

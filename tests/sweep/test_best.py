@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from cnnjax.records import weights
+from cnnjax.records.record import record_path
 from cnnjax.sweep import checkpoints, final, runner
+from cnnjax.sweep import lanes as lanes_lib
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.observer import Observer
+from tests.records.test_store import RECORD
 
 OPTAX = True  # see conftest.py
 
@@ -93,3 +96,26 @@ def test_a_run_without_a_score_keeps_its_last(tiny, digits, tmp_path):
     assert own.final.step == wild.steps
     final.save(tmp_path, wild, own.final, "best")
     assert weights.load(tmp_path / "best.safetensors").about["step"] == wild.steps
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-3]),
+        lambda path: path.write_bytes(path.read_bytes()[:-1] + b"\x01"),
+        lambda path: (path.unlink(), path.mkdir()),
+    ],
+    ids=["empty", "cut", "flipped", "folder"],
+)
+def test_a_record_beside_damaged_weights_has_not_those_that_are_to_be_kept(tmp_path, tiny, act):
+    path = record_path(tmp_path, RECORD.id).with_name("best.safetensors")
+    weights.save(path, {"params": {"bias": np.zeros(3, np.float32)}})
+    said = []
+    find = lanes_lib.require_weights(lambda asked: {tiny: RECORD}, tmp_path, "best", said.append)
+    assert find([tiny]) == {tiny: RECORD} and not said
+    act(path)
+    assert find([tiny]) == {}
+    assert not path.exists() and path.with_name("best.safetensors.damaged").exists()
+    (line,) = said
+    assert str(path) in line and "its run made again" in line and "\n" not in line
