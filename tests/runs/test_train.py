@@ -94,6 +94,7 @@ def test_a_folder_in_which_another_trains_is_refused(config, where, tmp_path):
             set_run_aside(folder)
 
 
+@pytest.mark.slow
 def test_a_finished_run_that_was_changed_is_made_again_to_the_same_bits(config, where, tmp_path):
     whole, folder = tmp_path / "whole", tmp_path / "one"
     names = ("metrics.jsonl", "predictions.npz", "final.safetensors")

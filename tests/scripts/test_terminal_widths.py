@@ -57,7 +57,7 @@ def check_numbers(text):
     assert not re.search(r"(?i)\binf(inity)?\b|\bnan\b", text)
 
 
-@pytest.mark.parametrize("width", [80, 60])
+@pytest.mark.parametrize("width", [80, pytest.param(60, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "arguments",
     [["launch.py", "--list"], ["launch.py", "--help"], ["launch.py", "--help=pool"],
@@ -71,7 +71,7 @@ def test_a_terminal_breaks_no_word(show, call, width, arguments):
     check_lines(shown, width)
 
 
-@pytest.mark.parametrize("width", [80, 60])
+@pytest.mark.parametrize("width", [80, pytest.param(60, marks=pytest.mark.slow)])
 def test_a_plan_has_a_column_a_varied_knob_on_a_terminal(show, width):
     shown = show(width, *PLAN)
     check_lines(shown, width)

@@ -61,6 +61,7 @@ def test_they_are_those_of_a_run_that_ends_there(lanes, digits):
         assert jax.tree.all(same) and alone.final.step == own.final.step
 
 
+@pytest.mark.slow
 def test_an_interruption_does_not_lose_them(lanes, digits, tmp_path):
     def folder_of(lane):
         return tmp_path / str(lane.seed)

@@ -71,7 +71,10 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    "damage",
+    ["halved", *(pytest.param(own, marks=pytest.mark.slow) for own in DAMAGES if own != "halved")],
+)
 def test_the_checkpoint_before_a_damaged_one_is_used(lane, digits, plain, tmp_path, damage):
     interrupt(lane, digits, tmp_path, every=0)
     newest, before = checkpoints.list_files(tmp_path)
@@ -99,6 +102,7 @@ def test_two_stay_and_of_another_form_none(lane, digits, tmp_path):
     assert checkpoints.find_newest(tmp_path).step == 4
 
 
+@pytest.mark.slow
 def test_lanes_are_saved_by_the_clock(lane, digits, tmp_path, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
@@ -133,6 +137,7 @@ def test_a_run_that_diverged_before_its_last_checkpoint_ends_so(lane, digits, tm
         assert known == {"step", "diverged_at"}
 
 
+@pytest.mark.slow
 def test_what_was_saved_goes_on_on_other_devices(lane, digits, tmp_path, monkeypatch):
     lanes = [dataclasses.replace(lane, seed=seed) for seed in range(3)]
     whole = {own.config: own.metrics for own in runner.run_lanes(lanes, digits)}

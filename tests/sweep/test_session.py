@@ -93,7 +93,11 @@ def test_a_wave_of_a_session_is_filled_up(tiny, digits):
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating"), MemoryError()]
+    "error",
+    [
+        RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating"),
+        pytest.param(MemoryError(), marks=pytest.mark.slow),
+    ],
 )
 def test_lanes_that_did_not_fit_go_in_smaller_waves(tiny, digits, monkeypatch, error):
     lanes = [dataclasses.replace(tiny, seed=seed) for seed in range(5)]
