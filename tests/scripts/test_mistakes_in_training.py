@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import ablate, train
+from experiments import ablate, script, train
 from tests.mistaken import SMALL, check_one_line
 
 OPTAX = True  # see conftest.py
@@ -211,6 +211,9 @@ def test_judging_finds_what_is_wrong(say, name, runs):
     text, expected, line, words = JUDGED[name]
     status, said, path = ablate_small(say, text, runs, "--plugin=FILE", "--metric=own")
     assert status == expected
+    if status == script.FAILED:  # runs broke off: behind the error stands what trains them alone
+        said, broken, again = said.rstrip().rsplit("\n", 2)
+        assert "4 lanes broke off" in broken and again.startswith("what trains them alone: python")
     check_one_line(said.replace(" (--traceback shows all)", ""), path, line, words)
 
 
