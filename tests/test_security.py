@@ -146,7 +146,7 @@ def test_a_study_of_digits_connects_to_nobody(call, environment, monkeypatch, tm
     """Not to the loopback either; every other command that tests start is watched but for it."""
     monkeypatch.setitem(environment, "CLOSED", "1")
     flags = ("--seeds=1", "--steps=2", "--train_examples=48", "--batch_size=16", "--eval_every=0")
-    run = call("-m", "experiments.ablate", "--grid=pool=max", *flags, f"--runs={tmp_path}")
+    run = call("-m", "experiments.ablate", "--grid=pool=max,avg", *flags, f"--runs={tmp_path}")
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "index.html").exists()
 

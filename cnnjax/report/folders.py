@@ -67,7 +67,8 @@ def make_templates() -> jinja2.Environment:
 
 def seal_page(html: str) -> str:
     """A page with its checksum behind it."""
-    return f"{html}<!-- {hashlib.sha256(html.encode()).hexdigest()} -->\n"
+    written = html.encode(errors="backslashreplace")  # as `atomic.write_text` does
+    return f"{html}<!-- {hashlib.sha256(written).hexdigest()} -->\n"
 
 
 def is_sealed(page: str) -> bool:
