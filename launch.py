@@ -64,15 +64,16 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     elif board:
         flags.refuse("--board goes with all: python launch.py all --board=NAME")
     check_names(names, list(studies))
+    if not (names or everything):
+        names = [claims.DEFAULT]
     if epochs is not None:
         studies = {name: one._replace(epochs=epochs.number) for name, one in studies.items()}
     if spread_over := conduct.read_datasets(values):
-        wanted = names if names or everything else [claims.DEFAULT]
-        studies |= {name: spread(studies[name], spread_over) for name in wanted}
+        studies |= {name: spread(studies[name], spread_over) for name in names}
     for name in names:  # a flag that one of them refuses is refused before any runs
         make_configs(studies[name], make_base(studies[name], given))
     status, judgements, lacking = script.DONE, {}, []
-    for name in names if names or everything else [claims.DEFAULT]:
+    for name in names:
         study = studies[name]
         try:
             ended, judgements[name] = conduct.conduct(study, given, asked, stop)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from cnnjax.config import datasets
 from cnnjax.records import holder, index, kept, leases, readme, store
 from cnnjax.records.leases import Leases
-from cnnjax.records.record import DamagedRecord, load_record, record_path
+from cnnjax.records.record import CHECKPOINTS, DamagedRecord, load_record, record_path
 
 OLD_SECONDS = 3600.0  # a file is written in moments, a report in a minute
 PAUSE_SECONDS = 0.5  # between two looks at heartbeats
@@ -123,13 +123,13 @@ def _list_names(folder: pathlib.Path) -> list[str]:
 
 
 def _list_ids(runs: pathlib.Path) -> list[str]:
-    names = {*_list_names(runs / "checkpoints"), *_list_names(runs / "records")}
+    names = {*_list_names(runs / CHECKPOINTS), *_list_names(runs / "records")}
     return sorted(name for name in names - {kept.FOLDER} if leases.KEY.fullmatch(name))
 
 
 def find_of_run(runs: pathlib.Path, id: str) -> list[Leftover]:
     """What can go of one run that nobody trains."""
-    training, done = runs / "checkpoints" / id, record_path(runs, id).parent
+    training, done = runs / CHECKPOINTS / id, record_path(runs, id).parent
     names = _list_names(training), _list_names(done)
     aside = f"{record_path(runs, id).name}.damaged"
     finished = (names[0] or aside in names[1]) and _is_sound(runs, id)

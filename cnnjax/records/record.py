@@ -4,6 +4,7 @@ import hashlib
 import json
 import pathlib
 import typing
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.config.errors import ConfigError
@@ -11,6 +12,7 @@ from cnnjax.records import atomic, readme
 
 SCHEMA, UNCHECKED = 2, 1  # of those that are written, and of older ones without a checksum
 READABLE = (UNCHECKED, SCHEMA)
+CHECKPOINTS = "checkpoints"  # the folder of what is in training, below that of runs
 
 
 class DamagedRecord(ConfigError):
@@ -51,8 +53,7 @@ def write_record(runs: pathlib.Path, record: Record) -> None:
     """Writes a record whole or not at all, and beside all records what they are."""
     readme.explain(runs)
     fields = {"schema": SCHEMA, "seed": record.seed, **record._asdict()}
-    fields = json.loads(atomic.dump_line(fields))  # as it will be read
-    atomic.write_json(record_path(runs, record.id), {**fields, "sha256": checksum_of(fields)})
+    atomic.write_json(record_path(runs, record.id), seal(fields))
 
 
 def load_record(runs: pathlib.Path, id: str) -> Record | None:
@@ -96,6 +97,12 @@ def read_fields(path: pathlib.Path) -> dict[str, Any]:
     if type(fields["config"].get("seed")) is not int:
         raise DamagedRecord(f"{path} lacks its seed")
     return fields
+
+
+def seal(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields as a file of JSON gives them back, with their checksum."""
+    plain = json.loads(atomic.dump_line(fields))
+    return {**plain, "sha256": checksum_of(plain)}
 
 
 def checksum_of(fields: dict[str, Any]) -> str:

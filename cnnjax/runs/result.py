@@ -5,14 +5,13 @@ result.json, which is written last, has a checksum of its own and those of the f
 
 import functools
 import hashlib
-import json
 import pathlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records import atomic, predictions, weights
-from cnnjax.records.record import checksum_of
+from cnnjax.records.record import checksum_of, seal
 
 NAME, LINES = "result.json", "metrics.jsonl"
 KEY = "sha256"
@@ -20,8 +19,7 @@ KEY = "sha256"
 
 def write(folder: pathlib.Path, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Writes result.json with a checksum; gives what is in it."""
-    plain = json.loads(atomic.dump_line(fields))  # as it will be read
-    sealed = {**plain, KEY: checksum_of(plain)}
+    sealed = seal(fields)
     atomic.write_json(folder / NAME, sealed)
     return sealed
 

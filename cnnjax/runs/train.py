@@ -21,6 +21,7 @@ from cnnjax.records import leases, origin, predictions
 from cnnjax.records.atomic import parse_json, write_json
 from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
+from cnnjax.records.record import CHECKPOINTS
 from cnnjax.runs import result
 from cnnjax.study.options import MINUTES
 from cnnjax.study.plan import count_copies
@@ -28,7 +29,6 @@ from cnnjax.sweep import final, lanes, placement, runner
 from cnnjax.sweep.checkpoints import Checkpoints, find_step
 from cnnjax.sweep.observer import QUIET, Observer
 
-CHECKPOINTS = "checkpoints"  # the folder of what is in training
 RESTART = "--restart, which keeps it aside"
 
 

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from cnnjax.config import words
-from experiments.endure import signals, trials
+from experiments.endure import outcomes, signals, trials
 from experiments.endure.tally import Tally
 from experiments.endure.trap import Event, Trap
 from experiments.endure.trials import Command, Ended, Peace
@@ -152,7 +152,7 @@ def disturb(
         kills.append(Kill(phase, count_repeated(ended.events)))
         if kills[-1].repeated > MOST_SECONDS:
             faults.append(f"{phase}: {kills[-1].repeated:.1f} s of training are repeated")
-    faults += trials.compare(peace.numbers, trials.read_numbers(folder / "runs"))
+    faults += outcomes.compare(peace.numbers, outcomes.read_numbers(folder / "runs"))
     faults += trials.list_leftovers(folder)
     return Life(kills, faults)
 
@@ -188,6 +188,6 @@ def count_repeated(events: Sequence[Event]) -> float:
             since, single = event.time, False
         elif event.phase == "compiling" and single:
             since = event.time
-        elif name in trials.VALUES:
+        elif name in outcomes.VALUES:
             since = 0.0
     return events[-1].time - since if since and events else 0.0

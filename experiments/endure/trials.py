@@ -1,7 +1,6 @@
 """Commands that are disturbed, and what they leave, to be compared with what peace leaves."""
 
 import hashlib
-import json
 import os
 import pathlib
 import signal
@@ -12,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from experiments.endure import trap
+from experiments.endure.outcomes import BYTES, VALUES, compare, read_numbers
 from experiments.endure.trap import Event, Trap
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -20,9 +20,6 @@ SMALL = (
     "--widths=4", "--hidden=8", "--pool_every=1", "--train_examples=48", "--batch_size=16",
     "--keep=final", f"--checkpoint_minutes={MINUTES:g}", "--quiet",
 )  # fmt: skip
-BYTES = ("final.safetensors", "predictions.npz", "metrics.jsonl", "verdicts.json")
-VALUES = ("record.json", "result.json")
-TIMES = ("compile_seconds", "examples_per_second", "provenance", "sha256")  # no numbers of a run
 # Files that should be gone when all is done: of runs in training, unfinished, damaged.
 LEFT = ("runs/checkpoints/**/*", "runs/leases/**/*", "**/.*.*", "**/*.damaged", "data/**/*incompl*")
 KEPT = ("runs/.reports.lock",)  # empty, and there to stay
@@ -139,22 +136,6 @@ def list_alarms(ended: Ended) -> Iterator[str]:
             yield line
 
 
-def read_numbers(runs: pathlib.Path) -> dict[str, str]:
-    """What each run in a folder came to, by its place there; times and dates are left out."""
-    found = {}
-    for path in sorted(runs.rglob("*")):
-        name = str(path.relative_to(runs))
-        if path.name in BYTES:
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-        elif path.name in VALUES:
-            value = json.loads(path.read_text(encoding="utf-8"))
-            for part in (value, value.get("cost", {})):
-                for time_of in TIMES:
-                    part.pop(time_of, None)
-            found[name] = json.dumps(value, sort_keys=True)
-    return found
-
-
 def read_finished(runs: pathlib.Path) -> dict[str, str]:
     """A checksum of every file of runs that are finished, by its place: to be there for ever."""
     ends = [*runs.glob("records/*/record.json"), *runs.glob("result.json")]
@@ -195,9 +176,3 @@ def list_leftovers(folder: pathlib.Path) -> list[str]:
     """Files that should be gone when all is done."""
     found = {str(path.relative_to(folder)) for kind in LEFT for path in folder.glob(kind)}
     return [f"{name} is left" for name in sorted(found - set(KEPT))]
-
-
-def compare(peace: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
-    """How numbers differ from those of peace."""
-    names = sorted(peace.keys() | found.keys())
-    return [f"{name} differs" for name in names if peace.get(name) != found.get(name)]

@@ -1,7 +1,5 @@
 """Small work that is disturbed, done in peace once, and what must come of it."""
 
-import hashlib
-import json
 import pathlib
 import shutil
 import tempfile
@@ -10,12 +8,10 @@ from typing import NamedTuple
 
 from experiments.endure import forks
 from experiments.endure.forks import Ended
+from experiments.endure.outcomes import compare, read_numbers
 
 SMALL = ("--widths=4,4", "--train_examples=100", "--steps=60", "--eval_every=20",
          "--checkpoint_every=20", "--keep=final")  # fmt: skip
-BYTES = ("final.safetensors", "predictions.npz", "metrics.jsonl")  # compared byte by byte
-VALUES = ("record.json", "result.json")
-TIMES = ("compile_seconds", "examples_per_second", "provenance", "sha256")  # no numbers of a run
 PLACES = ("runs", "data", "cache")
 
 Act = Callable[[pathlib.Path], Iterator[str]]  # does something in an empty folder; gives faults
@@ -80,12 +76,9 @@ class Peace(NamedTuple):
         else:
             yield from self.compare(command, place)
 
-    def compare(self, command: Command, place: pathlib.Path) -> Iterator[str]:
+    def compare(self, command: Command, place: pathlib.Path) -> list[str]:
         """How numbers in a folder differ from those of peace."""
-        peace, found = self.numbers[command.name], read_numbers(place / command.name)
-        for name in sorted(peace.keys() | found.keys()):
-            if peace.get(name) != found.get(name):
-                yield f"{name} differs"
+        return compare(self.numbers[command.name], read_numbers(place / command.name))
 
     def copy(self, place: pathlib.Path, *names: str) -> None:
         """Copies what peace left, or those of its folders that are named."""
@@ -143,19 +136,3 @@ def judge_refusal(ended: Ended, place: pathlib.Path) -> Iterator[str]:
         yield f"{ended.fault or ended}"
     elif ended.status and str(place) not in ended.errors:
         yield f"does not name the file: {ended.errors.strip()}"
-
-
-def read_numbers(folder: pathlib.Path) -> dict[str, str]:
-    """What each run in a folder came to, by its place there; times and dates are left out."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
-        if path.name in BYTES:
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-        elif path.name in VALUES:
-            value = json.loads(path.read_text(encoding="utf-8"))
-            for part in (value, value.get("cost", {})):
-                for time_of in TIMES:
-                    part.pop(time_of, None)
-            found[name] = json.dumps(value, sort_keys=True)
-    return found

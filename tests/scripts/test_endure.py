@@ -12,7 +12,7 @@ import pytest
 
 from experiments import script
 from experiments.endure import __main__ as endure
-from experiments.endure import kills, signals, trap, trials
+from experiments.endure import kills, outcomes, signals, trap, trials
 from experiments.endure.tally import Tally
 from experiments.endure.trap import Event, Trap
 
@@ -34,13 +34,13 @@ def change(runs, text, to):
 
 
 def test_other_numbers_differ_and_other_times_do_not(runs):
-    peace = trials.read_numbers(runs)
+    peace = outcomes.read_numbers(runs)
     change(runs, "1.5", "2.5")
-    assert trials.compare(peace, trials.read_numbers(runs)) == []
+    assert outcomes.compare(peace, outcomes.read_numbers(runs)) == []
     change(runs, "0.5", "0.5000000000000001")
     (runs / "records" / "a" / "predictions.npz").unlink()
     differ = [f"records/a/{name} differs" for name in ("predictions.npz", "record.json")]
-    assert trials.compare(peace, trials.read_numbers(runs)) == differ
+    assert outcomes.compare(peace, outcomes.read_numbers(runs)) == differ
 
 
 def test_what_is_finished_must_stay_to_the_byte(runs):

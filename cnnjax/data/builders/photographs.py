@@ -2,6 +2,7 @@
 
 import importlib.util
 import pathlib
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -9,6 +10,7 @@ import tensorflow_datasets as tfds
 from cnnjax.config import installed
 from cnnjax.config.knobs import RunError
 from cnnjax.data.builders import patches
+from cnnjax.data.builders.generated import make_info
 from cnnjax.data.builders.patches import Patch
 
 TRAIN, SEED = 8000, 104  # patches drawn, and by which seed
@@ -22,27 +24,39 @@ LARGEST = 512  # pixels of a photograph along each axis, about its middle: no cl
 EXTRA = "images"
 
 
+def find_regions() -> list[np.ndarray]:
+    """The regions of scikit-learn's two photographs that are classes, grey."""
+    from sklearn import datasets
+
+    found = datasets.load_sample_images()["images"]
+    grey = [patches.to_grey(own) for own in found]
+    regions = [region for own in grey for region in patches.cut_grid(own, ROWS, COLUMNS)]
+    return patches.choose(regions, REGIONS)
+
+
+def find_photos() -> list[np.ndarray]:
+    """The middles of scikit-image's photographs, grey. Raises RunError where it is lacking."""
+    from PIL import Image
+
+    folder = find_folder()
+    found = [np.asarray(Image.open(folder / name)) for name in PHOTOS]
+    return [patches.to_grey(patches.cut_middle(own, LARGEST)) for own in found]
+
+
 class _Patches:
-    """What both share: `find_regions()` gives a grey region a class."""
+    """What both share: `FIND()` gives a grey region a class."""
 
     VERSION = tfds.core.Version("1.0.0")
+    FIND: Any
 
     def _describe(self, description: str, classes: list[str], citation: str, license: str):
         shape = (patches.SIDE, patches.SIDE, 1)
-        features = {
-            "image": tfds.features.Tensor(shape=shape, dtype=np.uint8),
-            "label": tfds.features.ClassLabel(names=classes),
-            "cluster": tfds.features.Scalar(dtype=np.int64),
-        }
-        return tfds.core.DatasetInfo(
-            builder=self,  # pyright: ignore[reportArgumentType]
-            description=description, features=tfds.features.FeaturesDict(features),
-            supervised_keys=("image", "label"), citation=citation, license=license,
-            disable_shuffling=True,
-        )  # fmt: skip
+        return make_info(
+            self, description, shape, classes, citation=citation, license=license, clusters=True
+        )
 
     def _split_generators(self, dl_manager):
-        regions = self.find_regions()
+        regions = self.FIND()
         return {
             "train": self._generate_examples(patches.draw(regions, TRAIN, SEED)),
             "validation": self._generate_examples(patches.lay_out(regions, "validation")),
@@ -54,12 +68,11 @@ class _Patches:
         for place, (image, own) in enumerate(zip(images, found, strict=True)):
             yield place, {"image": image, "label": own.label, "cluster": own.cluster}
 
-    def find_regions(self) -> list[np.ndarray]:
-        raise NotImplementedError
-
 
 class CnnjaxPatches(_Patches, tfds.core.GeneratorBasedBuilder):
     """Which of 24 regions of two photographs a patch is of."""
+
+    FIND = staticmethod(find_regions)
 
     def _info(self):
         return self._describe(
@@ -69,17 +82,11 @@ class CnnjaxPatches(_Patches, tfds.core.GeneratorBasedBuilder):
             "CC BY 2.0",
         )
 
-    def find_regions(self):
-        from sklearn import datasets
-
-        found = datasets.load_sample_images()["images"]
-        grey = [patches.to_grey(own) for own in found]
-        regions = [region for own in grey for region in patches.cut_grid(own, ROWS, COLUMNS)]
-        return patches.choose(regions, REGIONS)
-
 
 class CnnjaxPhotos(_Patches, tfds.core.GeneratorBasedBuilder):
     """Which of a dozen photographs a patch is of."""
+
+    FIND = staticmethod(find_photos)
 
     def _info(self):
         return self._describe(
@@ -87,13 +94,6 @@ class CnnjaxPhotos(_Patches, tfds.core.GeneratorBasedBuilder):
             [name.partition(".")[0] for name in PHOTOS],
             "Photographs of scikit-image, skimage.data.", "mostly CC0 1.0; see skimage.data",
         )  # fmt: skip
-
-    def find_regions(self):
-        from PIL import Image
-
-        folder = find_folder()
-        found = [np.asarray(Image.open(folder / name)) for name in PHOTOS]
-        return [patches.to_grey(patches.cut_middle(own, LARGEST)) for own in found]
 
 
 def find_folder() -> pathlib.Path:

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from cnnjax.data.builders import digits
+from cnnjax.data.builders.generated import make_info
 
 SIDE = 28  # of the canvas
 SIZES = (12.0, 20.0)  # of a scan of 8x8 pixels on it
@@ -21,20 +22,10 @@ class CnnjaxScans(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self) -> tfds.core.DatasetInfo:
-        features = {
-            "image": tfds.features.Tensor(shape=(SIDE, SIDE, 1), dtype=np.uint8),
-            "label": tfds.features.ClassLabel(num_classes=10),
-            "cluster": tfds.features.Scalar(dtype=np.int64),
-        }
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description="Real scans of digits anywhere on a canvas of 28x28 pixels.",
-            features=tfds.features.FeaturesDict(features),
-            supervised_keys=("image", "label"),
-            citation=digits.CITATION,
-            license="CC BY 4.0",
-            disable_shuffling=True,
-        )
+        return make_info(
+            self, "Real scans of digits anywhere on a canvas of 28x28 pixels.", (SIDE, SIDE, 1),
+            list("0123456789"), citation=digits.CITATION, license="CC BY 4.0", clusters=True,
+        )  # fmt: skip
 
     def _split_generators(self, dl_manager):
         return {split: self._generate_examples(split) for split in COUNTS}

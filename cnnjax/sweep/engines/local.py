@@ -16,13 +16,11 @@ from cnnjax.records.address import record_id
 from cnnjax.records.leases import Leases
 from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
-from cnnjax.records.record import record_path, write_record
+from cnnjax.records.record import CHECKPOINTS, record_path, write_record
 from cnnjax.sweep import backend, final, lanes, runner
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.engines import Job
 from cnnjax.sweep.observer import Observer
-
-CHECKPOINTS = "checkpoints"  # the folder of runs in training, below that of all runs
 
 
 def run(
