@@ -18,7 +18,7 @@ from cnnjax.config.errors import ConfigError
 from cnnjax.config.measured import FACTS
 from cnnjax.config.naming import RECALL
 from cnnjax.config.register import Choice
-from cnnjax.measures.packing import unpack_values
+from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record
 
 Images = Callable[[Record], np.ndarray | None]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnjax.measures.packing import unpack_values
+from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record
 from cnnjax.study import metrics
 from cnnjax.study.arms import Weighed, weigh

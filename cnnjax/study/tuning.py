@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnjax.config.config import Config, with_seed
 from cnnjax.config.knobs import format_value
-from cnnjax.measures.packing import unpack_values
+from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record
 from cnnjax.study import metrics
 from cnnjax.study.arms import list_settings, make_arm

@@ -11,7 +11,7 @@ from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
 from cnnjax.data import load
 from cnnjax.measures import outcome, robustness
-from cnnjax.measures.packing import unpack_values
+from cnnjax.records.packed import unpack_values
 from cnnjax.sweep import placed, placement, runner
 from tests import here
 from tests.small import make_small

@@ -49,7 +49,7 @@ DAMAGES = {
     ),
     "older without seed": (
         damage(lambda own: (own.update(schema=1, config={}), own.pop("sha256"))),
-        "lacks its seed",
+        "lacks config.seed",
     ),
 }  # fmt: skip
 

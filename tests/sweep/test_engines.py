@@ -12,8 +12,8 @@ from cnnjax import api
 from cnnjax.config.config import request_of
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import RunError
-from cnnjax.measures.packing import unpack_values
 from cnnjax.records import predictions
+from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record, record_path
 from cnnjax.records.store import load_records
 from cnnjax.study import wanted
