@@ -39,6 +39,11 @@ class Record(NamedTuple):
         """The seed, by which runs are paired."""
         return self.config["seed"]
 
+    def score(self, name: str) -> float | None:
+        """A score that is a number; None where there is none, as of a run that failed."""
+        value = self.scores.get(name)
+        return value if isinstance(value, (int, float)) else None
+
     @property
     def failed(self) -> bool:
         """Whether the run failed; older records say only whether it diverged."""

@@ -10,6 +10,8 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from cnnjax.config import rules
+
 Check = Callable[[Any], str | None]
 MOST = sys.float_info.max  # JSON has longer numbers, and NaN
 PACKED = re.compile(r"(u?int|float)\d+:.*", re.DOTALL)  # of `packing`
@@ -87,8 +89,16 @@ COUNT, MANY = is_a(int, least=0, most=2**63 - 1), is_a(int, least=1, most=2**63 
 TEXT, FLAG = is_a(str), is_a(bool)
 PLAIN = is_a(str, bool, int, float)
 VALUE = either(PLAIN, listed(PLAIN))  # of a knob
+KNOBS: Mapping[type, Check] = {
+    bool: FLAG, int: is_a(int), float: NUMBER, str: TEXT,
+    tuple: either(listed(TEXT), listed(is_a(int))),
+}  # fmt: skip
 FACT = maybe(either(VALUE, named(maybe(VALUE))))
-CONFIG = fields({"seed": COUNT, "steps": COUNT, "eval_every": COUNT}, {"dataset": TEXT}, VALUE)
+CONFIG = fields(
+    {"seed": COUNT, "steps": COUNT, "eval_every": COUNT},
+    {name: KNOBS[knob.type] for name, knob in rules.KNOBS.items()},
+    VALUE,  # of another time, or from outside
+)
 SCORES = fields(
     {"num_test_examples": MANY},
     {
@@ -96,7 +106,8 @@ SCORES = fields(
         "num_train_examples": maybe(COUNT), "num_pool_examples": maybe(COUNT),
         "drawn_by_seed": maybe(FLAG),
         "test_accuracy": maybe(SHARE), "validation_accuracy": maybe(SHARE),
-        "by_image": maybe(named(TEXT)), "robustness": maybe(named(_of_robustness)),
+        "validation_loss": maybe(NUMBER), "by_image": maybe(named(TEXT)),
+        "robustness": maybe(named(_of_robustness)),
     },
     maybe(either(NUMBER, FLAG, named(ANYTHING))),  # a measure from outside may give an object
 )  # fmt: skip

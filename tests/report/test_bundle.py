@@ -145,7 +145,7 @@ def test_it_is_written_whole_or_not_at_all(runs, tmp_path, monkeypatch):
     with pytest.raises(bundle.Stopped):
         bundle.write(tmp_path / "all.zip", runs, should_stop=lambda: next(asked))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["all.zip", "runs"]
-    with pytest.raises(ConfigError, match="has no records to pack"):
+    with pytest.raises(ConfigError, match="has no records: give"):
         bundle.write(tmp_path / "none.zip", tmp_path / "nowhere")
 
 

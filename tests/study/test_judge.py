@@ -9,7 +9,7 @@ from cnnjax.measures import outcome
 from cnnjax.study import claims
 from cnnjax.study.claims import Claim, Comparison, Lead, Published, Score, Slope
 from cnnjax.study.judge import verdict_of
-from cnnjax.study.questions import UNLIKE
+from cnnjax.study.questions import LACKING, UNLIKE
 from tests.by_hand import (
     AVG,
     MAX,
@@ -62,8 +62,8 @@ def test_the_order_of_records_does_not_matter():
 
 def test_confounds_are_flagged_beside_the_verdict():
     pooling, padding = judge(make_records()).verdicts
-    assert padding["warnings"] == ["differ in parameters: 100 against 80"]
-    assert pooling["warnings"] == []
+    assert padding["warnings"] == ["differ in parameters: 100 against 80", LACKING]
+    assert pooling["warnings"] == [LACKING]
 
 
 def test_a_failed_run_is_counted_and_has_no_score():
