@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cnnjax.config import rules
+from cnnjax.records import origin
 
 Check = Callable[[Any], str | None]
 MOST = sys.float_info.max  # JSON has longer numbers, and NaN
@@ -115,10 +116,23 @@ LINE = fields({"step": COUNT, "validation_accuracy": maybe(SHARE)}, {}, maybe(NU
 SIZES = {"parameters": COUNT, "macs": COUNT, "receptive_field": maybe(COUNT),
          "map_shape": listed(COUNT)}  # fmt: skip
 SPEEDS = {"examples_per_second": maybe(NUMBER), "compile_seconds": maybe(NUMBER)}
-ORIGIN = fields({}, {"plugins": maybe(named(TEXT)), "versions": maybe(named(TEXT))}, FACT)
+ORIGIN = fields(
+    {},
+    {
+        "data": maybe(TEXT), "feed": maybe(TEXT), "plugins": maybe(named(TEXT)),
+        "versions": maybe(named(TEXT)),
+    },
+    FACT,
+)  # fmt: skip
 PROVENANCE = fields(
     {"origin": either(TEXT, ORIGIN), "date": TEXT, "packages": named(TEXT)},
-    {"class_names": maybe(listed(TEXT)), "texts": maybe(named(TEXT)), "files": maybe(named(TEXT))},
+    {
+        **dict.fromkeys(origin.FORMER.values(), maybe(TEXT)),
+        "num_devices": maybe(COUNT),
+        "class_names": maybe(listed(TEXT)),
+        "texts": maybe(named(TEXT)),
+        "files": maybe(named(TEXT)),
+    },
     ANYTHING,
 )
 RECORD = fields(

@@ -192,8 +192,11 @@ def draw_robustness(arms: Sequence[Arm]) -> Drawing:
         for (name, runs), color in zip(found.items(), pick_colors(len(arms)), strict=True):
             own = [run[kind] for run in runs if kind in run]
             if own:
-                accuracies = [run["accuracy"] for run in own]
-                draw_band(axes, own[0]["strengths"], accuracies, color, name or "all")
+                strengths = max((run["strengths"] for run in own), key=len)
+                accuracies = [
+                    run["accuracy"] for run in own if len(run["accuracy"]) == len(strengths)
+                ]
+                draw_band(axes, strengths, accuracies, color, name or "all")
                 areas.append(f"{kind}, {name or 'all'}: {100 * np.mean(accuracies):.1f}%")
         axes.set_title(kind, fontsize=SMALL)
         axes.set_xlabel(register.read_trait("corruption", kind, "unit", ""), fontsize=SMALL)

@@ -161,6 +161,14 @@ def make_record(lane, date, **changes):
     return Record(record_id(lane, own), config, SCORES, LINES, COST, provenance)
 
 
+def test_runs_of_unlike_feeds_are_not_taken_together(tmp_path):
+    """Under --feed=auto a machine of less memory streamed one of them anew."""
+    whole = [make_record(lane, "2026-01-01", feed="memory") for lane in LANES]
+    other = make_record(LANES[0], "2026-02-01", feed="stream")
+    (found,) = archive.list_complete(LANES, [*whole, other])
+    assert found.records == whole
+
+
 def test_the_newest_origin_that_has_every_lane_is_judged(tmp_path):
     for date, program, lanes in (
         ("2026-01-01", "old", LANES), ("2026-02-01", "newer", LANES),

@@ -149,6 +149,18 @@ def test_it_is_written_whole_or_not_at_all(runs, tmp_path, monkeypatch):
         bundle.write(tmp_path / "none.zip", tmp_path / "nowhere")
 
 
+def test_where_all_is_damaged_it_says_so(runs, tmp_path):
+    for path in runs.glob("records/*/record.json"):
+        path.write_text("damaged")
+    for name, words in (
+        ("", "8 records are damaged or of another schema"),
+        ("pooling", "4 records that it compares are damaged or gone"),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=f"{words}: --check names"):
+            bundle.write(tmp_path / "all.zip", runs, name)
+    assert not (tmp_path / "all.zip").exists()
+
+
 JUDGE = "--judge_only --runs=bundle/runs"
 
 

@@ -236,6 +236,15 @@ def test_test_images_in_clusters_count_by_cluster():
     assert by_image["interval"] != by_cluster["interval"]
 
 
+@pytest.mark.parametrize("left", [{}, {"label": "uint8:"}, None])
+def test_where_a_run_lacks_its_answers_it_is_said_that_seeds_alone_decide(left):
+    records = answer(make_records())
+    records[0].scores["by_image"] = left
+    row = compare(MAX, AVG, records=records)
+    assert row["image_error"] is None and LACKING in row["warnings"]
+    assert row["interval"] == pytest.approx(row["interval_seeds"])
+
+
 def test_test_images_of_unlike_data_are_never_paired():
     records = answer(make_records())
     for record in records:

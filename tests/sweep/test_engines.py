@@ -53,6 +53,18 @@ def test_a_record_says_where_when_and_how_its_run_was_trained_and_its_address_do
     assert found == done.records
 
 
+def test_an_older_record_of_another_config_is_not_its_lanes(tiny, digits, tmp_path):
+    lane = dataclasses.replace(tiny, seed=0)
+    done = api.train_wanted(wanted.fixed([lane]), {request_of(tiny): digits}, api.Options(tmp_path))
+    path, said = record_path(tmp_path, done.records[lane].id), []
+    fields = json.loads(path.read_text())
+    fields["config"]["learning_rate"] = 0.5
+    path.write_text(json.dumps({**fields, "schema": 1}))
+    find = lanes_lib.open_finder({request_of(tiny): digits}, tmp_path, on_note=said.append)
+    assert find([lane]) == {} and path.with_name("record.json.damaged").exists()
+    assert len(said) == 1 and "has another config than its address says" in said[0]
+
+
 def test_a_record_keeps_the_answers_that_its_scores_are_of(tiny, digits, tmp_path):
     lane = dataclasses.replace(tiny, steps=60, eval_every=0, learning_rate=0.01)
     done = api.train_wanted(wanted.fixed([lane]), {request_of(lane): digits}, api.Options(tmp_path))
