@@ -132,6 +132,7 @@ PROVENANCE = fields(
         "class_names": maybe(listed(TEXT)),
         "texts": maybe(named(TEXT)),
         "files": maybe(named(TEXT)),
+        "seconds": maybe(NUMBER),
     },
     ANYTHING,
 )
