@@ -157,7 +157,7 @@ def _list_sound(
     names = sorted(os.listdir(folder) if folder.is_dir() else []) if wanted is None else wanted
     for id in sorted(names):
         path = record_path(runs, id)
-        if not leases.KEY.fullmatch(id) or path.parent.is_symlink() or not path.is_file():
+        if not leases.KEY.fullmatch(id) or path.parent.is_symlink() or not os.path.lexists(path):
             if wanted is not None:
                 warnings.append(f"{path} is gone, which the report compares")
             continue

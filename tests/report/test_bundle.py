@@ -150,7 +150,12 @@ def test_it_is_written_whole_or_not_at_all(runs, tmp_path, monkeypatch):
 
 
 def test_where_all_is_damaged_it_says_so(runs, tmp_path):
-    for path in runs.glob("records/*/record.json"):
+    first, *others = sorted(runs.glob("records/*/record.json"))
+    first.unlink()
+    first.mkdir()
+    packed = bundle.write(tmp_path / "some.zip", runs)
+    assert packed.num_records == 7 and packed.warnings[0] == f"{first} is no file: left out"
+    for path in others:
         path.write_text("damaged")
     for name, words in (
         ("", "8 records are damaged or of another schema"),
