@@ -90,14 +90,15 @@ COUNT, MANY = is_a(int, least=0, most=2**63 - 1), is_a(int, least=1, most=2**63 
 TEXT, FLAG = is_a(str), is_a(bool)
 PLAIN = is_a(str, bool, int, float)
 VALUE = either(PLAIN, listed(PLAIN))  # of a knob
-KNOBS: Mapping[type, Check] = {
-    bool: FLAG, int: is_a(int), float: NUMBER, str: TEXT,
-    tuple: either(listed(TEXT), listed(is_a(int))),
-}  # fmt: skip
+KINDS: Mapping[type, Check] = {bool: FLAG, int: is_a(int), float: NUMBER, str: TEXT}
+KNOBS = {
+    name: listed(KINDS[knob.item]) if knob.type is tuple else KINDS[knob.type]
+    for name, knob in rules.KNOBS.items()
+}
 FACT = maybe(either(VALUE, named(maybe(VALUE))))
 CONFIG = fields(
     {"seed": COUNT, "steps": COUNT, "eval_every": COUNT},
-    {name: KNOBS[knob.type] for name, knob in rules.KNOBS.items()},
+    KNOBS,
     VALUE,  # of another time, or from outside
 )
 SCORES = fields(

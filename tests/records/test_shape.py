@@ -51,7 +51,7 @@ def make_whole(own):
 
 RECORDS = [make_whole(own) for own in make_records(num_seeds=3, own=OWN)]
 GOOD = {"schema": 1, "seed": 0, **RECORDS[0]._asdict()}
-KNOBS = ("dataset", "model", "widths", "pool", "steps", "eval_every", "seed", "bias")
+KNOBS = ("dataset", "model", "widths", "pool", "steps", "eval_every", "seed", "measure")
 
 
 def list_places(value, above=()):
