@@ -47,7 +47,7 @@ from cnnjax.study.plan import Plan, make_plan, network_of
 from cnnjax.study.spread import spread
 from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
-from cnnjax.sweep import backend, loop, placement, stages
+from cnnjax.sweep import backend, loop, placement, stages, trial
 from cnnjax.sweep.engines import Engine, local
 from cnnjax.sweep.lanes import open_finder, open_others, require_weights
 from cnnjax.sweep.loop import Outcome
@@ -106,6 +106,10 @@ def check_study(
     for group in plan.groups:
         own = measure(network_of(group.structure), *infos[request_of(group.structure)])
         check_memory(group.structure, own)
+    if not prepare:  # a plan is all that is asked for
+        trial.check_choices(
+            [(own.structure, infos[request_of(own.structure)]) for own in plan.groups]
+        )
     warnings = foresight.warn_of_seeds(study, options.num_seeds)
     found = list_network_notes(configs, infos)
     return Checked(study, base, asked, plan, tuple(warnings), found)
