@@ -103,13 +103,11 @@ def check_study(
         metrics.check_classes(list_metrics(study), one.class_names)
     infos = {request: load.find_info(one, request) for request, one in opened.items()}
     plan = make_plan(study, base, options.num_seeds, infos)
-    for group in plan.groups:
-        own = measure(network_of(group.structure), *infos[request_of(group.structure)])
-        check_memory(group.structure, own)
+    shapes = [(own.structure, infos[request_of(own.structure)]) for own in plan.groups]
+    for structure, info in shapes:
+        check_memory(structure, measure(network_of(structure), *info))
     if not prepare:  # a plan is all that is asked for
-        trial.check_choices(
-            [(own.structure, infos[request_of(own.structure)]) for own in plan.groups]
-        )
+        trial.check_choices(shapes)
     warnings = foresight.warn_of_seeds(study, options.num_seeds)
     found = list_network_notes(configs, infos)
     return Checked(study, base, asked, plan, tuple(warnings), found)

@@ -12,6 +12,7 @@ from cnnjax.config.knobs import RunError
 
 CGROUPS, MEMBERSHIPS = pathlib.Path("/sys/fs/cgroup"), pathlib.Path("/proc/self/cgroup")
 NO_ROOM = ("failed to map segment from shared object", "Cannot allocate memory")  # for a library
+LEAST = 3 * 2**29  # bytes of addresses that JAX and what it imports take before anything is done
 THREADS = 64  # twice the pool of array_record
 NO_THREADS = (
     "this process can start no more threads: raise ulimit -v or -u, or what the container allows"
@@ -41,6 +42,16 @@ def explain_shortage(error: BaseException) -> str | None:
         f"memory ran out ({said}): this process may have {allowed}: raise ulimit -v, or what the"
         " container allows, or ask for less at once"
     )
+
+
+def check_addresses() -> None:
+    """Raises RunError where JAX cannot even be imported; how that fails is a matter of luck."""
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if allowed != resource.RLIM_INFINITY and allowed < LEAST:
+        raise RunError(
+            f"ulimit -v allows this process {allowed / 2**30:.3g} GiB, and JAX alone takes"
+            f" {LEAST / 2**30:.3g} GiB: raise it"
+        )
 
 
 @functools.cache

@@ -38,7 +38,7 @@ def _list_outside(structure: Config) -> Iterator[tuple[str, str]]:
     corruptions = register.CHOICES["corruption"] if "robustness" in structure.measure else ()
     named = {
         "optimizer": [structure.optimizer], "schedule": [structure.schedule],
-        "augment": [structure.augment], "measure": structure.measure, "corruption": corruptions,
+        "augment": structure.augment, "measure": structure.measure, "corruption": corruptions,
     }  # fmt: skip
     for knob, names in named.items():
         known = register.CHOICES[knob]

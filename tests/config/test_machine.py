@@ -69,6 +69,14 @@ def test_what_the_shell_allows(monkeypatch):
     assert machine.find_memory() == min(2 << 30, MACHINE)
 
 
+@pytest.mark.parametrize("allowed", [10, machine.LEAST - 1])
+def test_a_limit_that_leaves_no_room_for_jax_is_one_line(monkeypatch, allowed):
+    machine.check_addresses()  # there is enough here
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (allowed, allowed))
+    with pytest.raises(RunError, match="ulimit -v allows this process .* raise it"):
+        machine.check_addresses()
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
