@@ -96,6 +96,7 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
         if isinstance(stream, io.TextIOWrapper):  # whatever a path or a terminal's encoding holds
             stream.reconfigure(errors="backslashreplace")
     try:
+        machine.check_addresses()
         status = main(sys.argv, stop)
     except ConfigError as error:
         if "--traceback" in sys.argv:

@@ -45,7 +45,10 @@ def explain_shortage(error: BaseException) -> str | None:
 
 
 def check_addresses() -> None:
-    """Raises RunError where JAX cannot even be imported; how that fails is a matter of luck."""
+    """Raises RunError where there is no room for libraries.
+
+    How they fail is a matter of luck: one cannot be imported, OpenBLAS tries again for ever.
+    """
     allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
     if allowed != resource.RLIM_INFINITY and allowed < LEAST:
         raise RunError(

@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cnnjax.config import machine
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records import atomic
 from cnnjax.sweep import compiled
@@ -86,7 +85,6 @@ def configure_jax(cache_dir: pathlib.Path | None = None) -> None:
     configures are left as they are. Raises ConfigError where JAX cannot start, or not as the
     environment wants it.
     """
-    machine.check_addresses()
     try:
         import jax
     except ValueError as error:  # a variable that JAX cannot read
