@@ -50,7 +50,8 @@ def test_no_file_takes_the_place_of_a_closed_stream(closed):
 def test_where_libraries_find_no_room_that_is_one_line(environment, limit, command):
     said = "error: ulimit -v allows this process "
     run = subprocess.run(
-        [sys.executable, "-m", *f"experiments.{command}".split()], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60,
+        [sys.executable, "-m", *f"experiments.{command}".split()],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
     )  # fmt: skip
     assert run.returncode == 1 and run.stderr.startswith(said) and run.stderr.count("\n") == 1
