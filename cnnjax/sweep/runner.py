@@ -110,9 +110,7 @@ def run_lanes(
         if saving:  # others may train these lanes now: their files are only counted
             steps = {lane: checkpoints.find_step(saving.folder_of(lane)) for lane in group.lanes}
         every = saving.steps_of(group.structure) if saving else 0
-        session = open_session(
-            group.structure, group.lanes, dataset, shared, every, {*steps.values()}, group.at_most
-        )
+        session = open_session(group.structure, group.lanes, dataset, shared, every, group.at_most)
         lanes = sorted(steps, key=steps.__getitem__)
         return Ready(session, Queue([(steps[lane], lane) for lane in lanes]))
 

@@ -56,5 +56,5 @@ def _trace(structure: Config, image_shape: tuple[int, int, int], num_classes: in
     )  # fmt: skip
     functions = program.make_program(structure, spec, SHAPES_ONLY)
     state = jax.eval_shape(functions.init, numbers)
-    jax.eval_shape(lambda *given: functions.advance(*given, 1), numbers, state, train)
+    jax.eval_shape(lambda *given: functions.advance(*given, 1, 1), numbers, state, train)
     jax.eval_shape(functions.examine, state, split, split)

@@ -81,7 +81,7 @@ class Program(NamedTuple):
     """Pure functions of one structure; `Numbers` are the traced fields of the Config."""
 
     init: Callable[[optimizers.Numbers], State]
-    advance: Callable[..., State]  # numbers, state, train data, num_steps
+    advance: Callable[..., State]  # numbers, state, train data, length; reach
     evaluate: Callable[[State, batches.Batches], Scores]
     examine: Callable[..., Examination]  # state, validation, test
 
@@ -107,7 +107,9 @@ def make_program(
 ) -> Program:  # fmt: skip
     """The program of every run that shares `structure`.
 
-    `advance(numbers, state, data, num_steps)` takes that many optimiser steps under one scan.
+    `advance(numbers, state, data, length, reach)` takes `length` optimiser steps in one loop, at
+    most `reach`. Only the latter is known to a compiler, which rounds steps otherwise in a loop
+    whose length it knows: so a run's bits do not tell where it was cut.
     Its gradients are summed over `num_pieces` pieces of each batch, by the devices of a mesh
     `axis` if one is named; how many there are changes the last bits of a run, the axis does not.
     `platform` is the JAX back end whose arithmetic it uses.
@@ -143,14 +145,14 @@ def make_program(
         due = state.step % every == 0 if every else state.step == 0
         return state._replace(sums=jnp.where(due, 0, state.sums))
 
-    def end_diverged(state: State, last: State, losses: Array) -> State:
+    def end_diverged(state: State, last: State, losses: Array, length: Array) -> State:
         """The last state, by the losses of its steps: no number of a run that has diverged.
 
         Asked once for many steps, it costs no time; nothing of such a run is used by mistake, and
         wherever its steps are cut it is the same.
         """
         finite = jnp.cumprod(jnp.isfinite(losses).astype(jnp.int32)).sum()
-        new = jnp.where(finite < len(losses), state.step + finite + 1, 0)
+        new = jnp.where(finite < length, state.step + finite + 1, 0)
         diverged_at = jnp.where(state.diverged_at > 0, state.diverged_at, new)
 
         def end(leaf: Array) -> Array:
@@ -160,7 +162,7 @@ def make_program(
         return jax.tree.map(end, last)._replace(diverged_at=diverged_at)
 
     def advance(
-        numbers: optimizers.Numbers, state: State, data: TrainData, num_steps: int
+        numbers: optimizers.Numbers, state: State, data: TrainData, length: Array, reach: int
     ) -> State:
         optimizer = optimizers.make_optimizer(structure, numbers, model.roles)
         all_labels = data.labels
@@ -226,16 +228,22 @@ def make_program(
             return new._replace(ema=average(structure, new)), scores.loss
 
         order = batches.batch_indices(
-            run_key(numbers, ORDER), state.step, num_steps, structure.batch_size, spec.num_train
+            run_key(numbers, ORDER), state.step, reach, structure.batch_size, spec.num_train
         )
         if spec.streamed:
-            order = jnp.arange(num_steps * structure.batch_size).reshape(num_steps, -1)
+            order = jnp.arange(reach * structure.batch_size).reshape(reach, -1)
         if spec.drawn:
             key = run_key(numbers, DRAW)
             drawn = batches.draw_stratified(key, data.labels, spec.num_classes, spec.num_train)
             order = drawn[order]
-        last, losses = lax.scan(step, begin_sums(state), order)
-        return end_diverged(state, last, losses)
+
+        def take(index: Array, so_far: tuple[State, Array]) -> tuple[State, Array]:
+            before, losses = so_far
+            after, loss = step(before, order[index])
+            return after, losses.at[index].set(loss)
+
+        last, losses = lax.fori_loop(0, length, take, (begin_sums(state), jnp.zeros(reach)))
+        return end_diverged(state, last, losses, length)
 
     def judged(state: State) -> Average:
         """The parameters and statistics that are evaluated."""

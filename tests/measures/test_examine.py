@@ -25,8 +25,8 @@ def run(digits):
     """A run of a few steps: its config, functions, data and numbers, its state, its examination."""
     config = make_small("cnn", train_examples=100, steps=30, measure=("robustness",))
     functions, data, numbers = make_functions(config, digits)
-    advance = jax.jit(functions.advance, static_argnums=3)
-    state = advance(numbers, functions.init(numbers), data.train, 30)
+    advance = jax.jit(functions.advance, static_argnums=4)
+    state = advance(numbers, functions.init(numbers), data.train, 30, 30)
     found = jax.jit(functions.examine)(state, data.validation, data.test)
     return config, functions, data, numbers, state, jax.device_get(found)
 

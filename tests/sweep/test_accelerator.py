@@ -60,7 +60,7 @@ def trace(config: Config, chunk: int, platform: str = "tpu") -> dict:
     state = found["init"][1]
     return {
         **found,
-        "advance": run("advance", 2, numbers, state, train),
+        "advance": run("advance", 2, numbers, state, train, np.int32(2)),
         "evaluate": run("evaluate", 1, state, split),
         "examine": run("examine", 1, state, split, split),
     }
@@ -69,7 +69,7 @@ def trace(config: Config, chunk: int, platform: str = "tpu") -> dict:
 @functools.cache  # both strategies share what one lane traces
 def make_functions(structure: Config, spec: program.DataSpec, platform: str) -> program.Program:
     functions = program.make_program(structure, spec, platform=platform)
-    advance = functools.partial(functions.advance, num_steps=2)
+    advance = functools.partial(functions.advance, reach=2)
     return program.Program(
         jax.jit(functions.init), jax.jit(advance), jax.jit(functions.evaluate),
         jax.jit(functions.examine),

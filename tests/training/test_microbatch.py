@@ -53,7 +53,7 @@ def test_the_gradients_are_those_of_the_whole_batch(tiny, digits, fields):
     functions, data, numbers = make_functions(config, digits)
     split = here.make_program(structure_of(config), data.spec, num_pieces=4)
     start = functions.init(numbers)
-    one, other = (each.advance(numbers, start, data.train, 2) for each in (functions, split))
+    one, other = (each.advance(numbers, start, data.train, 2, 2) for each in (functions, split))
     for found, expected in zip(jax.tree.leaves(other), jax.tree.leaves(one), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
     assert float(other.sums[2]) == float(one.sums[2])
@@ -64,7 +64,7 @@ def test_pieces_draw_dropout_of_their_own(tiny, digits):
     functions, data, numbers = make_functions(config, digits)
     split = here.make_program(structure_of(config), data.spec, num_pieces=4)
     start = functions.init(numbers)
-    one, other = (each.advance(numbers, start, data.train, 1) for each in (functions, split))
+    one, other = (each.advance(numbers, start, data.train, 1, 1) for each in (functions, split))
     assert not np.allclose(one.params["conv_1"]["kernel"], other.params["conv_1"]["kernel"])
 
 

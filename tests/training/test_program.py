@@ -36,7 +36,7 @@ def train(configs, digits, num_devices=2, mesh=None) -> program.State:
     data = placed.place_data(structure, digits, mesh)
     numbers = placement.stack_numbers(configs, mesh, data.spec)
     lengths = group.segment_lengths(structure)
-    executables = group.compile_group(structure, numbers, data, mesh, lengths)
+    executables = group.compile_group(structure, numbers, data, mesh, max(lengths))
     *_, last = group.train_group(executables, structure, numbers, data, lengths)
     return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(configs)], last.states)
 
@@ -103,8 +103,8 @@ def step_once(digits):
     @functools.cache
     def run(config):
         functions, data, numbers = make_functions(config, digits)
-        advance = jax.jit(functions.advance, static_argnums=3)
-        return advance(numbers, functions.init(numbers), data.train, config.steps)
+        advance = jax.jit(functions.advance, static_argnums=4)
+        return advance(numbers, functions.init(numbers), data.train, config.steps, config.steps)
 
     return run
 
@@ -124,10 +124,10 @@ def test_wrong_sign_of_the_update_raises_the_loss(tiny, digits):
     config = dataclasses.replace(tiny, optimizer="sgd", learning_rate=1e-2, schedule="constant")
     functions, data, numbers = make_functions(config, digits)
     start = functions.init(numbers)
-    after = functions.advance(numbers, start, data.train, 1)
+    after = functions.advance(numbers, start, data.train, 1, 1)
     wrong = jax.tree.map(lambda a, b: 2 * a - b, start.params, after.params)
     again = [
-        functions.advance(numbers, start._replace(params=params), data.train, 1).sums
+        functions.advance(numbers, start._replace(params=params), data.train, 1, 1).sums
         for params in (after.params, wrong)
     ]
     assert float(again[0][0]) < float(after.sums[0]) < float(again[1][0])
@@ -159,10 +159,10 @@ def test_one_step_follows_the_gradient_of_the_mean_loss(tiny, digits):
     config = dataclasses.replace(tiny, optimizer="sgd", schedule="constant", learning_rate=1e-3)
     functions, data, numbers = make_functions(config, digits)
     state = functions.init(numbers)
-    after = functions.advance(numbers, state, data.train, 1)
+    after = functions.advance(numbers, state, data.train, 1, 1)
     assert int(after.step) == 1 and float(after.sums[2]) == config.batch_size
     # The update is downhill on the batch it saw: the first-order change of the loss is negative.
-    again = functions.advance(numbers, after._replace(step=state.step), data.train, 1)
+    again = functions.advance(numbers, after._replace(step=state.step), data.train, 1, 1)
     assert float(again.sums[0]) < float(after.sums[0])
 
 
@@ -272,7 +272,7 @@ def test_nothing_is_compiled_after_the_first_segment(tiny, digits):
     data = placed.place_data(structure, digits, mesh)
     numbers = placement.stack_numbers([tiny], mesh, data.spec)
     lengths = group.segment_lengths(structure)
-    executables = group.compile_group(structure, numbers, data, mesh, lengths)
+    executables = group.compile_group(structure, numbers, data, mesh, max(lengths))
     segments = group.train_group(executables, structure, numbers, data, lengths)
     next(segments)
     compiled = []
@@ -289,7 +289,7 @@ def test_a_segment_takes_the_place_of_the_one_before(tiny, digits):
     structure, mesh = structure_of(tiny), placement.make_mesh(1)
     data = placed.place_data(structure, digits, mesh)
     numbers = placement.stack_numbers([tiny], mesh, data.spec)
-    executables = group.compile_group(structure, numbers, data, mesh, [3])
+    executables = group.compile_group(structure, numbers, data, mesh, 3)
     first, second = group.train_group(executables, structure, numbers, data, [3, 3])
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(first.states))
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((second.states, numbers)))
