@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from cnnjax.config.knobs import RunError
 
 CGROUPS, MEMBERSHIPS = pathlib.Path("/sys/fs/cgroup"), pathlib.Path("/proc/self/cgroup")
+STATM = pathlib.Path("/proc/self/statm")  # its first number: pages of addresses
 NO_ROOM = ("failed to map segment from shared object", "Cannot allocate memory")  # for a library
 LEAST = 3 * 2**29  # bytes of addresses that JAX and what it imports take before anything is done
 THREADS = 64  # twice the pool of array_record
@@ -26,6 +27,19 @@ def find_memory() -> int:
     """
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min([machine, *list_shell_limits(), *list_container_limits()])
+
+
+def find_room() -> int:
+    """As `find_memory`, where `ulimit -v` is set of the addresses that are not taken yet.
+
+    JAX alone takes gigabytes of those. What gets close to the limit may fail without a word: XLA
+    was seen to go on with other numbers.
+    """
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if allowed == resource.RLIM_INFINITY or not STATM.exists():
+        return find_memory()
+    taken = int(STATM.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    return max(min(find_memory(), allowed - taken), 0)
 
 
 def explain_shortage(error: BaseException) -> str | None:

@@ -69,6 +69,15 @@ def test_what_the_shell_allows(monkeypatch):
     assert machine.find_memory() == min(2 << 30, MACHINE)
 
 
+@pytest.mark.skipif(not machine.STATM.exists(), reason="the system does not say")
+def test_of_a_limit_of_addresses_there_is_what_is_not_taken(monkeypatch):
+    assert machine.find_room() == machine.find_memory()
+    taken = int(machine.STATM.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    for left, expected in ((1 << 28, 1 << 28), (-1 << 28, 0)):
+        monkeypatch.setattr(resource, "getrlimit", lambda which, own=left: (taken + own,) * 2)
+        assert machine.find_room() == pytest.approx(expected, abs=1 << 27)
+
+
 @pytest.mark.parametrize("allowed", [10, machine.LEAST - 1])
 def test_a_limit_that_leaves_no_room_for_jax_is_one_line(monkeypatch, allowed):
     machine.check_addresses()  # there is enough here
