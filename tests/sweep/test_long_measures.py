@@ -68,9 +68,10 @@ def delay(monkeypatch, name, number, seconds, begun):
 @pytest.mark.parametrize(
     ("name", "number", "step", "lines"),
     [
-        ("evaluate_validation", 1, 3, 0),
+        pytest.param("evaluate_validation", 1, 3, 0, marks=pytest.mark.slow),
         ("evaluate_validation", 2, 6, 1),
-        ("evaluate_validation", 3, 6, 2),  # of the lanes before their first step, in the end
+        # Of the lanes before their first step, in the end.
+        pytest.param("evaluate_validation", 3, 6, 2, marks=pytest.mark.slow),
         ("examine", 1, 6, 2),
     ],
 )
