@@ -36,7 +36,6 @@ from cnnjax.study.arms import (
     list_seeds,
     make_base,
     make_configs,
-    make_lanes,
 )
 from cnnjax.study.claims import Study
 from cnnjax.study.foresight import Outlook, Sources
@@ -261,7 +260,9 @@ def run_study(checked: Checked, options: Options, observer: Observer = QUIET) ->
     if left is None:
         return Finished(study, base, [], source, [], tuple(failures))
     tuned, notes = wanted.choose(left, base, [*records.values()])
-    lanes = make_lanes(tuned, base, options.num_seeds, options.first_seed)
+    lanes = wanted.list_lanes(
+        tuned, base, options.num_seeds, options.first_seed, [*records.values()]
+    )
     found = [records[lane] for lane in dict.fromkeys(lanes)]
     absent = partial.describe(study, left) if failures else ()
     finished = Finished(tuned, base, found, source, notes, tuple(failures), absent)

@@ -52,7 +52,6 @@ def write_report(
 
 def describe_report(judgement: Judgement, command: str) -> dict[str, Any]:
     """What the index of all reports shows of this one, and the hash of its flags."""
-    seeds = [record.seed for record in judgement.arms[0].records]
     claims, others = [], Counter()
     for claim in judgement.study.claims:
         own = [row for row in judgement.verdicts if row["claim"] == claim.id]
@@ -61,7 +60,7 @@ def describe_report(judgement: Judgement, command: str) -> dict[str, Any]:
         others.update(row["verdict"] for row in own[claim.parts :])
     names = ", ".join(dict.fromkeys(arm.config.dataset for arm in judgement.arms))
     return {
-        "hash": folders.hash_study(judgement.study, judgement.config, seeds),
+        "hash": folders.hash_study(judgement.study, judgement.config, scope.list_seeds(judgement)),
         "question": judgement.study.question,
         "command": command,
         "data": f"{names}, {scope.describe_seeds(judgement.arms)}",
@@ -205,6 +204,7 @@ def render_page(
         sentences={
             id(row): f"{row['dataset']}: " * bool(judgement.study.datasets)
             + text.describe_verdict(row, scope.describe_scope(row, judgement))
+            + f" {scope.describe_looks(row, judgement)}".rstrip()
             for row in judgement.verdicts
         },
         key=id,

@@ -27,8 +27,32 @@ def list_images(judgement: Judgement) -> list[str]:
 
 def describe_seeds(arms: Sequence[Arm]) -> str:
     """How many seeds each arm has, and which if they are not the first: '10 seeds (20 to 29)'."""
-    seeds = [record.seed for record in arms[0].records]
-    return words.count(len(seeds), "seed") + (f" ({seeds[0]} to {seeds[-1]})" if seeds[0] else "")
+    seeds = max(([record.seed for record in arm.records] for arm in arms), key=len)
+    fewest = min(len(arm.records) for arm in arms)
+    least = f"{fewest} to " if fewest < len(seeds) else ""
+    named = f" ({seeds[0]} to {seeds[-1]})" if seeds[0] else ""
+    return least + words.count(len(seeds), "seed") + named
+
+
+def list_seeds(judgement: Judgement) -> list[int]:
+    """The seeds that a study asks for: of one with looks up to the last, whichever decided."""
+    seeds = [record.seed for record in judgement.arms[0].records]
+    looks = judgement.study.looks
+    return [*range(seeds[0], seeds[0] + looks[-1].seeds)] if looks else seeds
+
+
+def describe_looks(row: dict[str, Any], judgement: Judgement) -> str:
+    """At which look a headline stands, and at what level; empty where it is looked at once."""
+    looks = row.get("looks")
+    if not looks or row["role"] == "secondary":
+        return ""
+    seen, last = looks[-1], judgement.study.looks[-1]
+    open_yet = row["verdict"] == "inconclusive" and seen["seeds"] < last.seeds
+    return (
+        f"Look {len(looks)} of {len(judgement.study.looks)}, at {seen['seeds']} seeds and level"
+        f" {seen['level']:g}{': the images bound it' if open_yet else ''}. The mean at which one"
+        " stops leans away from 0."
+    )
 
 
 def group_by_dataset(judgement: Judgement) -> dict[str, list[Arm]]:

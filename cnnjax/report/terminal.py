@@ -143,10 +143,11 @@ def print_plan(
     tuning = f", {plan.num_tuning_lanes:,} of tuning" if plan.num_tuning_lanes else ""
     if plan.num_fresh_lanes:
         tuning += f", {plan.num_fresh_lanes:,} of the best one and the baseline"
+    fewer = f" at most: {study.looks[0].seeds} seeds at first" if study.looks else ""
     print_text(
         f"{count(plan.num_groups, 'group (compiled program)', 'groups (compiled programs)')},"
         f" {count(plan.num_lanes, 'lane')}"
-        f" ({count(len(plan.arms), 'arm')} x {count(num_seeds, 'seed')}{tuning})\n"
+        f" ({count(len(plan.arms), 'arm')} x {count(num_seeds, 'seed')}{tuning}){fewer}\n"
         f"memory: {plan.state_bytes / 2**20:,.1f} MiB of parameters and optimiser state at most",
         console,
     )
