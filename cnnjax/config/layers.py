@@ -168,6 +168,12 @@ class Layers:
         by_model=True,
         model_values=("maxout",),
     )
+    hidden_activation: Literal["same", "identity", "relu"] = structure(
+        "same",
+        "Non-linearity after hidden dense layers: that of all layers (same), or one of their own.",
+        by_model=True,
+        used_with={"activation": but("maxout")},
+    )
     init: str = choice(
         "he_normal",
         "Initial kernels; He's gain is for layers below an activation, the logits then have"

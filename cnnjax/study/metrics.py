@@ -20,6 +20,7 @@ from cnnjax.config.naming import RECALL
 from cnnjax.config.register import Choice
 from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record
+from cnnjax.study import curves as curves  # declares those of how a run went
 
 Images = Callable[[Record], np.ndarray | None]
 CORRUPTIONS = register.read_home("corruption")  # by kind
@@ -201,11 +202,6 @@ def one_image(record: Record) -> float:
     return 1 / record.scores["num_test_examples"]
 
 
-def one_evaluation(record: Record) -> float:
-    """The step of what counts training steps."""
-    return float(record.config["eval_every"] or record.config["steps"])
-
-
 # Shares of the test images that are right, and other means over them.
 COUNTED = {
     "test_accuracy": ("test accuracy", 0.005, ""),
@@ -259,21 +255,6 @@ for _name, (_label, _margin, _share, _unit) in OTHERS.items():
 def read_failed(record: Record) -> float:
     """Whether a run failed: the mean over seeds is the share that does."""
     return float(record.failed)
-
-
-def _steps_to(record: Record, target: float) -> float:
-    """Steps to the first evaluation that reaches a validation accuracy; all where none does."""
-    for line in record.metrics:
-        if (line["validation_accuracy"] or 0.0) >= target:
-            return float(line["step"])
-    return float(record.config["steps"])
-
-
-for _target in (80, 90):
-    register.metric(
-        f"steps_to_{_target}", label=f"steps to {_target}%", margin=10, unit="steps",
-        resolution=one_evaluation,
-    )(lambda record, target=_target / 100: _steps_to(record, target))  # fmt: skip
 
 
 def _recall(asked: str) -> Metric:

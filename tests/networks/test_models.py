@@ -75,6 +75,7 @@ OTHER_VALUES = {
     "norm_epsilon": [(0.1, {"norm": "batch"})],
     "logit_scale": [(0.5, {}), (0.5, {"model": "all_cnn_c", "image_size": 12})],
     "activation": [(name, {}) for name in others_of("activation")] + [("tanh", RESNET)],
+    "hidden_activation": [("identity", {}), ("relu", {"activation": "tanh"})],
     "head": [("global_avg", {}), ("global_max", {})],
     "hidden": [((), {}), ((32,), {}), ((64, 64), {})],
     "residual": [(True, {"model": "mlp", "hidden": (64, 64)})],

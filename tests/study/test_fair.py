@@ -22,11 +22,9 @@ CONFOUNDED = {  # and why it is so
     "channel-connectivity": "parameters are matched by channels",
     "fc-head": "parameters are matched by channels",
     "padding": "VALID makes the last map smaller",
-    "parameter-sharing": "unshared kernels have more parameters",
     "pool-invariance": "pooling makes the last map smaller",
     "pooling-padding": "VALID makes the last map smaller",
     "stride": "a stride multiplies less",
-    "with-without-convolution": "what is no convolution multiplies less",
 }
 
 
