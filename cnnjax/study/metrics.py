@@ -207,12 +207,15 @@ COUNTED = {
     "test_accuracy": ("test accuracy", 0.005, ""),
     "test_balanced_accuracy": ("balanced accuracy", 0.005, ""),
     "shift_consistency": ("shift consistency", 0.01, "robustness"),
+    "zeroed_top": ("accuracy without a class's top features", 0.01, "zeroed_features"),
+    "zeroed_random": ("accuracy without features at random", 0.01, "zeroed_features"),
 }
 MEANS = {
     "test_loss": ("test loss", 0.02, False, "nats"),
     "test_brier": ("Brier score", 0.005, False, ""),
     "test_brier_scaled": ("Brier score, scaled", 0.005, False, ""),
     "test_overconfidence": ("confidence above accuracy", 0.005, True, ""),
+    "test_overconfidence_scaled": ("confidence above accuracy, scaled", 0.005, True, ""),
     "test_position_error": ("position error", 0.1, False, "pixels"),
 }
 OTHERS = {

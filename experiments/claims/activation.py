@@ -12,7 +12,7 @@ from experiments.claims.fair import RATES
 
 RELU_CONV, NO_CONV = ({"activation": name} for name in ("relu", "identity"))
 RELU_HEAD, NO_HEAD = ({"hidden_activation": name} for name in ("relu", "identity"))
-ONE, THREE = {"widths": (16,), "pool_every": 1}, {"widths": (16,) * 3, "pool_every": 2}
+ONE, THREE = {"widths": (8,), "pool_every": 1}, {"widths": (8,) * 3, "pool_every": 2}
 
 NONLINEARITY = Study(
     name="nonlinearity",
