@@ -111,7 +111,7 @@ def open_feed(
     """The training data of each segment: always the same, unless they are streamed."""
     if data.stream is None:
         return itertools.cycle([data.train])
-    seeds = [int(seed) for seed in np.asarray(numbers["seed"])]
+    seeds = [int(seed) for seed in np.asarray(numbers["seed_order"])]
     streams = stream.open_streams(structure, data.stream, seeds, step, data.spec.image_shape)
     sharding = numbers["seed"].sharding
     return (

@@ -1,6 +1,6 @@
 """One run as three pure functions: `init`, `advance` and `evaluate`.
 
-Weights, batch order and every other draw follow from the run's seed and the step number alone.
+Weights, batch order and every other draw follow from the run's seeds and the step number alone.
 """
 
 import dataclasses
@@ -22,7 +22,8 @@ from cnnjax.measures.examine import Examination, make_examine
 from cnnjax.networks import cost, models
 from cnnjax.training import microbatch, optimizers
 
-INIT, ORDER, TRAIN, DRAW, LABELS = range(5)  # what a key derived from the seed is for
+INIT, ORDER, TRAIN, DRAW, LABELS = range(5)  # what a key derived from a seed is for
+SEED_OF = ("seed_init", "seed_order", "seed_order", "seed_draw", "seed_draw")  # of which seed
 AUGMENT, NETWORK = range(2)  # what a key derived from that of a training step is for
 
 
@@ -121,7 +122,7 @@ def make_program(
     on_device = dataclasses.replace(structure, crop=0.0, flip=False) if spec.streamed else structure
 
     def run_key(numbers: optimizers.Numbers, purpose: int) -> Array:
-        return jax.random.fold_in(jax.random.key(numbers["seed"]), purpose)
+        return jax.random.fold_in(jax.random.key(numbers[SEED_OF[purpose]]), purpose)
 
     def score(logits: Array, targets: Array, labels: Array, mask: Array) -> Scores:
         losses = optax.losses.softmax_cross_entropy(logits, targets)
