@@ -33,9 +33,15 @@ class Slope(NamedTuple):
     knob: str
 
 
+class Deviation(NamedTuple):
+    """How far scores are from the median of their arm, on average over its seeds."""
+
+    of: Overrides
+
+
 # What is compared, by seed: arms (every one whose overrides contain these, averaged), their lead
-# over others, their trend, or a number that the claim names.
-Side = Overrides | Score | Lead | Slope | float
+# over others, their trend, how they vary, or a number that the claim names.
+Side = Overrides | Score | Lead | Slope | Deviation | float
 
 
 class Comparison(NamedTuple):
@@ -118,6 +124,7 @@ class Study(NamedTuple):
     choosing: Choosing | None = None
     epochs: Fraction | float | str | None = None  # of all arms, in place of the steps of its base
     datasets: tuple[str, ...] = ()  # every arm on each; claims are judged on each, and over all
+    whole: Overrides | None = None  # the arm of whose variance the report gives each one's share
     sizes: Mapping[str, int] | None = None  # training images by `epochs.name_source`, once counted
 
 
@@ -142,9 +149,16 @@ def name_side(side: Side) -> str:
             return f"lead of {name_arm(a)} over {name_arm(b)}"
         case Slope(of, knob):
             return f"{name_arm(of)} per doubling of {knob}".strip()
+        case Deviation(of):
+            return f"deviation of {name_arm(of) or 'all arms'}"
         case float() | int():
             return f"{side:.4g}"
     return name_arm(side) or "all arms"
+
+
+def is_deviation(name: str) -> bool:
+    """Whether a side of that name is how much arms vary."""
+    return name.startswith("deviation of ")
 
 
 def name_arms(study: Study) -> dict[str, Overrides]:
@@ -191,7 +205,7 @@ def select(arms: Mapping[str, Overrides], side: Overrides) -> list[str]:
 def sides_of(side: Side) -> tuple[Overrides, ...]:
     """The arms that a side of a comparison rests on; none for a number."""
     match side:
-        case Score(of, _) | Slope(of, _):
+        case Score(of, _) | Slope(of, _) | Deviation(of):
             return (of,)
         case Lead(a, b):
             return (a, b)

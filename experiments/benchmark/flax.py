@@ -102,7 +102,8 @@ def make_flax(config: Config, dataset: Dataset) -> baselines.Train:
     images, labels = baselines.standardise(dataset), dataset.sample.labels
     network = make_network(config, images, dataset.num_classes)
     optimizer = optax.adam(config.learning_rate)
-    variables: Any = network.init(jax.random.key(numbers_of(config)["seed_init"]), images[:1], train=False)
+    key = jax.random.key(numbers_of(config)["seed_init"])
+    variables: Any = network.init(key, images[:1], train=False)
     params, stats = variables["params"], variables.get("batch_stats", {})
     state = (params, stats, optimizer.init(params))
 
