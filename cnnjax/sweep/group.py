@@ -28,6 +28,7 @@ class Executables(NamedTuple):
     advance: dict[int, Callable]  # by number of steps
     evaluate_validation: Callable
     examine: Callable
+    begin: Callable | None = None  # what is measured before the first step, if anything is
 
 
 class Segment(NamedTuple):
@@ -158,6 +159,7 @@ def compile_group(
         advance={length: compile_advance(length) for length in sorted(set(lengths))},
         evaluate_validation=compile_lanes(functions.evaluate, states, data.validation),
         examine=compile_lanes(functions.examine, states, data.validation, data.test),
+        begin=compile_lanes(functions.begin, numbers, data.train) if functions.begin else None,
     )
 
 
@@ -200,6 +202,15 @@ def measure_start(
     )
 
 
-def examine(executables: Executables, states: program.State, data: GroupData) -> Examination:
-    """What is measured on the finished lanes, in NumPy. The test split is read here, once."""
-    return jax.device_get(executables.examine(states, data.validation, data.test))
+def examine(
+    executables: Executables, numbers: optimizers.Numbers, states: program.State, data: GroupData
+) -> Examination:
+    """What is measured on the finished lanes, and on them before their first step, in NumPy.
+
+    The test split is read here, once.
+    """
+    found = executables.examine(states, data.validation, data.test)
+    if executables.begin is not None:
+        begun = executables.begin(numbers, data.train)
+        found = {**found, "measures": {**found["measures"], **begun}}
+    return jax.device_get(found)

@@ -55,8 +55,9 @@ class Session(NamedTuple):
         self, lanes: Sequence[Config], states: program.State, curves: Sequence[list[dict[str, Any]]]
     ) -> list[results.Finished]:
         """What each lane comes to, given its learning curve. The test split is read here."""
-        begun = group.measure_start(self.executables, self.stack(lanes), self.data)
-        found = group.examine(self.executables, states, self.data)
+        numbers = self.stack(lanes)
+        begun = group.measure_start(self.executables, numbers, self.data)
+        found = group.examine(self.executables, numbers, states, self.data)
         return [
             results.finish_lane(curve, begun, found, self.data, lane)
             for lane, curve in enumerate(curves)

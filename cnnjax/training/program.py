@@ -18,12 +18,14 @@ from cnnjax.config.config import Config
 from cnnjax.data import augment, batches
 from cnnjax.data.prepare import make_prepare
 from cnnjax.data.spec import DataSpec as DataSpec
-from cnnjax.measures.examine import Examination, make_examine
+from cnnjax.measures.examine import Examination, examine_start, list_measures, make_examine
+from cnnjax.measures.observed import Beginning
 from cnnjax.networks import cost, models
 from cnnjax.training import microbatch, optimizers
 
 INIT, ORDER, TRAIN, DRAW, LABELS = range(5)  # what a key derived from a seed is for
 SEED_OF = ("seed_init", "seed_order", "seed_order", "seed_draw", "seed_draw")  # of which seed
+ENOUGH = 1024  # training images, at most, by which a run is measured before its first step
 AUGMENT, NETWORK = range(2)  # what a key derived from that of a training step is for
 
 
@@ -85,6 +87,9 @@ class Program(NamedTuple):
     advance: Callable[..., State]  # numbers, state, train data, num_steps
     evaluate: Callable[[State, batches.Batches], Scores]
     examine: Callable[..., Examination]  # state, validation, test
+    # Numbers, train data: what measures find before the first step. None where none is asked for,
+    # or can be: images are streamed, or normalised a batch at a time.
+    begin: Callable[..., dict[str, Any]] | None = None
 
 
 def average(structure: Config, state: State) -> Average | None:
@@ -138,6 +143,28 @@ def make_program(
         none, sums = jnp.zeros((), jnp.int32), jnp.zeros(3 + spec.num_classes)
         return State(params, batch_stats, ema, opt_state, none, none, sums)
 
+    def find_labels(numbers: optimizers.Numbers, data: TrainData) -> Array:
+        if not structure.shuffle_labels:
+            return data.labels
+        return jax.random.permutation(run_key(numbers, LABELS), data.labels)
+
+    def smooth(numbers: optimizers.Numbers, targets: Array) -> Array:
+        smoothing = numbers["label_smoothing"]  # Szegedy et al. 2016, section 7
+        return targets * (1 - smoothing) + smoothing / spec.num_classes
+
+    def find_order(
+        numbers: optimizers.Numbers, data: TrainData, step: Array, num_steps: int, size: int
+    ) -> Array:
+        """Places [num_steps, size] in the training data of what steps of that size see."""
+        if spec.streamed:
+            return jnp.arange(num_steps * size).reshape(num_steps, -1)
+        key = run_key(numbers, ORDER)
+        order = batches.batch_indices(key, step, num_steps, size, spec.num_train)
+        if not spec.drawn:
+            return order
+        key = run_key(numbers, DRAW)
+        return batches.draw_stratified(key, data.labels, spec.num_classes, spec.num_train)[order]
+
     def begin_sums(state: State) -> State:
         """The state with sums of its own since the last evaluation, were it only now."""
         every = structure.eval_every
@@ -164,9 +191,7 @@ def make_program(
         numbers: optimizers.Numbers, state: State, data: TrainData, num_steps: int
     ) -> State:
         optimizer = optimizers.make_optimizer(structure, numbers, model.roles)
-        all_labels = data.labels
-        if structure.shuffle_labels:
-            all_labels = jax.random.permutation(run_key(numbers, LABELS), all_labels)
+        all_labels = find_labels(numbers, data)
 
         def load_batch(key: Array, indices: Array) -> tuple[Array, Array, Array]:
             images, labels = data.images[indices].astype(jnp.float32), all_labels[indices]
@@ -174,9 +199,7 @@ def make_program(
             images, targets = augment.augment(
                 on_device, jax.random.fold_in(key, AUGMENT), images, targets, spec.mean, spec.std
             )
-            smoothing = numbers["label_smoothing"]  # Szegedy et al. 2016, section 7
-            targets = targets * (1 - smoothing) + smoothing / spec.num_classes
-            return images, targets, labels
+            return images, smooth(numbers, targets), labels
 
         def share_of_loss(
             params: models.Params, stats: models.Stats, key: Array, batch: tuple
@@ -226,17 +249,17 @@ def make_program(
             new = new._replace(sums=state.sums + jnp.concatenate([jnp.stack(scores), targets]))
             return new._replace(ema=average(structure, new)), scores.loss
 
-        order = batches.batch_indices(
-            run_key(numbers, ORDER), state.step, num_steps, structure.batch_size, spec.num_train
-        )
-        if spec.streamed:
-            order = jnp.arange(num_steps * structure.batch_size).reshape(num_steps, -1)
-        if spec.drawn:
-            key = run_key(numbers, DRAW)
-            drawn = batches.draw_stratified(key, data.labels, spec.num_classes, spec.num_train)
-            order = drawn[order]
+        order = find_order(numbers, data, state.step, num_steps, structure.batch_size)
         last, losses = lax.scan(step, begin_sums(state), order)
         return end_diverged(state, last, losses)
+
+    def begin(numbers: optimizers.Numbers, data: TrainData) -> dict[str, Any]:
+        state = init(numbers)
+        seen = find_order(numbers, data, state.step, 1, min(spec.num_train, ENOUGH))[0]
+        targets = jax.nn.one_hot(find_labels(numbers, data)[seen], spec.num_classes)
+        trained = optimizers.find_trained(structure, model.roles, state.params)
+        beginning = Beginning(spec, prepare, data.images[seen], smooth(numbers, targets), trained)
+        return examine_start(structure, model, state.params, state.batch_stats, beginning)
 
     def judged(state: State) -> Average:
         """The parameters and statistics that are evaluated."""
@@ -270,4 +293,8 @@ def make_program(
 
         return traced
 
-    return Program(*map(at_precision, (init, advance, evaluate, examine)))
+    functions = Program(*map(at_precision, (init, advance, evaluate, examine)))
+    mixes = cost.measure(structure, spec.image_shape, spec.num_classes).mixes_batch
+    if spec.streamed or mixes or not list_measures(structure, at_start=True):
+        return functions
+    return functions._replace(begin=at_precision(begin))
