@@ -9,6 +9,7 @@ import pytest
 from cnnjax.config.config import make_config
 from cnnjax.measures import dead_units
 from cnnjax.networks import count
+from tests import here
 from tests.training.test_program import make_functions
 
 OPTAX = True  # see conftest.py
@@ -89,3 +90,22 @@ def test_each_activation_of_a_residual_network_has_a_name(digits):
     assert len(by_layer) == 19 and {"conv_stem", "block_1/conv_1", "block_1/conv_2"} <= set(
         by_layer
     )
+
+
+@pytest.mark.slow
+def test_of_a_trained_network_they_are_those_of_its_features(digits):
+    """What the layer of the logits sees, at a rate that kills many, image by image."""
+    config = make_config(
+        {"widths": (4, 6), "hidden": (40,), "pool_every": 1, "train_examples": 48, "steps": 40,
+         "batch_size": 16, "learning_rate": 0.03, "eval_every": 0, "measure": ("dead_units",)}
+    )  # fmt: skip
+    functions, data, numbers = make_functions(config, digits)
+    advance = jax.jit(functions.advance, static_argnums=3)
+    state = advance(numbers, functions.init(numbers), data.train, 40)
+    measured = jax.jit(functions.examine)(state, data.validation, data.test)["measures"]
+    found = dead_units.finish(jax.device_get(measured["dead_units"]), data.spec)
+    model = here.make_model(config, (8, 8, 1), 10)
+    images = (digits.validation.images - data.spec.mean) / data.spec.std
+    _, features = model.observe(state.params, {}, images.astype(np.float32))
+    share = float((np.asarray(features) == 0).all(axis=0).mean())
+    assert found["dead_units_by_layer"]["head/dense_1"] == pytest.approx(share) and 0 < share < 1
