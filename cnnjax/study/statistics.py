@@ -179,7 +179,8 @@ def find_log_variances(values: npt.ArrayLike) -> np.ndarray:
     the paired differences of two, gives an interval of a variance, or of a ratio of two, that
     hardly leans on the normal distribution. Not finite where all values but one are the same.
     """
-    x = np.asarray(values, np.float64) - np.mean(values)
+    x = np.asarray(values, np.float64)
+    x = x - x.mean()
     n = len(x)
     rest = np.array([np.delete(x, place).var(ddof=1) for place in range(n)])
     with np.errstate(divide="ignore", invalid="ignore"):
