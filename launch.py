@@ -15,7 +15,6 @@ from cnnjax.records.archive import NoRecords
 from cnnjax.study import own
 from cnnjax.study.arms import make_base, make_configs
 from cnnjax.study.options import Options
-from cnnjax.study.spread import spread
 from experiments import conduct, listing, script
 
 if TYPE_CHECKING:
@@ -68,8 +67,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         names = [claims.DEFAULT]
     if epochs is not None:
         studies = {name: one._replace(epochs=epochs.number) for name, one in studies.items()}
-    if spread_over := conduct.read_datasets(values):
-        studies |= {name: spread(studies[name], spread_over) for name in names}
+    studies |= {name: conduct.widen(studies[name], values, asked.options) for name in names}
     for name in names:  # a flag that one of them refuses is refused before any runs
         make_configs(studies[name], make_base(studies[name], given))
     status, judgements, lacking = script.DONE, {}, []

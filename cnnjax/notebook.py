@@ -32,11 +32,12 @@ from cnnjax.study.arms import list_seeds, make_base
 from cnnjax.study.claims import Study
 from cnnjax.study.judge import Judgement
 from cnnjax.study.options import Options
-from cnnjax.study.spread import spread
+from cnnjax.study.sequential import widen
 from cnnjax.sweep import backend
 from cnnjax.sweep.observer import QUIET, Observer
 
 Keep = Literal["final", "best", "none"]
+Until = Literal["seeds", "decided"]
 EXAMPLE = "{'pool': ['max', 'avg']}"
 
 
@@ -88,16 +89,17 @@ def sweep(
     grid: Mapping[str, Sequence[Any]], seeds: int = 10, *, metric: str = "test_accuracy",
     baseline: Mapping[str, Any] | None = None, choose: Literal["validation"] | None = None,
     first_seed: int = 0, runs: str | pathlib.Path = "runs", observer: Observer = QUIET,
-    keep: Keep = "none", datasets: Sequence[str] = (), **choices: Any,
+    keep: Keep = "none", datasets: Sequence[str] = (), until: Until = "seeds", **choices: Any,
 ) -> Results:  # fmt: skip
     """Trains every combination of a grid such as {"pool": ["max", "avg"]} over many seeds.
 
     Each value of a knob is compared with its first one, averaged over the other knobs, paired by
     seed; with a `baseline`, one combination, all others with it. To `choose` by validation accuracy
     compares by that, and then the best with the baseline on as many fresh seeds. On several
-    `datasets` there is a verdict on each, and one over all. Records and report lie in `runs`, as
-    those of `python -m experiments.ablate` do. Raises ConfigError where the grid cannot be,
-    RunError where runs broke off.
+    `datasets` there is a verdict on each, and one over all. With `until` "decided" it looks at 5,
+    10, ... up to `seeds` until each headline is. Records and report lie in `runs`, as those of
+    `python -m experiments.ablate` do. Raises ConfigError where the grid cannot be, RunError where
+    runs broke off.
     """
     values = _read_grid(grid)
     check_grid(values)
@@ -108,12 +110,13 @@ def sweep(
     of = None if baseline is None else _find_baseline(values, baseline)
     study = grids.make_study(values, metric, of, choose is not None)
     _, long, given = _split(choices)
-    study = spread(study._replace(epochs=long), datasets)
+    study = widen(study._replace(epochs=long), datasets, until, seeds)
     tried = list_seeds(study, seeds, first_seed)
     key = folders.hash_study(study, make_base(study, given), tried)
     named = {"metric": metric, "baseline": baseline, "choose": choose, "first_seed": first_seed,
-             "datasets": [*datasets] or None}  # fmt: skip
-    said = {name: own for name, own in named.items() if own not in (None, 0, "test_accuracy")}
+             "datasets": [*datasets] or None, "until": until}  # fmt: skip
+    usual = (None, 0, "test_accuracy", "seeds")
+    said = {name: own for name, own in named.items() if own not in usual}
     command = _describe_call("sweep", dict(grid), seeds, {**said, **choices})
     options = Options(
         pathlib.Path(runs), num_seeds=seeds, command=command, first_seed=first_seed, keep=keep
@@ -135,10 +138,12 @@ def check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
 
 def conduct(
     study: Study, seeds: int = 20, *, first_seed: int = 0, runs: str | pathlib.Path = "runs",
-    observer: Observer = QUIET, keep: Keep = "none", datasets: Sequence[str] = (), **choices: Any,
+    observer: Observer = QUIET, keep: Keep = "none", datasets: Sequence[str] = (),
+    until: Until = "seeds", **choices: Any,
 ) -> Results:  # fmt: skip
     """Trains what a study has no records of yet, judges its claims and writes its report.
 
+    With `until` of "decided" it looks at 5, 10, ... up to `seeds` until each headline is decided.
     With `keep` of "final" or "best" those weights of each run lie beside its record, and `load_run`
     opens them. Raises ConfigError where the study cannot be, RunError where runs broke off.
     """
@@ -146,9 +151,10 @@ def conduct(
         raise ConfigError(f"conduct({study!r}): give a cnnjax.Study; sweep takes a grid")
     checking.check_study(study)
     checking.check_names(study)
-    study = spread(study, datasets)
     seeds, first_seed = _read_seeds(seeds, first_seed, choices)
+    study = widen(study, datasets, until, seeds)
     said = {"datasets": [*datasets], **choices} if datasets else choices
+    said = {"until": until, **said} if until != "seeds" else said
     command = _describe_call("conduct", study.name, seeds, said)
     options = Options(
         pathlib.Path(runs), num_seeds=seeds, command=command, first_seed=first_seed, keep=keep

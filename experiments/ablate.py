@@ -70,13 +70,13 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     from cnnjax.report import folders
     from cnnjax.study import grids
     from cnnjax.study.arms import list_seeds, make_base
-    from cnnjax.study.spread import spread
 
     choose = values.choose is not None
     grids.check_metric(values.metric, choose)
     baseline = None if values.baseline is None else grids.find_arm(grid, values.baseline)
     study = grids.make_study(grid, values.metric, baseline, choose)
-    study = spread(study._replace(epochs=long and long.number), conduct.read_datasets(values))
+    study = study._replace(epochs=long and long.number)
+    study = conduct.widen(study, values, asked.options)
     base = make_base(study, given)
     seeds = list_seeds(study, asked.options.num_seeds, asked.options.first_seed)
     name = values.study or "-".join(

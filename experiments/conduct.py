@@ -15,6 +15,7 @@ from cnnjax.config.knobs import ConfigError, RunError, format_value, printable, 
 from cnnjax.records import index, remembered
 from cnnjax.records.origin import MIXABLE
 from cnnjax.study.claims import Study
+from cnnjax.study.looks import LOOKS, UNTILS
 from cnnjax.study.options import DEFAULTS, ERRORS, MOST_SEEDS, Options
 from experiments import script
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # JAX is imported where it is needed, so that --help is answe
     from cnnjax.sweep.runner import Failure
 
 QUICK = 10  # seeds of --quick
+MOST = LOOKS[-1].seeds  # of --until=decided
 
 
 class Asked(NamedTuple):
@@ -44,6 +46,12 @@ def define_flags(values: absl_flags.FlagValues) -> None:
     numeric.define_integer(
         values, "first_seed", DEFAULTS.first_seed, "The first of the seeds; the others follow it.",
         0,
+    )  # fmt: skip
+    absl_flags.DEFINE_enum(
+        "until", UNTILS[0], list(UNTILS),
+        f"Seeds an arm: --seeds, or looks at {', '.join(str(look.seeds) for look in LOOKS)} of them"
+        f" until each headline is decided; then --seeds is the last look, {MOST} if not given.",
+        flag_values=values,
     )  # fmt: skip
     absl_flags.DEFINE_boolean("quick", False, f"{QUICK} seeds an arm.", flag_values=values)
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
@@ -108,10 +116,11 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
         flags.refuse("--runs is empty: name a folder, such as --runs=runs")
     if values.plan and values.judge_only:
         flags.refuse("--plan is of what would run and --judge_only runs nothing: give one")
+    many = values.until == "decided" and not values["seeds"].present
     options = Options(
         runs=pathlib.Path(values.runs),
         where=flags.read_where(values),
-        num_seeds=QUICK if values.quick else values.seeds,
+        num_seeds=QUICK if values.quick else values.seeds if not many else MOST,
         mix=(values.mix,) if values.mix else (),
         command=flags.quote_command(["python", *argv]),
         first_seed=values.first_seed,
@@ -126,16 +135,22 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
     )  # fmt: skip
 
 
-def read_datasets(values: absl_flags.FlagValues) -> list[str]:
-    """The data sets of --datasets; none where it is not given."""
-    if values.datasets is None:
-        return []
-    if values["dataset"].present:
-        flags.refuse("--dataset is one data set and --datasets are several: give one of the two")
-    try:
-        return split_values(values.datasets)
-    except ConfigError as error:
-        flags.refuse(f"--datasets={values.datasets}: {error}")
+def widen(study: Study, values: absl_flags.FlagValues, options: Options) -> Study:
+    """The study on the data sets of --datasets, with the looks of --until.
+
+    Raises ConfigError where it cannot be on several data sets.
+    """
+    from cnnjax.study import sequential  # imports SciPy, for which --help need not wait
+
+    names: list[str] = []
+    if values.datasets is not None:
+        if values["dataset"].present:
+            flags.refuse("--dataset is one data set and --datasets are several: give one of them")
+        try:
+            names = split_values(values.datasets)
+        except ConfigError as error:
+            flags.refuse(f"--datasets={values.datasets}: {error}")
+    return sequential.widen(study, names, values.until, options.num_seeds)
 
 
 def conduct(

@@ -106,18 +106,23 @@ def count_steps(config: Config, num_lanes: int, shape: tuple[int, int, int]) -> 
     return max(CHUNK_BYTES // (num_lanes * config.batch_size * int(np.prod(shape))), 1)
 
 
-def make_chunks(streams: Sequence[Any], lengths: Sequence[int]) -> Iterator[Chunk]:
+def make_chunks(streams: Sequence[Any], lengths: Sequence[int], reach: int) -> Iterator[Chunk]:
     """Chunks of so many steps, one after the other; each is read while the one before trains.
 
-    The streams are closed behind the last.
+    Each is as large as one of `reach` steps, whatever lies behind its own. The streams are closed
+    behind the last.
     """
 
     def read(length: int) -> Chunk:
         lanes = [[next(stream) for _ in range(length)] for stream in streams]
+        fill = [lane[-1:] * (reach - length) for lane in lanes]
         images, labels = (
-            np.stack([np.concatenate([batch[part] for batch in lane]) for lane in lanes])
+            np.stack(
+                [np.concatenate([batch[part] for batch in [*lane, *rest]])
+                 for lane, rest in zip(lanes, fill, strict=True)]
+            )
             for part in (0, 1)
-        )
+        )  # fmt: skip
         return Chunk(images, labels)
 
     pool = concurrent.futures.ThreadPoolExecutor(1)

@@ -46,6 +46,8 @@ def hash_study(study: Study, base: Config, seeds: Sequence[int]) -> str:
     for younger in ("epochs", "choosing"):  # than the hashes of reports that have it not
         if data[younger] is None:
             del data[younger]
+    if not study.looks:
+        del data["looks"]
     return hash_of([data, to_json(base), list(seeds)])
 
 

@@ -54,7 +54,6 @@ def write_report(
 
 def describe_report(judgement: Judgement, command: str) -> dict[str, Any]:
     """What the index of all reports shows of this one, and the hash of its flags."""
-    seeds = [record.seed for record in judgement.arms[0].records]
     claims, others = [], Counter()
     for claim in judgement.study.claims:
         own = [row for row in judgement.verdicts if row["claim"] == claim.id]
@@ -63,7 +62,7 @@ def describe_report(judgement: Judgement, command: str) -> dict[str, Any]:
         others.update(row["verdict"] for row in own[claim.parts :])
     names = ", ".join(dict.fromkeys(arm.config.dataset for arm in judgement.arms))
     return {
-        "hash": folders.hash_study(judgement.study, judgement.config, seeds),
+        "hash": folders.hash_study(judgement.study, judgement.config, scope.list_seeds(judgement)),
         "question": judgement.study.question,
         "command": command,
         "data": f"{names}, {scope.describe_seeds(judgement.arms)}",
@@ -168,7 +167,7 @@ def make_environment() -> jinja2.Environment:
         "brief": text.brief, "measure": text.measure, "difference": text.describe_difference,
         "bounds": text.describe_bounds,
         "claim": text.describe_claim, "effect": text.describe_effect, "level": text.level,
-        "value": knobs.format_value, "arm": name_arm,
+        "value": knobs.format_value, "arm": name_arm, "dataset": scope.name_dataset,
         "agreement": figures.describe_agreement,
     }  # fmt: skip
     return environment
@@ -205,8 +204,9 @@ def render_page(
             for name, own in scope.group_by_dataset(judgement).items()
         },
         sentences={
-            id(row): f"{row['dataset']}: " * bool(judgement.study.datasets)
+            id(row): scope.name_dataset(row, judgement.study.datasets)
             + text.describe_verdict(row, scope.describe_scope(row, judgement))
+            + f" {scope.describe_looks(row, judgement)}".rstrip()
             for row in judgement.verdicts
         },
         key=id,

@@ -36,7 +36,7 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
                 continue
             style = STYLES[row["verdict"]]
             table.add_row(
-                _name_comparison(row, judgement.study.metric, bool(judgement.study.datasets)),
+                _name_comparison(row, judgement.study),
                 f"[{style}]{row['verdict']}[/{style}]",
                 text.score(row["difference"], row["metric"], signed=not text.is_single(row)),
                 escape(text.describe_bounds(row)),
@@ -89,7 +89,7 @@ def list_failed(judgement: Judgement) -> list[str]:
     return [*lacking, *failed, *(f"note: {line}" for line in scope.list_silent(judgement))]
 
 
-def _name_comparison(row: dict[str, Any], metric: str, several: bool) -> str:
+def _name_comparison(row: dict[str, Any], study: Study) -> str:
     name = f"{row['a']} − {row['b']}"
     if row["threshold"] is not None:
         border = text.score(row["threshold"], row["metric"]) + text.unit(
@@ -99,9 +99,8 @@ def _name_comparison(row: dict[str, Any], metric: str, several: bool) -> str:
         name += f" ({'more' if row['relation'] == '>' else 'less'} than {border}?)"
     if row["about"]:
         name = f"{row['about']}: {name}"
-    if several:
-        name = f"{row['dataset']}: {name}"
-    if row["metric"] == metric:
+    name = scope.name_dataset(row, study.datasets) + name
+    if row["metric"] == study.metric:
         return escape(name)
     return escape(f"{name} ({metrics.find(row['metric']).label}{text.unit(row['metric'], True)})")
 
@@ -151,10 +150,11 @@ def print_plan(
     tuning = f", {plan.num_tuning_lanes:,} of tuning" if plan.num_tuning_lanes else ""
     if plan.num_fresh_lanes:
         tuning += f", {plan.num_fresh_lanes:,} of the best one and the baseline"
+    fewer = f" at most: {study.looks[0].seeds} seeds at first" if study.looks else ""
     print_text(
         f"{count(plan.num_groups, 'group (compiled program)', 'groups (compiled programs)')},"
         f" {count(plan.num_lanes, 'lane')}"
-        f" ({count(len(plan.arms), 'arm')} x {count(num_seeds, 'seed')}{tuning})\n"
+        f" ({count(len(plan.arms), 'arm')} x {count(num_seeds, 'seed')}{tuning}){fewer}\n"
         f"memory: {plan.state_bytes / 2**20:,.1f} MiB of parameters and optimiser state at most",
         console,
     )

@@ -89,17 +89,21 @@ def _find_holding(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def _p_of_claim(row: Mapping[str, Any]) -> float:
-    """The p, two-sided, at which the row would just be supported; 1 in the other direction."""
+    """The p, two-sided, at which the row would just be supported; 1 in the other direction.
+
+    Where a row has been looked at several times, 5% of it is the level of its look.
+    """
     variance, degrees = _variance(row), row["degrees"]
     if not variance > 0:
         return 0.0 if row["verdict"] == "supported" else 1.0
     difference, error = row["difference"], math.sqrt(variance)
+    times = 2 * ALPHA / (1 - row["confidence"])
 
     def p_above(border: float) -> float:
-        return min(1.0, 2 * float(stats.t.sf((difference - border) / error, degrees)))
+        return min(1.0, times * float(stats.t.sf((difference - border) / error, degrees)))
 
     def p_below(border: float) -> float:
-        return min(1.0, 2 * float(stats.t.cdf((difference - border) / error, degrees)))
+        return min(1.0, times * float(stats.t.cdf((difference - border) / error, degrees)))
 
     border, margin = row["threshold"] or 0.0, row["margin"]
     if row["relation"] == ">":
@@ -118,8 +122,8 @@ def _is_split(rows: Sequence[Mapping[str, Any]], holds: Sequence[str]) -> bool:
     """
     if not holds:
         return False
-    level = 1 - ALPHA / len(rows)
-    return any(_is_denied(row, *_interval(row, level)) for row in rows)
+    shares = [(row, 1 - (1 - row["confidence"]) / len(rows)) for row in rows]
+    return any(_is_denied(row, *_interval(row, confidence)) for row, confidence in shares)
 
 
 def _is_denied(row: Mapping[str, Any], low: float, high: float) -> bool:

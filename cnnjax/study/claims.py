@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
 from cnnjax.config.knobs import format_value
+from cnnjax.study.looks import Look
 
 Overrides = Mapping[str, Any]  # Config fields of an arm, by name, or `epochs` in place of steps
 GRID = "ablate"  # the name of a grid's study, until it has one of its own
@@ -126,6 +127,7 @@ class Study(NamedTuple):
     datasets: tuple[str, ...] = ()  # every arm on each; claims are judged on each, and over all
     whole: Overrides | None = None  # the arm of whose variance the report gives each one's share
     sizes: Mapping[str, int] | None = None  # training images by `epochs.name_source`, once counted
+    looks: tuple[Look, ...] = ()  # at how many seeds headlines are decided; once, at all, for none
 
 
 def cross(grid: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ...]:

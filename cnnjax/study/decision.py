@@ -51,11 +51,13 @@ class _Measured(NamedTuple):
 
 
 def judge(
-    questions: Sequence[Question], adjustment: Literal["bonferroni", "benjamini-hochberg"]
-) -> list[dict[str, Any]]:
+    questions: Sequence[Question], adjustment: Literal["bonferroni", "benjamini-hochberg"],
+    alone: float = ALPHA,
+) -> list[dict[str, Any]]:  # fmt: skip
     """The answers to the comparisons of one claim, with the keys of verdicts.json.
 
-    `adjustment` is that of the secondary ones. Raises ValueError on scores that are not paired.
+    `adjustment` is that of the secondary ones, `alone` the level of the others. Raises ValueError
+    on scores that are not paired.
     """
     measured = [
         _measure_unpaired(question) if question.unpaired else _measure(question)
@@ -73,9 +75,11 @@ def judge(
         level = ALPHA / count
     answers = []
     for question, own in zip(questions, measured, strict=True):
-        alone = question.role != "secondary"
-        p_adjusted = _known(own.facts["p"]) if alone else next(adjusted)
-        answers.append(_answer(question, own, ALPHA if alone else level, p_adjusted))
+        if question.role == "secondary":
+            answers.append(_answer(question, own, level, next(adjusted)))
+        else:  # 5% of what is adjusted is the level
+            p_adjusted = min(1.0, _known(own.facts["p"]) * ALPHA / alone)
+            answers.append(_answer(question, own, alone, p_adjusted))
     return answers
 
 

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnjax.config.config import Config, request_of
+from cnnjax.config.errors import ConfigError
 from cnnjax.records.archive import compare_arms
 from cnnjax.records.record import Record
-from cnnjax.study import across, decision, metrics, statistics
+from cnnjax.study import across, decision, metrics, sequential, statistics
 from cnnjax.study.across import Across
 from cnnjax.study.arms import list_metrics
-from cnnjax.study.claims import Claim, Study, name_side
+from cnnjax.study.claims import Claim, Study, name_side, select, sides_of
 from cnnjax.study.questions import ask
 from cnnjax.study.rule import combine
 from cnnjax.study.summary import Arm, find_arms, find_confounds, summarise
@@ -46,8 +47,8 @@ def judge(
 ) -> Judgement:
     """Summarises the arms and judges the claims. Runs may be unlike in what `mix` names.
 
-    Raises ValueError where the arms do not all have the same seeds, or where runs of different
-    platforms, libraries or programs would be compared.
+    Raises ValueError where the arms do not all have the same seeds, and ConfigError where runs of
+    different platforms, libraries or programs would be compared.
     """
     for name in list_metrics(study):
         metrics.check_given(name, records)
@@ -57,7 +58,7 @@ def judge(
         row
         for claim in study.claims
         for own in group_arms(study, arms)
-        for row in _judge_claim(study, base, claim, own)
+        for row in judge_claim(study, base, claim, own)[0]
     ]
     return Judgement(
         study, base, tuple(arms.values()), tuple(verdicts), _compare_published(study, arms), mixed
@@ -69,13 +70,14 @@ def _check_comparable(
 ) -> tuple[str, ...]:
     """In what the runs differ though they are compared, by `mix`."""
     seeds = {tuple(record.seed for record in arm.records) for arm in arms.values()}
-    if len(seeds) != 1:
+    longest = max(seeds, key=len, default=())
+    if any(own != longest[: len(own) if study.looks else None] for own in seeds):
         raise ValueError(f"study {study.name}: the arms do not have the same seeds")
     different, mixed = compare_arms(
         [(request_of(arm.config), arm.records) for arm in arms.values()], mix
     )
     if different:
-        raise ValueError(f"study {study.name}: runs of different origin: {'; '.join(different)}")
+        raise ConfigError(f"study {study.name}: runs of different origin: {'; '.join(different)}")
     return mixed
 
 
@@ -89,8 +91,56 @@ def group_arms(study: Study, arms: Mapping[str, Arm]) -> list[Mapping[str, Arm]]
     ]
 
 
-def _judge_claim(
+def judge_claim(
     study: Study, base: Config, claim: Claim, arms: Mapping[str, Arm]
+) -> tuple[list[dict[str, Any]], int]:
+    """The rows of a claim on the arms of one data set, and how many seeds an arm it asks for.
+
+    Of a study with looks they are those of the last look for which there are records: the first
+    that decides it. It asks for more seeds than there are where none does.
+    """
+    if not study.looks:
+        own = {name: len(arm.records) for name, arm in arms.items()}
+        return _judge_at(study, base, claim, arms, statistics.ALPHA), max(own.values())
+    names = list_arms(study, claim, arms)
+    rows: list[dict[str, Any]] = []
+    for place, look in enumerate(study.looks):
+        if any(len(arms[name].records) < look.seeds for name in names):
+            return rows, look.seeds
+        seen = {name: arm._replace(records=arm.records[: look.seeds]) for name, arm in arms.items()}
+        rows = _judge_at(study, base, claim, {name: seen[name] for name in names}, look.level)
+        for row in rows:
+            row["looks"] = [own._asdict() for own in study.looks[: place + 1]]
+        if sequential.is_over(rows):
+            return rows, look.seeds
+    return rows, study.looks[-1].seeds
+
+
+def list_arms(study: Study, claim: Claim, arms: Mapping[str, Arm]) -> list[str]:
+    """The names of the arms on which the comparisons of a claim rest, in order."""
+    overrides = {name: arm.overrides for name, arm in arms.items()}
+    sides = [side for pair in claim.comparisons for side in (pair.a, pair.b)]
+    found = {name for side in sides for of in sides_of(side) for name in select(overrides, of)}
+    return [name for name in arms if name in found]
+
+
+def count_seeds(study: Study, base: Config, records: Sequence[Record]) -> dict[str, int]:
+    """How many seeds of each arm a study with looks asks for, given those that there are.
+
+    Every arm needs a record of each seed of the first look.
+    """
+    arms = summarise(study, base, records)
+    found = dict.fromkeys(arms, study.looks[0].seeds)
+    for own in group_arms(study, arms):
+        for claim in study.claims:
+            _, number = judge_claim(study, base, claim, own)
+            for name in list_arms(study, claim, own):
+                found[name] = max(found[name], number)
+    return found
+
+
+def _judge_at(
+    study: Study, base: Config, claim: Claim, arms: Mapping[str, Arm], level: float
 ) -> list[dict[str, Any]]:
     questions = [
         ask(pair, study.metric, claim.role_of(place), arms)
@@ -98,7 +148,7 @@ def _judge_claim(
     ]
     rows = []
     for pair, answer in zip(
-        claim.comparisons, decision.judge(questions, study.adjustment), strict=True
+        claim.comparisons, decision.judge(questions, study.adjustment, level), strict=True
     ):
         sides = [find_arms(arms, side) for side in (pair.a, pair.b)]
         warnings = find_confounds(*sides) + answer.pop("warnings")

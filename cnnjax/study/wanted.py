@@ -6,12 +6,13 @@ the state there is.
 
 from collections.abc import Callable, Sequence
 
-from cnnjax.config.config import Config
+from cnnjax.config.config import Config, with_seed
 from cnnjax.records import archive
 from cnnjax.records.record import Record
-from cnnjax.study.arms import make_lanes, make_tuning_lanes
+from cnnjax.study.arms import make_configs, make_lanes, make_tuning_lanes
 from cnnjax.study.choosing import compare_best
 from cnnjax.study.claims import Study
+from cnnjax.study.judge import count_seeds
 from cnnjax.study.tuning import choose_settings
 
 Wanted = Callable[[Sequence[Record]], Sequence[Config]]
@@ -43,7 +44,7 @@ def of_study(study: Study, base: Config, num_seeds: int, first_seed: int = 0) ->
         if lacking := tried(records):
             return lacking
         tuned, _ = choose(study, base, records)
-        lacking = fixed(make_lanes(tuned, base, num_seeds, first_seed))(records)
+        lacking = fixed(list_lanes(tuned, base, num_seeds, first_seed, records))(records)
         if lacking or study.choosing is None:
             return lacking
         best, _ = choose_arm(tuned, base, records, num_seeds, first_seed)
@@ -52,6 +53,27 @@ def of_study(study: Study, base: Config, num_seeds: int, first_seed: int = 0) ->
         return fixed(make_lanes(best, base, num_seeds, first_seed + num_seeds))(records)
 
     return wanted
+
+
+def list_lanes(
+    study: Study, base: Config, num_seeds: int, first_seed: int, records: Sequence[Record]
+) -> list[Config]:
+    """Each arm with its seeds, in the setting that tuning gave it.
+
+    Of a study with looks those up to the one that is due by the records that there are.
+    """
+    if not study.looks:
+        return make_lanes(study, base, num_seeds, first_seed)
+    found = match(make_lanes(study, base, num_seeds, first_seed), records)
+    first = make_lanes(study, base, study.looks[0].seeds, first_seed)
+    if any(lane not in found for lane in first):
+        return first
+    counts = count_seeds(study, base, [*found.values()])
+    return [
+        with_seed(arm, seed)
+        for name, arm in make_configs(study, base).items()
+        for seed in range(first_seed, first_seed + counts[name])
+    ]
 
 
 def choose(study: Study, base: Config, records: Sequence[Record]) -> tuple[Study, list[str]]:

@@ -3,7 +3,7 @@
 import functools
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -25,7 +25,8 @@ class Executables(NamedTuple):
     """A group's compiled program, for all its lanes at once."""
 
     init: Callable
-    advance: dict[int, Callable]  # by number of steps
+    reach: int  # steps that are taken at once at most
+    advance: Callable
     evaluate_validation: Callable
     examine: Callable
     begin: Callable | None = None  # what is measured before the first step, if anything is
@@ -34,7 +35,7 @@ class Executables(NamedTuple):
 class Segment(NamedTuple):
     """The lanes of a group after some of their steps; arrays lead with the lane axis.
 
-    States lie on the devices, scores in NumPy.
+    All lie on the devices, which may still be at work on the scores.
     """
 
     step: int
@@ -45,16 +46,14 @@ class Segment(NamedTuple):
 
 
 def memory_of(executables: Executables) -> int:
-    """Bytes that the largest segment takes of each device, as its compiler says."""
-    found = [advance.memory_analysis() for advance in executables.advance.values()]  # pyright: ignore[reportFunctionMemberAccess]
-    sizes = [
+    """Bytes that training takes of each device, as its compiler says."""
+    analysis = executables.advance.memory_analysis()  # pyright: ignore[reportFunctionMemberAccess]
+    return (
         analysis.argument_size_in_bytes
         + analysis.output_size_in_bytes
         + analysis.temp_size_in_bytes
         - analysis.alias_size_in_bytes  # states are updated in place
-        for analysis in found
-    ]
-    return max(sizes, default=0)
+    )
 
 
 def segment_lengths(
@@ -93,11 +92,11 @@ def cut(length: int, most: int) -> list[int]:
 
 
 def describe_chunk(
-    structure: Config, num_steps: int, numbers: optimizers.Numbers, data: GroupData,
+    structure: Config, reach: int, numbers: optimizers.Numbers, data: GroupData,
     sharding: NamedSharding,
 ) -> program.TrainData:  # fmt: skip
     """Shapes of the images and labels that a stream gives the lanes for so many steps."""
-    leading = (len(numbers["seed"]), num_steps * structure.batch_size)
+    leading = (len(numbers["seed"]), reach * structure.batch_size)
     shape = (*leading, *data.spec.image_shape)
     return program.TrainData(
         jax.ShapeDtypeStruct(shape, data.validation.images.dtype, sharding=sharding),
@@ -107,7 +106,7 @@ def describe_chunk(
 
 def open_feed(
     structure: Config, numbers: optimizers.Numbers, data: GroupData, step: int,
-    lengths: Sequence[int],
+    lengths: Sequence[int], reach: int,
 ) -> Iterator[program.TrainData | None]:  # fmt: skip
     """The training data of each segment: always the same, unless they are streamed."""
     if data.stream is None:
@@ -117,15 +116,15 @@ def open_feed(
     sharding = numbers["seed"].sharding
     return (
         program.TrainData(*jax.device_put(tuple(chunk), sharding))
-        for chunk in stream.make_chunks(streams, lengths)
+        for chunk in stream.make_chunks(streams, lengths, reach)
     )
 
 
 def compile_group(
     structure: Config, numbers: optimizers.Numbers, data: GroupData, mesh: jax.sharding.Mesh,
-    lengths: Iterable[int],
+    reach: int,
 ) -> Executables:  # fmt: skip
-    """Compiles everything the group will run, in segments of these lengths; runs nothing."""
+    """Compiles everything the group will run, in segments of at most `reach` steps."""
     platform = placement.platform_of(mesh)
     num_pieces = placement.count_pieces(
         structure, data.spec.image_shape, data.spec.num_classes, platform
@@ -147,16 +146,15 @@ def compile_group(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes
     )
 
-    def compile_advance(num_steps: int) -> Callable:
-        advance = functools.partial(functions.advance, num_steps=num_steps)
-        if data.train is not None:
-            return compile_lanes(advance, numbers, states, data.train, num_own=2, donate=1)
-        chunk = describe_chunk(structure, num_steps, numbers, data, sharding)
-        return compile_lanes(advance, numbers, states, chunk, num_own=3, donate=1)
+    own, train = 2, data.train
+    if train is None:
+        own, train = 3, describe_chunk(structure, reach, numbers, data, sharding)
+    advance = functools.partial(functions.advance, reach=reach)
 
     return Executables(
+        reach=reach,
         init=compile_lanes(functions.init, numbers),
-        advance={length: compile_advance(length) for length in sorted(set(lengths))},
+        advance=compile_lanes(advance, numbers, states, train, np.int32(0), num_own=own, donate=1),
         evaluate_validation=compile_lanes(functions.evaluate, states, data.validation),
         examine=compile_lanes(functions.examine, states, data.validation, data.test),
         begin=compile_lanes(functions.begin, numbers, data.train) if functions.begin else None,
@@ -169,22 +167,23 @@ def train_group(
 ) -> Iterator[Segment]:  # fmt: skip
     """Trains all lanes from the state `start` (from their seeds where None), by segments.
 
-    Each segment takes the place of the one before in memory: read what you want of it in time.
+    None is longer than the program's reach, and each takes the place of the one before in memory:
+    read what you want of it in time.
     """
     states: Any = executables.init(numbers) if start is None else start
     step = int(np.asarray(states.step)[0])
-    feed = open_feed(structure, numbers, data, step, lengths)
+    feed = open_feed(structure, numbers, data, step, lengths, executables.reach)
     for length in lengths:
         begin = time.perf_counter()
         chunk = next(feed)
         waiting = time.perf_counter() - begin
-        states = executables.advance[length](numbers, states, chunk)
+        states = executables.advance(numbers, states, chunk, np.int32(length))
         jax.block_until_ready(states)
         seconds = time.perf_counter() - begin
         step += length
         validation = None
         if is_due(structure, step):
-            validation = jax.device_get(executables.evaluate_validation(states, data.validation))
+            validation = executables.evaluate_validation(states, data.validation)
         yield Segment(step, states, validation, seconds, waiting)
 
 
@@ -196,16 +195,14 @@ def is_due(structure: Config, step: int) -> bool:
 def measure_start(
     executables: Executables, numbers: optimizers.Numbers, data: GroupData
 ) -> program.Scores:
-    """The lanes' sums over the validation split before their first step, in NumPy."""
-    return jax.device_get(
-        executables.evaluate_validation(executables.init(numbers), data.validation)
-    )
+    """The lanes' sums over the validation split before their first step."""
+    return executables.evaluate_validation(executables.init(numbers), data.validation)
 
 
 def examine(
     executables: Executables, numbers: optimizers.Numbers, states: program.State, data: GroupData
 ) -> Examination:
-    """What is measured on the finished lanes, and on them before their first step, in NumPy.
+    """What is measured on the finished lanes, and on them before their first step.
 
     The test split is read here, once.
     """
@@ -213,4 +210,4 @@ def examine(
     if executables.begin is not None:
         begun = executables.begin(numbers, data.train)
         found = {**found, "measures": {**found["measures"], **begun}}
-    return jax.device_get(found)
+    return found

@@ -4,7 +4,7 @@ Every run is one of these: a sweep, a run alone, a benchmark.
 """
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -51,13 +51,22 @@ class Session(NamedTuple):
             self.executables, self.structure, numbers, self.data, lengths, states
         )
 
+    def evaluate(self, states: program.State, step: int) -> group.Segment:
+        """Lanes that were saved before they were evaluated, as at the end of their segment."""
+        scores = self.executables.evaluate_validation(states, self.data.validation)
+        return group.Segment(step, states, scores, 0.0)
+
     def finish(
-        self, lanes: Sequence[Config], states: program.State, curves: Sequence[list[dict[str, Any]]]
-    ) -> list[results.Finished]:
-        """What each lane comes to, given its learning curve. The test split is read here."""
+        self, lanes: Sequence[Config], states: program.State,
+        curves: Sequence[list[dict[str, Any]]], read: Callable[[Any], Any] = jax.device_get,
+    ) -> list[results.Finished]:  # fmt: skip
+        """What each lane comes to, given its learning curve. The test split is read here.
+
+        `read` waits for arrays that devices are at work on, and gives them in NumPy.
+        """
         numbers = self.stack(lanes)
-        begun = group.measure_start(self.executables, numbers, self.data)
-        found = group.examine(self.executables, numbers, states, self.data)
+        begun = read(group.measure_start(self.executables, numbers, self.data))
+        found = read(group.examine(self.executables, numbers, states, self.data))
         return [
             results.finish_lane(curve, begun, found, self.data, lane)
             for lane, curve in enumerate(curves)
@@ -66,13 +75,13 @@ class Session(NamedTuple):
 
 def open_session(
     structure: Config, lanes: Sequence[Config], dataset: Dataset, shared: Shared | None = None,
-    every: int = 0, starts: Collection[int] = (0,), at_most: int | None = None,
+    every: int = 0, at_most: int | None = None,
 ) -> Session:  # fmt: skip
     """Places the data and compiles everything for these lanes; runs nothing.
 
     They go in waves that fit the memory, of `at_most` so many lanes. Sessions of one data set may
-    hand on what is `shared`. Training can begin after any number of steps in `starts`, with a
-    checkpoint `every` so many. Raises RunError where the smallest wave does not fit the memory.
+    hand on what is `shared`. Training can begin after any number of steps, with a checkpoint
+    `every` so many. Raises RunError where the smallest wave does not fit the memory.
     """
     begin = time.perf_counter()
     mesh = placement.make_group_mesh(structure, len(lanes), dataset)
@@ -84,10 +93,8 @@ def open_session(
     while True:
         numbers = placement.stack_numbers(lanes[:wave], mesh, data.spec)
         most = group.count_most(structure, len(numbers["seed"]), data, mesh)
-        lengths = {
-            own for start in starts for own in group.segment_lengths(structure, start, every, most)
-        }
-        executables = group.compile_group(structure, numbers, data, mesh, lengths)
+        reach = max(group.segment_lengths(structure, 0, every, most))
+        executables = group.compile_group(structure, numbers, data, mesh, reach)
         needed = group.memory_of(executables)
         if needed <= budget:
             break

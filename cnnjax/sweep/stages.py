@@ -1,6 +1,7 @@
 """What a study comes to by its records, trained or found: its arms, or the best on fresh seeds."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -73,18 +74,24 @@ def find_earlier(study: Study, base: Config, options: Options) -> Finished:
     for tried in archive.list_complete(tuning, records, options.mix, data) if tuning else [None]:
         trials = index.open_heads(options.runs, tried.records) if tried else []
         tuned, found = wanted.choose(study, base, trials)
-        lanes = make_lanes(tuned, base, options.num_seeds, options.first_seed)
-        for stock in archive.list_complete(lanes, records, options.mix, data):
+        due = functools.partial(
+            wanted.list_lanes, tuned, base, options.num_seeds, options.first_seed
+        )
+        for stock in archive.list_complete(due([]), records, options.mix, data):
             if tried is None or tried.origin == stock.origin:
-                source = f"nothing trained; records of {archive.describe(stock)}"
-                opened = index.open_heads(options.runs, stock.records)
-                arms = Finished(tuned, base, opened, source, found)
 
                 def find(lanes: Sequence[Config], origin: str = stock.origin) -> list[Record]:
                     stocks = archive.list_complete(lanes, records, options.mix, data)
                     alike = (own.records for own in stocks if own.origin == origin)
                     return index.open_heads(options.runs, next(alike, []))
 
+                opened = index.open_heads(options.runs, stock.records)
+                while opened and len(lanes := due(opened)) > len(opened):  # the next look
+                    opened = find(lanes)
+                if not opened:
+                    continue
+                source = f"nothing trained; records of {archive.describe(stock)}"
+                arms = Finished(tuned, base, opened, source, found)
                 finished = go_on(arms, options, find)
                 if finished.records:
                     return finished

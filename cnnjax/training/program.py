@@ -5,7 +5,6 @@ Weights, batch order and every other draw follow from the run's seeds and the st
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,7 +20,7 @@ from cnnjax.data.spec import DataSpec as DataSpec
 from cnnjax.measures.examine import Examination, examine_start, list_measures, make_examine
 from cnnjax.measures.observed import Beginning
 from cnnjax.networks import cost, models
-from cnnjax.training import microbatch, optimizers
+from cnnjax.training import averages, microbatch, optimizers
 
 INIT, ORDER, TRAIN, DRAW, LABELS = range(5)  # what a key derived from a seed is for
 SEED_OF = ("seed_init", "seed_order", "seed_order", "seed_draw", "seed_draw")  # of which seed
@@ -84,7 +83,7 @@ class Program(NamedTuple):
     """Pure functions of one structure; `Numbers` are the traced fields of the Config."""
 
     init: Callable[[optimizers.Numbers], State]
-    advance: Callable[..., State]  # numbers, state, train data, num_steps
+    advance: Callable[..., State]  # numbers, state, train data, length; reach
     evaluate: Callable[[State, batches.Batches], Scores]
     examine: Callable[..., Examination]  # state, validation, test
     # Numbers, train data: what measures find before the first step. None where none is asked for,
@@ -93,19 +92,11 @@ class Program(NamedTuple):
 
 
 def average(structure: Config, state: State) -> Average | None:
-    """The exponential average of parameters and batch statistics after the step of `state`.
-
-    Weights of the past fall by `ema_decay` a step and sum to one from the first step on: the
-    average of Kingma and Ba 2015, algorithm 1, over its correction. Each step moves it by
-    (1 - decay) / (1 - decay^step) of the way, so that what never changes stays as it is to the bit.
-    """
+    """The average of parameters and batch statistics after the step of `state`, if one is kept."""
     if state.ema is None:
         return None
-    # 1 - decay^step without the cancellation of a difference from one.
-    share = -jnp.expm1(state.step.astype(jnp.float32) * math.log(structure.ema_decay))
-    weight = (1 - structure.ema_decay) / share
     newest = Average(state.params, state.batch_stats)
-    return jax.tree.map(lambda old, new: old + weight * (new - old), state.ema, newest)
+    return averages.move(structure.ema_decay, state.ema, newest, state.step)
 
 
 def make_program(
@@ -113,7 +104,9 @@ def make_program(
 ) -> Program:  # fmt: skip
     """The program of every run that shares `structure`.
 
-    `advance(numbers, state, data, num_steps)` takes that many optimiser steps under one scan.
+    `advance(numbers, state, data, length, reach)` takes `length` optimiser steps in one loop, at
+    most `reach`. Only the latter is known to a compiler, which rounds steps otherwise in a loop
+    whose length it knows: so a run's bits do not tell where it was cut.
     Its gradients are summed over `num_pieces` pieces of each batch, by the devices of a mesh
     `axis` if one is named; how many there are changes the last bits of a run, the axis does not.
     `platform` is the JAX back end whose arithmetic it uses.
@@ -171,14 +164,14 @@ def make_program(
         due = state.step % every == 0 if every else state.step == 0
         return state._replace(sums=jnp.where(due, 0, state.sums))
 
-    def end_diverged(state: State, last: State, losses: Array) -> State:
+    def end_diverged(state: State, last: State, losses: Array, length: Array) -> State:
         """The last state, by the losses of its steps: no number of a run that has diverged.
 
         Asked once for many steps, it costs no time; nothing of such a run is used by mistake, and
         wherever its steps are cut it is the same.
         """
         finite = jnp.cumprod(jnp.isfinite(losses).astype(jnp.int32)).sum()
-        new = jnp.where(finite < len(losses), state.step + finite + 1, 0)
+        new = jnp.where(finite < length, state.step + finite + 1, 0)
         diverged_at = jnp.where(state.diverged_at > 0, state.diverged_at, new)
 
         def end(leaf: Array) -> Array:
@@ -188,7 +181,7 @@ def make_program(
         return jax.tree.map(end, last)._replace(diverged_at=diverged_at)
 
     def advance(
-        numbers: optimizers.Numbers, state: State, data: TrainData, num_steps: int
+        numbers: optimizers.Numbers, state: State, data: TrainData, length: Array, reach: int
     ) -> State:
         optimizer = optimizers.make_optimizer(structure, numbers, model.roles)
         all_labels = find_labels(numbers, data)
@@ -249,9 +242,15 @@ def make_program(
             new = new._replace(sums=state.sums + jnp.concatenate([jnp.stack(scores), targets]))
             return new._replace(ema=average(structure, new)), scores.loss
 
-        order = find_order(numbers, data, state.step, num_steps, structure.batch_size)
-        last, losses = lax.scan(step, begin_sums(state), order)
-        return end_diverged(state, last, losses)
+        order = find_order(numbers, data, state.step, reach, structure.batch_size)
+
+        def take(index: Array, so_far: tuple[State, Array]) -> tuple[State, Array]:
+            before, losses = so_far
+            after, loss = step(before, order[index])
+            return after, losses.at[index].set(loss)
+
+        last, losses = lax.fori_loop(0, length, take, (begin_sums(state), jnp.zeros(reach)))
+        return end_diverged(state, last, losses, length)
 
     def begin(numbers: optimizers.Numbers, data: TrainData) -> dict[str, Any]:
         state = init(numbers)

@@ -82,7 +82,7 @@ def measure_stream(config: Config, where: Where, rounds: int, num_batches: int) 
     ratios, alone, streamed = [], [], []
     for _ in range(rounds):
         alone.append(count / time_once(decode_alone))
-        seeds = [numbers_of(config)["seed_order"]]
+        seeds = [int(numbers_of(config)["seed_order"])]
         (batches,) = stream.open_streams(config, examples, seeds, 0, shape)
         read(batches, 4)  # threads have started, and what they made meanwhile is read
         streamed.append(count / time_once(functools.partial(read, batches, num_batches)))

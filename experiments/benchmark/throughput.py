@@ -68,8 +68,9 @@ def make_ours(config: Config, lanes: int, dataset: Dataset) -> Train:
         for _ in range(num_steps // config.steps):
             for wave, own in enumerate(numbers):
                 for length in lengths:
-                    advance = session.executables.advance[length]
-                    states[wave] = advance(own, states[wave], session.data.train)
+                    states[wave] = session.executables.advance(
+                        own, states[wave], session.data.train, np.int32(length)
+                    )
                     jax.block_until_ready(states[wave])
 
     return train

@@ -221,11 +221,11 @@ def compile_network(name: str, config: Config, mesh: "Mesh") -> Iterator[Compile
     )
     data = group.GroupData(spec, train, split, split)
     begin = time.perf_counter()
-    executables = group.compile_group(structure, numbers, data, mesh, [structure.steps])
+    executables = group.compile_group(structure, numbers, data, mesh, structure.steps)
     seconds = time.perf_counter() - begin
     programs = {
         "init": executables.init,
-        "advance": executables.advance[structure.steps],
+        "advance": executables.advance,
         "evaluate": executables.evaluate_validation,
         "examine": executables.examine,
     }

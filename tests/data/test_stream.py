@@ -151,7 +151,7 @@ def test_a_resumed_run_goes_on_with_the_next_batch(config):
     mesh = placement.make_group_mesh(config, 1, dataset)
     data = placed.place_data(config, dataset, mesh)
     numbers = placement.stack_numbers([config], mesh, data.spec)
-    executables = group.compile_group(config, numbers, data, mesh, [6])
+    executables = group.compile_group(config, numbers, data, mesh, 6)
     states = []
     for segment in group.train_group(executables, config, numbers, data, [6, 6]):
         states.append(jax.tree.map(lambda leaf: np.asarray(leaf).copy(), segment.states))

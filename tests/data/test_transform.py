@@ -23,7 +23,9 @@ def train(config, digits, num_steps=3):
     """States before and after a few steps."""
     functions, data, numbers = make_functions(config, digits)
     start = functions.init(numbers)
-    after = jax.jit(functions.advance, static_argnums=3)(numbers, start, data.train, num_steps)
+    after = jax.jit(functions.advance, static_argnums=4)(
+        numbers, start, data.train, num_steps, num_steps
+    )
     return start, after
 
 
@@ -87,8 +89,8 @@ def test_shuffled_labels_differ_by_seed_and_teach_something_else(tiny, digits):
 def test_a_network_trained_on_shuffled_labels_is_at_chance(digits):
     config = Config(shuffle_labels=True, model="mlp")
     functions, data, numbers = make_functions(config, digits)
-    state = jax.jit(functions.advance, static_argnums=3)(
-        numbers, functions.init(numbers), data.train, 200
+    state = jax.jit(functions.advance, static_argnums=4)(
+        numbers, functions.init(numbers), data.train, 200, 200
     )
     scores = functions.evaluate(state, data.test)
     assert float(scores.correct / scores.count) == pytest.approx(0.1, abs=0.05)

@@ -100,8 +100,8 @@ def test_of_a_trained_network_they_are_those_of_its_features(digits):
          "batch_size": 16, "learning_rate": 0.03, "eval_every": 0, "measure": ("dead_units",)}
     )  # fmt: skip
     functions, data, numbers = make_functions(config, digits)
-    advance = jax.jit(functions.advance, static_argnums=3)
-    state = advance(numbers, functions.init(numbers), data.train, 40)
+    advance = jax.jit(functions.advance, static_argnums=4)
+    state = advance(numbers, functions.init(numbers), data.train, 40, 40)
     measured = jax.jit(functions.examine)(state, data.validation, data.test)["measures"]
     found = dead_units.finish(jax.device_get(measured["dead_units"]), data.spec)
     model = here.make_model(config, (8, 8, 1), 10)

@@ -11,7 +11,7 @@ from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
 from cnnjax.data import load
 from cnnjax.measures import outcome, robustness
-from cnnjax.measures.packing import unpack_values
+from cnnjax.records.packed import unpack_values
 from cnnjax.sweep import placed, placement, runner
 from tests import here
 from tests.small import make_small
@@ -25,8 +25,8 @@ def run(digits):
     """A run of a few steps: its config, functions, data and numbers, its state, its examination."""
     config = make_small("cnn", train_examples=100, steps=30, measure=("robustness",))
     functions, data, numbers = make_functions(config, digits)
-    advance = jax.jit(functions.advance, static_argnums=3)
-    state = advance(numbers, functions.init(numbers), data.train, 30)
+    advance = jax.jit(functions.advance, static_argnums=4)
+    state = advance(numbers, functions.init(numbers), data.train, 30, 30)
     found = jax.jit(functions.examine)(state, data.validation, data.test)
     return config, functions, data, numbers, state, jax.device_get(found)
 
@@ -146,6 +146,7 @@ def test_a_run_that_diverges_has_no_score_but_that_it_did(tiny, digits):
     kept = outcome.hide(result.scores)
     known = {name for name, value in kept.items() if value is not None}
     assert known == set(outcome.FACTS) and kept["initial_loss"] > 0
+    assert kept["failed"] is True and kept["diverged"] is True
     assert {"shift_consistency", "fc_correlation", "test_accuracy"} - known
 
 

@@ -85,8 +85,8 @@ def test_chunks_know_its_size(foreign, digits):
 def train(config, digits):
     functions, data, numbers = make_functions(config, digits)
     start = functions.init(numbers)
-    advance = jax.jit(functions.advance, static_argnums=3)
-    return start.params, advance(numbers, start, data.train, 5).params
+    advance = jax.jit(functions.advance, static_argnums=4)
+    return start.params, advance(numbers, start, data.train, 5, 5).params
 
 
 def test_frozen_convolutions_stay_and_all_else_moves(foreign, digits):

@@ -80,7 +80,7 @@ def test_training_leaves_the_filters_as_they_are(digits):
     )
     functions, data, numbers = make_functions(config, digits)
     start = functions.init(numbers)
-    state = jax.jit(functions.advance, static_argnums=3)(numbers, start, data.train, 3)
+    state = jax.jit(functions.advance, static_argnums=4)(numbers, start, data.train, 3, 3)
     np.testing.assert_array_equal(state.batch_stats["conv_1"]["kernel"], data.spec.filters)
     for tree in (state.params, state.ema.params):
         assert set(tree["conv_1"]) == {"bias"} and np.asarray(tree["conv_1"]["bias"]).any()

@@ -58,9 +58,7 @@ def trace_all(config):
     )
     return {
         "init": jax.make_jaxpr(own.init)(numbers),
-        "advance": jax.make_jaxpr(functools.partial(own.advance, num_steps=2))(
-            numbers, state, data
-        ),
+        "advance": jax.make_jaxpr(functools.partial(own.advance, reach=2))(numbers, state, data, 2),
         "evaluate": jax.make_jaxpr(own.evaluate)(state, split),
         "examine": jax.make_jaxpr(own.examine)(state, split, split),
     }
@@ -97,7 +95,7 @@ def test_on_a_cpu_the_precision_changes_no_bit(digits, tiny, compiled_as_for_use
         data = placed.place_data(config, digits, mesh)
         numbers = placement.stack_numbers([config], mesh, data.spec)
         lengths = group.segment_lengths(config)
-        executables = group.compile_group(config, numbers, data, mesh, lengths)
+        executables = group.compile_group(config, numbers, data, mesh, max(lengths))
         segments = group.train_group(executables, config, numbers, data, lengths)
         losses.append([np.asarray(segment.states.sums[0]) for segment in segments])
     np.testing.assert_array_equal(losses, [losses[0]] * 3)

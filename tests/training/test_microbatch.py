@@ -47,13 +47,13 @@ def test_the_same_bits_alone_and_among_others(tiny, digits, in_pieces):
 SMOOTH = {"label_smoothing": 0.2, "norm": "layer", "activation": "tanh"}
 
 
-@pytest.mark.parametrize("fields", [{}, SMOOTH], ids=str)
+@pytest.mark.parametrize("fields", [pytest.param({}, marks=pytest.mark.slow), SMOOTH], ids=str)
 def test_the_gradients_are_those_of_the_whole_batch(tiny, digits, fields):
     config = dataclasses.replace(tiny, optimizer="sgd", learning_rate=0.1, **fields)
     functions, data, numbers = make_functions(config, digits)
     split = here.make_program(structure_of(config), data.spec, num_pieces=4)
     start = functions.init(numbers)
-    one, other = (each.advance(numbers, start, data.train, 2) for each in (functions, split))
+    one, other = (each.advance(numbers, start, data.train, 2, 2) for each in (functions, split))
     for found, expected in zip(jax.tree.leaves(other), jax.tree.leaves(one), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
     assert float(other.sums[2]) == float(one.sums[2])
@@ -64,7 +64,7 @@ def test_pieces_draw_dropout_of_their_own(tiny, digits):
     functions, data, numbers = make_functions(config, digits)
     split = here.make_program(structure_of(config), data.spec, num_pieces=4)
     start = functions.init(numbers)
-    one, other = (each.advance(numbers, start, data.train, 1) for each in (functions, split))
+    one, other = (each.advance(numbers, start, data.train, 1, 1) for each in (functions, split))
     assert not np.allclose(one.params["conv_1"]["kernel"], other.params["conv_1"]["kernel"])
 
 

@@ -16,12 +16,13 @@ from cnnjax.training import program
 from tests import here
 
 OPTAX = True  # see conftest.py
-pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
+compares_bits = pytest.mark.usefixtures("compiled_as_for_users")
 
 
 def make_functions(config: Config, digits: Dataset):
     data = placed.place_data(config, digits, placement.make_mesh(1))
     functions = here.make_program(structure_of(config), data.spec)
+    functions = functions._replace(init=jax.jit(functions.init))  # op by op it takes seconds
     return functions, data, {
         name: placement.DTYPES[KNOBS[name].type](value)
         for name, value in numbers_of(config).items()
@@ -35,7 +36,7 @@ def train(configs, digits, num_devices=2, mesh=None) -> program.State:
     data = placed.place_data(structure, digits, mesh)
     numbers = placement.stack_numbers(configs, mesh, data.spec)
     lengths = group.segment_lengths(structure)
-    executables = group.compile_group(structure, numbers, data, mesh, lengths)
+    executables = group.compile_group(structure, numbers, data, mesh, max(lengths))
     *_, last = group.train_group(executables, structure, numbers, data, lengths)
     return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(configs)], last.states)
 
@@ -48,7 +49,9 @@ def assert_same_bits(one, other):
     jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
-@pytest.mark.parametrize("model", [pytest.param("cnn", marks=pytest.mark.slow), "mlp"])
+@compares_bits
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["cnn", "mlp"])
 def test_a_lane_has_the_same_bits_alone_among_others_and_on_any_devices(tiny, digits, model):
     if model == "mlp":
         tiny = Config(model="mlp", train_examples=48, batch_size=16, steps=6, eval_every=3)
@@ -63,6 +66,7 @@ def test_a_lane_has_the_same_bits_alone_among_others_and_on_any_devices(tiny, di
         assert_same_bits(lane_of(alone, 0), lane_of(together, lane))
 
 
+@compares_bits
 @pytest.mark.slow
 def test_a_run_in_pieces_has_the_bits_of_a_run_in_one(tiny, digits):
     whole = dataclasses.replace(tiny, eval_every=0)
@@ -100,8 +104,8 @@ def step_once(digits):
     @functools.cache
     def run(config):
         functions, data, numbers = make_functions(config, digits)
-        advance = jax.jit(functions.advance, static_argnums=3)
-        return advance(numbers, functions.init(numbers), data.train, config.steps)
+        advance = jax.jit(functions.advance, static_argnums=4)
+        return advance(numbers, functions.init(numbers), data.train, config.steps, config.steps)
 
     return run
 
@@ -121,10 +125,10 @@ def test_wrong_sign_of_the_update_raises_the_loss(tiny, digits):
     config = dataclasses.replace(tiny, optimizer="sgd", learning_rate=1e-2, schedule="constant")
     functions, data, numbers = make_functions(config, digits)
     start = functions.init(numbers)
-    after = functions.advance(numbers, start, data.train, 1)
+    after = functions.advance(numbers, start, data.train, 1, 1)
     wrong = jax.tree.map(lambda a, b: 2 * a - b, start.params, after.params)
     again = [
-        functions.advance(numbers, start._replace(params=params), data.train, 1).sums
+        functions.advance(numbers, start._replace(params=params), data.train, 1, 1).sums
         for params in (after.params, wrong)
     ]
     assert float(again[0][0]) < float(after.sums[0]) < float(again[1][0])
@@ -156,10 +160,10 @@ def test_one_step_follows_the_gradient_of_the_mean_loss(tiny, digits):
     config = dataclasses.replace(tiny, optimizer="sgd", schedule="constant", learning_rate=1e-3)
     functions, data, numbers = make_functions(config, digits)
     state = functions.init(numbers)
-    after = functions.advance(numbers, state, data.train, 1)
+    after = functions.advance(numbers, state, data.train, 1, 1)
     assert int(after.step) == 1 and float(after.sums[2]) == config.batch_size
     # The update is downhill on the batch it saw: the first-order change of the loss is negative.
-    again = functions.advance(numbers, after._replace(step=state.step), data.train, 1)
+    again = functions.advance(numbers, after._replace(step=state.step), data.train, 1, 1)
     assert float(again.sums[0]) < float(after.sums[0])
 
 
@@ -227,6 +231,7 @@ def test_a_run_that_diverges_is_an_outcome(tiny, digits):
     assert 0 <= result.scores["test_accuracy"] <= 0.2
 
 
+@compares_bits
 @pytest.mark.slow
 def test_lanes_in_step_train_to_the_same_bits_alone_or_among_others(tiny, digits, monkeypatch):
     monkeypatch.setattr(placement, "CHUNK_LANES", 2)
@@ -245,6 +250,7 @@ def test_a_sweep_stops_when_asked(tiny, digits):
         list(runner.run_lanes([tiny], digits, Observer(should_stop=lambda: True)))
 
 
+@compares_bits
 @pytest.mark.slow
 def test_a_sweep_beyond_its_memory_goes_in_waves_to_the_same_numbers(tiny, digits, monkeypatch):
     configs = [dataclasses.replace(tiny, seed=seed) for seed in range(5)]
@@ -267,7 +273,7 @@ def test_nothing_is_compiled_after_the_first_segment(tiny, digits):
     data = placed.place_data(structure, digits, mesh)
     numbers = placement.stack_numbers([tiny], mesh, data.spec)
     lengths = group.segment_lengths(structure)
-    executables = group.compile_group(structure, numbers, data, mesh, lengths)
+    executables = group.compile_group(structure, numbers, data, mesh, max(lengths))
     segments = group.train_group(executables, structure, numbers, data, lengths)
     next(segments)
     compiled = []
@@ -284,7 +290,7 @@ def test_a_segment_takes_the_place_of_the_one_before(tiny, digits):
     structure, mesh = structure_of(tiny), placement.make_mesh(1)
     data = placed.place_data(structure, digits, mesh)
     numbers = placement.stack_numbers([tiny], mesh, data.spec)
-    executables = group.compile_group(structure, numbers, data, mesh, [3])
+    executables = group.compile_group(structure, numbers, data, mesh, 3)
     first, second = group.train_group(executables, structure, numbers, data, [3, 3])
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(first.states))
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((second.states, numbers)))

@@ -45,12 +45,12 @@ def test_seeds_are_numbers_of_one_program_and_those_of_the_run_are_its_bits(smal
 
 def test_each_part_is_drawn_by_its_own_seed(small, digits):
     functions, data, numbers = make_functions(small, digits)
-    init, advance = jax.jit(functions.init), jax.jit(functions.advance, static_argnums=3)
+    init, advance = jax.jit(functions.init), jax.jit(functions.advance, static_argnums=4)
 
     def one_step(**seeds):
         changed = {**numbers, **{name: np.uint32(seed) for name, seed in seeds.items()}}
         start = init(changed)
-        return start, advance(changed, start, data.train, 1)
+        return start, advance(changed, start, data.train, 1, 1)
 
     start, after = one_step()
     assert differ(start, one_step(seed_init=4)[0])
@@ -67,7 +67,7 @@ def test_a_batch_of_all_images_has_the_draw_and_no_order(small, digits):
 
     def loss(**seeds):
         changed = {**numbers, **{name: np.uint32(seed) for name, seed in seeds.items()}}
-        state = functions.advance(changed, functions.init(numbers), data.train, 1)
+        state = functions.advance(changed, functions.init(numbers), data.train, 1, 1)
         return np.asarray(program.read_sums(state.sums[None]).loss)
 
     np.testing.assert_allclose(loss(), loss(seed_order=7), rtol=1e-5)
@@ -83,7 +83,7 @@ def test_a_stream_heeds_the_seed_of_its_order(small, digits, monkeypatch):
     _, data, _ = make_functions(small, digits)
     lanes = [dataclasses.replace(small, seed_order=seed, feed="stream") for seed in (-1, 7)]
     numbers = placement.stack_numbers(lanes, mesh, data.spec)
-    group.open_feed(lanes[0], numbers, data._replace(stream=[]), 0, [1])
+    group.open_feed(lanes[0], numbers, data._replace(stream=[]), 0, [1], 1)
     assert seen == [3, 7]
 
 

@@ -22,11 +22,11 @@ def test_the_average_has_the_weights_of_its_definition(tiny, digits):
     """Against Kingma and Ba 2015, algorithm 1, in float64: a sum from zero over 1 - decay^t."""
     averaged = dataclasses.replace(tiny, ema_decay=0.9, norm="batch", eval_every=0)
     functions, data, numbers = make_functions(averaged, digits)
-    advance = jax.jit(functions.advance, static_argnums=3)
+    advance = jax.jit(functions.advance, static_argnums=4)
     state = functions.init(numbers)
     total = jax.tree.map(lambda leaf: np.zeros(leaf.shape), (state.params, state.batch_stats))
     for step in range(1, 5):
-        state = advance(numbers, state, data.train, 1)
+        state = advance(numbers, state, data.train, 1, 1)
         total = jax.tree.map(
             lambda sums, new: 0.9 * sums + 0.1 * np.asarray(new, np.float64),
             total, (state.params, state.batch_stats),
@@ -38,7 +38,7 @@ def test_the_average_has_the_weights_of_its_definition(tiny, digits):
 def test_the_average_of_weights_and_batch_statistics_is_what_is_evaluated(tiny, digits):
     averaged = dataclasses.replace(tiny, ema_decay=0.5, norm="batch", eval_every=0)
     functions, data, numbers = make_functions(averaged, digits)
-    state = functions.advance(numbers, functions.init(numbers), data.train, 3)
+    state = functions.advance(numbers, functions.init(numbers), data.train, 3, 3)
     by_average = functions.evaluate(state, data.validation)
     instead = state._replace(params=state.ema.params, batch_stats=state.ema.batch_stats, ema=None)
     assert float(by_average.loss) == float(functions.evaluate(instead, data.validation).loss)
@@ -67,7 +67,7 @@ def descend(key, depth):
     return found
 
 
-@pytest.mark.parametrize("num_pieces", [1, 4])
+@pytest.mark.parametrize("num_pieces", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_no_draw_of_augmentation_is_one_of_the_network(tiny, digits, monkeypatch, num_pieces):
     """`split(key)[i]` is `fold_in(key, i)`: keys that only look different may be the same."""
     config = dataclasses.replace(tiny, dropout=0.5, flip=True, pool="stochastic", steps=1)
@@ -97,7 +97,7 @@ def test_no_draw_of_augmentation_is_one_of_the_network(tiny, digits, monkeypatch
     data = placed.place_data(config, digits, placement.make_mesh(1))
     functions = here.make_program(structure_of(config), data.spec, num_pieces=num_pieces)
     numbers = make_functions(config, digits)[2]
-    functions.advance(numbers, functions.init(numbers), data.train, 1)
+    functions.advance(numbers, functions.init(numbers), data.train, 1, 1)
     jax.effects_barrier()
     families = [
         descend(jax.random.wrap_key_data(key), 2)
@@ -126,7 +126,7 @@ def test_smoothing_of_mixed_targets_is_that_of_the_mixture(tiny, digits, monkeyp
     monkeypatch.setattr(program.augment, "augment", listen)
     functions, data, numbers = make_functions(config, digits)
     state = functions.init(numbers)
-    scores = functions.advance(numbers, state, data.train, 1).sums
+    scores = functions.advance(numbers, state, data.train, 1, 1).sums
     jax.effects_barrier()
     ((images, targets),) = seen
     network = cost.find_network(config, data.spec.image_shape, 10)
