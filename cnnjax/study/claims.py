@@ -35,9 +35,15 @@ class Slope(NamedTuple):
     levels: tuple[float, ...] = ()  # those that count, of all that arms have; all for none
 
 
+class Deviation(NamedTuple):
+    """How far scores are from the median of their arm, on average over its seeds."""
+
+    of: Overrides
+
+
 # What is compared, by seed: arms (every one whose overrides contain these, averaged), their lead
-# over others, their trend, or a number that the claim names.
-Side = Overrides | Score | Lead | Slope | float
+# over others, their trend, how they vary, or a number that the claim names.
+Side = Overrides | Score | Lead | Slope | Deviation | float
 
 
 class Comparison(NamedTuple):
@@ -120,6 +126,7 @@ class Study(NamedTuple):
     choosing: Choosing | None = None
     epochs: Fraction | float | str | None = None  # of all arms, in place of the steps of its base
     datasets: tuple[str, ...] = ()  # every arm on each; claims are judged on each, and over all
+    whole: Overrides | None = None  # the arm of whose variance the report gives each one's share
     sizes: Mapping[str, int] | None = None  # training images by `epochs.name_source`, once counted
     looks: tuple[Look, ...] = ()  # at how many seeds headlines are decided; once, at all, for none
 
@@ -146,9 +153,16 @@ def name_side(side: Side) -> str:
         case Slope(of, knob, levels):
             span = f" from {min(levels):.4g} to {max(levels):.4g}" if levels else ""
             return f"{name_arm(of)} per doubling of {knob}{span}".strip()
+        case Deviation(of):
+            return f"deviation of {name_arm(of) or 'all arms'}"
         case float() | int():
             return f"{side:.4g}"
     return name_arm(side) or "all arms"
+
+
+def is_deviation(name: str) -> bool:
+    """Whether a side of that name is how much arms vary."""
+    return name.startswith("deviation of ")
 
 
 def name_arms(study: Study) -> dict[str, Overrides]:
@@ -195,7 +209,7 @@ def select(arms: Mapping[str, Overrides], side: Overrides) -> list[str]:
 def sides_of(side: Side) -> tuple[Overrides, ...]:
     """The arms that a side of a comparison rests on; none for a number."""
     match side:
-        case Score(of, _) | Slope(of, _, _):
+        case Score(of, _) | Slope(of, _, _) | Deviation(of):
             return (of,)
         case Lead(a, b):
             return (a, b)
