@@ -6,10 +6,11 @@ from jax import Array, lax
 
 from cnnjax.config import register
 from cnnjax.data.batches import Batches
-from cnnjax.measures.observed import Observed
+from cnnjax.measures.observed import Observed, Training
 from cnnjax.networks import models
 
 SHARE = 0.1  # of the features of a class that are zeroed, one at least
+AT_ONCE = 128  # training images
 DRAWS = 8  # of features at random
 
 
@@ -47,6 +48,31 @@ def measure_last_layer(
         return {}
     kernel = models.find_parameter(params, model.roles.logits)
     return {"fc_correlation": correlate_weights(kernel, observed.sums, observed.counts)}
+
+
+@register.measure("last_layer_training", of_training=True)
+def measure_on_training(
+    model: models.Model, params: models.Params, stats: models.Stats, training: Training, key: Array
+) -> dict[str, Array]:
+    """The same by the run's own training images, as they were labelled for it."""
+    observe, path = model.observe, model.roles.logits
+    if observe is None or path is None:
+        return {}
+    padding = -len(training.targets) % AT_ONCE
+
+    def split(array: Array) -> Array:
+        padded = jnp.pad(array, [(0, padding)] + [(0, 0)] * (array.ndim - 1))
+        return padded.reshape(-1, AT_ONCE, *array.shape[1:])
+
+    def see(batch: tuple[Array, Array]) -> tuple[Array, Array]:
+        images, targets = batch
+        _, features = observe(params, stats, training.prepare(images.astype(jnp.float32)))
+        return targets.T @ features, targets.sum(axis=0)
+
+    sums, counts = lax.map(see, (split(training.images), split(training.targets)))
+    kernel = models.find_parameter(params, path)
+    correlation = correlate_weights(kernel, sums.sum(axis=0), counts.sum(axis=0))
+    return {"fc_correlation_train": correlation}
 
 
 def choose_top(kernel: Array, number: int) -> Array:

@@ -223,6 +223,7 @@ OTHERS = {  # numbers of a run, with what they must be measured by
     "test_ece": ("calibration error", 0.005, True, ""),
     "test_ece_scaled": ("calibration error, scaled", 0.005, True, ""),
     "fc_correlation": ("rank correlation", 0.05, False, ""),
+    "fc_correlation_train": ("training rank correlation", 0.05, False, "", "last_layer_training"),
     "dead_units": ("dead units", 0.01, True, "", "dead_units"),
     "largest_eigenvalue": ("largest eigenvalue", 0.1, False, "", "largest_eigenvalue"),
 }

@@ -55,7 +55,7 @@ def tiny():
 def find(config, digits):
     functions, data, numbers = make_functions(config, digits)
     assert functions.begin is not None
-    return float(jax.jit(functions.begin)(numbers, data.train)["largest_eigenvalue"][
+    return float(jax.jit(functions.begin)(numbers, functions.init(numbers), data.train)["largest_eigenvalue"][
         "largest_eigenvalue"])  # fmt: skip
 
 

@@ -35,6 +35,27 @@ def test_the_features_of_largest_weight_are_chosen_and_as_many_at_random():
     assert (drawn.sum(axis=1) == 2).all() and (drawn.mean(axis=0) > 0.25).all()
 
 
+def test_training_images_count_with_the_labels_that_they_trained_with():
+    rng = np.random.default_rng(0)
+    images, labels = rng.random((150, 12)).astype(np.float32), rng.integers(0, 3, 150)
+    kernel = rng.normal(size=(12, 3)).astype(np.float32)
+    model = SimpleNamespace(
+        observe=lambda params, stats, images: (None, images),
+        roles=SimpleNamespace(logits="logits/kernel"),
+    )
+    training = SimpleNamespace(
+        prepare=lambda images: images, images=images, targets=np.eye(3, dtype=np.float32)[labels]
+    )
+    params = {"logits": {"kernel": kernel}}
+    found = last_layer.measure_on_training(model, params, {}, training, jax.random.key(0))
+    means = np.stack([images[labels == own].mean(axis=0) for own in range(3)])
+    expected = np.mean([
+        scipy_stats.spearmanr(kernel[:, own], means[own] - images.mean(axis=0)).statistic
+        for own in range(3)
+    ])  # fmt: skip
+    assert float(found["fc_correlation_train"]) == pytest.approx(expected, abs=1e-5)
+
+
 def test_zeroing_is_of_the_class_of_each_image():
     """Features are the image; class 0 rests on feature 0 alone, class 1 on all others."""
     kernel, pixels = np.zeros((10, 2), np.float32), np.ones((1, 4, 10), np.float32)
