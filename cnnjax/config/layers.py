@@ -45,10 +45,11 @@ class Layers:
         by_model=True,
         used_with={"conv": ("standard",)},
     )
-    connectivity: Literal["all", "lenet5", "random"] = structure(
+    connectivity: Literal["all", "lenet5", "random", "drawn"] = structure(
         "all",
         "Input channels each kernel sees, where there are 6 or more: all, those of LeNet-5's C3"
-        " table, or as many at random; in LeNet-5 that of C3 alone.",
+        " table, or as many by one fixed random table, or by one that the seed draws; in LeNet-5"
+        " that of C3 alone.",
         by_model=True,
         used_with={"conv": ("standard",)},
     )

@@ -86,8 +86,8 @@ class Program(NamedTuple):
     advance: Callable[..., State]  # numbers, state, train data, length; reach
     evaluate: Callable[[State, batches.Batches], Scores]
     examine: Callable[..., Examination]  # state, validation, test
-    # Numbers, state, train data: what measures find by training images. None where none is asked for,
-    # or can be: images are streamed, or normalised a batch at a time.
+    # Numbers, state, train data: what measures find by training images. None where none is asked,
+    # or none can be: images are streamed, or normalised a batch at a time.
     begin: Callable[..., dict[str, Any]] | None = None
 
 

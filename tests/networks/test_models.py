@@ -56,7 +56,7 @@ OTHER_VALUES = {
     "stride": [(2, {})],
     "dilation": [(2, {})],
     "groups": [(2, {}), (16, {})],
-    "connectivity": [("lenet5", WIDE), ("random", WIDE)],
+    "connectivity": [("lenet5", WIDE), ("random", WIDE), ("drawn", WIDE)],
     "first_layer": [("whitened", {})],
     "bias": [(False, {"init": "pytorch"}), (False, {**RESNET, "init": "pytorch"})],
     "padding": [*[(value, ODD) for value in others_of("padding", "published")],
