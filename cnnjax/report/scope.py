@@ -114,13 +114,24 @@ def name_dataset(row: Mapping[str, Any], several: object) -> str:
 
 
 def describe_collapse(arm: Arm) -> str:
-    """A flag for an arm of which runs failed: 'all 20 runs failed'; empty where none did."""
-    count = len(arm.records)
-    if not arm.num_failed:
+    """A flag for an arm of which runs failed: 'all 20 runs failed (diverged)'; empty if none did.
+
+    In brackets stands why, and of how many where not of all alike.
+    """
+    count, failed = len(arm.records), [own for own in arm.records if own.failed]
+    if not failed:
         return ""
-    if arm.num_failed == count:
-        return f"all {count} runs failed" if count > 1 else "its run failed"
-    return f"{arm.num_failed} of {count} runs failed"
+    wild = [own for own in failed if own.scores.get("diverged_at") or own.scores.get("diverged")]
+    numbers = {
+        "diverged": len(wild),
+        "no better than a constant prediction": len(failed) - len(wild),
+    }
+    alike = len(failed) in numbers.values()
+    why = [name if alike else f"{number} {name}" for name, number in numbers.items() if number]
+    said = f"{len(failed)} of {count} runs failed"
+    if len(failed) == count:
+        said = f"all {count} runs failed" if count > 1 else "its run failed"
+    return f"{said} ({', '.join(why)})"
 
 
 def list_silent(judgement: Judgement) -> list[str]:
