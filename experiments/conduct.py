@@ -53,7 +53,12 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         f" until each headline is decided; then --seeds is the last look, {MOST} if not given.",
         flag_values=values,
     )  # fmt: skip
-    absl_flags.DEFINE_boolean("quick", False, f"{QUICK} seeds an arm.", flag_values=values)
+    absl_flags.DEFINE_boolean(
+        "quick",
+        False,
+        f"{QUICK} seeds an arm; of all statements (launch.py all) headlines alone.",
+        flag_values=values,
+    )
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
     absl_flags.DEFINE_boolean(
         "judge_only", False,

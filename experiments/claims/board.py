@@ -27,10 +27,13 @@ def settle(study: Study, sets: Sequence[str] | None, quick: bool) -> Study:
     One that says itself on which data it is stays there.
     """
     own = keep_headlines(study) if quick else study
-    names = (QUICK_SETS if quick else SETS) if sets is None else sets
-    if names and not find_obstacle(own):
-        own = spread(own, names)
+    own = spread_over(own, (QUICK_SETS if quick else SETS) if sets is None else sets)
     return take_settings(own) if quick else own
+
+
+def spread_over(study: Study, sets: Sequence[str]) -> Study:
+    """The study on several data sets, or as it is where it cannot be."""
+    return spread(study, sets) if sets and not find_obstacle(study) else study
 
 
 def keep_headlines(study: Study) -> Study:
