@@ -86,7 +86,7 @@ class Tuning(NamedTuple):
     """
 
     grid: Mapping[str, tuple[Any, ...]]  # knob -> values; an arm keeps those it sets itself
-    seeds: tuple[int, ...] = (1000, 1001, 1002)
+    seeds: tuple[int, ...] = (1000, 1001, 1002)  # none where the study's settings are given
     metric: str = VALIDATION
 
 
@@ -216,3 +216,11 @@ def sides_of(side: Side) -> tuple[Overrides, ...]:
         case float() | int():
             return ()
     return (side,)
+
+
+def cover(claims: Sequence[Claim], arms: Mapping[str, Overrides]) -> list[str]:
+    """The names of the arms on which the comparisons of some claims rest, in order of the arms."""
+    pairs = [pair for claim in claims for pair in claim.comparisons]
+    parts = [part for pair in pairs for side in (pair.a, pair.b) for part in sides_of(side)]
+    found = {name for part in parts for name in select(arms, part)}
+    return [name for name in arms if name in found]
