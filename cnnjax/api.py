@@ -46,7 +46,7 @@ from cnnjax.study.plan import Plan, make_plan, network_of
 from cnnjax.study.spread import spread
 from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
-from cnnjax.sweep import backend, loop, placement, stages
+from cnnjax.sweep import backend, loop, placement, stages, trial
 from cnnjax.sweep.engines import Engine, local
 from cnnjax.sweep.lanes import open_finder, open_others, require_weights
 from cnnjax.sweep.loop import Outcome
@@ -102,9 +102,11 @@ def check_study(
         metrics.check_classes(list_metrics(study), one.class_names)
     infos = {request: load.find_info(one, request) for request, one in opened.items()}
     plan = make_plan(study, base, options.num_seeds, infos)
-    for group in plan.groups:
-        own = measure(network_of(group.structure), *infos[request_of(group.structure)])
-        check_memory(group.structure, own)
+    shapes = [(own.structure, infos[request_of(own.structure)]) for own in plan.groups]
+    for structure, info in shapes:
+        check_memory(structure, measure(network_of(structure), *info))
+    if not prepare:  # a plan is all that is asked for
+        trial.check_choices(shapes)
     warnings = foresight.warn_of_seeds(study, options.num_seeds)
     found = list_network_notes(configs, infos)
     return Checked(study, base, asked, plan, tuple(warnings), found)

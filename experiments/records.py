@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from absl import flags as absl_flags
 
 from cnnjax.config import flags, words
-from cnnjax.config.knobs import ConfigError, format_value, printable
+from cnnjax.config.knobs import format_value, printable
 from cnnjax.records import index, inventory, remembered, store
 from cnnjax.records.inventory import Row
+from cnnjax.records.record import CHECKPOINTS
 from experiments import script
 
 DESCRIPTION = """
@@ -100,14 +101,6 @@ def read_act(values: absl_flags.FlagValues) -> str:
     return given[0]
 
 
-def refuse_empty(runs: pathlib.Path) -> ConfigError:
-    """Of a folder without records that can be read."""
-    if number := store.count_files(runs):
-        what = words.count(number, "record is", "records are")
-        return ConfigError(f"{runs}: {what} damaged or of another schema: --check names them")
-    return ConfigError(f"{runs} has no records: give --runs=FOLDER, in which a study ran")
-
-
 def warn(line: object) -> None:
     """A line on stderr."""
     words.say(printable(f"{script.WARNING}{line}"), sys.stderr)
@@ -119,7 +112,7 @@ def check_records(runs: pathlib.Path) -> int:
 
     number, damaged = store.count_files(runs), 0
     if not number:
-        raise refuse_empty(runs)
+        raise store.refuse_empty(runs)
     for line in check.list_damaged(runs):
         words.say(printable(line))
         damaged += 1
@@ -132,8 +125,8 @@ def prune_records(runs: pathlib.Path, plan: bool) -> None:
     from cnnjax.records import prune
     from cnnjax.report import folders
 
-    if not any((runs / name).is_dir() for name in ("records", "checkpoints")):
-        raise refuse_empty(runs)
+    if not any((runs / name).is_dir() for name in ("records", CHECKPOINTS)):
+        raise store.refuse_empty(runs)
     number, size = 0, 0
 
     def note(line: str) -> None:
@@ -157,7 +150,7 @@ def export_records(runs: pathlib.Path, path: pathlib.Path) -> None:
 
     rows = export.list_rows(store.load_records(runs, lambda error: warn(f"{error}: left out")))
     if not rows:
-        raise refuse_empty(runs)
+        raise store.refuse_empty(runs)
     export.WRITERS[path.suffix](path, rows)
     columns = words.count(len(rows[0]), "column")
     words.say(printable(f"{words.count(len(rows), 'run')}, {columns}: {path}"))
@@ -186,7 +179,7 @@ def list_records(runs: pathlib.Path, as_json: bool) -> None:
     remembered.remember(heads, runs / "records")
     rows = inventory.list_rows(heads)
     if not rows:
-        raise refuse_empty(runs)
+        raise store.refuse_empty(runs)
     if as_json:
         json.dump([row._asdict() for row in rows], sys.stdout, indent=1)
         print()

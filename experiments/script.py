@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from absl import flags as absl_flags
 
-from cnnjax.config import explain, flags, numeric, plugins, words
+from cnnjax.config import explain, flags, machine, numeric, plugins, words
 from cnnjax.config.explain import Choice
 from cnnjax.config.knobs import ConfigError, RunError, printable
 from cnnjax.study.options import KEEPS, MINUTES
@@ -96,6 +96,7 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
         if isinstance(stream, io.TextIOWrapper):  # whatever a path or a terminal's encoding holds
             stream.reconfigure(errors="backslashreplace")
     try:
+        machine.check_addresses()
         status = main(sys.argv, stop)
     except ConfigError as error:
         if "--traceback" in sys.argv:
@@ -108,10 +109,13 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
         words.say(f"error: {words.shorten(printable(str(error)))}", sys.stderr)
         status = FAILED
     except Exception as error:
-        where = plugins.locate(error)
-        if where is None or "--traceback" in sys.argv:
+        where, short = plugins.locate(error), machine.explain_shortage(error)
+        if "--traceback" in sys.argv or where is None and short is None:
             raise
-        flags.refuse(where)
+        if where is not None:
+            flags.refuse(where)
+        words.say(f"error: {words.shorten(printable(str(short)))}", sys.stderr)
+        status = FAILED
     if status == INTERRUPTED:
         stop.end()
     sys.exit(status)

@@ -12,6 +12,11 @@ from cnnjax.study.claims import Claim, Comparison, Study
 MAX, AVG = {"pool": "max"}, {"pool": "avg"}
 SAME, VALID = {"padding": "SAME"}, {"padding": "VALID"}
 ORIGIN = {"platform": "cpu", "device_kind": "cpu", "program": "abc", "data": "def"}
+# What every record that is read has, and no more.
+SCORES = {"num_test_examples": 1000}
+LINES = [{"step": 1, "validation_accuracy": 0.5}]
+COST = {"parameters": 1, "macs": 1, "receptive_field": 1, "map_shape": [1, 1, 1]}
+PROVENANCE = {"origin": ORIGIN, "date": "2026-01-01", "packages": {}}
 GRID = {"pool": ("max", "avg"), "padding": ("SAME", "VALID")}
 CLAIM = Claim(
     "planted",

@@ -10,7 +10,7 @@ import pytest
 
 from cnnjax.config.config import Config, to_json
 from cnnjax.config.errors import ConfigError
-from cnnjax.records.record import Record, record_path, write_record
+from cnnjax.records.record import record_path, write_record
 from cnnjax.runs.load import load_run
 from tests.by_hand import make_records
 
@@ -119,12 +119,13 @@ def test_a_record_of_others_opens_no_file_that_it_names(tmp_path, opened):
         "origin": {"plugins": {str(secret / "key.py"): "../../../secret/key", "x": "/etc/passwd"}},
         "files": {"../../secret/x.npz": "0"}, "class_names": ["<script>", "\x1b[2J"],
     }  # fmt: skip
-    record = Record("0" * 20, config, {"test_accuracy": 0.5, "failed": False}, [], {}, provenance)
+    whole = make_records(1)[0]
+    record = whole._replace(id="0" * 20, config=config, provenance=provenance)
     write_record(tmp_path / "runs", record)
     opened.clear()
     with pytest.warns(UserWarning, match="another text"):
         run = load_run(record_path(tmp_path / "runs", record.id).parent)
-    assert run.scores["test_accuracy"] == 0.5
+    assert run.scores["test_accuracy"] == whole.scores["test_accuracy"]
     assert opened and not [path for path in opened if "secret" in path or "passwd" in path]
 
 

@@ -56,7 +56,7 @@ def blame(own: Any, make: Any = None) -> Iterator[None]:
         yield
     except (PluginError, RunError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # whoever calls sys.exit is not asked here
         if not own.source:
             raise
         raise PluginError(f"{find_place(error, own, make)}: {say(error)}") from error

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from cnnjax.config.knobs import RunError
 
 CGROUPS, MEMBERSHIPS = pathlib.Path("/sys/fs/cgroup"), pathlib.Path("/proc/self/cgroup")
+STATM = pathlib.Path("/proc/self/statm")  # its first number: pages of addresses
+NO_ROOM = ("failed to map segment from shared object", "Cannot allocate memory")  # for a library
+LEAST = 3 * 2**29  # bytes of addresses that JAX and what it imports take before anything is done
 THREADS = 64  # twice the pool of array_record
 NO_THREADS = (
     "this process can start no more threads: raise ulimit -v or -u, or what the container allows"
@@ -24,6 +27,48 @@ def find_memory() -> int:
     """
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min([machine, *list_shell_limits(), *list_container_limits()])
+
+
+def find_room() -> int:
+    """As `find_memory`, where `ulimit -v` is set of the addresses that are not taken yet.
+
+    JAX alone takes gigabytes of those. What gets close to the limit may fail without a word: XLA
+    was seen to go on with other numbers.
+    """
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if allowed == resource.RLIM_INFINITY or not STATM.exists():
+        return find_memory()
+    taken = int(STATM.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    return max(min(find_memory(), allowed - taken), 0)
+
+
+def explain_shortage(error: BaseException) -> str | None:
+    """What to tell of an error that comes of too little memory, in one line; None of another.
+
+    A library that finds no room cannot be imported.
+    """
+    said = (str(error).strip().splitlines() or ["no more is said"])[0]
+    refused = isinstance(error, ImportError) and said.endswith(NO_ROOM)
+    if not refused and not isinstance(error, MemoryError):
+        return None
+    allowed = f"{find_memory() / 2**30:.3g} GiB"
+    return (
+        f"memory ran out ({said}): this process may have {allowed}: raise ulimit -v, or what the"
+        " container allows, or ask for less at once"
+    )
+
+
+def check_addresses() -> None:
+    """Raises RunError where there is no room for libraries.
+
+    How they fail is a matter of luck: one cannot be imported, OpenBLAS tries again for ever.
+    """
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if allowed != resource.RLIM_INFINITY and allowed < LEAST:
+        raise RunError(
+            f"ulimit -v allows this process {allowed / 2**30:.3g} GiB, and JAX alone takes"
+            f" {LEAST / 2**30:.3g} GiB: raise it"
+        )
 
 
 @functools.cache
@@ -63,16 +108,14 @@ def list_container_limits(
     """
     memberships, root = memberships or MEMBERSHIPS, root or CGROUPS
     found = []
-    for place, name in _list_places(memberships, root):
+    for path in _list_files(memberships, root):
         with contextlib.suppress(OSError, ValueError):  # no file, or the word max
-            found.append(int((place / name).read_text()))
+            found.append(int(path.read_text()))
     return found
 
 
-def _list_places(
-    memberships: pathlib.Path, root: pathlib.Path
-) -> Iterator[tuple[pathlib.Path, str]]:
-    """Folders that may hold a limit, each with the name of its file."""
+def _list_files(memberships: pathlib.Path, root: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Files that may hold a limit."""
     try:
         lines = memberships.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -80,13 +123,13 @@ def _list_places(
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if not controllers:
-            top, name = root, "memory.max"
+            top, names = root, ("memory.max", "memory.high")  # beyond the latter it hardly moves
         elif "memory" in controllers.split(","):
-            top, name = root / "memory", "memory.limit_in_bytes"
+            top, names = root / "memory", ("memory.limit_in_bytes",)
         else:
             continue
         below = top.joinpath(*(part for part in path.split("/") if part not in ("", "..")))
         for place in (below, *below.parents):
-            yield place, name
+            yield from (place / name for name in names)
             if place == top:
                 break

@@ -8,7 +8,7 @@ from cnnjax.config.errors import ConfigError
 
 # What a failed run still says.
 FACTS = (
-    "failed", "initial_loss", "diverged_at", "num_test_examples", "num_train_examples",
+    "failed", "initial_loss", "diverged", "diverged_at", "num_test_examples", "num_train_examples",
     "num_pool_examples", "drawn_by_seed",
 )  # fmt: skip
 

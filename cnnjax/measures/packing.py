@@ -1,7 +1,6 @@
-"""Values of single images as text of a record. Imports no JAX."""
+"""Values of single images as text of a record, which `records.packed` reads. Imports no JAX."""
 
 import base64
-import functools
 import zlib
 
 import numpy as np
@@ -20,10 +19,3 @@ def pack_values(values: np.ndarray) -> str:
         values = values.astype(np.uint8)
     raw = zlib.compress(np.ascontiguousarray(values).tobytes())
     return f"{values.dtype.name}:{base64.b64encode(raw).decode()}"
-
-
-@functools.lru_cache(2_048)  # an arm is read for each comparison that it is part of
-def unpack_values(text: str) -> np.ndarray:
-    """The values of `pack_values`, read-only."""
-    name, _, packed = text.partition(":")
-    return np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.dtype(name))

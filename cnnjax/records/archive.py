@@ -127,7 +127,7 @@ def _list_of_versions(
             if not (origin.get("plugins") or {}).items() <= versions.items():
                 continue
             key = json.dumps(without(origin, left_out), sort_keys=True)
-            read = (request_of(lane), origin.get("data"))
+            read = (request_of(lane), origin.get("data"), origin.get("feed"))
             stocks.setdefault(key, {}).setdefault(read, {})[lane] = record
     complete = []
     for key, by_data in stocks.items():

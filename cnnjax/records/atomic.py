@@ -102,10 +102,21 @@ def sync_folder(folder: pathlib.Path) -> None:
 
 
 def set_aside(path: pathlib.Path, reason: object, instead: str, say: Callable[[str], None]) -> None:
-    """Renames a file that is damaged, so that another can take its place, and says so."""
+    """Renames a file that is damaged, so that another can take its place, and says so.
+
+    It takes the place of one that was set aside before, also where either is a folder.
+    """
     aside = path.with_name(f"{path.name}.damaged")
+    if _is_folder(aside):
+        shutil.rmtree(aside)
+    elif _is_folder(path):
+        aside.unlink(missing_ok=True)
     path.replace(aside)
     say(f"warning: {reason}: it is set aside as {aside.name}, and {instead}")
+
+
+def _is_folder(path: pathlib.Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def require_writable(folder: pathlib.Path) -> None:

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cnnjax.records import kept, predictions, weights
+from cnnjax.records import kept, predictions, store, weights
 from cnnjax.records.plugins import hash_text
 from cnnjax.records.record import load_record, record_path
 
@@ -18,8 +18,8 @@ class Problem(NamedTuple):
 
 def list_damaged(runs: pathlib.Path) -> Iterator[str]:
     """What is wrong in the store of `runs`, a line each."""
-    for path in sorted((runs / "records").glob("*/record.json")):
-        yield from (problem.text for problem in list_problems(runs, path.parent.name))
+    for id in store.list_ids(runs):
+        yield from (problem.text for problem in list_problems(runs, id))
     for path in sorted((runs / "records" / kept.FOLDER).glob("*.py")):
         try:
             if hash_text(path.read_text(encoding="utf-8")) != path.stem:

@@ -20,6 +20,7 @@ from cnnjax.records.atomic import parse_json, write_bytes
 from cnnjax.records.record import DamagedRecord, Record, load_record, record_path
 
 FILE = "index.json"
+CHECKED = 2  # another number where what is checked of a record is other
 STAMP = ("st_mtime_ns", "st_size")  # of a file: it is the one that was read
 # What heads keep of a record. Of the provenance all but the date is shared by many.
 SCORES = ("test_accuracy", "validation_accuracy", "failed", "diverged")
@@ -167,5 +168,5 @@ def _write(path: pathlib.Path, index: Index) -> None:
 
 def _checksum(content: bytes) -> bytes:
     """What the first line of the file is: it tells content of another form, and damage."""
-    form = repr((Index._fields, STAMP, SCORES, COST, ABOUT)).encode()
+    form = repr((CHECKED, Index._fields, STAMP, SCORES, COST, ABOUT)).encode()
     return hashlib.sha256(form + content).hexdigest().encode()

@@ -89,4 +89,4 @@ def _describe(value: object, values: Sequence[object]) -> str:
     if not isinstance(value, list):
         return str(value)
     shared = set.intersection(*(set(other) for other in values if isinstance(other, list)))
-    return ", ".join(item for item in value if item not in shared) or "without"
+    return ", ".join(str(item) for item in value if item not in shared) or "without"

@@ -132,9 +132,10 @@ def find_of_run(runs: pathlib.Path, id: str) -> list[Leftover]:
     training, done = runs / CHECKPOINTS / id, record_path(runs, id).parent
     names = _list_names(training), _list_names(done)
     aside = f"{record_path(runs, id).name}.damaged"
-    finished = (names[0] or aside in names[1]) and _is_sound(runs, id)
+    has_trained = training.is_dir() and not training.is_symlink()  # and may be empty
+    finished = (has_trained or aside in names[1]) and _is_sound(runs, id)
     found = []
-    if finished and names[0] and not training.is_symlink():
+    if finished and has_trained:
         # One that is younger is of a run that is made again, for its weights.
         files = (own for own in _list_status(training) if not stat.S_ISDIR(own.st_mode))
         newest = max((own.st_mtime for own in files), default=0.0)

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import os
 import pathlib
-import typing
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.config.errors import ConfigError
-from cnnjax.records import atomic, readme
+from cnnjax.config.words import printable
+from cnnjax.records import atomic, readme, shape
 
 SCHEMA, UNCHECKED = 2, 1  # of those that are written, and of older ones without a checksum
 READABLE = (UNCHECKED, SCHEMA)
@@ -37,6 +38,11 @@ class Record(NamedTuple):
     def seed(self) -> int:
         """The seed, by which runs are paired."""
         return self.config["seed"]
+
+    def score(self, name: str) -> float | None:
+        """A score that is a number; None where there is none, as of a run that failed."""
+        value = self.scores.get(name)
+        return value if isinstance(value, (int, float)) else None
 
     @property
     def failed(self) -> bool:
@@ -68,7 +74,7 @@ def load_record(runs: pathlib.Path, id: str) -> Record | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     if fields["id"] != id:
-        raise DamagedRecord(f"{path} is the record of {fields['id']}: it was moved here")
+        raise DamagedRecord(f"{path} is the record of {printable(fields['id'])}: it was moved here")
     return Record(*(fields[name] for name in Record._fields))
 
 
@@ -77,7 +83,7 @@ def read_fields(path: pathlib.Path) -> dict[str, Any]:
 
     Raises DamagedRecord, and FileNotFoundError where there is none.
     """
-    if path.exists() and not path.is_file():  # a pipe would be waited for
+    if os.path.lexists(path) and not path.is_file():  # a pipe would be waited for
         raise DamagedRecord(f"{path} is no file")
     try:
         fields = atomic.parse_json(path.read_bytes())
@@ -85,17 +91,14 @@ def read_fields(path: pathlib.Path) -> dict[str, Any]:
         raise DamagedRecord(f"{path} is no JSON ({error})") from None
     if not isinstance(fields, dict) or "schema" not in fields:
         raise DamagedRecord(f"{path} is no record")
-    if fields["schema"] not in READABLE:
-        raise DamagedRecord(f"{path} is of schema {fields['schema']!r}, and {SCHEMA} is the newest")
+    schema = fields["schema"]
+    if type(schema) is not int or schema not in READABLE:
+        raise DamagedRecord(f"{path} is of schema {schema!r}, and {SCHEMA} is the newest")
     checksum = fields.pop("sha256", None)
-    if fields["schema"] != UNCHECKED and checksum != checksum_of(fields):
+    if schema != UNCHECKED and checksum != checksum_of(fields):
         raise DamagedRecord(f"{path} was changed since it was written: its checksum is another")
-    known = typing.get_type_hints(Record)
-    for name, kind in known.items():
-        if not isinstance(fields.get(name), typing.get_origin(kind) or kind):
-            raise DamagedRecord(f"{path} lacks {name}, or has another kind of it")
-    if type(fields["config"].get("seed")) is not int:
-        raise DamagedRecord(f"{path} lacks its seed")
+    if (place := shape.find_fault(fields)) is not None:
+        raise DamagedRecord(f"{path} lacks {printable(place)}, or has another kind of it")
     return fields
 
 

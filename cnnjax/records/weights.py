@@ -4,6 +4,7 @@ A tree of dicts becomes tensors named by their path, such as params/conv_1/kerne
 holds what else a reader needs, as JSON, and a checksum of all of it.
 """
 
+import functools
 import hashlib
 import json
 import pathlib
@@ -66,6 +67,21 @@ def load(path: pathlib.Path) -> Weights:
     if written != _hash(tensors, about):
         raise ConfigError(f"{path} was changed since it was written: its checksum is another")
     return Weights(tree, about)
+
+
+def check(path: pathlib.Path) -> None:
+    """Raises as `load` where a file is damaged.
+
+    A file is read once in a process, and again where it was written since: kept weights may be
+    gigabytes, and are asked for at each look for records.
+    """
+    status = path.stat()
+    _check(path.absolute(), status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+@functools.cache
+def _check(path: pathlib.Path, *stamp: int) -> None:
+    load(path)
 
 
 def _flatten(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, np.ndarray]]:

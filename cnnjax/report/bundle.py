@@ -11,8 +11,9 @@ import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from cnnjax.config import words
 from cnnjax.config.knobs import ConfigError
-from cnnjax.records import atomic, check, kept, leases, predictions
+from cnnjax.records import atomic, check, kept, leases, predictions, store
 from cnnjax.records.record import Record, load_record, record_path
 from cnnjax.report import folders
 from cnnjax.report.instructions import PLUGINS, RUNS, Report, describe
@@ -70,7 +71,7 @@ def write(
                 add(f"{RUNS}/records/{record.id}/{own.name}", _read(own))
             records.append(record._replace(scores={}, metrics=[]))
         if not records:
-            raise ConfigError(f"{runs} has no records to pack: give --runs=FOLDER")
+            raise _refuse(runs, study, wanted)
         for report in reports:
             place = f"{RUNS}/{report.folder.as_posix()}"
             for own in _list_files(runs / report.folder, OF_REPORT):
@@ -156,7 +157,7 @@ def _list_sound(
     names = sorted(os.listdir(folder) if folder.is_dir() else []) if wanted is None else wanted
     for id in sorted(names):
         path = record_path(runs, id)
-        if not leases.KEY.fullmatch(id) or path.parent.is_symlink() or not path.is_file():
+        if not leases.KEY.fullmatch(id) or path.parent.is_symlink() or not os.path.lexists(path):
             if wanted is not None:
                 warnings.append(f"{path} is gone, which the report compares")
             continue
@@ -166,6 +167,16 @@ def _list_sound(
         record = None if spoilt else load_record(runs, id)
         if record is not None:
             yield record
+
+
+def _refuse(
+    runs: pathlib.Path, study: str, wanted: Collection[str] | None
+) -> ConfigError:  # fmt: skip
+    """Of a folder, or a report, of which no record can be packed."""
+    if wanted is None:
+        return store.refuse_empty(runs)
+    what = words.count(len(wanted), "record that it compares is", "records that it compares are")
+    return ConfigError(f"{runs / study}: {what} damaged or gone: --check names what is damaged")
 
 
 def _list_plugins(report: Report, records: Iterable[Record]) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnnjax.measures.packing import unpack_values
+from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record
 from cnnjax.study.summary import Arm
 
@@ -49,16 +49,19 @@ def list_classes(arms: Sequence[Arm]) -> Table | None:
 
     The arms are of one data set, whose classes and test images are the same for all.
     """
-    by_arm: dict[str, np.ndarray] = {}
-    names, sizes = [], np.zeros(0)
-    for arm in arms:
-        found = [own for own in map(find_recalls, arm.records) if own is not None]
-        if found:
-            names, sizes = arm.records[0].provenance["class_names"], found[0][0]
-            by_arm[arm.name] = np.mean([recalls for _, recalls in found], axis=0)
-    if not by_arm:
+    told = [
+        (arm.name, record.provenance["class_names"], *found)
+        for arm in arms for record in arm.records
+        if (found := find_recalls(record)) is not None
+    ]  # fmt: skip
+    if not told:
         return None
-    recalls, arm_names = np.array([*by_arm.values()]), [*by_arm]
+    names, sizes = told[0][1:3]
+    by_arm: dict[str, list[np.ndarray]] = {}
+    for arm_name, _, _, own in told:
+        if len(own) == len(sizes):  # an older record may have been changed
+            by_arm.setdefault(arm_name, []).append(own)
+    recalls, arm_names = np.array([np.mean(own, axis=0) for own in by_arm.values()]), [*by_arm]
     tested = [place for place in range(len(names)) if sizes[place]]
     order = sorted(tested, key=lambda place: recalls[:, place].mean())
 

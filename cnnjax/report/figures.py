@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from cnnjax.config import register
 from cnnjax.config.knobs import format_value
-from cnnjax.report import text
+from cnnjax.report import scope, text
 from cnnjax.report.drawing import (
     INK,
     LINE_COLORS,
@@ -33,8 +33,11 @@ from cnnjax.study.summary import Arm
 def draw_all(judgement: Judgement) -> dict[str, Drawing]:
     """Every figure of a study, by name."""
     with matplotlib.rc_context(STYLE):
-        several = len(judgement.study.datasets) > 1
-        drawings = {"differences": draw_differences(judgement.verdicts, several)}
+        several = judgement.study.datasets
+        rows = [
+            {**row, "a": scope.name_dataset(row, several) + row["a"]} for row in judgement.verdicts
+        ]
+        drawings = {"differences": draw_differences(rows)}
         if found := draw_forest(judgement):
             drawings["forest"] = found
         curved = [arm for arm in judgement.arms if any(len(r.metrics) > 1 for r in arm.records)]
@@ -48,15 +51,13 @@ def draw_all(judgement: Judgement) -> dict[str, Drawing]:
     return drawings
 
 
-def draw_differences(verdicts: Sequence[dict[str, Any]], several: bool = False) -> Drawing:
+def draw_differences(verdicts: Sequence[dict[str, Any]]) -> Drawing:
     """Each paired difference with its interval, the band of its margin and a point a seed.
 
-    A panel for each metric, since they have different units; what is compared stands above each,
-    on `several` data sets with its own.
+    A panel for each metric, since they have different units; what is compared stands above
+    each.
     """
     panels: dict[str, list[dict[str, Any]]] = {}
-    if several:
-        verdicts = [{**row, "a": f"{row['dataset']}: {row['a']}"} for row in verdicts]
     for row in verdicts:
         panels.setdefault(row["metric"], []).append(row)
     heights = [sum(map(_count_lines, rows)) + 3 for rows in panels.values()]
@@ -191,8 +192,11 @@ def draw_robustness(arms: Sequence[Arm]) -> Drawing:
         for (name, runs), color in zip(found.items(), pick_colors(len(arms)), strict=True):
             own = [run[kind] for run in runs if kind in run]
             if own:
-                accuracies = [run["accuracy"] for run in own]
-                draw_band(axes, own[0]["strengths"], accuracies, color, name or "all")
+                strengths = max((run["strengths"] for run in own), key=len)
+                accuracies = [
+                    run["accuracy"] for run in own if len(run["accuracy"]) == len(strengths)
+                ]
+                draw_band(axes, strengths, accuracies, color, name or "all")
                 areas.append(f"{kind}, {name or 'all'}: {100 * np.mean(accuracies):.1f}%")
         axes.set_title(kind, fontsize=SMALL)
         axes.set_xlabel(register.read_trait("corruption", kind, "unit", ""), fontsize=SMALL)

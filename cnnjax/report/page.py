@@ -165,7 +165,7 @@ def make_environment() -> jinja2.Environment:
         "brief": text.brief, "measure": text.measure, "difference": text.describe_difference,
         "bounds": text.describe_bounds,
         "claim": text.describe_claim, "effect": text.describe_effect, "level": text.level,
-        "value": knobs.format_value, "arm": name_arm,
+        "value": knobs.format_value, "arm": name_arm, "dataset": scope.name_dataset,
         "agreement": figures.describe_agreement,
     }  # fmt: skip
     return environment
@@ -202,7 +202,7 @@ def render_page(
             for name, own in scope.group_by_dataset(judgement).items()
         },
         sentences={
-            id(row): f"{row['dataset']}: " * bool(judgement.study.datasets)
+            id(row): scope.name_dataset(row, judgement.study.datasets)
             + text.describe_verdict(row, scope.describe_scope(row, judgement))
             + f" {scope.describe_looks(row, judgement)}".rstrip()
             for row in judgement.verdicts

@@ -1,7 +1,7 @@
 """What verdicts hold for: the images that trained, those that tested, and the runs that failed."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cnnjax.config import words
@@ -74,15 +74,20 @@ def _images(counts: str) -> str:
 def describe_draws(arms: Sequence[Arm]) -> str:
     """Which images the seeds of arms on one data set train on; empty where records do not say."""
     scores = [record.scores for arm in arms for record in arm.records]
-    known = [own for own in scores if own.get("num_pool_examples")]
-    if not known or len(known) < len(scores):
+    shares = [share for own in scores if (share := _share_of_pool(own))]
+    if not shares or len(shares) < len(scores):
         return ""
-    pools = _unlike(own["num_pool_examples"] for own in known)
-    if not any(own["drawn_by_seed"] for own in known):
+    pools = _unlike(own["num_pool_examples"] for own in scores)
+    if not any(own.get("drawn_by_seed") for own in scores):
         return "All seeds train on the same images: other training images may give other verdicts."
-    shares = [own["num_train_examples"] / own["num_pool_examples"] for own in known]
     share = f"up to {max(shares):.0%}" if min(shares) < max(shares) else f"{max(shares):.0%}"
     return f"Each seed trains on a draw of its own: {share} of a pool of {pools} images."
+
+
+def _share_of_pool(scores: Mapping[str, Any]) -> float:
+    """How much of what there was to draw from trained; 0 where a record does not say."""
+    pool = scores.get("num_pool_examples")
+    return (scores.get("num_train_examples") or 0) / pool if pool else 0.0
 
 
 def describe_scope(row: dict[str, Any], judgement: Judgement) -> str:
@@ -93,10 +98,7 @@ def describe_scope(row: dict[str, Any], judgement: Judgement) -> str:
     own = [arm for arm in judgement.arms if arm.config.dataset in row["dataset"].split(", ")]
     scores = [record.scores for arm in own for record in arm.records]
     large = [
-        one
-        for one in scores
-        if one.get("drawn_by_seed")
-        and one["num_train_examples"] > LARGE_SHARE * one["num_pool_examples"]
+        one for one in scores if one.get("drawn_by_seed") and _share_of_pool(one) > LARGE_SHARE
     ]
     if large:
         pools = _unlike(one["num_pool_examples"] for one in large)
@@ -106,14 +108,30 @@ def describe_scope(row: dict[str, Any], judgement: Judgement) -> str:
     return ""
 
 
+def name_dataset(row: Mapping[str, Any], several: object) -> str:
+    """What stands before a comparison where a study has `several` data sets: 'digits: '."""
+    return f"{row['dataset']}: " if several else ""
+
+
 def describe_collapse(arm: Arm) -> str:
-    """A flag for an arm of which runs failed: 'all 20 runs failed'; empty where none did."""
-    count = len(arm.records)
-    if not arm.num_failed:
+    """A flag for an arm of which runs failed: 'all 20 runs failed (diverged)'; empty if none did.
+
+    In brackets stands why, and of how many where not of all alike.
+    """
+    count, failed = len(arm.records), [own for own in arm.records if own.failed]
+    if not failed:
         return ""
-    if arm.num_failed == count:
-        return f"all {count} runs failed" if count > 1 else "its run failed"
-    return f"{arm.num_failed} of {count} runs failed"
+    wild = [own for own in failed if own.scores.get("diverged_at") or own.scores.get("diverged")]
+    numbers = {
+        "diverged": len(wild),
+        "no better than a constant prediction": len(failed) - len(wild),
+    }
+    alike = len(failed) in numbers.values()
+    why = [name if alike else f"{number} {name}" for name, number in numbers.items() if number]
+    said = f"{len(failed)} of {count} runs failed"
+    if len(failed) == count:
+        said = f"all {count} runs failed" if count > 1 else "its run failed"
+    return f"{said} ({', '.join(why)})"
 
 
 def list_silent(judgement: Judgement) -> list[str]:

@@ -10,7 +10,7 @@ import matplotlib
 
 from cnnjax.config.words import count
 from cnnjax.records.atomic import write_json, write_text
-from cnnjax.report import figures, folders, page, tables, text
+from cnnjax.report import figures, folders, page, scope, tables, text
 from cnnjax.report.drawing import STYLE, Drawing
 from cnnjax.study import decision, metrics, rule, statistics
 from cnnjax.study.claims import Study
@@ -36,7 +36,7 @@ def write_scoreboard(
     directory = runs / folder_of(board)
     facts, odds = summarise(judgements), weigh(rows)
     shown = [list_row(row, odds) for row in rows]
-    rendered = draw([head for row in rows for head in row.get("heads", ())])
+    rendered = draw(rows)
     counts = Counter(row["verdict"] for row in rows)
 
     def write(folder: pathlib.Path) -> None:
@@ -104,12 +104,17 @@ def list_study(
     return rows
 
 
-def draw(heads: Sequence[dict[str, Any]]) -> dict[str, Drawing]:
+def draw(rows: Sequence[dict[str, Any]]) -> dict[str, Drawing]:
     """The headline comparisons whose scores are shares, on one axis."""
     shares = [
-        {**row, "metric": "test_accuracy", "a": f"{row['claim']}: {row['a']}"}
-        for row in heads
-        if metrics.find(row["metric"]).share
+        {
+            **head,
+            "metric": "test_accuracy",
+            "a": f"{head['claim']}: {scope.name_dataset(head, row.get('over'))}{head['a']}",
+        }
+        for row in rows
+        for head in row.get("heads", ())
+        if metrics.find(head["metric"]).share
     ]
     if not shares:
         return {}
@@ -157,7 +162,7 @@ def list_row(row: dict[str, Any], odds: Odds) -> dict[str, Any]:
     over = row.get("over", "")
 
     def effect(head: dict[str, Any]) -> str:
-        return f"{head['dataset']}: " * bool(over) + text.describe_effect(head)
+        return scope.name_dataset(head, over) + text.describe_effect(head)
 
     mark = "*" if f"{row['id']} {row.get('study')}" in odds.survivors else ""
     return {

@@ -36,7 +36,7 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
                 continue
             style = STYLES[row["verdict"]]
             table.add_row(
-                _name_comparison(row, judgement.study.metric, bool(judgement.study.datasets)),
+                _name_comparison(row, judgement.study),
                 f"[{style}]{row['verdict']}[/{style}]",
                 text.score(row["difference"], row["metric"], signed=not text.is_single(row)),
                 escape(text.describe_bounds(row)),
@@ -81,7 +81,7 @@ def list_failed(judgement: Judgement) -> list[str]:
     return [*lacking, *failed, *(f"note: {line}" for line in scope.list_silent(judgement))]
 
 
-def _name_comparison(row: dict[str, Any], metric: str, several: bool) -> str:
+def _name_comparison(row: dict[str, Any], study: Study) -> str:
     name = f"{row['a']} − {row['b']}"
     if row["threshold"] is not None:
         border = text.score(row["threshold"], row["metric"]) + text.unit(
@@ -91,9 +91,8 @@ def _name_comparison(row: dict[str, Any], metric: str, several: bool) -> str:
         name += f" ({'more' if row['relation'] == '>' else 'less'} than {border}?)"
     if row["about"]:
         name = f"{row['about']}: {name}"
-    if several:
-        name = f"{row['dataset']}: {name}"
-    if row["metric"] == metric:
+    name = scope.name_dataset(row, study.datasets) + name
+    if row["metric"] == study.metric:
         return escape(name)
     return escape(f"{name} ({metrics.find(row['metric']).label}{text.unit(row['metric'], True)})")
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnjax.config.config import Config, with_seed
 from cnnjax.records.record import Record
-from cnnjax.study import metrics
+from cnnjax.study import metrics, tuning
 from cnnjax.study.arms import make_configs
 from cnnjax.study.claims import Choosing, Claim, Comparison, Study, name_arm, name_arms
 
@@ -103,7 +103,7 @@ def _score(records: Sequence[Record], metric: str) -> Scores:
     read = metrics.find(metric).read
     return Scores(
         float(np.mean([read(record) for record in records])),
-        float(np.mean([record.scores["validation_loss"] for record in records])),
+        tuning.mean_loss(records),
     )
 
 

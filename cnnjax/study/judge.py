@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnjax.config.config import Config, request_of
+from cnnjax.config.errors import ConfigError
 from cnnjax.records.archive import compare_arms
 from cnnjax.records.record import Record
 from cnnjax.study import across, decision, metrics, sequential, statistics
@@ -46,8 +47,8 @@ def judge(
 ) -> Judgement:
     """Summarises the arms and judges the claims. Runs may be unlike in what `mix` names.
 
-    Raises ValueError where the arms do not all have the same seeds, or where runs of different
-    platforms, libraries or programs would be compared.
+    Raises ValueError where the arms do not all have the same seeds, and ConfigError where runs of
+    different platforms, libraries or programs would be compared.
     """
     for name in list_metrics(study):
         metrics.check_given(name, records)
@@ -76,7 +77,7 @@ def _check_comparable(
         [(request_of(arm.config), arm.records) for arm in arms.values()], mix
     )
     if different:
-        raise ValueError(f"study {study.name}: runs of different origin: {'; '.join(different)}")
+        raise ConfigError(f"study {study.name}: runs of different origin: {'; '.join(different)}")
     return mixed
 
 

@@ -18,7 +18,7 @@ from cnnjax.config.errors import ConfigError
 from cnnjax.config.measured import FACTS
 from cnnjax.config.naming import RECALL
 from cnnjax.config.register import Choice
-from cnnjax.measures.packing import unpack_values
+from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record
 
 Images = Callable[[Record], np.ndarray | None]
@@ -137,7 +137,7 @@ def _of_record(name: str, own: Choice) -> Metric:
         return math.nan if value is None else float(value)
 
     step: Any = given if callable(given) else lambda record: given
-    images = (lambda record: run(record, by_image)) if by_image else _no_images
+    images = (lambda record: run(record, by_image)) if by_image else no_images
     return Metric(**traits, images=images, read=read, resolution=step)
 
 
@@ -150,7 +150,7 @@ def _of_logits(name: str, traits: Mapping[str, Any]) -> Metric:
     for trait in ("margin", "resolution"):
         if isinstance(own := traits.get(trait, 0.0), str):
             raise ConfigError(f"metric {name}: {trait}={own}: give a plain number, such as 0.005")
-    images = kept(name) if traits.get("by_image") else _no_images
+    images = kept(name) if traits.get("by_image") else no_images
     given, read = float(traits.get("resolution", 0.0)), score(name)
     return Metric(
         label=traits.get("label") or naming.name_plainly(name),
@@ -165,8 +165,8 @@ def _of_logits(name: str, traits: Mapping[str, Any]) -> Metric:
     )
 
 
-def _no_images(record: Record) -> None:
-    return None
+def no_images(record: Record) -> None:
+    """Of what is no mean over images."""
 
 
 def _mean(values: np.ndarray | None) -> float:
@@ -183,7 +183,7 @@ def _step(values: np.ndarray | None) -> float:
 
 def score(name: str) -> Callable[[Record], float | None]:
     """What reads a score of that name."""
-    return lambda record: record.scores.get(name)
+    return lambda record: record.score(name)
 
 
 def kept(name: str) -> Images:

@@ -12,10 +12,11 @@ from typing import Any, Literal, NamedTuple
 
 from cnnjax.config import callers, guard, plugins
 from cnnjax.config.errors import ConfigError
+from cnnjax.records.record import CHECKPOINTS
 from cnnjax.study import checking
 from cnnjax.study.claims import Study
 
-RESERVED = ("records", "scoreboard", "checkpoints", "leases")  # folders of RUNS that are no study's
+RESERVED = ("records", "scoreboard", CHECKPOINTS, "leases")  # folders of RUNS that are no study's
 LONGEST = 100  # bytes of a folder's name: what file systems allow, with room for what is added
 Check = Callable[[], tuple[bool, str]]
 Kind = Literal["cited", "experiment", "not testable here"]

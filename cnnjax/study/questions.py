@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnjax.measures.packing import unpack_values
+from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record
 from cnnjax.study import metrics
 from cnnjax.study.arms import Weighed, weigh
@@ -16,6 +16,7 @@ from cnnjax.study.rule import Role
 from cnnjax.study.summary import Arm
 
 UNLIKE = "over seeds only: the arms are tested on unlike images"
+LACKING = "over seeds only: a run does not say what it answered for each test image"
 
 
 def ask(pair: Comparison, metric_name: str, role: Role, arms: Mapping[str, Arm]) -> Question:
@@ -82,8 +83,12 @@ def _by_image(
     total: Any = 0.0
     for sign, side, metric in zip((1, -1), sides, of_sides, strict=True):
         for name, weight in side.weights.items():
+            if metric.images is metrics.no_images:
+                return None, None, ""
             rows = [metric.images(record) for record in arms[name].records]
             known = [row for row in rows if row is not None]
+            if len(known) < sum(not record.failed for record in arms[name].records):
+                return None, None, LACKING
             if not known:
                 return None, None, ""
             if len(tests) > 1:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnjax.config.config import Config, with_seed
-from cnnjax.config.knobs import format_value
-from cnnjax.measures.packing import unpack_values
+from cnnjax.config.knobs import RunError, format_value
+from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record
 from cnnjax.study import metrics
 from cnnjax.study.arms import list_settings, make_arm
@@ -62,14 +62,31 @@ def _try(
     if any(record.failed for record in own):
         return None
     read = metrics.find(study.tuning.metric).read
-    kept = [unpack_values(r.scores["by_image"]["validation_accuracy"]) for r in own]
+    kept = [_read_correct(record) for record in own]
     return Trial(
         setting,
         float(np.mean([read(record) for record in own])),
-        float(np.mean([record.scores["validation_loss"] for record in own])),
+        mean_loss(own),
         np.mean(kept, axis=0),
         _measure_distance(study.tuning.grid, setting),
     )
+
+
+def mean_loss(records: Sequence[Record]) -> float:
+    """Cross-entropy on the validation split; infinite where a record has no number."""
+    losses = [record.score("validation_loss") for record in records]
+    return float(np.mean([math.inf if loss is None else loss for loss in losses]))
+
+
+def _read_correct(record: Record) -> np.ndarray:
+    """Whether each validation image is recognised [images]."""
+    own = (record.scores.get("by_image") or {}).get("validation_accuracy")
+    if own is None:
+        raise RunError(
+            f"record {record.id} lacks its answers to validation images, by which a setting is"
+            " chosen: move it away, and its run is made again"
+        )
+    return unpack_values(own)
 
 
 def _choose(trials: Sequence[Trial]) -> Trial:

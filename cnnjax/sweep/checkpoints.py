@@ -46,16 +46,19 @@ class Clock:
     def __init__(self, saving: Checkpoints, structure: Config):
         minutes = math.inf if saving.minutes is None else saving.minutes
         self.every, self.seconds = saving.steps_of(structure), 60 * minutes
-        self.saved = time.monotonic()
+        self.saved, self.step = time.monotonic(), 0
 
     def is_due(self, step: int) -> bool:
         """Whether lanes are to be saved after so many steps, now."""
-        by_steps = self.every > 0 and step % self.every == 0
-        return by_steps or time.monotonic() - self.saved >= self.seconds
+        return self.every > 0 and step % self.every == 0 or self.is_late(step)
 
-    def start(self) -> None:
-        """The time runs anew."""
-        self.saved = time.monotonic()
+    def is_late(self, step: int) -> bool:
+        """Whether lanes after so many steps were not saved, for as long as they may be without."""
+        return step != self.step and time.monotonic() - self.saved >= self.seconds
+
+    def start(self, step: int) -> None:
+        """The time runs anew, for they are saved after so many steps."""
+        self.saved, self.step = time.monotonic(), step
 
 
 class Saved(NamedTuple):

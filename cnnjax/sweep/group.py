@@ -34,7 +34,7 @@ class Executables(NamedTuple):
 class Segment(NamedTuple):
     """The lanes of a group after some of their steps; arrays lead with the lane axis.
 
-    States lie on the devices, scores in NumPy.
+    All lie on the devices, which may still be at work on the scores.
     """
 
     step: int
@@ -181,7 +181,7 @@ def train_group(
         step += length
         validation = None
         if is_due(structure, step):
-            validation = jax.device_get(executables.evaluate_validation(states, data.validation))
+            validation = executables.evaluate_validation(states, data.validation)
         yield Segment(step, states, validation, seconds, waiting)
 
 
@@ -193,12 +193,10 @@ def is_due(structure: Config, step: int) -> bool:
 def measure_start(
     executables: Executables, numbers: optimizers.Numbers, data: GroupData
 ) -> program.Scores:
-    """The lanes' sums over the validation split before their first step, in NumPy."""
-    return jax.device_get(
-        executables.evaluate_validation(executables.init(numbers), data.validation)
-    )
+    """The lanes' sums over the validation split before their first step."""
+    return executables.evaluate_validation(executables.init(numbers), data.validation)
 
 
 def examine(executables: Executables, states: program.State, data: GroupData) -> Examination:
-    """What is measured on the finished lanes, in NumPy. The test split is read here, once."""
-    return jax.device_get(executables.examine(states, data.validation, data.test))
+    """What is measured on the finished lanes. The test split is read here, once."""
+    return executables.examine(states, data.validation, data.test)

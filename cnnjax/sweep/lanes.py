@@ -145,13 +145,12 @@ def open_finder(
         for lane, origin in origins.items():
             id = record_id(lane, origin)
             try:
-                record = load_record(runs, id)
+                record = _load_of(lane, runs, id)
             except DamagedRecord as error:
                 atomic.set_aside(record_path(runs, id), error, "its run made again", on_note)
                 continue
             if record is not None:
-                config = {**record.config, "dataset": lane.dataset}
-                found[lane] = record._replace(config=config)
+                found[lane] = record
         if mix:
             lacking = [lane for lane in origins if lane not in found]
             alike = archive.find_alike(lacking, origins, index.list_heads(runs), mix)
@@ -159,6 +158,18 @@ def open_finder(
         return found
 
     return find
+
+
+def _load_of(lane: Config, runs: pathlib.Path, id: str) -> Record | None:
+    """The record of a lane's address, as of the path that the lane has of its data."""
+    record, config = load_record(runs, id), to_json(lane)
+    if record is None:
+        return None
+    own = record._replace(config={**record.config, "dataset": lane.dataset})
+    if own.config != config:
+        path = record_path(runs, id)
+        raise DamagedRecord(f"{path} has another config than its address says: it was changed")
+    return own
 
 
 def require_weights(
@@ -176,7 +187,7 @@ def require_weights(
             if not path.exists():
                 continue
             try:
-                weights.load(path)
+                weights.check(path)
             except (OSError, ValueError) as error:
                 atomic.set_aside(path, error, "its run made again", on_note)
                 continue

@@ -102,12 +102,12 @@ def make_group_mesh(structure: Config, num_lanes: int, dataset: Dataset) -> jax.
 
 
 def memory_budget() -> int:
-    """Bytes that a program may take of each device: half of what this process may have, shared by
-    all devices of a computer, or four fifths of an accelerator's.
+    """Bytes that a program may take of each device: half of what this process may still have,
+    shared by all devices of a computer, or four fifths of an accelerator's.
     """  # fmt: skip
     device = jax.local_devices()[0]
     if device.platform == "cpu":
-        return machine.find_memory() // 2 // len(jax.local_devices())
+        return machine.find_room() // 2 // len(jax.local_devices())
     return int(0.8 * (device.memory_stats() or {}).get("bytes_limit", 8 * 2**30))
 
 
@@ -115,7 +115,7 @@ def check_memory(needed: int, num_devices: int) -> None:
     """Raises RunError where a program takes more of each device than there is at all."""
     device = jax.local_devices()[0]
     if device.platform == "cpu":
-        whole, needed, of = machine.find_memory(), needed * num_devices, "this process may have"
+        whole, needed, of = machine.find_room(), needed * num_devices, "this process may have"
     else:
         whole, of = (device.memory_stats() or {}).get("bytes_limit", needed), "the device has"
     if needed > whole:
@@ -127,7 +127,12 @@ def check_memory(needed: int, num_devices: int) -> None:
 
 
 def data_budget() -> int:
-    """Bytes that the images of a data set may take of each device; larger ones are streamed."""
+    """Bytes that the images of a data set may take of each device; larger ones are streamed.
+
+    The same throughout a process: what a plan says is done.
+    """
+    if jax.local_devices()[0].platform == "cpu":
+        return machine.find_memory() // 4 // len(jax.local_devices())
     return memory_budget() // 2
 
 

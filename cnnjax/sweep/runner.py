@@ -6,6 +6,8 @@ A lane is one Config with its seed; a group is the lanes of one structure.
 import collections
 import concurrent.futures
 import datetime
+import itertools
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,10 +21,13 @@ from cnnjax.records.predictions import Predictions, pack
 from cnnjax.sweep import checkpoints, final, leftovers
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.final import Final
+from cnnjax.sweep.group import is_due
 from cnnjax.sweep.observer import QUIET, Observer
 from cnnjax.sweep.placed import Shared
 from cnnjax.sweep.results import describe_segment
 from cnnjax.sweep.session import Session, open_session
+
+PATIENCE = 2.0  # seconds that a measurement may still take when someone asked to stop
 
 
 class Interrupted(Exception):
@@ -143,6 +148,8 @@ def run_lanes(
                 try:
                     session, queue = future.result()
                     while queue:
+                        if observer.should_stop():
+                            raise Interrupted
                         own, moved = fill_wave(queue, session.wave)
                         left = dict.fromkeys([*own, *(lane for _, lane in queue)])
                         if moved:
@@ -183,22 +190,41 @@ def _run_wave(
     best = [saved.best if keep == "best" else None for saved in begun.values()]
     start = step = next(iter(begun.values())).step
     states = checkpoints.restore([*begun.values()], session, lanes)
-    for segment in session.train(lanes, states, start):
+
+    def save() -> None:
+        if clock and states is not None:
+            checkpoints.save(folders, step, states, curves, best)
+            clock.start(step)
+
+    def look() -> bool:
+        """Whether someone asked to stop what is being measured; saved it is then, or when late."""
+        stopping = observer.should_stop()
+        if clock and (stopping or clock.is_late(step)):
+            save()
+        return stopping
+
+    segments = session.train(lanes, states, start)
+    if states is not None and any(_is_lacking(structure, start, curve) for curve in curves):
+        segments = itertools.chain([session.evaluate(states, start)], segments)
+    for segment in segments:
+        trained = (segment.step - step) * structure.batch_size * len(lanes)
+        states, seconds, step = segment.states, seconds + segment.seconds, segment.step
         if segment.validation is not None:
+            segment = segment._replace(validation=_read(segment.validation, look))
             for lane, curve, line in zip(
                 lanes, curves, describe_segment(segment, len(lanes)), strict=True
             ):
-                curve.append(line)
-                observer.on_lines(lane, curve)
+                if _is_lacking(structure, step, curve):
+                    curve.append(line)
+                    observer.on_lines(lane, curve)
             if keep == "best":
-                best = final.renew(best, curves, segment.states)
-        observer.on_examples((segment.step - step) * structure.batch_size * len(lanes))
-        observer.on_waiting(segment.waiting / segment.seconds)
-        states, seconds, step = segment.states, seconds + segment.seconds, segment.step
+                best = final.renew(best, curves, states)
+        if trained:
+            observer.on_examples(trained)
+            observer.on_waiting(segment.waiting / segment.seconds)
         stopping = step < structure.steps and observer.should_stop()
         if clock and (stopping or clock.is_due(step)):
-            checkpoints.save(folders, step, states, curves, best)
-            clock.start()
+            save()
         if stopping:
             raise Interrupted
     assert states is not None
@@ -206,13 +232,33 @@ def _run_wave(
     kept: Sequence[Final | None] = [None] * len(lanes)
     if keep != "none":
         kept = final.keep(session, states, best, names)
-    finished = session.finish(lanes, states, curves)
+    finished = session.finish(lanes, states, curves, lambda values: _read(values, look))
     rate = trained / seconds if trained else None
     whole = time.perf_counter() - begin
     wave = Wave(started.isoformat(timespec="seconds"), whole, _describe(session, len(lanes)))
     for config, curve, own, network in zip(lanes, curves, finished, kept, strict=True):
         answers = None if own.answers is None else pack(*own.answers)
         yield Result(config, own.scores, curve, rate, session.seconds, wave, answers, network)
+
+
+def _is_lacking(structure: Config, step: int, curve: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a lane after so many steps was to be evaluated and was not: it was stopped there."""
+    return is_due(structure, step) and (not curve or curve[-1]["step"] < step)
+
+
+def _read(values: Any, look: Callable[[], bool]) -> Any:
+    """Arrays that devices are at work on, in NumPy; until they are there it will `look` about.
+
+    Raises Interrupted where that says that someone asked to stop, and they are not there soon.
+    """
+    begin, patient_until = time.monotonic(), math.inf
+    while not all(leaf.is_ready() for leaf in jax.tree.leaves(values)):
+        if patient_until == math.inf and look():
+            patient_until = time.monotonic() + PATIENCE
+        if time.monotonic() >= patient_until:
+            raise Interrupted
+        time.sleep(min(max((time.monotonic() - begin) / 10, 1e-4), 0.1))
+    return jax.device_get(values)
 
 
 def _describe(session: Session, num_lanes: int) -> dict[str, int]:

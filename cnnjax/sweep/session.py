@@ -4,7 +4,7 @@ Every run is one of these: a sweep, a run alone, a benchmark.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -51,12 +51,21 @@ class Session(NamedTuple):
             self.executables, self.structure, numbers, self.data, lengths, states
         )
 
+    def evaluate(self, states: program.State, step: int) -> group.Segment:
+        """Lanes that were saved before they were evaluated, as at the end of their segment."""
+        scores = self.executables.evaluate_validation(states, self.data.validation)
+        return group.Segment(step, states, scores, 0.0)
+
     def finish(
-        self, lanes: Sequence[Config], states: program.State, curves: Sequence[list[dict[str, Any]]]
-    ) -> list[results.Finished]:
-        """What each lane comes to, given its learning curve. The test split is read here."""
-        begun = group.measure_start(self.executables, self.stack(lanes), self.data)
-        found = group.examine(self.executables, states, self.data)
+        self, lanes: Sequence[Config], states: program.State,
+        curves: Sequence[list[dict[str, Any]]], read: Callable[[Any], Any] = jax.device_get,
+    ) -> list[results.Finished]:  # fmt: skip
+        """What each lane comes to, given its learning curve. The test split is read here.
+
+        `read` waits for arrays that devices are at work on, and gives them in NumPy.
+        """
+        begun = read(group.measure_start(self.executables, self.stack(lanes), self.data))
+        found = read(group.examine(self.executables, states, self.data))
         return [
             results.finish_lane(curve, begun, found, self.data, lane)
             for lane, curve in enumerate(curves)

@@ -62,7 +62,7 @@ def write_records(runs: pathlib.Path, study: Study, base: Config, num_seeds: int
         lines = [{"step": step, "validation_accuracy": 0.9} for step in range(50, 401, 50)]
         cost = {"parameters": 100, "macs": 2000, "receptive_field": 6, "map_shape": [4, 4, 8],
                 "examples_per_second": 5000.0, "compile_seconds": 3.0}  # fmt: skip
-        provenance = {"origin": ORIGIN, "date": "2026-01-01"}
+        provenance = {"origin": ORIGIN, "date": "2026-01-01", "packages": {}}
         write_record(runs, Record(f"{number:024x}", to_json(lane), scores, lines, cost, provenance))
 
 

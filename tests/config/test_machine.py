@@ -37,6 +37,12 @@ def groups(tmp_path, monkeypatch):
         ("0::/../..\n", {"memory.max": 1 << 30}, 1 << 30),  # a container's own is the root
         ("0::/\n", {"memory.max": "max"}, MACHINE),
         ("0::/\n", {}, MACHINE),
+        ("0::/a/b\n", {"a/b/memory.max": 2 << 30, "a/b/memory.high": 1 << 30}, 1 << 30),
+        ("0::/a/b\n", {"a/b/memory.max": 1 << 30, "a/memory.high": 2 << 30}, 1 << 30),
+        ("0::/a/b\n", {"a/b/memory.max": "max", "a/memory.high": 1 << 30}, 1 << 30),
+        ("0::/a\n", {"a/memory.max": 1 << 30, "a/memory.high": "max"}, 1 << 30),
+        ("0::/a\n", {"a/memory.max": "", "a/memory.high": "nonsense"}, MACHINE),
+        ("1:name=x:/y\n0::/a\n", {"a/memory.max": 1 << 30}, 1 << 30),  # both versions at once
         ("5:cpu:/a\n3:memory:/a\n", {"memory/a/memory.limit_in_bytes": 1 << 30}, 1 << 30),
         ("3:cpu,memory:/x\n", {"memory/memory.limit_in_bytes": 1 << 30}, 1 << 30),
         ("3:memory:/\n", {"memory/memory.limit_in_bytes": 2**63 - 4096}, MACHINE),  # without limit
@@ -61,6 +67,41 @@ def test_what_the_shell_allows(monkeypatch):
     )
     monkeypatch.setattr(machine, "list_container_limits", list)
     assert machine.find_memory() == min(2 << 30, MACHINE)
+
+
+@pytest.mark.skipif(not machine.STATM.exists(), reason="the system does not say")
+def test_of_a_limit_of_addresses_there_is_what_is_not_taken(monkeypatch):
+    assert machine.find_room() == machine.find_memory()
+    taken = int(machine.STATM.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    for left, expected in ((1 << 28, 1 << 28), (-1 << 28, 0)):
+        monkeypatch.setattr(resource, "getrlimit", lambda which, own=left: (taken + own,) * 2)
+        assert machine.find_room() == pytest.approx(expected, abs=1 << 27)
+
+
+@pytest.mark.parametrize("allowed", [10, machine.LEAST - 1])
+def test_a_limit_that_leaves_no_room_for_jax_is_one_line(monkeypatch, allowed):
+    machine.check_addresses()  # there is enough here
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (allowed, allowed))
+    with pytest.raises(RunError, match="ulimit -v allows this process .* raise it"):
+        machine.check_addresses()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "no more is said"),
+        (MemoryError("Unable to allocate 9 GiB"), "Unable to allocate 9 GiB"),
+        (ImportError("libx.so: failed to map segment from shared object"), "libx.so: failed"),
+        (ImportError("libx.so: cannot allocate memory in static TLS block"), None),
+        (ImportError("No module named x"), None),
+        (ValueError("memory"), None),
+    ],
+)
+def test_memory_that_ran_out_is_told_with_what_is_allowed(monkeypatch, error, said):
+    monkeypatch.setattr(machine, "list_shell_limits", lambda: [3 << 29])
+    monkeypatch.setattr(machine, "list_container_limits", list)
+    told = machine.explain_shortage(error)
+    assert told is said if said is None else f"({said}" in told and "1.5 GiB" in told
 
 
 def test_threads_that_cannot_start(monkeypatch):

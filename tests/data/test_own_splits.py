@@ -20,9 +20,9 @@ from cnnjax.config.datasets import Request, Where
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import load, outlook
 from cnnjax.data.sources import check, holdout, official, prepared, whole
-from cnnjax.measures.packing import unpack_values
 from cnnjax.records import atomic
 from cnnjax.records.address import record_id
+from cnnjax.records.packed import unpack_values
 from cnnjax.runs import train
 from cnnjax.study import wanted
 from tests.true_formats import encode

@@ -11,7 +11,7 @@ from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
 from cnnjax.data import load
 from cnnjax.measures import outcome, robustness
-from cnnjax.measures.packing import unpack_values
+from cnnjax.records.packed import unpack_values
 from cnnjax.sweep import placed, placement, runner
 from tests import here
 from tests.small import make_small
@@ -144,6 +144,7 @@ def test_a_run_that_diverges_has_no_score_but_that_it_did(tiny, digits):
     kept = outcome.hide(result.scores)
     known = {name for name, value in kept.items() if value is not None}
     assert known == set(outcome.FACTS) and kept["initial_loss"] > 0
+    assert kept["failed"] is True and kept["diverged"] is True
     assert {"shift_consistency", "fc_correlation", "test_accuracy"} - known
 
 

@@ -11,7 +11,7 @@ from cnnjax import api
 from cnnjax.config import knobs, measured, register
 from cnnjax.config.config import KNOBS, Config, ConfigError, request_of, settings_of
 from cnnjax.measures import examine
-from cnnjax.measures.packing import unpack_values
+from cnnjax.records.packed import unpack_values
 from cnnjax.study import arms, judge, metrics, wanted
 from cnnjax.study.claims import Claim, Comparison, Score, Study, Tuning
 from cnnjax.sweep import runner

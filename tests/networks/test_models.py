@@ -143,7 +143,7 @@ def test_batch_norm_keeps_running_statistics_and_evaluates_by_them():
     assert not np.allclose(before[0], running, atol=0.1)
 
 
-@pytest.mark.parametrize("model", ["cnn", "resnet20"])
+@pytest.mark.parametrize("model", ["cnn", pytest.param("resnet20", marks=pytest.mark.slow)])
 def test_norm_momentum_is_the_decay_of_the_running_statistics(model):
     def first_mean(momentum):
         config = make_small(model, norm="batch", norm_momentum=momentum)

@@ -52,6 +52,25 @@ def test_a_file_that_is_there_is_replaced_whole(calls, tmp_path):
     assert [call for call, _ in calls] == ["sync", "rename", "sync"] * 2
 
 
+MAKE = {
+    "file": lambda path: path.write_text("damaged"),
+    "folder": lambda path: (path.mkdir(), (path / "within").write_text("damaged")),
+    "link": lambda path: path.symlink_to("gone"),
+}
+
+
+@pytest.mark.parametrize("earlier", MAKE)
+@pytest.mark.parametrize("kind", MAKE)
+def test_what_is_damaged_again_is_set_aside_in_place_of_the_one_before(tmp_path, earlier, kind):
+    path, aside, said = tmp_path / "a", tmp_path / "a.damaged", []
+    MAKE[earlier](aside)
+    MAKE[kind](path)
+    atomic.set_aside(path, "it is damaged", "made again", said.append)
+    assert [own.name for own in tmp_path.iterdir()] == [aside.name]
+    assert (aside.is_symlink(), aside.is_dir()) == (kind == "link", kind == "folder")
+    assert said == ["warning: it is damaged: it is set aside as a.damaged, and made again"]
+
+
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
 def test_a_full_disk_names_the_file_and_leaves_the_one_before(tmp_path, monkeypatch, failing):
     path = tmp_path / "a"

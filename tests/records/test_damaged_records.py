@@ -31,10 +31,12 @@ DAMAGES = {
     "list": (lambda path: path.write_text("[1, 2]"), "is no record"),
     "nested": (lambda path: path.write_text("[" * 100_000), "is no JSON"),
     "folder": (lambda path: (path.unlink(), path.mkdir()), "is no file"),
+    "link to nothing": (lambda path: (path.unlink(), path.symlink_to("gone")), "is no file"),
     "pipe": (lambda path: (path.unlink(), os.mkfifo(path)), "is no file"),
     "object": (lambda path: path.write_text("{}"), "is no record"),
     "newer": (damage(lambda own: own.update(schema=99)), "is of schema 99, and 2 is the newest"),
     "text": (damage(lambda own: own.update(schema="2")), "is of schema '2'"),
+    "truth": (damage(lambda own: own.update(schema=True)), "is of schema True"),
     "score": (damage(lambda own: own["scores"].update(test_accuracy=1)), "was changed since"),
     "seed": (damage(lambda own: own["config"].update(seed=4)), "was changed since"),
     "more": (damage(lambda own: own.update(note="mine")), "was changed since"),
@@ -49,7 +51,7 @@ DAMAGES = {
     ),
     "older without seed": (
         damage(lambda own: (own.update(schema=1, config={}), own.pop("sha256"))),
-        "lacks its seed",
+        "lacks config.seed",
     ),
 }  # fmt: skip
 

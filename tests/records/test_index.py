@@ -3,25 +3,29 @@
 import json
 import os
 
+import numpy as np
 import pytest
 
 from cnnjax.config.config import Config, to_json
 from cnnjax.config.knobs import RunError
+from cnnjax.measures.packing import pack_values
 from cnnjax.records import index
 from cnnjax.records.archive import list_complete
 from cnnjax.records.record import Record, load_record, record_path, write_record
 from cnnjax.records.store import load_records
-from tests.by_hand import ORIGIN
+from tests.by_hand import COST, LINES, PROVENANCE
 
 LANES = [Config(pool=pool, seed=seed) for pool in ("max", "avg") for seed in (0, 1)]
 
 
 def make_record(lane, id="", accuracy=0.5, date="2026-01-01"):
-    scores = {"test_accuracy": accuracy, "failed": False, "by_image": {"label": "uint8:long"}}
-    cost = {"macs": 7, "examples_per_second": 3.5, "compile_seconds": 1.0, "map_shape": [1, 1]}
-    provenance = {"origin": ORIGIN, "date": date, "num_devices": 2, "class_names": ["a", "b"]}
+    images = {"label": pack_values(np.arange(3))}
+    scores = {"test_accuracy": accuracy, "failed": False, "by_image": images,
+              "num_test_examples": 3}  # fmt: skip
+    cost = {**COST, "macs": 7, "examples_per_second": 3.5, "compile_seconds": 1.0}
+    provenance = {**PROVENANCE, "date": date, "num_devices": 2, "class_names": ["a", "b"]}
     id = id or f"{lane.pool}{lane.seed}"
-    return Record(id, to_json(lane), scores, [{"step": 1}], cost, provenance)
+    return Record(id, to_json(lane), scores, LINES, cost, provenance)
 
 
 @pytest.fixture
@@ -51,7 +55,7 @@ def test_heads_say_what_records_say(runs):
         assert head.config == record.config and head.seed == record.seed
         assert head.scores == {"test_accuracy": 0.5, "failed": False}
         assert head.cost == {"macs": 7, "examples_per_second": 3.5, "compile_seconds": 1.0}
-        assert head.provenance == {"origin": ORIGIN, "date": "2026-01-01", "num_devices": 2}
+        assert head.provenance == {**PROVENANCE, "num_devices": 2}
         assert head.metrics == []
 
 
@@ -130,11 +134,12 @@ def test_what_is_no_record_of_this_schema_is_passed_over_once(runs, opened):
 
 
 def test_a_record_of_former_times_is_told_by_what_it_says(runs):
-    provenance = {"origin": "a sentence", "platform": "cpu", "program_version": "p"}
-    old = make_record(LANES[0], "old")._replace(provenance=provenance)
+    former = {"origin": "a sentence", "platform": "cpu", "program_version": "p"}
+    whole = {**PROVENANCE, **former}
+    old = make_record(LANES[0], "old")._replace(provenance=whole)
     write_record(runs, old)
     (head,) = [head for head in index.list_heads(runs) if head.id == "old"]
-    assert head.provenance == provenance
+    assert head.provenance == whole
     assert json.loads(json.dumps(head.config)) == old.config
 
 

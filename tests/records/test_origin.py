@@ -19,7 +19,7 @@ from cnnjax.records.store import load_records
 from cnnjax.study import wanted
 from cnnjax.sweep import backend, stages
 from cnnjax.sweep.lanes import describe_origin, make_provenance
-from tests.by_hand import STUDY, make_records
+from tests.by_hand import COST, LINES, PROVENANCE, SCORES, STUDY, make_records
 from tests.records.test_store import ORIGIN
 
 NEVER: Any = None  # nobody asks what is conducted here to stop
@@ -157,8 +157,16 @@ def test_lanes_in_step_depend_on_the_number_of_devices(tiny, digits):
 def make_record(lane, date, **changes):
     own = {**ORIGIN, **changes}
     config = to_json(lane)
-    provenance = {"origin": own, "date": date}
-    return Record(record_id(lane, own), config, {}, [], {}, provenance)
+    provenance = {**PROVENANCE, "origin": own, "date": date}
+    return Record(record_id(lane, own), config, SCORES, LINES, COST, provenance)
+
+
+def test_runs_of_unlike_feeds_are_not_taken_together(tmp_path):
+    """Under --feed=auto a machine of less memory streamed one of them anew."""
+    whole = [make_record(lane, "2026-01-01", feed="memory") for lane in LANES]
+    other = make_record(LANES[0], "2026-02-01", feed="stream")
+    (found,) = archive.list_complete(LANES, [*whole, other])
+    assert found.records == whole
 
 
 def test_the_newest_origin_that_has_every_lane_is_judged(tmp_path):

@@ -116,6 +116,13 @@ def test_no_text_goes_where_a_record_may_have_used_it_unsaid(runs):
     assert run(runs, plan=True) == ([], [])
 
 
+def test_an_empty_folder_of_checkpoints_goes_with_its_run_finished(runs):
+    for id in ("id0", "id2"):
+        (runs / "checkpoints" / id).mkdir(parents=True)  # of id2 there is no record
+    assert run(runs, named=["reported"])[0] == ["checkpoints/id0"]
+    assert run(runs, named=["reported"]) == ([], [])
+
+
 def test_a_damaged_record_keeps_its_checkpoints(runs):
     write(runs / "checkpoints" / "id0" / "step-000000000010.safetensors")
     record_path(runs, "id0").write_text("damaged")

@@ -13,6 +13,7 @@ from cnnjax.records.atomic import write_json
 from cnnjax.records.origin import Origin
 from cnnjax.records.provenance import code_revision
 from cnnjax.records.record import Record, load_record, write_record
+from tests import by_hand
 
 CONFIG = Config(seed=3, widths=(8,))
 ORIGIN = Origin(
@@ -20,8 +21,8 @@ ORIGIN = Origin(
     {}, {"jax": "0.10.2"}, "program", "data", "memory",
 )._asdict()  # fmt: skip
 RECORD = Record(
-    record_id(CONFIG, ORIGIN), to_json(CONFIG), {"test_accuracy": 0.5},
-    [{"step": 1}], {"macs": 1}, {},
+    record_id(CONFIG, ORIGIN), to_json(CONFIG), {**by_hand.SCORES, "test_accuracy": 0.5},
+    by_hand.LINES, by_hand.COST, by_hand.PROVENANCE,
 )  # fmt: skip
 
 

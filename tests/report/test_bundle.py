@@ -145,8 +145,25 @@ def test_it_is_written_whole_or_not_at_all(runs, tmp_path, monkeypatch):
     with pytest.raises(bundle.Stopped):
         bundle.write(tmp_path / "all.zip", runs, should_stop=lambda: next(asked))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["all.zip", "runs"]
-    with pytest.raises(ConfigError, match="has no records to pack"):
+    with pytest.raises(ConfigError, match="has no records: give"):
         bundle.write(tmp_path / "none.zip", tmp_path / "nowhere")
+
+
+def test_where_all_is_damaged_it_says_so(runs, tmp_path):
+    first, *others = sorted(runs.glob("records/*/record.json"))
+    first.unlink()
+    first.mkdir()
+    packed = bundle.write(tmp_path / "some.zip", runs)
+    assert packed.num_records == 7 and packed.warnings[0] == f"{first} is no file: left out"
+    for path in others:
+        path.write_text("damaged")
+    for name, words in (
+        ("", "8 records are damaged or of another schema"),
+        ("pooling", "4 records that it compares are damaged or gone"),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=f"{words}: --check names"):
+            bundle.write(tmp_path / "all.zip", runs, name)
+    assert not (tmp_path / "all.zip").exists()
 
 
 JUDGE = "--judge_only --runs=bundle/runs"

@@ -95,7 +95,7 @@ def test_arrays_go_through_a_study(call, tmp_path):
     assert f"from {tmp_path / 'own.npz'}; licence" in report.read_text()
 
 
-@pytest.mark.parametrize("recipe", ["alexnet", "resnet50"])
+@pytest.mark.parametrize("recipe", [pytest.param("alexnet", marks=pytest.mark.slow), "resnet50"])
 def test_recipes_are_command_lines(call, photos, recipe):
     path = os.path.join("experiments", "recipes", f"{recipe}.txt")
     run = call("-m", "experiments.train", f"--flagfile={path}", photos, "--batch_size=8", "--plan")

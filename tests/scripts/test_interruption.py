@@ -68,8 +68,17 @@ def test_an_interrupted_sweep_keeps_what_is_finished(environment, call, tmp_path
     assert plan.returncode == 0
 
 
-@pytest.mark.parametrize("script", ["launch.py", "train", "ablate", "judge", "records"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+SCRIPTS = ("launch.py", "train", "ablate", "judge", "records")
+
+
+@pytest.mark.parametrize(
+    ("script", "number"),
+    [
+        *((script, signal.SIGTERM) for script in SCRIPTS),
+        ("launch.py", signal.SIGINT),
+        *(pytest.param(own, signal.SIGINT, marks=pytest.mark.slow) for own in SCRIPTS[1:]),
+    ],
+)
 def test_an_interruption_before_a_script_is_imported_is_status_75_too(environment, script, number):
     command = [script] if script == "launch.py" else ["-m", f"experiments.{script}"]
     child = start(environment, "-X", "importtime", *command)

@@ -37,6 +37,10 @@ PLANNED = {
         "@cnnjax.activation('own')\ndef f(units):\n    raise ValueError('bad')\n",
         "--activation=own", 5, "ValueError: bad",
     ),
+    "activation exit": (
+        "@cnnjax.activation('own')\ndef f(units):\n    raise SystemExit\n",
+        "--activation=own", 5, "SystemExit: no more is said",
+    ),
     "activation below": (
         "def g(units):\n    return units.nothing\n@cnnjax.activation('own')\n"
         "def f(units):\n    return g(units)\n",

@@ -56,6 +56,11 @@ TRAINED = {
         "    return numbers['rate']\n",
         "--optimizer=own", 5, "KeyError: 'rate'",
     ),
+    "optimizer exit": (
+        "import sys\n@cnnjax.choice('optimizer', 'own')\ndef f(numbers, schedule, kernels):\n"
+        "    sys.exit(3)\n",
+        "--optimizer=own", 6, "SystemExit: 3",
+    ),
     "augment None": (
         "@cnnjax.choice('augment', 'own')\ndef f(key, images):\n    pass\n",
         "--augment=own", 3, "augment own gives None: give images [16, 8, 8, 1]",
@@ -175,8 +180,18 @@ ENGINES = {
 }
 
 
-QUICK = ("schedule None", "schedule shape", "optimizer None", "optimizer shape", "augment shape",
-         "measure None")  # fmt: skip
+UNSEEN = ("measure finish",)  # by a plan: what a measure found is there when it was trained
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINED if name not in UNSEEN])
+def test_a_plan_finds_it_too(say, name):
+    text, flags, line, words = TRAINED[name]
+    status, said, path = say(train.main, text, "--plugin=FILE", "--plan", *SMALL, flags)
+    assert status == 2
+    check_one_line(said, path, line, words)
+
+
+QUICK = ("schedule shape", "augment shape")
 
 
 @pytest.mark.parametrize(
@@ -190,6 +205,17 @@ def test_training_finds_what_is_wrong(say, name, tmp_path):
     )
     assert status == 2
     check_one_line(said, path, line, words)
+
+
+def test_one_that_ends_python_ends_no_sweep(say, tmp_path):
+    text, _, line, words = TRAINED["optimizer exit"]
+    status, said, path = say(
+        ablate.main, text, "--plugin=FILE", "--grid=optimizer=own,sgd", "--seeds=1", "--quiet",
+        f"--runs={tmp_path}", *SMALL,
+    )  # fmt: skip
+    assert status == script.FAILED and "1 lane broke off" in said
+    assert f"error: {path}:{line}: {words}" in said
+    assert len(list(tmp_path.glob("records/*/record.json"))) == 1
 
 
 @pytest.fixture(scope="module")

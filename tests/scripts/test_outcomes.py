@@ -56,15 +56,24 @@ def test_a_quiet_run_says_that_it_failed(result, said, finish, capsys):
     assert said in shown.out and shown.err == ""
 
 
+def stall(record):
+    """The record of a run that learned nothing."""
+    failed = fail(record)
+    return failed._replace(scores={**failed.scores, "diverged_at": None})
+
+
 def test_a_quiet_study_says_of_which_arms_runs_failed(tmp_path, capsys, monkeypatch):
     records = make_records(num_seeds=3)
-    judgement = judge([fail(record) for record in records[:3]] + records[3:])
+    judgement = judge([*map(fail, records[:4]), stall(records[4]), *records[5:]])
     page = tmp_path / "report.html"
     monkeypatch.setattr(api, "report_study", lambda *_: api.Report(judgement, page))
     finished = api.Finished(STUDY, Config(), records, "12 read", [])
     conduct.print_report(finished, api.Options(tmp_path, Where()), quiet=True)
     shown = capsys.readouterr()
-    assert shown.err == "note: pool=max padding=SAME: all 3 runs failed, left out of its mean\n"
+    one, other = shown.err.splitlines()
+    assert one.endswith(": all 3 runs failed (diverged), left out of its mean")
+    why = "1 diverged, 1 no better than a constant prediction"
+    assert other.endswith(f": 2 of 3 runs failed ({why}), left out of its mean")
     assert shown.out == f"report: {page}\n"
 
 

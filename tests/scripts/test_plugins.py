@@ -71,6 +71,7 @@ def test_a_wrong_plug_in_is_one_line_unless_all_is_asked_for(outside, capsys):
         assert ("Traceback" in said) == bool(more) and (len(said.splitlines()) == 1) != bool(more)
 
 
+@pytest.mark.slow
 def test_an_error_in_its_function_is_one_line_with_its_place(outside):
     path = pathlib.Path(outside["beside"]).with_name("late.py")
     path.write_text(

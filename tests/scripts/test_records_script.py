@@ -110,7 +110,7 @@ ONE = "give --list, --check, --prune, --export=FILE or --bundle=FILE, one of the
         (["--bundle="], "--bundle=: give a file that ends in .zip"),
         (["--prune", "--runs=nowhere"], "nowhere has no records: give --runs=FOLDER"),
         (["--export=a.csv", "--runs=nowhere"], "nowhere has no records: give --runs=FOLDER"),
-        (["--bundle=a.zip", "--runs=nowhere"], "nowhere has no records to pack"),
+        (["--bundle=a.zip", "--runs=nowhere"], "nowhere has no records: give --runs=FOLDER"),
         (["runs"], "unexpected 'runs': name the folder by --runs=runs"),
         (["--list", "--runs=nowhere"], "nowhere has no records: give --runs=FOLDER"),
     ],

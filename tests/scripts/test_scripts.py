@@ -1,6 +1,7 @@
 """The commands, through their real command lines."""
 
 import csv
+import functools
 import json
 import os
 import pathlib
@@ -18,6 +19,7 @@ LAUNCH, TRAIN, ABLATE = ["launch.py"], ["-m", "experiments.train"], ["-m", "expe
 BENCHMARK = ["-m", "experiments.benchmark"]
 TINY = ["--widths=4", "--hidden=8", "--train_examples=48", "--batch_size=16", "--steps=6",
         "--pool_every=1"]  # fmt: skip
+slow = functools.partial(pytest.param, marks=pytest.mark.slow)  # another of the kind is not
 
 
 @pytest.mark.parametrize("script", [LAUNCH, TRAIN, ABLATE, BENCHMARK], ids=lambda s: s[-1])
@@ -54,12 +56,12 @@ def test_help_names_every_flag_with_type_default_and_meaning(call, script):
         ([*LAUNCH, "pooling", "all"], "without pooling: did you mean all?"),
         ([*LAUNCH, "pooling", "stride", "pooling"], "pooling is named 2 times: name each study"),
         ([*LAUNCH, "ALL"], "unknown study 'ALL': did you mean all?"),
-        ([*LAUNCH, "pooling", "--kernel_size=9", "--padding=VALID"], "conv_1: a 9x9 kernel"),
-        ([*LAUNCH, "padding", "--pool_size=9"], "pool_2: a 9x9 pooling leaves nothing"),
+        slow([*LAUNCH, "pooling", "--kernel_size=9", "--padding=VALID"], "conv_1: a 9x9 kernel"),
+        slow([*LAUNCH, "padding", "--pool_size=9"], "pool_2: a 9x9 pooling leaves nothing"),
         ([*LAUNCH, "pooling", "--model=mlp"], "study pooling: --pool_every=2 does nothing with"),
-        ([*LAUNCH, "padding", "--train_examples=601"], "more than the 600 training images"),
-        ([*LAUNCH, "padding", "--train_examples=601", "--plan"], "more than the 600 training im"),
-        ([*ABLATE, "--grid=train_examples=9,601", "--plan"], "--train_examples=601 is more than"),
+        slow([*LAUNCH, "padding", "--train_examples=601"], "more than the 600 training images"),
+        slow([*LAUNCH, "padding", "--train_examples=601", "--plan"], "more than the 600 training"),
+        slow([*ABLATE, "--grid=train_examples=9,601", "--plan"], "--train_examples=601 is more"),
         ([*TRAIN, "--train_examples=601", "--plan"], "more than the 600 training images"),
         ([*ABLATE, "--list"], "unknown flag --list: python launch.py --list lists what there is"),
         ([*TRAIN, "--engine=a:b"], "unknown flag --engine: a run of its own is trained on this ma"),
@@ -220,7 +222,7 @@ def test_a_group_that_fails_is_status_1_and_spoils_no_other(call, tmp_path):
     assert len(list(tmp_path.glob("records/*/record.json"))) == 2
 
 
-@pytest.mark.parametrize("flag", ["--runs", "--data_dir"])
+@pytest.mark.parametrize("flag", ["--runs", slow("--data_dir")])
 def test_a_folder_that_cannot_be_is_status_1_in_one_line(call, flag):
     run = call(*LAUNCH, "padding", "--seeds=20", f"{flag}=/dev/null/x")
     assert run.returncode == 1

@@ -6,6 +6,7 @@ What takes whole runs is tried by `python -m experiments.endure --part=files`.
 import errno
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 
@@ -42,6 +43,18 @@ script.run(main, "")
 def test_no_file_takes_the_place_of_a_closed_stream(closed):
     command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", OPEN]
     assert subprocess.run(command, cwd=ROOT, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["train --plan", "judge FILE"])
+@pytest.mark.parametrize("limit", [2**28, 2**30])
+def test_where_libraries_find_no_room_that_is_one_line(environment, limit, command):
+    said = "error: ulimit -v allows this process "
+    run = subprocess.run(
+        [sys.executable, "-m", *f"experiments.{command}".split()],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )  # fmt: skip
+    assert run.returncode == 1 and run.stderr.startswith(said) and run.stderr.count("\n") == 1
 
 
 def test_a_table_for_which_nobody_waits_is_no_end_of_its_own(monkeypatch):

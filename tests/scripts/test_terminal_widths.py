@@ -109,7 +109,7 @@ def test_quiet_says_only_where_results_are_and_what_failed(call, tmp_path):
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert run.stdout == f"report: {tmp_path / 'small' / 'report.html'}\n"
-    assert all(" runs failed, " in line for line in run.stderr.splitlines()), run.stderr
+    assert all(" runs failed (" in line for line in run.stderr.splitlines()), run.stderr
     again = call(
         "-m", "experiments.ablate", "--grid=activation=relu,tanh", *tiny, "--seeds=3",
         f"--runs={tmp_path}", "--study=small", "--pool_every=1", "--judge_only",

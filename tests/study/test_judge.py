@@ -9,7 +9,7 @@ from cnnjax.measures import outcome
 from cnnjax.study import claims
 from cnnjax.study.claims import Claim, Comparison, Lead, Published, Score, Slope
 from cnnjax.study.judge import verdict_of
-from cnnjax.study.questions import UNLIKE
+from cnnjax.study.questions import LACKING, UNLIKE
 from tests.by_hand import (
     AVG,
     MAX,
@@ -62,8 +62,8 @@ def test_the_order_of_records_does_not_matter():
 
 def test_confounds_are_flagged_beside_the_verdict():
     pooling, padding = judge(make_records()).verdicts
-    assert padding["warnings"] == ["differ in parameters: 100 against 80"]
-    assert pooling["warnings"] == []
+    assert padding["warnings"] == ["differ in parameters: 100 against 80", LACKING]
+    assert pooling["warnings"] == [LACKING]
 
 
 def test_a_failed_run_is_counted_and_has_no_score():
@@ -234,6 +234,15 @@ def test_test_images_in_clusters_count_by_cluster():
     )
     assert by_image["interval_seeds"] == by_cluster["interval_seeds"]
     assert by_image["interval"] != by_cluster["interval"]
+
+
+@pytest.mark.parametrize("left", [{}, {"label": "uint8:"}, None])
+def test_where_a_run_lacks_its_answers_it_is_said_that_seeds_alone_decide(left):
+    records = answer(make_records())
+    records[0].scores["by_image"] = left
+    row = compare(MAX, AVG, records=records)
+    assert row["image_error"] is None and LACKING in row["warnings"]
+    assert row["interval"] == pytest.approx(row["interval_seeds"])
 
 
 def test_test_images_of_unlike_data_are_never_paired():

@@ -3,7 +3,8 @@
 import pytest
 
 from cnnjax.config.knobs import ConfigError
-from cnnjax.report import scoreboard
+from cnnjax.report import figures, page, scoreboard, terminal
+from cnnjax.report.console import open_console
 from cnnjax.study import judge as judge_lib
 from cnnjax.study.arms import make_base, make_configs, make_lanes
 from cnnjax.study.claims import Claim, Comparison, Published, name_arms
@@ -99,6 +100,17 @@ def test_parts_are_each_over_all_sets():
     ]  # fmt: skip
     assert verdict_of(claim, judgement.verdicts) == "depends"
     assert describe_across(claim, judgement.verdicts) == "holds on 1 of 2: digits"
+
+
+def test_every_table_and_figure_names_the_data_set_even_where_one_is_left(capsys):
+    """As where runs on the others broke off."""
+    judgement = judge([0.02], SPREAD._replace(datasets=SETS[:1], arms=SPREAD.arms[:4]))
+    drawn = figures.draw_all(judgement)["differences"]
+    assert "digits: pool=max" in drawn.alt.replace("Digits", "digits")
+    terminal.print_judgement(judgement, open_console())
+    assert "digits: pool=max − pool=avg" in capsys.readouterr().out
+    page_text = page.render_page(judgement, {"differences": ""}, "", "")
+    assert "digits: pool=max" in page_text
 
 
 def test_on_one_data_set_nothing_is_said_of_several():

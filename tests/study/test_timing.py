@@ -11,6 +11,7 @@ from cnnjax.records.record import Record, record_path, write_record
 from cnnjax.report.terminal import describe_timing
 from cnnjax.study import timing
 from cnnjax.study.timing import Group
+from tests.by_hand import COST, LINES, PROVENANCE, SCORES
 
 HERE = {"platform": "cpu", "device_kind": "cpu", "cpu": "haswell", "versions": {"jax": "0.10.2"}}
 CONFIG = Config(steps=1000)
@@ -18,9 +19,9 @@ GROUP = Group(structure_of(CONFIG), 2000, 20)
 
 
 def make_record(config=CONFIG, rate=6400.0, compiling=3.0, macs=2000, num_devices=2, **origin):
-    cost = {"macs": macs, "examples_per_second": rate, "compile_seconds": compiling}
-    provenance = {"origin": {**HERE, **origin}, "num_devices": num_devices}
-    return Record("id", to_json(config), {}, [], cost, provenance)
+    cost = {**COST, "macs": macs, "examples_per_second": rate, "compile_seconds": compiling}
+    provenance = {**PROVENANCE, "origin": {**HERE, **origin}, "num_devices": num_devices}
+    return Record("id", to_json(config), SCORES, LINES, cost, provenance)
 
 
 def estimate(records, groups=(GROUP,)):

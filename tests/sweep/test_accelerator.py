@@ -130,14 +130,19 @@ OPTIONS = [
     {"dropout": 0.5}, {"mixup": 0.2}, {"logits": "rbf", "hidden": (84,)}, {"head": "global_avg"},
     {"model": "mlp", "hidden": (64, 64), "residual": True},
     *[{"norm": norm} for norm in ("batch", "layer", "group")],
-    *[{"norm": norm, "norm_scale": False} for norm in ("batch", "layer", "group")],
-    *[{"pool": pool} for pool in KNOBS["pool"].choices],
-    {**RESNET, "stochastic_depth": 0.5}, {**RESNET, "norm": "none"}, {**RESNET, "norm": "group"},
-    {**RESNET, "padding": "VALID", "image_size": 84},
+    {"norm": "batch", "norm_scale": False}, {"pool": "max"}, {"pool": "avg"},
+    {**RESNET, "stochastic_depth": 0.5}, {**RESNET, "padding": "VALID", "image_size": 84},
+]  # fmt: skip
+MORE = [
+    *[{"norm": norm, "norm_scale": False} for norm in ("layer", "group")],
+    *[{"pool": pool} for pool in KNOBS["pool"].choices if pool not in ("max", "avg")],
+    {**RESNET, "norm": "none"}, {**RESNET, "norm": "group"},
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("given", OPTIONS, ids=str)
+@pytest.mark.parametrize(
+    "given", [*OPTIONS, *(pytest.param(own, marks=pytest.mark.slow) for own in MORE)], ids=str
+)
 def test_every_layer_runs_in_bfloat16(given):
     base = {} if "model" in given else TINY
     check(make_config({**base, "dtype": "bfloat16", "batch_size": 4, "steps": 2,

@@ -65,13 +65,16 @@ def test_what_shows_more_of_a_run_is_left_on(restored, name):
     ("name", "value", "said"),
     [
         ("XLA_FLAGS", "--xla_nonsense=1", "Unknown flag in XLA_FLAGS: --xla_nonsense=1"),
-        ("JAX_PLATFORMS", "nonsense", "Unable to initialize backend 'nonsense'"),
+        pytest.param(
+            "JAX_PLATFORMS", "nonsense", "Unable to initialize backend 'nonsense'",
+            marks=pytest.mark.slow,
+        ),
         ("JAX_PLATFORMS", "cuda", "unset it, or give cpu"),
         ("JAX_NUM_CPU_DEVICES", "x", "JAX does not start: "),
         ("JAX_ENABLE_X64", "maybe", "invalid truth value 'maybe'"),
         ("JAX_DISABLE_JIT", "1", "nothing can be trained so"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_is_one_line(call, environment, monkeypatch, name, value, said):
     monkeypatch.setitem(environment, name, value)
     ended = call("-m", "experiments.train", "--plan", *TINY)

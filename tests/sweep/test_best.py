@@ -1,6 +1,7 @@
 """--keep=best: the weights of a lane that did best on validation images stay, whatever comes."""
 
 import dataclasses
+import os
 
 import jax
 import numpy as np
@@ -99,6 +100,21 @@ def test_a_run_without_a_score_keeps_its_last(tiny, digits, tmp_path):
     assert weights.load(tmp_path / "best.safetensors").about["step"] == wild.steps
 
 
+def test_kept_weights_are_read_once_however_often_records_are_looked_for(
+    tmp_path, tiny, monkeypatch
+):
+    path = record_path(tmp_path, RECORD.id).with_name("final.safetensors")
+    weights.save(path, {"params": {"bias": np.zeros(3, np.float32)}})
+    read = []
+    monkeypatch.setattr(weights, "load", read.append)
+    for _ in range(3):
+        find = lanes_lib.require_weights(lambda asked: {tiny: RECORD}, tmp_path, "final")
+        assert find([tiny]) == {tiny: RECORD}
+    assert read == [path]
+    os.utime(path, (1, 1))
+    assert find([tiny]) and len(read) == 2
+
+
 @pytest.mark.parametrize(
     "act",
     [
@@ -116,6 +132,7 @@ def test_a_record_beside_damaged_weights_has_not_those_that_are_to_be_kept(tmp_p
     find = lanes_lib.require_weights(lambda asked: {tiny: RECORD}, tmp_path, "best", said.append)
     assert find([tiny]) == {tiny: RECORD} and not said
     act(path)
+    os.utime(path, (1, 1))  # as it is elsewhere, later
     assert find([tiny]) == {}
     assert not path.exists() and path.with_name("best.safetensors.damaged").exists()
     (line,) = said

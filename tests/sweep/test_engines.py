@@ -12,8 +12,8 @@ from cnnjax import api
 from cnnjax.config.config import request_of
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import RunError
-from cnnjax.measures.packing import unpack_values
 from cnnjax.records import predictions
+from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record, record_path
 from cnnjax.records.store import load_records
 from cnnjax.study import wanted
@@ -51,6 +51,18 @@ def test_a_record_says_where_when_and_how_its_run_was_trained_and_its_address_do
     monkeypatch.setattr(platform, "node", lambda: "elsewhere")
     found = lanes_lib.open_finder({request_of(tiny): digits}, tmp_path)(lanes)
     assert found == done.records
+
+
+def test_an_older_record_of_another_config_is_not_its_lanes(tiny, digits, tmp_path):
+    lane = dataclasses.replace(tiny, seed=0)
+    done = api.train_wanted(wanted.fixed([lane]), {request_of(tiny): digits}, api.Options(tmp_path))
+    path, said = record_path(tmp_path, done.records[lane].id), []
+    fields = json.loads(path.read_text())
+    fields["config"]["learning_rate"] = 0.5
+    path.write_text(json.dumps({**fields, "schema": 1}))
+    find = lanes_lib.open_finder({request_of(tiny): digits}, tmp_path, on_note=said.append)
+    assert find([lane]) == {} and path.with_name("record.json.damaged").exists()
+    assert len(said) == 1 and "has another config than its address says" in said[0]
 
 
 def test_a_record_keeps_the_answers_that_its_scores_are_of(tiny, digits, tmp_path):

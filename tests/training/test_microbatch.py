@@ -47,7 +47,7 @@ def test_the_same_bits_alone_and_among_others(tiny, digits, in_pieces):
 SMOOTH = {"label_smoothing": 0.2, "norm": "layer", "activation": "tanh"}
 
 
-@pytest.mark.parametrize("fields", [{}, SMOOTH], ids=str)
+@pytest.mark.parametrize("fields", [pytest.param({}, marks=pytest.mark.slow), SMOOTH], ids=str)
 def test_the_gradients_are_those_of_the_whole_batch(tiny, digits, fields):
     config = dataclasses.replace(tiny, optimizer="sgd", learning_rate=0.1, **fields)
     functions, data, numbers = make_functions(config, digits)

@@ -16,12 +16,13 @@ from cnnjax.training import program
 from tests import here
 
 OPTAX = True  # see conftest.py
-pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
+compares_bits = pytest.mark.usefixtures("compiled_as_for_users")
 
 
 def make_functions(config: Config, digits: Dataset):
     data = placed.place_data(config, digits, placement.make_mesh(1))
     functions = here.make_program(structure_of(config), data.spec)
+    functions = functions._replace(init=jax.jit(functions.init))  # op by op it takes seconds
     return functions, data, {
         name: placement.DTYPES[KNOBS[name].type](value)
         for name, value in numbers_of(config).items()
@@ -48,7 +49,9 @@ def assert_same_bits(one, other):
     jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
-@pytest.mark.parametrize("model", [pytest.param("cnn", marks=pytest.mark.slow), "mlp"])
+@compares_bits
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["cnn", "mlp"])
 def test_a_lane_has_the_same_bits_alone_among_others_and_on_any_devices(tiny, digits, model):
     if model == "mlp":
         tiny = Config(model="mlp", train_examples=48, batch_size=16, steps=6, eval_every=3)
@@ -63,6 +66,7 @@ def test_a_lane_has_the_same_bits_alone_among_others_and_on_any_devices(tiny, di
         assert_same_bits(lane_of(alone, 0), lane_of(together, lane))
 
 
+@compares_bits
 @pytest.mark.slow
 def test_a_run_in_pieces_has_the_bits_of_a_run_in_one(tiny, digits):
     whole = dataclasses.replace(tiny, eval_every=0)
@@ -226,6 +230,7 @@ def test_a_run_that_diverges_is_an_outcome(tiny, digits):
     assert 0 <= result.scores["test_accuracy"] <= 0.2
 
 
+@compares_bits
 @pytest.mark.slow
 def test_lanes_in_step_train_to_the_same_bits_alone_or_among_others(tiny, digits, monkeypatch):
     monkeypatch.setattr(placement, "CHUNK_LANES", 2)
@@ -244,6 +249,7 @@ def test_a_sweep_stops_when_asked(tiny, digits):
         list(runner.run_lanes([tiny], digits, Observer(should_stop=lambda: True)))
 
 
+@compares_bits
 @pytest.mark.slow
 def test_a_sweep_beyond_its_memory_goes_in_waves_to_the_same_numbers(tiny, digits, monkeypatch):
     configs = [dataclasses.replace(tiny, seed=seed) for seed in range(5)]

@@ -67,7 +67,7 @@ def descend(key, depth):
     return found
 
 
-@pytest.mark.parametrize("num_pieces", [1, 4])
+@pytest.mark.parametrize("num_pieces", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_no_draw_of_augmentation_is_one_of_the_network(tiny, digits, monkeypatch, num_pieces):
     """`split(key)[i]` is `fold_in(key, i)`: keys that only look different may be the same."""
     config = dataclasses.replace(tiny, dropout=0.5, flip=True, pool="stochastic", steps=1)
