@@ -12,7 +12,7 @@ from cnnjax.config.config import KNOBS
 from cnnjax.records import origin
 from cnnjax.records.atomic import write_bytes, write_json, write_text
 from cnnjax.records.plugins import keep_loaded
-from cnnjax.report import classes, figures, folders, scope, tables, text
+from cnnjax.report import classes, figures, folders, scope, tables, text, variance
 from cnnjax.report.drawing import Drawing, render_pdf, render_svg
 from cnnjax.study import metrics, rule
 from cnnjax.study.arms import ask_epochs
@@ -42,6 +42,8 @@ def write_report(
         write_text(folder / "verdicts.csv", tables.write_csv(list_verdicts(judgement)))
         write_text(folder / "verdicts.tex", tables.write_latex(show_verdicts(judgement)))
         write_text(folder / "arms.tex", tables.write_latex(list_arms(judgement)))
+        if shares := variance.list_shares(judgement):
+            write_text(folder / "variance.csv", tables.write_csv(shares))
         html = render_page(judgement, drawings, command, scoreboard)
         write_text(folder / folders.PAGE, html)
 
@@ -214,6 +216,8 @@ def render_page(
         seeds=scope.describe_seeds(arms),
         collapsed={arm.name: scope.describe_collapse(arm) for arm in arms},
         silent=scope.list_silent(judgement),
+        shares=variance.show_shares(judgement),
+        said_of_shares=variance.describe_shares(judgement),
         agreements=judgement.agreements,
         accuracies={arm.name: mean_accuracy(arm) for arm in arms},
         confounds={arm.name: confounds(arm, arms[0]) for arm in arms},
