@@ -56,14 +56,14 @@ NOISE = Study(
 )  # fmt: skip
 
 FLAT, AVERAGED = {"head": "flatten"}, {"head": "global_avg"}
-BLUR = {"pool": "blur"}
+BLUR, POLYPHASE = {"pool": "blur"}, {"pool": "polyphase"}
 
 INVARIANCE = Study(
     name="pool-invariance",
     question="Does pooling make a CNN indifferent to shifts and rotations?",
     base=BASE,
     arms=(
-        *cross({"pool": ("decimate", "avg", "max", "blur"), "head": ("flatten",)}),
+        *cross({"pool": ("decimate", "avg", "max", "blur", "polyphase"), "head": ("flatten",)}),
         {**MAX, **AVERAGED},
     ),
     metric="kept_shift",
@@ -83,6 +83,7 @@ INVARIANCE = Study(
                     BLUR, {**MAX, **FLAT}, ">",
                     "2026-11-26: ahead, as Zhang 2019 finds (section 4.2)",
                 ),
+                Comparison(POLYPHASE, KEPT, ">", "2026-11-26: ahead, the border spoils the rest"),
                 Comparison({**MAX, **AVERAGED}, {**MAX, **FLAT}, ">", "2026-11-26: far ahead"),
                 Comparison({**MAX, **FLAT}, INVARIANT, ">", "2026-11-26: below"),
                 Comparison(
