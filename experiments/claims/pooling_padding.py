@@ -16,7 +16,7 @@ FLAT = {"head": "flatten"}
 STUDY = Study(
     name="pooling-padding",
     question="Pooling x padding: which way of shrinking maps learns best from few images?",
-    base={"pool_every": 2, "train_examples": 300, "steps": 300},
+    base={"widths": (8, 16), "pool_every": 2, "train_examples": 300, "steps": 300},
     arms=(
         *cross({"pool": POOLS, "padding": ("SAME",), "fill": FILLS, "head": ("flatten",)}),
         {"pool": "max", **padding.AVERAGED},

@@ -13,9 +13,7 @@ from cnnjax.study.claims import name_arms, select, sides_of
 from cnnjax.study.spread import spread
 from cnnjax.study.summary import find_confounds
 from experiments import claims
-from experiments.claims import stride
-
-SETS = ("digits", "strokes")
+from experiments.claims import board, stride
 
 CONFOUNDED = {  # and why it is so
     "mnist1d": "three networks as they were published",
@@ -31,7 +29,7 @@ CONFOUNDED = {  # and why it is so
 def find_sets(own):
     """The study on each data set that it may have."""
     says = "dataset" in own.base or any("dataset" in arm for arm in own.arms) or own.published
-    return own if says else spread(own, SETS)
+    return own if says else spread(own, board.QUICK_SETS)
 
 
 def list_confounds(own, infos):
@@ -80,7 +78,7 @@ def test_no_headline_rests_on_arms_that_differ_in_more_than_the_choice(name, inf
         assert not found
 
 
-@pytest.mark.parametrize("dataset", SETS)
+@pytest.mark.parametrize("dataset", board.QUICK_SETS)
 def test_strided_convolutions_multiply_as_often_as_pooled_ones(dataset, infos):
     base = make_base(stride.STUDY, {"dataset": dataset})
     pooled, strided = (
