@@ -137,10 +137,18 @@ def list_settings(study: Study, overrides: Overrides) -> tuple[dict[str, Any], .
 def make_trials(study: Study, base: Config) -> list[Config]:
     """Every arm with every setting of the tuning."""
     return [
-        make_arm(study, base, {**overrides, **setting})
+        make_trial(study, base, {**overrides, **setting})
         for overrides in name_arms(study).values()
         for setting in list_settings(study, overrides)
     ]
+
+
+def make_trial(study: Study, base: Config, overrides: Overrides) -> Config:
+    """The Config of a setting of an arm that tuning tries: what is measured chooses, no more."""
+    from cnnjax.study import metrics  # as above
+
+    needed = metrics.list_measures([study.tuning.metric]) if study.tuning else ()
+    return make_arm(study, base, {**overrides, "measure": needed})
 
 
 def list_seeds(study: Study, num_seeds: int, first_seed: int = 0) -> range:

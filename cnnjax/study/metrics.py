@@ -6,7 +6,6 @@ to be measured: only what its decorator says is read here.
 """
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +20,8 @@ from cnnjax.config.register import Choice
 from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record
 from cnnjax.study import curves as curves  # declares those of how a run went
+from cnnjax.study.classes import find_class, name_class
+from cnnjax.study.ratios import kept_by_image
 
 Images = Callable[[Record], np.ndarray | None]
 CORRUPTIONS = register.read_home("corruption")  # by kind
@@ -91,27 +92,6 @@ def check_classes(names: Iterable[str], class_names: Sequence[str]) -> None:
     asked = [name.removeprefix(RECALL) for name in names if name.startswith(RECALL)]
     if beyond := [own for own in asked if find_class(own, class_names) >= len(class_names)]:
         raise ConfigError(f"{RECALL}{beyond[0]}: there are {len(class_names)} classes, from 0 on")
-
-
-def name_class(text: str) -> str:
-    """A class's name as part of a metric's: letters, digits and _, such as golden_retriever."""
-    return re.sub(r"\W+", "_", text).strip("_")
-
-
-def find_class(asked: str, class_names: Sequence[str]) -> int:
-    """The number of a class from its number, or from its name as `name_class` writes it.
-
-    Raises ConfigError where no class has that name, or more than one.
-    """
-    known = [name_class(name) for name in class_names]
-    if asked.isdecimal() and (int(asked) < len(known) or asked not in known):
-        return int(asked)
-    if known.count(asked) != 1:
-        several = asked in known
-        hint = hints.suggest(asked, () if several else known, "give its number")
-        which = "several classes have" if several else "no class has"
-        raise ConfigError(f"{RECALL}{asked}: {which} that name: {hint}")
-    return known.index(asked)
 
 
 def _of_record(name: str, own: Choice) -> Metric:
@@ -241,11 +221,26 @@ def _declare_areas() -> None:
     for kind in register.names("corruption"):
         if f"auc_{kind}" not in register.CHOICES["metric"]:
             _declare_counted(f"auc_{kind}", f"accuracy under {kind}", 0.01, "robustness")
+            _declare_kept(kind, f"auc_{kind}")
+
+
+def _declare_kept(kind: str, still: str) -> None:
+    """Of the images that are recognised as they are, the share that is so still."""
+
+    def images(record: Record) -> np.ndarray | None:
+        right, after = kept("test_accuracy")(record), kept(still)(record)
+        return None if right is None or after is None else kept_by_image(right, after)
+
+    register.metric(
+        f"kept_{kind}", label=f"recognised still, {kind}", margin=0.01, share=True,
+        resolution=one_image, by_image=images, measure="robustness",
+    )(lambda record: _mean(images(record)))  # fmt: skip
 
 
 for _name, _facts in COUNTED.items():
     _declare_counted(_name, *_facts)
 _declare_areas()
+_declare_kept("shift", "shift_consistency")
 for _name, (_label, _margin, _share, _unit, *_measure) in {**MEANS, **OTHERS}.items():
     register.metric(
         _name, label=_label, margin=_margin, share=_share, unit=_unit, measure="".join(_measure),

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 
 from cnnjax.config.config import Config, with_seed
 from cnnjax.study import choosing
-from cnnjax.study.arms import list_settings, make_arm, make_configs
+from cnnjax.study.arms import list_settings, make_configs, make_trial
 from cnnjax.study.claims import (
     Claim,
     Comparison,
@@ -65,7 +65,7 @@ def find_arms(study: Study, base: Config, lanes: Iterable[Config]) -> set[str]:
         name
         for name, arm in name_arms(study).items()
         for setting in list_settings(study, arm)
-        if with_seed(make_arm(study, base, {**arm, **setting}), 0) in asked
+        if with_seed(make_trial(study, base, {**arm, **setting}), 0) in asked
     }
 
 

@@ -11,7 +11,7 @@ from cnnjax.config.knobs import RunError, format_value
 from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record
 from cnnjax.study import metrics
-from cnnjax.study.arms import list_settings, make_arm
+from cnnjax.study.arms import list_settings, make_trial
 from cnnjax.study.claims import VALIDATION, Overrides, Study, name_arms
 
 
@@ -58,7 +58,7 @@ def _try(
 ) -> Trial | None:  # fmt: skip
     """A setting's results; None where one of its seeds failed."""
     assert study.tuning is not None
-    config = make_arm(study, base, {**overrides, **setting})
+    config = make_trial(study, base, {**overrides, **setting})
     own = [records[with_seed(config, seed)] for seed in study.tuning.seeds]
     if any(record.failed for record in own):
         return None

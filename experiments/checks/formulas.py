@@ -1,4 +1,6 @@
-"""Formulas: activation, softmax, gradient descent on a quadratic, and the noise of a pooling."""
+"""Formulas: activation, softmax, stride, gradient descent on a quadratic, noise of a pooling."""
+
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +8,7 @@ import numpy as np
 from scipy import integrate, stats
 
 from cnnjax.networks import models
-from cnnjax.ops import activation, pool
+from cnnjax.ops import activation, conv, pool
 from cnnjax.training import optimizers
 from experiments.checks import Outcome, decide
 
@@ -94,6 +96,30 @@ def check_learning_rate() -> Outcome:
         f" {converged[:, below].size} runs at 0.5 to 0.999 times 2 / largest eigenvalue, and"
         f" diverges in {diverged[:, ~below].sum()} of {diverged[:, ~below].size} at 1.001 to 2"
         " times it; networks are an experiment",
+    )
+
+
+def check_stride() -> Outcome:
+    """Our convolution of stride s against every s-th cell of that of stride 1, in both sizes."""
+    rng = np.random.default_rng(0)
+    tried = same = fewer = 0
+    for side, kernel, stride, padding in itertools.product(
+        (5, 8, 12), (1, 2, 3, 5), (2, 3), ("VALID", "HALF", "FULL")
+    ):
+        maps = jnp.asarray(rng.normal(size=(2, side, side, 3)), jnp.float32)
+        weights = jnp.asarray(rng.normal(size=(kernel, kernel, 3, 4)), jnp.float32)
+        whole, strided = (
+            conv.conv2d(maps, weights, by, padding, platform="cpu") for by in (1, stride)
+        )
+        kept = whole[:, ::stride, ::stride]
+        tried += 1
+        same += kept.shape == strided.shape and bool(jnp.allclose(kept, strided, atol=1e-4))
+        fewer += strided.shape[1:3] == tuple(-(-size // stride) for size in whole.shape[1:3])
+    return decide(
+        same == fewer == tried,
+        f"a convolution of stride s is one of stride 1 of which every s-th cell is kept in {same}"
+        f" of {tried} cases, and its map has a side of 1/s, rounded up, in {fewer}; what that costs"
+        " in accuracy is an experiment",
     )
 
 

@@ -27,6 +27,11 @@ KNOWN_ANSWERS = (
         _function("sizes", "check_output_size"),
     ),
     KnownAnswer(
+        "stride",
+        "Stride is the shift of the kernel per step, and so downsamples.",
+        _function("formulas", "check_stride"),
+    ),
+    KnownAnswer(
         "local-connectivity",
         "A neuron connected to a patch needs fewer parameters than one connected to the image.",
         _function("sizes", "check_local_connectivity"),

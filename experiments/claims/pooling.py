@@ -2,59 +2,59 @@
 
     python launch.py pooling
 
-Six ways of shrinking maps in two sizes, on few and on many examples: 20 arms; about two minutes
-for 20 seeds on two CPU cores.
+Two poolings, one behind each convolution. Without a pooling, one cell of each window is kept
+(`decimate`): maps, parameters and multiplications are those of a pooling.
 """
 
 from cnnjax.study.claims import Claim, Comparison, Lead, Study, cross
+from experiments.claims import fair
 
 FEW, MANY = {"train_examples": 100}, {"train_examples": 600}
 A_LOT = 0.02  # of accuracy
-POOLS = ("max", "avg", "l2", "mixed")
+MAX, AVG, KEPT = ({"pool": pool} for pool in ("max", "avg", "decimate"))
+UNDER_TWO = "2026-11-26: under 2 points either way"
 
 MAX_BEATS_AVERAGE = Claim(
     id="max-beats-average",
     statement="Max pooling does a lot better than average pooling, though sometimes average wins.",
     comparisons=(
-        Comparison(
-            {"pool": "max"}, {"pool": "avg"}, ">", "under 2 points either way", threshold=A_LOT
-        ),
-        Comparison({"pool": "max"}, {"pool": "avg"}, ">", "under 2 points either way"),
-        Comparison({"pool": "max"}, {"pool": "none"}, ">", "large on few examples"),
-        Comparison({"pool": "avg"}, {"pool": "none"}, ">", "large on few examples"),
-        Comparison({"pool": "max"}, {"pool": "stride"}, ">", "large on few examples"),
+        Comparison(MAX, AVG, ">", UNDER_TWO, threshold=A_LOT),
+        Comparison(MAX, AVG, ">", UNDER_TWO),
     ),
     tried_as="Max pooling is more than two points ahead of average pooling.",
 )
 
 STUDY = Study(
     name="pooling",
-    question="How should a CNN shrink its maps: max, average, between the two, stride, not at all?",
-    base={"pool_every": 2},
+    question="How should a CNN shrink its maps: max, average, between the two, not by a pooling?",
+    base={"widths": (8, 16), "pool_every": 1, "steps": 300},
     arms=(
-        *cross({"train_examples": (100, 600), "pool": ("none", "stride")}),
-        *cross({"train_examples": (100, 600), "pool": POOLS, "pool_size": (2, 3)}),
+        *cross({"train_examples": (100, 600), "pool": ("max", "avg", "decimate")}),
+        *cross({"train_examples": (600,), "pool": ("l2", "mixed")}),
     ),
+    tuning=fair.RATES,
     claims=(
         MAX_BEATS_AVERAGE._replace(
             comparisons=(
                 *MAX_BEATS_AVERAGE.comparisons,
+                *(
+                    Comparison({**MAX, **case}, {**AVG, **case}, ">", UNDER_TWO)
+                    for case in (FEW, MANY)
+                ),
+                Comparison(MAX, KEPT, ">", "2026-11-26: ahead, by more than 2 points"),
+                Comparison(AVG, KEPT, ">", "2026-11-26: ahead"),
                 Comparison(
-                    Lead({"pool": "max", **FEW}, {"pool": "none", **FEW}),
-                    Lead({"pool": "max", **MANY}, {"pool": "none", **MANY}),
+                    Lead({**MAX, **FEW}, {**KEPT, **FEW}),
+                    Lead({**MAX, **MANY}, {**KEPT, **MANY}),
                     ">",
-                    "large on few examples",
+                    "2026-11-26: the lead is larger on few examples",
                 ),
                 *(
-                    Comparison(
-                        {"pool": "max", **case}, {"pool": "avg", **case}, ">", "under 2 points"
-                    )
-                    for case in (FEW, MANY, {"pool_size": 2}, {"pool_size": 3})
+                    Comparison({"pool": pool}, {**MAX, **MANY}, "=", "2026-11-26: equivalent")
+                    for pool in ("l2", "mixed")
                 ),
-                Comparison({"pool": "l2"}, {"pool": "max"}, "=", "none"),
-                Comparison({"pool": "mixed"}, {"pool": "max"}, "=", "none"),
             )
         ),
     ),
-    controls=({"pool": "none"},),
+    controls=(KEPT,),
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnnjax.networks import models
-from cnnjax.ops import activation, padding, pool
+from cnnjax.ops import activation, conv, padding, pool
 from cnnjax.training import optimizers
 from experiments.checks import formulas, sizes, training
 from experiments.claims import known_answers
@@ -21,6 +21,7 @@ FINDINGS = {  # verdict and what the finding says, as regular expressions
         [r"m - n \+ 1 is true in 40 of 40 cases with VALID", "in 150 of 965 others",
          r"\+ 1 is true in 1,005 of 1,005", r"refused \(135 of 135\)"],
     ),
+    "stride": ("supported", ["in 72 of 72 cases", "rounded up, in 72;"]),
     "local-connectivity": ("supported", ["true in 16 of 16 layers", "1.8 to 144 times"]),
     "parameter-sharing": (
         "refuted",
@@ -70,7 +71,7 @@ def test_known_answer(known):
 
 
 def test_run_checks_gives_an_outcome_a_claim(monkeypatch):
-    one, other = (known_answers.KNOWN_ANSWERS[index] for index in (1, 3))
+    one, other = (known_answers.KNOWN_ANSWERS[index] for index in (1, 4))
     monkeypatch.setattr(known_answers, "KNOWN_ANSWERS", (one, other))
     outcomes = known_answers.run_checks()
     assert list(outcomes) == [one.id, other.id]
@@ -81,6 +82,14 @@ def test_a_border_too_many_is_noticed(monkeypatch):
     monkeypatch.setitem(padding.PADDINGS, "VALID", lambda size, span, stride: (0, 1))
     finding = sizes.check_output_size().finding
     assert "true in 0 of 40 cases" in finding and "1,005 of 1,005" not in finding
+
+
+def test_a_stride_that_keeps_other_cells_is_noticed(monkeypatch):
+    right = conv.conv2d
+    monkeypatch.setattr(
+        conv, "conv2d", lambda *given, **named: right(*given[:2], 1, *given[3:], **named)
+    )
+    assert formulas.check_stride().verdict == "refuted"
 
 
 def test_a_relu_that_leaks_is_noticed(monkeypatch):

@@ -58,7 +58,7 @@ def test_help_names_every_flag_with_type_default_and_meaning(call, script):
         ([*LAUNCH, "ALL"], "unknown study 'ALL': did you mean all?"),
         slow([*LAUNCH, "pooling", "--kernel_size=9", "--padding=VALID"], "conv_1: a 9x9 kernel"),
         slow([*LAUNCH, "padding", "--pool_size=9"], "pool_2: a 9x9 pooling leaves nothing"),
-        ([*LAUNCH, "pooling", "--model=mlp"], "study pooling: --pool_every=2 does nothing with"),
+        ([*LAUNCH, "pooling", "--model=mlp"], "study pooling: --widths=8,16 does nothing with"),
         slow([*LAUNCH, "padding", "--train_examples=601"], "more than the 600 training images"),
         slow([*LAUNCH, "padding", "--train_examples=601", "--plan"], "more than the 600 training"),
         slow([*ABLATE, "--grid=train_examples=9,601", "--plan"], "--train_examples=601 is more"),

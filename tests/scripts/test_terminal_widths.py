@@ -78,7 +78,7 @@ def test_a_plan_has_a_column_a_varied_knob_on_a_terminal(show, width):
     check_numbers(shown)
     rows = [line.split() for line in shown.splitlines()]
     assert any(row[:2] == ["pool", "padding"] for row in rows)
-    assert any(row[:3] == ["stride", "VALID", "13,706"] for row in rows)
+    assert any(row[:4] == ["max", "VALID", "global_avg", "2,986"] for row in rows)
     assert "from the --epochs=1/2 of the command line: --steps=5" in shown
 
 
@@ -87,9 +87,9 @@ def test_a_pipe_has_one_line_a_row_and_a_sentence(call):
     assert run.returncode == 0
     check_numbers(run.stdout + run.stderr)
     lines = run.stdout.splitlines()
-    (row,) = [line.split() for line in lines if line.split()[:2] == ["max", "SAME"]]
-    assert row == ["max", "SAME", "38,282", "337,536", "14.3", "KiB", "6", "4×4×32"]
-    assert "8 groups (compiled programs), 8 lanes (8 arms x 1 seed)" in lines
+    (row,) = [line.split() for line in lines if line.split()[:4] == ["max", "SAME", "zero", "flatten"]]
+    assert row[4:] == ["18,346", "95,360", "7.3", "KiB", "6", "4×4×16"]
+    assert "10 groups (compiled programs), 10 lanes (10 arms x 1 seed)" in lines
     assert any(line.startswith("max-beats-average, test accuracy: 1 seed finds") for line in lines)
     assert "1 seed can train and report, and decide nothing: 3 are needed" in run.stderr
 

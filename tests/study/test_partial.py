@@ -5,7 +5,7 @@ import pytest
 from cnnjax import api
 from cnnjax.report import scoreboard
 from cnnjax.study import claims, partial
-from cnnjax.study.arms import make_base, make_lanes
+from cnnjax.study.arms import make_base, make_lanes, make_tuning_lanes
 from cnnjax.study.claims import Claim, Comparison, Tuning, name_arms
 from cnnjax.study.grids import make_study
 from cnnjax.study.options import Options
@@ -121,7 +121,8 @@ def test_of_a_grid_those_comparisons_are_left_that_rest_on_whole_arms(conduct):
 def test_an_arm_broken_off_in_tuning_is_left_out():
     study = STUDY._replace(claims=(POOLING, PADDING), tuning=Tuning({"learning_rate": (0.1, 0.2)}))
     base = make_base(study, {})
-    lane = make_lanes(study._replace(arms=({**ARM, "learning_rate": 0.2},)), base, 1, 1000)
+    lanes = make_tuning_lanes(study, base)
+    lane = [own for own in lanes if {**ARM, "learning_rate": 0.2}.items() <= vars(own).items()][:1]
     left = partial.leave_out(study, base, lane, range(0))
     assert list(name_arms(left)) == [
         name for name in name_arms(study) if name != "pool=max padding=VALID"

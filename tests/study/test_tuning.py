@@ -47,6 +47,15 @@ def front(share):
     return np.arange(100) < round(100 * share)
 
 
+def test_what_tuning_tries_is_measured_for_its_own_metric_alone():
+    own = TUNED._replace(metric="shift_consistency")
+    base = make_base(own, {})
+    assert {lane.measure for lane in make_lanes(own, base, 1)} == {("robustness",)}
+    assert {lane.measure for lane in make_tuning_lanes(own, base)} == {()}
+    by_it = own._replace(tuning=own.tuning._replace(metric="shift_consistency"))
+    assert {lane.measure for lane in make_tuning_lanes(by_it, base)} == {("robustness",)}
+
+
 def test_tuning_takes_each_arms_best_setting_on_validation():
     chosen, _ = try_settings(TUNED, lambda lane: front(lane.momentum - 40 * lane.learning_rate))
     assert chosen.settings == {
