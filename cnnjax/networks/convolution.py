@@ -79,7 +79,7 @@ class Conv(nn.Module):
 
     def draw(self, table: np.ndarray) -> np.ndarray | Array:
         """The table itself, or one of as many ones a kernel that is drawn with the weights."""
-        if self.connectivity != "drawn":
+        if self.connectivity != "drawn" or table.all():
             return table
 
         def init() -> Array:
