@@ -11,7 +11,8 @@ parameters as the CNN, in fewer channels.
 from cnnjax.study.claims import Claim, Comparison, Lead, Overrides, Study
 from experiments.claims.fair import RATES
 
-IMAGES, PERMUTED = {"permute_pixels": False}, {"permute_pixels": True}
+IMAGES, PERMUTED = ({"permute_pixels": permuted, "roll_pixels": 0} for permuted in (False, True))
+ROLLED = {"permute_pixels": False, "roll_pixels": 4}  # things are anywhere
 FEW, MANY = {"train_examples": 100}, {"train_examples": 400}
 SHARED, UNSHARED = ({"model": "cnn", "conv": conv} for conv in ("standard", "unshared"))
 TWIN = {"model": "local_twin"}
@@ -29,7 +30,7 @@ STUDY = Study(
     arms=tuple(
         {**conv, **pixels, **count}
         for conv in (SHARED, UNSHARED)
-        for pixels, count in ((IMAGES, FEW), (IMAGES, MANY), (PERMUTED, MANY))
+        for pixels, count in ((IMAGES, FEW), (IMAGES, MANY), (PERMUTED, MANY), (ROLLED, MANY))
     )
     + ({**TWIN, **IMAGES, **MANY},),
     tuning=RATES,
@@ -54,6 +55,10 @@ STUDY = Study(
                 Comparison(
                     _lead(IMAGES, FEW), _lead(IMAGES, MANY), ">",
                     "2026-11-26: more on few in place, less where things are anywhere",
+                ),
+                Comparison(
+                    _lead(ROLLED, MANY), _lead(IMAGES, MANY), ">",
+                    "2026-11-26: supported on digits, none on strokes: they are anywhere already",
                 ),
                 Comparison(
                     {**SHARED, **IMAGES, **MANY}, TWIN, ">",
