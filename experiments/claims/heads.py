@@ -73,6 +73,7 @@ CORRELATION = Study(
             id="fc-correlation",
             statement="The fully connected weights reflect which features go with which class.",
             comparisons=(
+                Comparison(TRUE, 0.0, ">", "positive"),
                 Comparison(
                     Score(TRUE, "zeroed_top"),
                     Score(TRUE, "zeroed_random"),
@@ -81,7 +82,6 @@ CORRELATION = Study(
                     metric="test_accuracy",
                     about="accuracy without a tenth of the features of its class",
                 ),
-                Comparison(TRUE, 0.0, ">", "positive"),
                 Comparison(
                     Score(TRUE, "fc_correlation_train"),
                     Score(SHUFFLED, "fc_correlation_train"),
@@ -97,8 +97,8 @@ CORRELATION = Study(
                     about="on its own training images and labels",
                 ),
             ),
-            tried_as="Without the features that weigh most for its class, fewer images are"
-            " recognised than without as many at random.",
+            tried_as="The more a feature weighs for a class, the more active it is on test images"
+            " of that class.",
         ),
     ),
     controls=(SHUFFLED,),
