@@ -12,12 +12,11 @@ from cnnjax.config.config import KNOBS
 from cnnjax.records import origin
 from cnnjax.records.atomic import write_bytes, write_json, write_text
 from cnnjax.records.plugins import keep_loaded
-from cnnjax.report import classes, figures, folders, scope, tables, text
+from cnnjax.report import classes, figures, folders, listings, scope, tables, text
 from cnnjax.report.drawing import Drawing, render_pdf, render_svg
 from cnnjax.study import metrics, rule
-from cnnjax.study.arms import ask_epochs
-from cnnjax.study.claims import name_arm, varied_knobs
-from cnnjax.study.judge import Judgement, describe_across, verdict_of
+from cnnjax.study.claims import name_arm
+from cnnjax.study.judge import Judgement, verdict_of
 from cnnjax.study.summary import Arm
 
 RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equal",
@@ -38,10 +37,10 @@ def write_report(
     def write(folder: pathlib.Path) -> None:
         drawings = write_figures(folder, rendered)
         write_json(folder / "verdicts.json", list(judgement.verdicts))
-        write_text(folder / "records.csv", tables.write_csv(list_records(judgement)))
-        write_text(folder / "verdicts.csv", tables.write_csv(list_verdicts(judgement)))
-        write_text(folder / "verdicts.tex", tables.write_latex(show_verdicts(judgement)))
-        write_text(folder / "arms.tex", tables.write_latex(list_arms(judgement)))
+        write_text(folder / "records.csv", tables.write_csv(listings.list_records(judgement)))
+        write_text(folder / "verdicts.csv", tables.write_csv(listings.list_verdicts(judgement)))
+        write_text(folder / "verdicts.tex", tables.write_latex(listings.show_verdicts(judgement)))
+        write_text(folder / "arms.tex", tables.write_latex(listings.list_arms(judgement)))
         html = render_page(judgement, drawings, command, scoreboard)
         write_text(folder / folders.PAGE, html)
 
@@ -79,83 +78,6 @@ def write_figures(directory: pathlib.Path, drawings: dict[str, Drawing]) -> dict
     return rendered
 
 
-def list_records(judgement: Judgement) -> list[dict[str, Any]]:
-    """One row a record: arm, seed, the varied knobs, scores and cost.
-
-    All rows have the same columns, also where arms have unlike scores; a failed run's are empty.
-    """
-    asked = ask_epochs(judgement.study)
-    varied = [knob for knob in varied_knobs(judgement.study) if knob in KNOBS]
-    varied += ["steps"] if asked and "steps" not in varied else []
-    rows = [
-        {
-            "arm": arm.name,
-            "seed": record.seed,
-            **{knob: knobs.format_value(getattr(arm.config, knob)) for knob in varied},
-            **{
-                name: score
-                for name, score in record.scores.items()
-                if not isinstance(score, (str, dict, list))
-            },
-            **{name: arm.cost[name] for name in ("parameters", "macs", "receptive_field")},
-            "record": record.id,
-        }
-        for arm in judgement.arms
-        for record in arm.records
-    ]
-    columns = dict.fromkeys(name for row in rows for name in row)
-    return [{name: row.get(name) for name in columns} for row in rows]
-
-
-PAIRS = {"interval": ("low", "high"), "interval_seeds": ("low", "high"), "num_failed": ("a", "b")}
-
-
-def list_verdicts(judgement: Judgement) -> list[dict[str, Any]]:
-    """One row a comparison, in plain numbers: the keys of verdicts.json, a column a bound."""
-    rows = []
-    for verdict in judgement.verdicts:
-        row: dict[str, Any] = {}
-        for name, value in verdict.items():
-            if name in PAIRS:
-                row |= {f"{name}_{end}": v for end, v in zip(PAIRS[name], value, strict=True)}
-            elif name == "warnings":
-                row[name] = "; ".join(value)
-            elif not isinstance(value, (list, dict)):
-                row[name] = value
-        rows.append(row)
-    columns = dict.fromkeys(name for row in rows for name in row)
-    return [{name: row.get(name) for name in columns} for row in rows]
-
-
-def show_verdicts(judgement: Judgement) -> list[dict[str, Any]]:
-    """One row a comparison, as a printed table shows it."""
-    return [
-        {
-            "comparison": text.describe_claim(row),
-            "verdict": row["verdict"],
-            "difference [interval]": text.describe_effect(row),
-            "p adj.": text.probability(row["p_adjusted"]),
-        }
-        for row in judgement.verdicts
-    ]
-
-
-def list_arms(judgement: Judgement) -> list[dict[str, Any]]:
-    """One row an arm, as a printed table shows it; those that collapsed come first."""
-    metric = judgement.study.metric
-    return [
-        {
-            "arm": arm.name or "all",
-            metrics.find(metric).label: text.measure(arm.mean, metric),
-            "95% interval": text.interval(arm.interval, metric, signed=False),
-            "failed": f"{arm.num_failed} of {len(arm.records)}",
-            "parameters": f"{arm.cost['parameters']:,}",
-            "MACs": f"{arm.cost['macs']:,}",
-        }
-        for arm in scope.order_arms(judgement.arms)
-    ]
-
-
 def make_environment() -> jinja2.Environment:
     """Templates of this folder, with the filters that show numbers."""
     environment = folders.make_templates()
@@ -175,21 +97,6 @@ def render_page(
     judgement: Judgement, drawings: dict[str, str], command: str, scoreboard: str
 ) -> str:
     """The whole page as one string, with nothing to fetch."""
-    claims = [
-        {
-            "id": claim.id,
-            "statement": claim.statement,
-            "tried_as": claim.tried_as,
-            "parts": claim.parts,
-            "role": "" if claim.parts == 1 else "parts" if claim.parts else "none",
-            "verdicts": rows,
-            "judged": [row for row in rows if row["role"] != "secondary"],
-            "verdict": verdict_of(claim, rows) if claim.parts else "",
-            "across": describe_across(claim, rows),
-        }
-        for claim in judgement.study.claims
-        for rows in [[row for row in judgement.verdicts if row["claim"] == claim.id]]
-    ]
     arms = judgement.arms
     own_datasets = list(dict.fromkeys(arm.config.dataset for arm in arms))
     drawn = dict.fromkeys(("forest", "robustness", "published", "curves"), "") | drawings
@@ -201,15 +108,10 @@ def render_page(
             name: scope.describe_draws(own)
             for name, own in scope.group_by_dataset(judgement).items()
         },
-        sentences={
-            id(row): scope.name_dataset(row, judgement.study.datasets)
-            + text.describe_verdict(row, scope.describe_scope(row, judgement))
-            + f" {scope.describe_looks(row, judgement)}".rstrip()
-            for row in judgement.verdicts
-        },
+        sentences={id(row): listings.describe_row(row, judgement) for row in judgement.verdicts},
         key=id,
         knobs=[k for k in KNOBS if k != "seed" and len({getattr(a.config, k) for a in arms}) == 1],
-        claims=claims,
+        claims=listings.list_claims(judgement),
         arms=scope.order_arms(arms),
         seeds=scope.describe_seeds(arms),
         collapsed={arm.name: scope.describe_collapse(arm) for arm in arms},
