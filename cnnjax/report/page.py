@@ -2,6 +2,7 @@
 
 import pathlib
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import jinja2
@@ -12,11 +13,23 @@ from cnnjax.config.config import KNOBS
 from cnnjax.records import origin
 from cnnjax.records.atomic import write_bytes, write_json, write_text
 from cnnjax.records.plugins import keep_loaded
-from cnnjax.report import classes, figures, folders, listings, scope, tables, text
+from cnnjax.report import (
+    classes,
+    figures,
+    folders,
+    listings,
+    methods,
+    reach,
+    scope,
+    supplement,
+    tables,
+    text,
+)
 from cnnjax.report.drawing import Drawing, render_pdf, render_svg
 from cnnjax.study import metrics, rule
 from cnnjax.study.claims import name_arm
 from cnnjax.study.judge import Judgement, verdict_of
+from cnnjax.study.options import FORMATS
 from cnnjax.study.summary import Arm
 
 RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equal",
@@ -24,12 +37,14 @@ RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equ
 
 
 def write_report(
-    judgement: Judgement, runs: pathlib.Path, command: str, scoreboard: str = ""
-) -> pathlib.Path:
+    judgement: Judgement, runs: pathlib.Path, command: str, scoreboard: str = "",
+    form: str = FORMATS[0],
+) -> pathlib.Path:  # fmt: skip
     """Writes everything under `runs/<study>/`, whole or not at all, and gives the page's path.
 
     The page links to that of all statements in the folder `scoreboard` beside it, where one is
-    named. A report that was made with other flags before moves below (`folders.replace`).
+    named. A report that was made with other flags before moves below (`folders.replace`). The form
+    `md` writes the same in Markdown beside the page.
     """
     directory = runs / judgement.study.name
     rendered = figures.draw_all(judgement)
@@ -41,8 +56,11 @@ def write_report(
         write_text(folder / "verdicts.csv", tables.write_csv(listings.list_verdicts(judgement)))
         write_text(folder / "verdicts.tex", tables.write_latex(listings.show_verdicts(judgement)))
         write_text(folder / "arms.tex", tables.write_latex(listings.list_arms(judgement)))
-        html = render_page(judgement, drawings, command, scoreboard)
+        html = render_page(judgement, drawings, command, scoreboard, form)
         write_text(folder / folders.PAGE, html)
+        if form == "md":
+            told = supplement.render(judgement, drawings, command)
+            write_text(folder / folders.SUPPLEMENT, folders.seal_page(told))
 
     about = {**describe_report(judgement, command), "plugins": keep_loaded(runs / "records")}
     folders.replace(directory, about, write)
@@ -94,12 +112,12 @@ def make_environment() -> jinja2.Environment:
 
 
 def render_page(
-    judgement: Judgement, drawings: dict[str, str], command: str, scoreboard: str
+    judgement: Judgement, drawings: Mapping[str, str], command: str, scoreboard: str, form: str
 ) -> str:
     """The whole page as one string, with nothing to fetch."""
     arms = judgement.arms
     own_datasets = list(dict.fromkeys(arm.config.dataset for arm in arms))
-    drawn = dict.fromkeys(("forest", "robustness", "published", "curves"), "") | drawings
+    drawn = {**dict.fromkeys(("forest", "robustness", "published", "curves"), ""), **drawings}
     return make_environment().get_template("page.html").render(
         study=judgement.study,
         config=arms[0].config,
@@ -125,6 +143,10 @@ def render_page(
         sources={name: datasets.describe(name) for name in own_datasets},
         classes=list_classes(judgement),
         drawings=drawn,
+        methods=methods.describe(judgement),
+        reached=reach.list_reach(judgement),
+        advice=reach.ADVICE,
+        supplement=folders.SUPPLEMENT if form == "md" else "",
         command=command,
         scoreboard=scoreboard,
         meaning=rule.MEANING,
