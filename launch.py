@@ -48,6 +48,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     asked = conduct.read_flags(values, argv)
 
     from experiments import claims
+    from experiments.claims.board import QUICK_SEEDS, settle
 
     if values.list:
         listing.print_list(values.list, values.json)
@@ -67,7 +68,16 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         names = [claims.DEFAULT]
     if epochs is not None:
         studies = {name: one._replace(epochs=epochs.number) for name, one in studies.items()}
-    studies |= {name: conduct.widen(studies[name], values, asked.options) for name in names}
+    sets = conduct.read_datasets(values)
+    if everything and not board:
+        chosen = [] if values["dataset"].present else sets or None
+        studies |= {name: settle(studies[name], chosen, values.quick) for name in names}
+        if values.quick:
+            asked = asked._replace(options=asked.options._replace(num_seeds=QUICK_SEEDS))
+        sets = []
+    studies |= {
+        name: conduct.widen(studies[name], sets, values.until, asked.options) for name in names
+    }
     for name in names:  # a flag that one of them refuses is refused before any runs
         make_configs(studies[name], make_base(studies[name], given))
     status, judgements, lacking = script.DONE, {}, []

@@ -76,7 +76,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     baseline = None if values.baseline is None else grids.find_arm(grid, values.baseline)
     study = grids.make_study(grid, values.metric, baseline, choose)
     study = study._replace(epochs=long and long.number)
-    study = conduct.widen(study, values, asked.options)
+    study = conduct.widen(study, conduct.read_datasets(values), values.until, asked.options)
     base = make_base(study, given)
     seeds = list_seeds(study, asked.options.num_seeds, asked.options.first_seed)
     name = values.study or "-".join(

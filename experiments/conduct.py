@@ -53,7 +53,12 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         f" until each headline is decided; then --seeds is the last look, {MOST} if not given.",
         flag_values=values,
     )  # fmt: skip
-    absl_flags.DEFINE_boolean("quick", False, f"{QUICK} seeds an arm.", flag_values=values)
+    absl_flags.DEFINE_boolean(
+        "quick",
+        False,
+        f"{QUICK} seeds an arm; of all statements (launch.py all) headlines alone.",
+        flag_values=values,
+    )
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
     absl_flags.DEFINE_boolean(
         "judge_only", False,
@@ -141,22 +146,26 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
     )  # fmt: skip
 
 
-def widen(study: Study, values: absl_flags.FlagValues, options: Options) -> Study:
-    """The study on the data sets of --datasets, with the looks of --until.
+def read_datasets(values: absl_flags.FlagValues) -> list[str]:
+    """The data sets of --datasets; none where it is not given."""
+    if values.datasets is None:
+        return []
+    if values["dataset"].present:
+        flags.refuse("--dataset is one data set and --datasets are several: give one of the two")
+    try:
+        return split_values(values.datasets)
+    except ConfigError as error:
+        flags.refuse(f"--datasets={values.datasets}: {error}")
 
-    Raises ConfigError where it cannot be on several data sets.
+
+def widen(study: Study, names: Sequence[str], until: str, options: Options) -> Study:
+    """The study on the data sets named, with the looks of --until.
+
+    Raises ConfigError where it cannot be.
     """
     from cnnjax.study import sequential  # imports SciPy, for which --help need not wait
 
-    names: list[str] = []
-    if values.datasets is not None:
-        if values["dataset"].present:
-            flags.refuse("--dataset is one data set and --datasets are several: give one of them")
-        try:
-            names = split_values(values.datasets)
-        except ConfigError as error:
-            flags.refuse(f"--datasets={values.datasets}: {error}")
-    return sequential.widen(study, names, values.until, options.num_seeds)
+    return sequential.widen(study, names, until, options.num_seeds)
 
 
 def conduct(

@@ -28,7 +28,7 @@ from cnnjax.config.rules import (
     find_knob,
     find_obstacle,
 )
-from cnnjax.config.training import Training
+from cnnjax.config.training import SEEDS, Training
 
 T = TypeVar("T")
 
@@ -132,8 +132,9 @@ def _copy(config: Config, values: Mapping[str, Any]) -> Config:
 
 
 def numbers_of(config: Config) -> dict[str, float | int]:
-    """The traced numbers of a run, by name."""
-    return {name: getattr(config, name) for name, knob in KNOBS.items() if knob.traced}
+    """The traced numbers of a run, by name; seeds of a part that are the run's are its seed."""
+    numbers = {name: getattr(config, name) for name, knob in KNOBS.items() if knob.traced}
+    return numbers | {name: config.seed for name in SEEDS if numbers[name] < 0}
 
 
 def fill_in(given: Mapping[str, Any]) -> dict[str, Any]:

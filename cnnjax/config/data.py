@@ -15,10 +15,12 @@ class Data:
 
     dataset: str = structure(
         "digits",
-        "Data set to learn: an embedded one; any image classification data set of TFDS, with"
-        " config and version behind it if wanted (emnist/balanced, cifar10:3.0.2); folder:PATH"
-        " with a subfolder of images a class; arrays:PATH, a .npz or .mat file or a folder of"
-        " .npy files; or idx:PATH with files in MNIST's format.",
+        "Data set to learn: an embedded one, gratings and shapes also turned and noisier, as"
+        " shapes/rotation=30+noise=60 (degrees at most either way, a deviation in grey levels); any"
+        " image classification data set of TFDS, with config and version behind it if wanted"
+        " (emnist/balanced, cifar10:3.0.2); folder:PATH with a subfolder of images a class;"
+        " arrays:PATH, a .npz or .mat file or a folder of .npy files; or idx:PATH with files in"
+        " MNIST's format.",
         check=datasets.parse,
         allowed=datasets.describe_allowed,
     )

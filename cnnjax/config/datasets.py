@@ -13,6 +13,10 @@ from cnnjax.config.knobs import ConfigError
 BUILT_IN = (
     "digits", "mnist1d", "dot", "gratings", "shapes", "strokes", "scans", "patches", "photos"
 )  # fmt: skip
+# Drawn sets whose name may say otherwise, such as shapes/rotation=30+noise=60: what they have where
+# it does not. Rotation: up to how many degrees either way; noise: its deviation in grey levels.
+DRAWN = {"gratings": {"rotation": 0, "noise": 20}, "shapes": {"rotation": 0, "noise": 15}}
+MOST = {"rotation": 180, "noise": 255}
 FILES = {
     "folder": "folder:PATH, a subfolder of images a class",
     "arrays": "arrays:PATH, a .npz or .mat file or a folder of .npy files, with x_train, y_train,"
@@ -70,7 +74,8 @@ def parse(text: str) -> DataName:
         if "\0" in path:
             raise ConfigError(f"--dataset={text} cannot be read: no path has a zero byte")
         return DataName(kind, path)
-    if text in BUILT_IN:
+    if text in BUILT_IN or text.partition("/")[0] in DRAWN:
+        parse_drawn(text)
         return DataName("built-in", text)
     if own := register.CHOICES["dataset"].get(text):
         return DataName("builder" if own.traits["builder"] else "function", text)
@@ -81,6 +86,29 @@ def parse(text: str) -> DataName:
     names = [*register.CHOICES["dataset"], *known, *FILES]
     hint = hints.suggest(re.split("[:/]", text)[0], names, f"give {describe_allowed()}")
     raise ConfigError(f"--dataset={text} is not known: {hint}")
+
+
+def parse_drawn(text: str) -> dict[str, int]:
+    """What the name of a drawn set asks of it beside its default; nothing of any other set.
+
+    Raises ConfigError on what cannot be asked, and on a second name of one set.
+    """
+    name, slash, asked = text.partition("/")
+    found: dict[str, int] = {}
+    for part in asked.split("+") if slash else ():
+        key, _, value = part.partition("=")
+        if key not in MOST or not re.fullmatch(r"0|[1-9]\d{0,2}", value) or int(value) > MOST[key]:
+            ways = ", ".join(f"{own}=0 to {most}" for own, most in MOST.items())
+            raise ConfigError(
+                f"--dataset={text} cannot be: behind {name}/ give {ways}, or both with + between"
+            )
+        found[key] = int(value)
+    asks = {k: found[k] for k, usual in DRAWN.get(name, {}).items() if found.get(k, usual) != usual}
+    whole = "+".join(f"{key}={value}" for key, value in asks.items())
+    if slash and whole != asked:
+        raise ConfigError(f"--dataset={text} is another name of {f'{name}/{whole}'.strip('/')}:"
+                          " give that")  # fmt: skip
+    return asks
 
 
 def is_known(text: str) -> bool:

@@ -26,7 +26,7 @@ RESERVED = frozenset(
     " helpfull helpshort helpxml json judge_only keep lanes list manual_dir metric mix"
     " networks observer offline on_error opponents plan plugin profile prune quick quiet"
     " readme restart roofline rounds runs seeds skip_bad_files study time_limit traceback"
-    " undefok workdir".split()
+    " undefok until workdir".split()
 )
 
 

@@ -93,8 +93,9 @@ class Layers:
         "max",
         "How maps shrink: maximum, mean, root of squares, learned blend of maximum and mean,"
         " random by activation, maximum then blur, LeNet-5's learned multiple of the sum plus"
-        " bias then activation, the middle cell alone (decimate), a convolution of that stride"
-        " instead, or not at all.",
+        " bias then activation, the middle cell alone (decimate), in all windows of an image the"
+        " same cell, by which the map is largest (polyphase), a convolution of that stride instead,"
+        " or not at all.",
         by_model=True,
         used_with={"stem": ("imagenet",)},
     )

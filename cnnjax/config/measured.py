@@ -8,8 +8,8 @@ from cnnjax.config.errors import ConfigError
 
 # What a failed run still says.
 FACTS = (
-    "failed", "initial_loss", "diverged", "diverged_at", "num_test_examples", "num_train_examples",
-    "num_pool_examples", "drawn_by_seed",
+    "failed", "initial_loss", "largest_eigenvalue", "diverged", "diverged_at",
+    "num_test_examples", "num_train_examples", "num_pool_examples", "drawn_by_seed",
 )  # fmt: skip
 
 

@@ -211,6 +211,7 @@ def measure(
     name: str,
     *,
     always: bool = False,
+    at_start: bool = False,
     finish: Callable[[Mapping[str, Any], Any], Mapping[str, Any]] | None = None,
 ) -> Callable[[F], F]:
     """Declares what may be measured on a finished run; what always is, is none to ask for.
@@ -218,9 +219,10 @@ def measure(
     A pure function of (model, params, stats, observed, key), on the device, to arrays by name: [],
     one score of the run, or [..., test images]. Where these are no scores yet, `finish` of (these
     in NumPy without padding, spec of the data) gives scores: numbers, values [test images] of which
-    the score is the mean, or JSON as it stands.
+    the score is the mean, or JSON as it stands. With `at_start` it is of the network before its
+    first step, and `observed` a `Beginning` of measures/observed.py.
     """
-    traits = {"always": always, "finish": finish, "of_logits": False}
+    traits = {"always": always, "at_start": at_start, "finish": finish, "of_logits": False}
     return _declare("measure", name, traits)
 
 

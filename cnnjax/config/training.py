@@ -9,6 +9,8 @@ from cnnjax.config.allowed import Readers, but
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.knobs import LARGEST_INTEGER, choice, number, structure
 
+LARGEST_SEED = 2**32 - 1
+SEEDS = ("seed_init", "seed_order", "seed_draw")  # each as the seed where it is below 0
 MOST_EVALUATIONS = 1_000_000  # beyond any use: a line of metrics.jsonl each
 
 
@@ -75,7 +77,28 @@ class Training:
         allowed=measured.describe_names,
     )
     seed: int = number(
-        0, "Draws the initial weights and the order of the batches.", low=0, high=2**32 - 1
+        0,
+        "Draws all that is drawn in a run, but for what one of the next three names otherwise.",
+        low=0,
+        high=LARGEST_SEED,
+    )
+    seed_init: int = number(
+        -1, "Draws the initial weights; -1 for as --seed.", low=-1, high=LARGEST_SEED
+    )
+    seed_order: int = number(
+        -1,
+        "Draws the order of the batches and all else that is drawn at a step: augmentation,"
+        " dropout, stochastic pooling; -1 for as --seed.",
+        low=-1,
+        high=LARGEST_SEED,
+    )
+    seed_draw: int = number(
+        -1,
+        "Draws the training images, where a draw takes them, and the labels of --shuffle_labels;"
+        " -1 for as --seed.",
+        low=-1,
+        high=LARGEST_SEED,
+        used_with={"draw": ("seed", "auto")},
     )
 
 

@@ -94,6 +94,12 @@ def check_foreseen(
             f"--batch_size={config.batch_size} is more than the {seen} training images of"
             f" {config.dataset}, so that a step would see each several times: give at most {seen}"
         )
+    drawn = feed == "memory" and 0 < config.train_examples < num_train
+    if config.seed_draw >= 0 and config.draw == "auto" and not (drawn or config.shuffle_labels):
+        raise ConfigError(
+            f"--seed_draw={config.seed_draw} does nothing: --draw=auto draws none of the training"
+            f" images of {config.dataset}; leave it out, or give --draw=seed"
+        )
     if feed == "stream":
         stream.check(config, dtype, *shape[:2])
     check_augmentation(config, *shape[:2])

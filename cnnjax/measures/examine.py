@@ -13,12 +13,12 @@ from cnnjax.config.errors import ConfigError
 from cnnjax.data.batches import Batches
 from cnnjax.data.prepare import Prepare
 from cnnjax.data.spec import DataSpec
-from cnnjax.measures import answers, calibration, last_layer, robustness
-from cnnjax.measures.observed import Observed, observe
+from cnnjax.measures import answers, calibration, curvature, dead_units, last_layer, robustness
+from cnnjax.measures.observed import Beginning, Observed, observe
 from cnnjax.networks import models
 
 # Where measures are declared: a new file joins here, and so what decides a lane's numbers.
-HOMES = (answers, calibration, last_layer, robustness)
+HOMES = (answers, calibration, last_layer, robustness, dead_units, curvature)
 SEED = 0  # fixed: every run is measured with the same draws
 # `measures` has what each measure found, by its name and then by that of a score; `validation` the
 # right answers [validation examples]; `predicted` and `probability` the class that each test image
@@ -26,8 +26,8 @@ SEED = 0  # fixed: every run is measured with the same draws
 Examination = dict[str, Any]
 
 
-def list_measures(structure: Config) -> list[str]:
-    """The measures of a run, in the order of their declaration.
+def list_measures(structure: Config, at_start: bool = False) -> list[str]:
+    """The measures of a finished run, or of one before its first step, as they are declared.
 
     Raises ConfigError where one that is asked for is declared in a file that nothing imports.
     """
@@ -35,7 +35,9 @@ def list_measures(structure: Config) -> list[str]:
     for name in structure.measure:
         if name not in register.CHOICES["measure"]:
             raise ConfigError(f"--measure={name}: its file is not in HOMES of measures/examine.py")
-    return [name for name, own in known if own.traits["always"] or name in structure.measure]
+    asked = [(name, own) for name, own in known
+             if own.traits["always"] or name in structure.measure]  # fmt: skip
+    return [name for name, own in asked if own.traits.get("at_start", False) == at_start]
 
 
 def make_examine(
@@ -64,6 +66,18 @@ def make_examine(
         }
 
     return examine
+
+
+def examine_start(
+    structure: Config, model: models.Model, params: models.Params, stats: models.Stats,
+    beginning: Beginning,
+) -> dict[str, dict[str, Array]]:  # fmt: skip
+    """What measures find of a run before its first step, by their names and then by scores."""
+    key = jax.random.key(SEED)
+    return {
+        name: register.find("measure", name).make(model, params, stats, beginning, key)
+        for name in list_measures(structure, at_start=True)
+    }
 
 
 def measure(

@@ -1,6 +1,6 @@
 """What a finished network says of the images of both splits, in one pass over them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +33,16 @@ class Observed(NamedTuple):
     def mask(self) -> Array:
         """1 for test examples and 0 for padding [test examples]."""
         return self.test.mask.reshape(-1)
+
+
+class Beginning(NamedTuple):
+    """What measures of a run before its first step are given, besides its network."""
+
+    spec: DataSpec
+    prepare: Prepare
+    images: Array  # [n, height, width, channels] of its training images, as stored
+    targets: Array  # [n, classes] what it is to say of them
+    trained: Any  # a tree as the parameters, whether each is trained
 
 
 def join(one: Batches, other: Batches) -> Batches:

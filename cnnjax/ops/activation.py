@@ -1,15 +1,35 @@
 """Non-linearities, element by element (maxout: pair by pair)."""
 
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from cnnjax.config import register
 
+Seer = Callable[[Array], None]
+_seen_by: contextvars.ContextVar[Seer | None] = contextvars.ContextVar("seen_by", default=None)
+
+
+@contextlib.contextmanager
+def watch(see: Seer) -> Iterator[None]:
+    """Within, `see` is called with what each non-linearity gives, as a network is traced."""
+    before = _seen_by.set(see)
+    try:
+        yield
+    finally:
+        _seen_by.reset(before)
+
 
 def activate(name: str, units: Array) -> Array:
     """The non-linearity of that name of units [..., C]."""
-    return register.find("activation", name).make(units)
+    activated = register.find("activation", name).make(units)
+    if (see := _seen_by.get()) is not None:
+        see(activated)
+    return activated
 
 
 def pieces_of(name: str) -> int:

@@ -225,6 +225,24 @@ def decimate(maps: Array, size: int, stride: int, padding: str = "VALID") -> Arr
     return cells[(size - 1) // 2 * (size + 1)]
 
 
+@register.pooling("polyphase")
+def polyphase(maps: Array, size: int, stride: int, padding: str = "VALID") -> Array:
+    """The same cell of every window, that by which the map is largest (Chaman and Dokmanic 2021).
+
+    That is, of the size x size maps of such cells, for each example the one whose sum of squares
+    over positions and channels is the largest; of equals the first. With windows of the size of
+    their shift, on maps that these divide and whose border wraps around, a map that is shifted by
+    any number of cells gives the same output, shifted.
+    """
+    cells, _ = gather_windows(maps, size, stride, padding, 0.0)
+    squares = jnp.stack([(precision.widen(cell) ** 2).sum(axis=(1, 2, 3)) for cell in cells])
+    chosen = squares.argmax(axis=0)[:, None, None, None]  # of [cells, N]
+    kept = cells[0]
+    for place, cell in enumerate(cells[1:], start=1):
+        kept = jnp.where(chosen == place, cell, kept)
+    return kept
+
+
 @register.pooling("stride", windows=False, strides=True)
 def strided(maps: Array, size: int, stride: int, padding: str = "VALID") -> Array:
     """A convolution of that stride instead: the maps as they are."""

@@ -27,7 +27,7 @@ TEMPORARY = re.compile(r"\.(.+)\.(new|[a-z0-9_]{8})")  # of `atomic`, and of `re
 ABOVE = (readme.NAME, "index.html")
 OF_RUN = re.compile(r"record\.json|predictions\.npz|[\w-]+\.safetensors")
 OF_REPORT = re.compile(
-    r"report\.html|about\.json|figures|records\.csv|arms\.tex|(verdicts|scoreboard)\.\w+"
+    r"report\.html|about\.json|figures|records\.csv|arms\.tex|variance\.csv|(verdicts|scoreboard)\.\w+"
 )
 OURS = (*datasets.BUILT_IN, *datasets.FILES)
 

@@ -24,6 +24,7 @@ from cnnjax.report import (
     supplement,
     tables,
     text,
+    variance,
 )
 from cnnjax.report.drawing import Drawing, render_pdf, render_svg
 from cnnjax.study import metrics, rule
@@ -56,6 +57,8 @@ def write_report(
         write_text(folder / "verdicts.csv", tables.write_csv(listings.list_verdicts(judgement)))
         write_text(folder / "verdicts.tex", tables.write_latex(listings.show_verdicts(judgement)))
         write_text(folder / "arms.tex", tables.write_latex(listings.list_arms(judgement)))
+        if shares := variance.list_shares(judgement):
+            write_text(folder / "variance.csv", tables.write_csv(shares))
         html = render_page(judgement, drawings, command, scoreboard, form)
         write_text(folder / folders.PAGE, html)
         if form == "md":
@@ -134,6 +137,8 @@ def render_page(
         seeds=scope.describe_seeds(arms),
         collapsed={arm.name: scope.describe_collapse(arm) for arm in arms},
         silent=scope.list_silent(judgement),
+        shares=variance.show_shares(judgement),
+        said_of_shares=variance.describe_shares(judgement),
         agreements=judgement.agreements,
         accuracies={arm.name: mean_accuracy(arm) for arm in arms},
         confounds={arm.name: confounds(arm, arms[0]) for arm in arms},

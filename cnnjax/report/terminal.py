@@ -8,7 +8,7 @@ from rich.markup import escape
 from cnnjax.config.config import Config
 from cnnjax.config.words import count
 from cnnjax.networks.cost import Cost
-from cnnjax.report import figures, scope, text
+from cnnjax.report import figures, scope, text, variance
 from cnnjax.report.console import STYLES, print_table, print_text, start_table, tell_apart
 from cnnjax.study import metrics
 from cnnjax.study.claims import Study, name_arms
@@ -57,6 +57,14 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
             f"{arm.cost['parameters']:,}", f"{arm.cost['macs']:,}",
         )  # fmt: skip
     print_table(table, console, len(keys))
+    if shares := variance.show_shares(judgement):
+        table = start_table("how arms vary from seed to seed", *keys)
+        for name in ("deviation", "share of variance"):
+            table.add_column(name, justify="right")
+        for name, row in shares.items():
+            table.add_row(*cells[name], *map(escape, row))
+        print_table(table, console, len(keys))
+        print_text(variance.describe_shares(judgement), console)
     for line in scope.list_images(judgement):
         print_text(line, console)
     for name, arms in scope.group_by_dataset(judgement).items():

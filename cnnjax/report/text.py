@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnjax.config.words import count
 from cnnjax.study import metrics
+from cnnjax.study.claims import is_deviation
 
 if TYPE_CHECKING:  # it reaches JAX
     from cnnjax.study.foresight import Outlook
@@ -104,8 +105,8 @@ def is_number(name: str) -> bool:
 
 
 def is_contrast(name: str) -> bool:
-    """Whether a side is itself a difference of scores: a lead or a slope."""
-    return name.startswith(("lead of ", "per doubling of ")) or " per doubling of " in name
+    """Whether a side is itself a difference of scores: a lead, a slope or a deviation."""
+    return is_deviation(name) or name.startswith("lead of ") or "per doubling of " in name
 
 
 def is_value(row: dict[str, Any]) -> bool:
@@ -117,7 +118,7 @@ def name_side(name: str, metric: str) -> str:
     """A side as words of a sentence: 'the lead of a over b', '2.303 nats'."""
     if is_number(name):
         return score(float(name), metric) + unit(metric)
-    if name.startswith("lead of "):
+    if name.startswith("lead of ") or is_deviation(name):
         return f"the {name}"
     if is_contrast(name):
         arms, _, knob = name.rpartition("per doubling of ")
@@ -170,8 +171,8 @@ def describe_claim(row: dict[str, Any]) -> str:
     a, b = (name_side(row[side], metric) for side in ("a", "b"))
     if is_contrast(row["a"]) and is_number(row["b"]):
         b = score(float(row["b"]), metric) + unit(metric, difference=True)
-    named = any(side.startswith("the ") and " gain " not in side and " lead " not in side
-                for side in (a, b))  # fmt: skip
+    named = any(shown.startswith("the ") and not is_contrast(row[side])
+                for side, shown in (("a", a), ("b", b)))  # fmt: skip
     within = "" if named or metric == "test_accuracy" else f" in {metrics.find(metric).label}"
     about = f"{row['about']}: " if row.get("about") else ""
     if relation == "=":

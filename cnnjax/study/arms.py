@@ -14,6 +14,7 @@ from cnnjax.config.epochs import Epochs, fill_steps, read
 from cnnjax.config.knobs import ConfigError, format_value
 from cnnjax.study.claims import (
     GRID,
+    Deviation,
     Lead,
     Overrides,
     Score,
@@ -185,6 +186,7 @@ class Weighed(NamedTuple):
     weights: Mapping[str, float]  # by name of arm; none for a number
     metric: str  # empty for the comparison's
     number: float = 0.0
+    deviates: bool = False  # whether what counts of an arm is how far its scores are from another
 
 
 def weigh(side: Side, arms: Mapping[str, Overrides], configs: Mapping[str, Config]) -> Weighed:
@@ -206,6 +208,8 @@ def weigh(side: Side, arms: Mapping[str, Overrides], configs: Mapping[str, Confi
                 own = {n: weight * w for n, w in mean({**of, knob: level}).items()}
                 total = _add(total, own)
             return Weighed(total, "")
+        case Deviation(of):
+            return Weighed(mean(of), "", deviates=True)
         case float() | int():
             return Weighed({}, "", float(side))
     return Weighed(mean(side), "")

@@ -34,9 +34,15 @@ class Slope(NamedTuple):
     knob: str
 
 
+class Deviation(NamedTuple):
+    """How far scores are from the median of their arm, on average over its seeds."""
+
+    of: Overrides
+
+
 # What is compared, by seed: arms (every one whose overrides contain these, averaged), their lead
-# over others, their trend, or a number that the claim names.
-Side = Overrides | Score | Lead | Slope | float
+# over others, their trend, how they vary, or a number that the claim names.
+Side = Overrides | Score | Lead | Slope | Deviation | float
 
 
 class Comparison(NamedTuple):
@@ -79,7 +85,7 @@ class Tuning(NamedTuple):
     """
 
     grid: Mapping[str, tuple[Any, ...]]  # knob -> values; an arm keeps those it sets itself
-    seeds: tuple[int, ...] = (1000, 1001, 1002)
+    seeds: tuple[int, ...] = (1000, 1001, 1002)  # none where the study's settings are given
     metric: str = VALIDATION
 
 
@@ -119,6 +125,7 @@ class Study(NamedTuple):
     choosing: Choosing | None = None
     epochs: Fraction | float | str | None = None  # of all arms, in place of the steps of its base
     datasets: tuple[str, ...] = ()  # every arm on each; claims are judged on each, and over all
+    whole: Overrides | None = None  # the arm of whose variance the report gives each one's share
     sizes: Mapping[str, int] | None = None  # training images by `epochs.name_source`, once counted
     looks: tuple[Look, ...] = ()  # at how many seeds headlines are decided; once, at all, for none
 
@@ -144,9 +151,16 @@ def name_side(side: Side) -> str:
             return f"lead of {name_arm(a)} over {name_arm(b)}"
         case Slope(of, knob):
             return f"{name_arm(of)} per doubling of {knob}".strip()
+        case Deviation(of):
+            return f"deviation of {name_arm(of) or 'all arms'}"
         case float() | int():
             return f"{side:.4g}"
     return name_arm(side) or "all arms"
+
+
+def is_deviation(name: str) -> bool:
+    """Whether a side of that name is how much arms vary."""
+    return name.startswith("deviation of ")
 
 
 def name_arms(study: Study) -> dict[str, Overrides]:
@@ -193,10 +207,18 @@ def select(arms: Mapping[str, Overrides], side: Overrides) -> list[str]:
 def sides_of(side: Side) -> tuple[Overrides, ...]:
     """The arms that a side of a comparison rests on; none for a number."""
     match side:
-        case Score(of, _) | Slope(of, _):
+        case Score(of, _) | Slope(of, _) | Deviation(of):
             return (of,)
         case Lead(a, b):
             return (a, b)
         case float() | int():
             return ()
     return (side,)
+
+
+def cover(claims: Sequence[Claim], arms: Mapping[str, Overrides]) -> list[str]:
+    """The names of the arms on which the comparisons of some claims rest, in order of the arms."""
+    pairs = [pair for claim in claims for pair in claim.comparisons]
+    parts = [part for pair in pairs for side in (pair.a, pair.b) for part in sides_of(side)]
+    found = {name for part in parts for name in select(arms, part)}
+    return [name for name in arms if name in found]

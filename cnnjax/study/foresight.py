@@ -12,7 +12,7 @@ from cnnjax.config.words import count
 from cnnjax.records.atomic import parse_json
 from cnnjax.study import metrics, power
 from cnnjax.study.arms import find_shared, make_configs
-from cnnjax.study.claims import Claim, Study, varied_knobs
+from cnnjax.study.claims import Claim, Deviation, Study, is_deviation, varied_knobs
 from cnnjax.study.statistics import ALPHA, FEWEST
 
 ASSUMED_DEVIATION = 0.01  # of paired differences of shares
@@ -67,7 +67,8 @@ def find_spread(runs: pathlib.Path, metric: str, dataset: str) -> Spread:
     for path in sorted(runs.glob("*/verdicts.json")):
         try:
             rows += [row for row in parse_json(path.read_bytes())
-                     if (row["metric"], row["dataset"]) == (metric, dataset)]  # fmt: skip
+                     if (row["metric"], row["dataset"]) == (metric, dataset)
+                     and not is_deviation(row["a"])]  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError):
             continue  # written by another version, or not by us
     deviations = [
@@ -91,7 +92,9 @@ def look_ahead(
     secondary = max(len(claim.comparisons) - claim.parts, 0)
     level = ALPHA / max(secondary, 1)
     deviation, floor, sources = spread.deviation, None, []
-    if deviation is not None:
+    if isinstance(pair.a, Deviation):  # nothing is known of how deviations vary
+        deviation, spread, num_test = None, Spread(None, None, 0), None
+    elif deviation is not None:
         sources.append(f"deviation of {count(spread.num_earlier, 'earlier comparison')}")
     elif metric.share:
         deviation = ASSUMED_DEVIATION

@@ -12,7 +12,7 @@ from cnnjax.records.record import Record
 from cnnjax.study import across, decision, metrics, sequential, statistics
 from cnnjax.study.across import Across
 from cnnjax.study.arms import list_metrics
-from cnnjax.study.claims import Claim, Study, name_side, select, sides_of
+from cnnjax.study.claims import Claim, Study, cover, name_side
 from cnnjax.study.questions import ask
 from cnnjax.study.rule import combine
 from cnnjax.study.summary import Arm, find_arms, find_confounds, summarise
@@ -102,7 +102,7 @@ def judge_claim(
     if not study.looks:
         own = {name: len(arm.records) for name, arm in arms.items()}
         return _judge_at(study, base, claim, arms, statistics.ALPHA), max(own.values())
-    names = list_arms(study, claim, arms)
+    names = cover([claim], {name: arm.overrides for name, arm in arms.items()})
     rows: list[dict[str, Any]] = []
     for place, look in enumerate(study.looks):
         if any(len(arms[name].records) < look.seeds for name in names):
@@ -116,14 +116,6 @@ def judge_claim(
     return rows, study.looks[-1].seeds
 
 
-def list_arms(study: Study, claim: Claim, arms: Mapping[str, Arm]) -> list[str]:
-    """The names of the arms on which the comparisons of a claim rest, in order."""
-    overrides = {name: arm.overrides for name, arm in arms.items()}
-    sides = [side for pair in claim.comparisons for side in (pair.a, pair.b)]
-    found = {name for side in sides for of in sides_of(side) for name in select(overrides, of)}
-    return [name for name in arms if name in found]
-
-
 def count_seeds(study: Study, base: Config, records: Sequence[Record]) -> dict[str, int]:
     """How many seeds of each arm a study with looks asks for, given those that there are.
 
@@ -134,7 +126,7 @@ def count_seeds(study: Study, base: Config, records: Sequence[Record]) -> dict[s
     for own in group_arms(study, arms):
         for claim in study.claims:
             _, number = judge_claim(study, base, claim, own)
-            for name in list_arms(study, claim, own):
+            for name in cover([claim], {name: arm.overrides for name, arm in own.items()}):
                 found[name] = max(found[name], number)
     return found
 

@@ -206,25 +206,26 @@ def one_evaluation(record: Record) -> float:
     return float(record.config["eval_every"] or record.config["steps"])
 
 
-# Shares of the test images that are right, and other means over them.
-COUNTED = {
+COUNTED = {  # shares of the test images
     "test_accuracy": ("test accuracy", 0.005, ""),
     "test_balanced_accuracy": ("balanced accuracy", 0.005, ""),
     "shift_consistency": ("shift consistency", 0.01, "robustness"),
 }
-MEANS = {
+MEANS = {  # over the test images
     "test_loss": ("test loss", 0.02, False, "nats"),
     "test_brier": ("Brier score", 0.005, False, ""),
     "test_brier_scaled": ("Brier score, scaled", 0.005, False, ""),
     "test_overconfidence": ("confidence above accuracy", 0.005, True, ""),
     "test_position_error": ("position error", 0.1, False, "pixels"),
 }
-OTHERS = {
+OTHERS = {  # numbers of a run, with what they must be measured by
     "validation_accuracy": ("validation accuracy", 0.005, True, ""),
     "initial_loss": ("loss before training", 0.1, False, "nats"),
     "test_ece": ("calibration error", 0.005, True, ""),
     "test_ece_scaled": ("calibration error, scaled", 0.005, True, ""),
     "fc_correlation": ("rank correlation", 0.05, False, ""),
+    "dead_units": ("dead units", 0.01, True, "", "dead_units"),
+    "largest_eigenvalue": ("largest eigenvalue", 0.1, False, "", "largest_eigenvalue"),
 }
 
 
@@ -245,12 +246,11 @@ def _declare_areas() -> None:
 for _name, _facts in COUNTED.items():
     _declare_counted(_name, *_facts)
 _declare_areas()
-for _name, (_label, _margin, _share, _unit) in MEANS.items():
+for _name, (_label, _margin, _share, _unit, *_measure) in {**MEANS, **OTHERS}.items():
     register.metric(
-        _name, label=_label, margin=_margin, share=_share, unit=_unit, by_image=kept(_name)
-    )(score(_name))
-for _name, (_label, _margin, _share, _unit) in OTHERS.items():
-    register.metric(_name, label=_label, margin=_margin, share=_share, unit=_unit)(score(_name))
+        _name, label=_label, margin=_margin, share=_share, unit=_unit, measure="".join(_measure),
+        by_image=_name in MEANS and kept(_name),
+    )(score(_name))  # fmt: skip
 
 
 @register.metric(

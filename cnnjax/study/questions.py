@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record
-from cnnjax.study import metrics
+from cnnjax.study import metrics, statistics
 from cnnjax.study.arms import Weighed, weigh
 from cnnjax.study.claims import Comparison
 from cnnjax.study.decision import Question
@@ -16,6 +16,7 @@ from cnnjax.study.rule import Role
 from cnnjax.study.summary import Arm
 
 UNLIKE = "over seeds only: the arms are tested on unlike images"
+WHOLE = "over seeds only: a deviation is of whole runs, on these test images"
 LACKING = "over seeds only: a run does not say what it answered for each test image"
 
 
@@ -53,7 +54,8 @@ def _score(
     """A side of a comparison as one number a seed [seeds]; NaN where a run of it failed."""
     total = np.full(num_seeds, side.number)
     for name, weight in side.weights.items():
-        total += weight * np.array([metric.read(record) for record in arms[name].records])
+        scores = np.array([metric.read(record) for record in arms[name].records])
+        total += weight * (statistics.find_deviations(scores) if side.deviates else scores)
     return total
 
 
@@ -76,6 +78,8 @@ def _by_image(
 
     Rows of seeds in which a run failed are NaN. Says so where means over other images are compared.
     """
+    if any(side.deviates for side in sides):
+        return None, None, WHOLE
     covered = {name: arms[name] for side in sides for name in side.weights}
     tests = {_name_images(record) for arm in covered.values() for record in arm.records}
     if not tests:

@@ -22,14 +22,21 @@ def spread(study: Study, names: Sequence[str] = ()) -> Study:
         datasets.parse(name)
         if chosen.count(name) > 1:
             raise ConfigError(f"{own}: the data set {name} is named {chosen.count(name)} times")
-    if any(KNOB in arm for arm in study.arms) or KNOB in study.base:
-        raise ConfigError(f"{own} says itself which data sets its arms have: leave --datasets out")
-    if study.choosing is not None:
-        raise ConfigError("--choose=validation is for one data set: leave --datasets out")
-    if study.published:
-        raise ConfigError(f"{own} meets a published score of one data set: leave --datasets out")
+    if obstacle := find_obstacle(study):
+        raise ConfigError(f"{obstacle}: leave --datasets out")
     arms = tuple({**arm, KNOB: name} for name in chosen for arm in study.arms)
     return study._replace(datasets=chosen, arms=arms)
+
+
+def find_obstacle(study: Study) -> str:
+    """Why a study cannot be on several data sets; empty where it can."""
+    if any(KNOB in arm for arm in study.arms) or KNOB in study.base:
+        return f"study {study.name} says itself which data sets its arms have"
+    if study.choosing is not None:
+        return "--choose=validation is for one data set"
+    if study.published:
+        return f"study {study.name} meets a published score of one data set"
+    return ""
 
 
 def is_spread(study: Study) -> bool:

@@ -161,6 +161,32 @@ def prediction_interval(
     return float(values.mean() - half), float(values.mean() + half)
 
 
+def find_deviations(values: npt.ArrayLike) -> np.ndarray:
+    """How far values [n] are from their median, NaN where they are (Brown and Forsythe 1974).
+
+    Means of these, compared by Student's t, tell whether values vary alike whatever their kind:
+    variances compared by F err far above their level where values are not normal.
+    """
+    values = np.asarray(values, np.float64)
+    known = values[np.isfinite(values)]
+    return np.abs(values - (np.median(known) if len(known) else np.nan))
+
+
+def find_log_variances(values: npt.ArrayLike) -> np.ndarray:
+    """Values [n >= 3], one for each of `values`, of which the mean is the log of their variance.
+
+    The jackknife's pseudo-values (Miller 1968, "Jackknifing variances"): Student's t on them, or on
+    the paired differences of two, gives an interval of a variance, or of a ratio of two, that
+    hardly leans on the normal distribution. Not finite where all values but one are the same.
+    """
+    x = np.asarray(values, np.float64)
+    x = x - x.mean()
+    n = len(x)
+    rest = np.array([np.delete(x, place).var(ddof=1) for place in range(n)])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return n * np.log(x.var(ddof=1)) - (n - 1) * np.log(rest)
+
+
 def trend_weights(levels: npt.ArrayLike) -> np.ndarray:
     """Weights [n] whose sum of products with scores at `levels` [n] is the least-squares slope.
 

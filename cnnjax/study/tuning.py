@@ -35,7 +35,7 @@ def choose_settings(
     the middle of the grid. A setting with a seed that failed is out. `records` are those of
     `arms.make_tuning_lanes`.
     """
-    if study.tuning is None:
+    if study.tuning is None or not study.tuning.seeds:  # without seeds it was tuned before
         return study, []
     settings, notes = {}, []
     for name, overrides in name_arms(study).items():

@@ -29,6 +29,7 @@ class Executables(NamedTuple):
     advance: Callable
     evaluate_validation: Callable
     examine: Callable
+    begin: Callable | None = None  # what is measured before the first step, if anything is
 
 
 class Segment(NamedTuple):
@@ -110,7 +111,7 @@ def open_feed(
     """The training data of each segment: always the same, unless they are streamed."""
     if data.stream is None:
         return itertools.cycle([data.train])
-    seeds = [int(seed) for seed in np.asarray(numbers["seed"])]
+    seeds = [int(seed) for seed in np.asarray(numbers["seed_order"])]
     streams = stream.open_streams(structure, data.stream, seeds, step, data.spec.image_shape)
     sharding = numbers["seed"].sharding
     return (
@@ -156,6 +157,7 @@ def compile_group(
         advance=compile_lanes(advance, numbers, states, train, np.int32(0), num_own=own, donate=1),
         evaluate_validation=compile_lanes(functions.evaluate, states, data.validation),
         examine=compile_lanes(functions.examine, states, data.validation, data.test),
+        begin=compile_lanes(functions.begin, numbers, data.train) if functions.begin else None,
     )
 
 
@@ -197,6 +199,15 @@ def measure_start(
     return executables.evaluate_validation(executables.init(numbers), data.validation)
 
 
-def examine(executables: Executables, states: program.State, data: GroupData) -> Examination:
-    """What is measured on the finished lanes. The test split is read here, once."""
-    return executables.examine(states, data.validation, data.test)
+def examine(
+    executables: Executables, numbers: optimizers.Numbers, states: program.State, data: GroupData
+) -> Examination:
+    """What is measured on the finished lanes, and on them before their first step.
+
+    The test split is read here, once.
+    """
+    found = executables.examine(states, data.validation, data.test)
+    if executables.begin is not None:
+        begun = executables.begin(numbers, data.train)
+        found = {**found, "measures": {**found["measures"], **begun}}
+    return found

@@ -64,8 +64,9 @@ class Session(NamedTuple):
 
         `read` waits for arrays that devices are at work on, and gives them in NumPy.
         """
-        begun = read(group.measure_start(self.executables, self.stack(lanes), self.data))
-        found = read(group.examine(self.executables, states, self.data))
+        numbers = self.stack(lanes)
+        begun = read(group.measure_start(self.executables, numbers, self.data))
+        found = read(group.examine(self.executables, numbers, states, self.data))
         return [
             results.finish_lane(curve, begun, found, self.data, lane)
             for lane, curve in enumerate(curves)

@@ -114,6 +114,12 @@ def muon(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.Gra
     )
 
 
+def find_trained(structure: Config, roles: Roles, params: optax.Params) -> optax.Params:
+    """True for each of the parameters that training moves, False for the frozen ones."""
+    frozen = roles.convolutions if structure.freeze == "convolutions" else ()
+    return jax.tree.map(lambda held: not held, make_mask(frozen)(params))
+
+
 def make_optimizer(
     structure: Config, numbers: Numbers, roles: Roles
 ) -> optax.GradientTransformation:
@@ -128,9 +134,9 @@ def make_optimizer(
         optimizer = optax.chain(optax.clip_by_global_norm(structure.clip_norm), optimizer)
     if structure.freeze == "none":
         return optimizer
-    frozen = make_mask(roles.convolutions)
 
     def label(params: optax.Params) -> optax.Params:
-        return jax.tree.map(lambda held: "frozen" if held else "free", frozen(params))
+        trained = find_trained(structure, roles, params)
+        return jax.tree.map(lambda own: "free" if own else "frozen", trained)
 
     return optax.multi_transform({"free": optimizer, "frozen": optax.set_to_zero()}, label)

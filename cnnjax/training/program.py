@@ -1,11 +1,10 @@
 """One run as three pure functions: `init`, `advance` and `evaluate`.
 
-Weights, batch order and every other draw follow from the run's seed and the step number alone.
+Weights, batch order and every other draw follow from the run's seeds and the step number alone.
 """
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,11 +17,14 @@ from cnnjax.config.config import Config
 from cnnjax.data import augment, batches
 from cnnjax.data.prepare import make_prepare
 from cnnjax.data.spec import DataSpec as DataSpec
-from cnnjax.measures.examine import Examination, make_examine
+from cnnjax.measures.examine import Examination, examine_start, list_measures, make_examine
+from cnnjax.measures.observed import Beginning
 from cnnjax.networks import cost, models
-from cnnjax.training import microbatch, optimizers
+from cnnjax.training import averages, microbatch, optimizers
 
-INIT, ORDER, TRAIN, DRAW, LABELS = range(5)  # what a key derived from the seed is for
+INIT, ORDER, TRAIN, DRAW, LABELS = range(5)  # what a key derived from a seed is for
+SEED_OF = ("seed_init", "seed_order", "seed_order", "seed_draw", "seed_draw")  # of which seed
+ENOUGH = 1024  # training images, at most, by which a run is measured before its first step
 AUGMENT, NETWORK = range(2)  # what a key derived from that of a training step is for
 
 
@@ -84,22 +86,17 @@ class Program(NamedTuple):
     advance: Callable[..., State]  # numbers, state, train data, length; reach
     evaluate: Callable[[State, batches.Batches], Scores]
     examine: Callable[..., Examination]  # state, validation, test
+    # Numbers, train data: what measures find before the first step. None where none is asked for,
+    # or can be: images are streamed, or normalised a batch at a time.
+    begin: Callable[..., dict[str, Any]] | None = None
 
 
 def average(structure: Config, state: State) -> Average | None:
-    """The exponential average of parameters and batch statistics after the step of `state`.
-
-    Weights of the past fall by `ema_decay` a step and sum to one from the first step on: the
-    average of Kingma and Ba 2015, algorithm 1, over its correction. Each step moves it by
-    (1 - decay) / (1 - decay^step) of the way, so that what never changes stays as it is to the bit.
-    """
+    """The average of parameters and batch statistics after the step of `state`, if one is kept."""
     if state.ema is None:
         return None
-    # 1 - decay^step without the cancellation of a difference from one.
-    share = -jnp.expm1(state.step.astype(jnp.float32) * math.log(structure.ema_decay))
-    weight = (1 - structure.ema_decay) / share
     newest = Average(state.params, state.batch_stats)
-    return jax.tree.map(lambda old, new: old + weight * (new - old), state.ema, newest)
+    return averages.move(structure.ema_decay, state.ema, newest, state.step)
 
 
 def make_program(
@@ -123,7 +120,7 @@ def make_program(
     on_device = dataclasses.replace(structure, crop=0.0, flip=False) if spec.streamed else structure
 
     def run_key(numbers: optimizers.Numbers, purpose: int) -> Array:
-        return jax.random.fold_in(jax.random.key(numbers["seed"]), purpose)
+        return jax.random.fold_in(jax.random.key(numbers[SEED_OF[purpose]]), purpose)
 
     def score(logits: Array, targets: Array, labels: Array, mask: Array) -> Scores:
         losses = optax.losses.softmax_cross_entropy(logits, targets)
@@ -138,6 +135,28 @@ def make_program(
         ema = Average(params, batch_stats) if structure.ema_decay else None
         none, sums = jnp.zeros((), jnp.int32), jnp.zeros(3 + spec.num_classes)
         return State(params, batch_stats, ema, opt_state, none, none, sums)
+
+    def find_labels(numbers: optimizers.Numbers, data: TrainData) -> Array:
+        if not structure.shuffle_labels:
+            return data.labels
+        return jax.random.permutation(run_key(numbers, LABELS), data.labels)
+
+    def smooth(numbers: optimizers.Numbers, targets: Array) -> Array:
+        smoothing = numbers["label_smoothing"]  # Szegedy et al. 2016, section 7
+        return targets * (1 - smoothing) + smoothing / spec.num_classes
+
+    def find_order(
+        numbers: optimizers.Numbers, data: TrainData, step: Array, num_steps: int, size: int
+    ) -> Array:
+        """Places [num_steps, size] in the training data of what steps of that size see."""
+        if spec.streamed:
+            return jnp.arange(num_steps * size).reshape(num_steps, -1)
+        key = run_key(numbers, ORDER)
+        order = batches.batch_indices(key, step, num_steps, size, spec.num_train)
+        if not spec.drawn:
+            return order
+        key = run_key(numbers, DRAW)
+        return batches.draw_stratified(key, data.labels, spec.num_classes, spec.num_train)[order]
 
     def begin_sums(state: State) -> State:
         """The state with sums of its own since the last evaluation, were it only now."""
@@ -165,9 +184,7 @@ def make_program(
         numbers: optimizers.Numbers, state: State, data: TrainData, length: Array, reach: int
     ) -> State:
         optimizer = optimizers.make_optimizer(structure, numbers, model.roles)
-        all_labels = data.labels
-        if structure.shuffle_labels:
-            all_labels = jax.random.permutation(run_key(numbers, LABELS), all_labels)
+        all_labels = find_labels(numbers, data)
 
         def load_batch(key: Array, indices: Array) -> tuple[Array, Array, Array]:
             images, labels = data.images[indices].astype(jnp.float32), all_labels[indices]
@@ -175,9 +192,7 @@ def make_program(
             images, targets = augment.augment(
                 on_device, jax.random.fold_in(key, AUGMENT), images, targets, spec.mean, spec.std
             )
-            smoothing = numbers["label_smoothing"]  # Szegedy et al. 2016, section 7
-            targets = targets * (1 - smoothing) + smoothing / spec.num_classes
-            return images, targets, labels
+            return images, smooth(numbers, targets), labels
 
         def share_of_loss(
             params: models.Params, stats: models.Stats, key: Array, batch: tuple
@@ -227,15 +242,7 @@ def make_program(
             new = new._replace(sums=state.sums + jnp.concatenate([jnp.stack(scores), targets]))
             return new._replace(ema=average(structure, new)), scores.loss
 
-        order = batches.batch_indices(
-            run_key(numbers, ORDER), state.step, reach, structure.batch_size, spec.num_train
-        )
-        if spec.streamed:
-            order = jnp.arange(reach * structure.batch_size).reshape(reach, -1)
-        if spec.drawn:
-            key = run_key(numbers, DRAW)
-            drawn = batches.draw_stratified(key, data.labels, spec.num_classes, spec.num_train)
-            order = drawn[order]
+        order = find_order(numbers, data, state.step, reach, structure.batch_size)
 
         def take(index: Array, so_far: tuple[State, Array]) -> tuple[State, Array]:
             before, losses = so_far
@@ -244,6 +251,14 @@ def make_program(
 
         last, losses = lax.fori_loop(0, length, take, (begin_sums(state), jnp.zeros(reach)))
         return end_diverged(state, last, losses, length)
+
+    def begin(numbers: optimizers.Numbers, data: TrainData) -> dict[str, Any]:
+        state = init(numbers)
+        seen = find_order(numbers, data, state.step, 1, min(spec.num_train, ENOUGH))[0]
+        targets = jax.nn.one_hot(find_labels(numbers, data)[seen], spec.num_classes)
+        trained = optimizers.find_trained(structure, model.roles, state.params)
+        beginning = Beginning(spec, prepare, data.images[seen], smooth(numbers, targets), trained)
+        return examine_start(structure, model, state.params, state.batch_stats, beginning)
 
     def judged(state: State) -> Average:
         """The parameters and statistics that are evaluated."""
@@ -277,4 +292,8 @@ def make_program(
 
         return traced
 
-    return Program(*map(at_precision, (init, advance, evaluate, examine)))
+    functions = Program(*map(at_precision, (init, advance, evaluate, examine)))
+    mixes = cost.measure(structure, spec.image_shape, spec.num_classes).mixes_batch
+    if spec.streamed or mixes or not list_measures(structure, at_start=True):
+        return functions
+    return functions._replace(begin=at_precision(begin))

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from cnnjax.config.config import Config
+from cnnjax.config.config import Config, numbers_of
 from cnnjax.data.dataset import Dataset
 from experiments.benchmark import baselines
 
@@ -102,7 +102,8 @@ def make_flax(config: Config, dataset: Dataset) -> baselines.Train:
     images, labels = baselines.standardise(dataset), dataset.sample.labels
     network = make_network(config, images, dataset.num_classes)
     optimizer = optax.adam(config.learning_rate)
-    variables: Any = network.init(jax.random.key(config.seed), images[:1], train=False)
+    key = jax.random.key(numbers_of(config)["seed_init"])
+    variables: Any = network.init(key, images[:1], train=False)
     params, stats = variables["params"], variables.get("batch_stats", {})
     state = (params, stats, optimizer.init(params))
 

@@ -11,7 +11,7 @@ from typing import Any
 from absl import flags as absl_flags
 
 from cnnjax.config import flags
-from cnnjax.config.config import Config, make_config
+from cnnjax.config.config import Config, make_config, numbers_of
 from cnnjax.config.datasets import Where
 from experiments import script
 
@@ -82,7 +82,8 @@ def measure_stream(config: Config, where: Where, rounds: int, num_batches: int) 
     ratios, alone, streamed = [], [], []
     for _ in range(rounds):
         alone.append(count / time_once(decode_alone))
-        (batches,) = stream.open_streams(config, examples, [config.seed], 0, shape)
+        seeds = [int(numbers_of(config)["seed_order"])]
+        (batches,) = stream.open_streams(config, examples, seeds, 0, shape)
         read(batches, 4)  # threads have started, and what they made meanwhile is read
         streamed.append(count / time_once(functools.partial(read, batches, num_batches)))
         batches.close()

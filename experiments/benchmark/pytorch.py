@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from cnnjax.config import plugins
-from cnnjax.config.config import Config
+from cnnjax.config.config import Config, numbers_of
 from cnnjax.data.dataset import Dataset
 from experiments.benchmark import baselines
 
@@ -105,7 +105,7 @@ def make_pytorch(
 
     baselines.check_known(config)
     torch.set_num_threads(threads)
-    torch.manual_seed(config.seed)
+    torch.manual_seed(numbers_of(config)["seed_init"])
     pixels = baselines.standardise(dataset)
     images = torch.from_numpy(pixels.transpose(0, 3, 1, 2))
     images = images.contiguous(memory_format=torch.channels_last)

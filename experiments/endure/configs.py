@@ -40,7 +40,8 @@ SHAPES = {"grey": (8, 8, 1), "colour": (9, 7, 3), "signal": (1, 24, 1), "speck":
           "broad": (5, 12, 4)}  # fmt: skip
 # Where the range of a knob is wide, what is worth a try: ends, and what is tiny enough.
 TRIED: Mapping[str, Sequence[Any]] = {
-    "seed": (0, 1, 2**31, 2**32 - 1),
+    "seed": (0, 1, 2**31, 2**32 - 1), "seed_init": (-1, 0, 2**32 - 1),
+    "seed_order": (-1, 0, 2**32 - 1), "seed_draw": (-1, 0, 2**32 - 1),
     "steps": (2, 2, 2, 1, 3),
     "eval_every": (0, 1, 2, 5, LARGEST_INTEGER),
     "warmup_steps": (0, 1),

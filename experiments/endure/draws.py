@@ -43,9 +43,9 @@ PATHS = (
 OWN_DATA = tuple(f"{kind}:{path}" for kind in ("folder", "arrays", "idx") for path in PATHS)
 # What is read as more than a text, by the name of its flag: what some people mean.
 MEANT: Mapping[str, Sequence[str]] = {
-    "dataset": (*BUILT_IN, "mnist", "cifar10", "cifar10:3.0.2", "cifar10:0.0.0", "imagenet2012",
-                "emnist/balanced", "emnist/x", "mnistt", "folder", "folder:images",
-                "arrays:good.npz", *OWN_DATA),
+    "dataset": (*BUILT_IN, "shapes/rotation=9", "shapes/noise=15", "mnist", "cifar10",
+                "cifar10:3.0.2", "cifar10:0.0.0", "imagenet2012", "emnist/balanced", "emnist/x",
+                "mnistt", "folder", "folder:images", "arrays:good.npz", *OWN_DATA),
     "train_split": SPLITS, "validation_split": SPLITS, "test_split": SPLITS,
     "group_by": ("a", r"\d+", r"(a)(b)?", "(", "(?P<x>", "a{9999999}", "(a+)+$", ""),
     "epochs": ("1", "0.5", "1/3", "90", "0", "-1", "1e6", "1e-9", "1/0", "nan"),

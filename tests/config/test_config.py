@@ -246,8 +246,18 @@ def test_structure_forgets_the_traced_numbers_and_nothing_else():
     one, other = Config(seed=1, learning_rate=0.1), Config(seed=2, label_smoothing=0.5)
     assert structure_of(one) == structure_of(other)
     assert structure_of(one) != structure_of(Config(pool="avg"))
-    assert set(numbers_of(one)) == {"seed", "learning_rate", "momentum", "weight_decay",
-                                              "label_smoothing", "init_gain"}  # fmt: skip
+    assert set(numbers_of(one)) == {"seed", "seed_init", "seed_order", "seed_draw", "learning_rate",
+                                    "momentum", "weight_decay", "label_smoothing",
+                                    "init_gain"}  # fmt: skip
+
+
+def test_a_part_that_names_no_seed_of_its_own_has_the_runs():
+    def seeds(**given):
+        numbers = numbers_of(Config(**given))
+        return [numbers[f"seed{part}"] for part in ("", "_init", "_order", "_draw")]
+
+    assert seeds(seed=4) == [4, 4, 4, 4]
+    assert seeds(seed=4, seed_init=0, seed_draw=2**32 - 1, draw="seed") == [4, 0, 4, 2**32 - 1]
 
 
 ARMS = ({"optimizer": "adam"}, {"optimizer": "momentum"})

@@ -19,6 +19,7 @@ from cnnjax.data.sources import list_sources, official
         ("cifar10:3.0.2", DataName("tfds", "cifar10", "3.0.2")),
         ("emnist/balanced", DataName("tfds", "emnist/balanced")),
         ("imagenette/320px-v2:1.0.0", DataName("tfds", "imagenette/320px-v2", "1.0.0")),
+        ("shapes/rotation=30+noise=60", DataName("built-in", "shapes/rotation=30+noise=60")),
         ("folder:/my:images", DataName("folder", "/my:images")),
         ("arrays:a.npz", DataName("arrays", "a.npz")),
         ("idx:here", DataName("idx", "here")),
@@ -39,6 +40,17 @@ def test_names_are_taken_apart(text, expected):
         ("folder:", "lacks a path"),
         ("qqqq", "a TFDS name such as"),
         ("imdb_reviews", "is not known"),
+        ("digits/noise=9", "is not known"),
+        ("shapes/", "behind shapes/ give rotation=0 to 180, noise=0 to 255"),
+        ("shapes/size=3", "behind shapes/ give"),
+        ("shapes/rotation=181", "behind shapes/ give"),
+        ("shapes/noise=060", "behind shapes/ give"),
+        ("shapes/noise=1.5", "behind shapes/ give"),
+        # One set has one name.
+        ("shapes/noise=60+rotation=30", "another name of shapes/rotation=30.noise=60: give"),
+        ("shapes/noise=60+noise=60", "another name of shapes/noise=60: give"),
+        ("gratings/noise=20", "another name of gratings: give"),
+        ("gratings/rotation=0", "another name of gratings: give"),
     ],
 )
 def test_unknown_names_are_refused_with_the_nearest(text, message):

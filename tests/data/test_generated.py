@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cnnjax.config import datasets
 from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
 from cnnjax.data import load
@@ -91,3 +92,57 @@ def test_dots_come_with_the_places_of_their_classes(data_dir):
     assert [len(split.labels) for split in (dots.train, dots.validation, dots.test)] == [
         *generated.SIZES.values()
     ]
+
+
+VARIED = pytest.mark.parametrize("name", ["gratings", "shapes"])
+
+
+@VARIED
+def test_noise_is_that_of_its_deviation_on_the_same_drawings(name):
+    plain, labels = MAKERS[name](300, 5, noise=0)
+    assert (labels == MAKERS[name](300, 5)[1]).all()
+    for noise in (5, datasets.DRAWN[name]["noise"]):
+        noisy, _ = MAKERS[name](300, 5, noise=noise)
+        apart = noisy.astype(float) - plain
+        assert apart.std() == pytest.approx(noise, rel=0.02)
+    np.testing.assert_array_equal(noisy, MAKERS[name](300, 5)[0])  # as by default
+
+
+@VARIED
+def test_turned_drawings_are_the_same_but_turned(name):
+    plain, labels = MAKERS[name](300, 5, noise=0)
+    turned, same = MAKERS[name](300, 5, rotation=45, noise=0)
+    np.testing.assert_array_equal(labels, same)
+    assert (plain != turned).any(axis=(1, 2, 3)).mean() > 0.7  # a disc is as it was
+    light = [images.astype(float).sum(axis=(1, 2, 3)) for images in (plain, turned)]
+    if name == "shapes":
+        disc = labels == drawings.SHAPES.index("disc")
+        np.testing.assert_array_equal(plain[disc], turned[disc])
+        assert np.abs(light[0] - light[1]).max() < 0.25 * light[0].min()
+    again = MAKERS[name](300, 5, rotation=45, noise=0)[0]
+    np.testing.assert_array_equal(turned, again)
+
+
+def test_gratings_are_turned_by_no_more_than_is_asked():
+    images, labels = drawings.make_gratings(200, 0, rotation=60, noise=0)
+    rows, columns = np.meshgrid(*[np.fft.fftfreq(16)] * 2, indexing="ij")
+    found = []
+    for image, label in zip(images[..., 0].astype(float), labels, strict=True):
+        spectrum = abs(np.fft.fft2(image - image.mean())) ** 2
+        moment = (spectrum * np.exp(2j * np.arctan2(rows, columns))).sum()
+        found.append((np.angle(moment) / 2 - label * np.pi / 8 + np.pi / 2) % np.pi - np.pi / 2)
+    assert np.abs(found).max() < np.deg2rad(60 + 18) and np.abs(found).max() > np.deg2rad(50)
+
+
+@pytest.mark.slow
+def test_what_a_name_asks_is_prepared_beside_the_set_itself(tmp_path):
+    where = Where(str(tmp_path))
+    names = ("shapes", "shapes/noise=0", "shapes/rotation=180+noise=60")
+    found = [load.load_dataset(Config(dataset=name), where) for name in names]
+    assert len({dataset.test_fingerprint for dataset in found}) == 3
+    for dataset, given in zip(found, ({}, {"noise": 0}, {"rotation": 180, "noise": 60}),
+                              strict=True):  # fmt: skip
+        images, labels = drawings.make_shapes(10_000, generated.SEEDS["test"], **given)
+        np.testing.assert_array_equal(dataset.test.images, images)
+        np.testing.assert_array_equal(dataset.test.labels, labels)
+        assert dataset.class_names == tuple(drawings.SHAPES)

@@ -138,7 +138,9 @@ def test_position_error_is_the_distance_to_the_true_place(tiny, digits, data_dir
 
 
 def test_a_run_that_diverges_has_no_score_but_that_it_did(tiny, digits):
-    config = dataclasses.replace(tiny, optimizer="sgd", learning_rate=1e20)
+    config = dataclasses.replace(
+        tiny, optimizer="sgd", learning_rate=1e20, measure=("largest_eigenvalue",)
+    )
     (result,) = runner.run_lanes([config], digits)
     assert result.scores["failed"] and 1 < result.scores["diverged_at"] <= 3
     kept = outcome.hide(result.scores)

@@ -93,7 +93,8 @@ def test_sharing_cuts_parameters_and_not_computation():
 @pytest.mark.parametrize(
     "fields",
     [{"pool": "avg"}, {"pool": "avg", "dilation": 2}, {"pool": "stride", "kernel_size": (5,)},
-     {"pool": "avg", "pool_every": 1, "pool_size": 3, "pool_stride": 1}, {"pool": "blur"}],
+     {"pool": "avg", "pool_every": 1, "pool_size": 3, "pool_stride": 1}, {"pool": "blur"},
+     {"pool": "polyphase", "pool_size": 3}],
     ids=str,
 )  # fmt: skip
 def test_receptive_field_is_what_a_gradient_sees(fields):

@@ -180,5 +180,32 @@ def test_decimation_keeps_one_cell_of_each_window_on_the_map(shape):
     assert (np.asarray(found) != 0).all()
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_polyphase_keeps_the_largest_of_the_maps_that_one_cell_of_each_window_makes(shape):
+    size, window, stride, padding = SHAPES[shape]
+    maps = draw(size)
+    maps[1] = 0  # all are alike: the first is kept
+    pads = pool.find_pads(size, window, stride, padding)
+    rows, columns = pool.max_pool(maps, window, stride, padding).shape[1:3]
+    padded = np.pad(maps, ((0, 0), *pads, (0, 0)))
+    kept = [
+        padded[:, row::stride, column::stride][:, :rows, :columns]
+        for row, column in np.ndindex(window, window)
+    ]
+    squares = (np.stack(kept) ** 2).sum(axis=(2, 3, 4))
+    expected = np.stack([kept[best][n] for n, best in enumerate(squares.argmax(axis=0))])
+    np.testing.assert_array_equal(pool.polyphase(maps, window, stride, padding), expected)
+
+
+def test_polyphase_of_a_map_that_is_shifted_round_is_shifted():
+    maps = np.random.default_rng(0).normal(size=(3, 6, 9, 4)).astype(np.float32)
+    once = np.asarray(pool.polyphase(maps, 3, 3))
+    for shift in np.ndindex(6, 9):
+        found = np.asarray(pool.polyphase(np.roll(maps, shift, axis=(1, 2)), 3, 3))
+        for own, other in zip(found, once, strict=True):  # by as much as its own phase asks for
+            turned = [np.roll(other, by, axis=(0, 1)) for by in np.ndindex(2, 3)]
+            assert any(np.array_equal(own, one) for one in turned)
+
+
 def test_windowed_poolings_are_those_with_windows():
     assert tuple(POOLS) == WINDOWED.among(KNOBS["pool"].choices)

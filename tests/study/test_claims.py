@@ -46,7 +46,10 @@ def test_every_metric_is_known(own):
 
 
 def test_no_statement_of_the_article_is_without_a_row():
-    tried = {claim.id for own in claims.STUDIES.values() for claim in own.claims}
+    beside = set(claims.STUDIES) - {claims.DEFAULT, *claims.ALL}
+    assert beside == {"variance"}
+    studies = [own for name, own in claims.STUDIES.items() if name not in beside]
+    tried = {claim.id for own in studies for claim in own.claims}
     known = {known.id for known in known_answers.KNOWN_ANSWERS}
     others = {statement.id for statement in article.OTHERS}
     assert tried | known | others == set(article.ORDER)

@@ -8,7 +8,7 @@ from cnnjax.config.config import Config
 from cnnjax.config.knobs import ConfigError
 from cnnjax.study import checking, claims, foresight
 from cnnjax.study.arms import Weighed, make_base, trend_weights, weigh
-from cnnjax.study.claims import Comparison, Lead, Score, Slope
+from cnnjax.study.claims import Comparison, Deviation, Lead, Score, Slope
 from cnnjax.study.plan import make_plan
 from tests.by_hand import (
     AVG,
@@ -79,7 +79,7 @@ def test_plan_counts_groups_lanes_and_work():
 
 
 @pytest.mark.parametrize("side", [
-    SAME, Lead(MAX, AVG), Score(MAX, "test_loss"), Slope(MAX, "batch_size"), 0.25,
+    SAME, Lead(MAX, AVG), Score(MAX, "test_loss"), Slope(MAX, "batch_size"), Deviation(SAME), 0.25,
 ], ids=str)  # fmt: skip
 def test_every_side_is_a_sum_of_weighted_arms(side):
     arms = {claims.name_arm(arm): arm for arm in claims.cross({**GRID, "batch_size": (8, 16, 64)})}

@@ -85,6 +85,7 @@ OTHER_VALUES = [
     *[("optimizer", name, {}) for name in KNOBS["optimizer"].choices if name[:4] != "adam"],
     *[("schedule", name, {}) for name in KNOBS["schedule"].choices if name != "cosine"],
     ("dtype", "bfloat16", {}), ("dropout", 0.5, {}), ("pool", "stochastic", {}),
+    ("seed_init", 1, {}), ("seed_order", 1, {}), ("seed_draw", 1, {"draw": "seed"}),
     ("norm", "batch", {}), ("norm_scale", False, {"norm": "batch"}),
     ("norm_scale", False, {"norm": "layer"}),
     ("norm_scale", False, {"norm": "group", "hidden": (12,)}),

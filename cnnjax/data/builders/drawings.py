@@ -47,30 +47,50 @@ def dot_positions() -> np.ndarray:
     return np.stack([rows.ravel(), columns.ravel()], axis=1).astype(np.float32)
 
 
-def make_gratings(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sine gratings of any phase and 2 to 4 periods, with noise.
+def _draw_turns(count: int, seed: int, rotation: float) -> np.ndarray:
+    """Angles [count, 1, 1] in radians, up to `rotation` degrees either way.
 
-    Label k is a wave that runs along k x 22.5 degrees, from the columns towards the rows.
+    By a generator of their own: all else is drawn as without them.
+    """
+    rng = np.random.default_rng([seed, 1])
+    return np.deg2rad(rng.uniform(-rotation, rotation, (count, 1, 1)))
+
+
+def make_gratings(
+    count: int, seed: int, rotation: float = 0, noise: float = 20
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sine gratings of any phase and 2 to 4 periods, with noise of that deviation.
+
+    Label k is a wave that runs along k x 22.5 degrees, from the columns towards the rows, turned
+    by up to `rotation` degrees.
     """
     rng = np.random.default_rng(seed)
     labels = _draw_labels(rng, count, ORIENTATIONS)
-    angles = (labels * np.pi / ORIENTATIONS)[:, None, None]
+    angles = (labels * np.pi / ORIENTATIONS)[:, None, None] + _draw_turns(count, seed, rotation)
     frequencies = rng.uniform(2, 4, (count, 1, 1)) / SIDE
     phases = rng.uniform(0, 2 * np.pi, (count, 1, 1))
     rows, columns = np.mgrid[:SIDE, :SIDE]
     along = np.cos(angles) * columns + np.sin(angles) * rows
     waves = 80 * np.sin(2 * np.pi * frequencies * along + phases)
-    return _finish(128 + waves + rng.normal(0, 20, waves.shape)), labels
+    return _finish(128 + waves + rng.normal(0, noise, waves.shape)), labels
 
 
-def make_shapes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """An upright disc, square, triangle or cross of any place and size, with noise."""
+def make_shapes(
+    count: int, seed: int, rotation: float = 0, noise: float = 15
+) -> tuple[np.ndarray, np.ndarray]:
+    """A disc, square, triangle or cross of any place and size, with noise of that deviation.
+
+    Upright, or turned about its middle by up to `rotation` degrees.
+    """
     rng = np.random.default_rng(seed)
     labels = _draw_labels(rng, count, len(SHAPES))
     size = rng.uniform(3, 5, (count, 1, 1))
     rows, columns = np.mgrid[:SIDE, :SIDE]
     y = rows - rng.uniform(5.5, 9.5, (count, 1, 1))
     x = columns - rng.uniform(5.5, 9.5, (count, 1, 1))
+    if rotation:
+        turn = _draw_turns(count, seed, rotation)
+        x, y = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
     inside = np.maximum(np.abs(x), np.abs(y)) <= size
     arms = np.minimum(np.abs(x), np.abs(y)) <= size / 3
     masks = np.stack(
@@ -82,7 +102,7 @@ def make_shapes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         ]
     )
     mask = masks[labels, np.arange(count)]
-    return _finish(30 + 170 * mask + rng.normal(0, 15, mask.shape)), labels
+    return _finish(30 + 170 * mask + rng.normal(0, noise, mask.shape)), labels
 
 
 ORDERS = [

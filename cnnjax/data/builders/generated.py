@@ -1,11 +1,14 @@
 """Generated data sets as TFDS builders: everything a function of the seeds written here."""
 
+import functools
+import types
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from cnnjax.config import datasets
 from cnnjax.data.builders import drawings
 
 # At a discordance of 2% so many test images alone leave an interval of 0.3 points either way.
@@ -89,6 +92,22 @@ class CnnjaxShapes(_Drawn, tfds.core.GeneratorBasedBuilder):
     def _info(self):
         shape = (drawings.SIDE, drawings.SIDE, 1)
         return make_info(self, "Upright shapes.", shape, drawings.SHAPES)
+
+
+@functools.cache
+def vary(builder: type, asked: str) -> type:
+    """The builder of a drawn set with what its name asks beside its default.
+
+    A class of its own, so that TFDS prepares it in a folder of its own.
+    """
+    given = datasets.parse_drawn(asked)
+    name = builder.__name__ + "".join(f"{key.title()}{value}" for key, value in given.items())
+    draw = functools.partial(builder.DRAW, **given)
+    body = {"DRAW": staticmethod(draw), "__doc__": builder.__doc__, "__module__": __name__}
+    # Two threads may make it at once, and TFDS registers no name twice.
+    return types.new_class(
+        name, (builder,), {"skip_registration": True}, lambda own: own.update(body)
+    )
 
 
 class CnnjaxStrokes(_Drawn, tfds.core.GeneratorBasedBuilder):

@@ -74,9 +74,11 @@ def make_builder(name: str, root: pathlib.Path) -> Any:
     """
     import tensorflow_datasets as tfds
 
-    if name in BUILDERS:
-        module, builder = BUILDERS[name]
-        make = getattr(importlib.import_module(f"cnnjax.data.builders.{module}"), builder)
+    plain, _, varied = name.partition("/")
+    if plain in BUILDERS:
+        module, builder = BUILDERS[plain]
+        home = importlib.import_module(f"cnnjax.data.builders.{module}")
+        make = home.vary(getattr(home, builder), name) if varied else getattr(home, builder)
         return make(data_dir=os.fspath(root), file_format="array_record")
     if own := register.CHOICES["dataset"].get(name):
         with guard.blame(own):
