@@ -35,6 +35,11 @@ def list_claims(judgement: Judgement) -> list[dict[str, Any]]:
     return found
 
 
+def name_comparison(row: dict[str, Any], judgement: Judgement) -> str:
+    """What a comparison tried, behind the name of its data set where there are several."""
+    return scope.name_dataset(row, judgement.study.datasets) + text.describe_claim(row)
+
+
 def describe_row(row: dict[str, Any], judgement: Judgement) -> str:
     """The sentence on a comparison of a study, for what it holds and at which look it stands."""
     return (
@@ -96,7 +101,7 @@ def show_verdicts(judgement: Judgement) -> list[dict[str, Any]]:
     """One row a comparison, as a printed table shows it."""
     return [
         {
-            "comparison": text.describe_claim(row),
+            "comparison": name_comparison(row, judgement),
             "verdict": row["verdict"],
             "difference [interval]": text.describe_effect(row),
             "p adj.": text.probability(row["p_adjusted"]),

@@ -11,7 +11,7 @@ from cnnjax.config.words import count
 from cnnjax.records import origin
 from cnnjax.records.packed import unpack_values
 from cnnjax.report import scope, text
-from cnnjax.study import decision, metrics, statistics
+from cnnjax.study import decision, metrics, reach, statistics
 from cnnjax.study.arms import list_settings
 from cnnjax.study.claims import VALIDATION, Comparison, name_arms, varied_knobs
 from cnnjax.study.judge import Judgement
@@ -87,7 +87,7 @@ def _describe_training(judgement: Judgement) -> list[str]:
     differ = f", which differ in {_list(varied)}," if varied else ""
     said = [
         f"Each of {count(len(arms), 'arm')}{differ} was trained with"
-        f" {scope.describe_seeds(arms)}, the same for all arms."
+        f" {scope.describe_seeds(arms)}, {'from one list' if study.looks else 'the same'} for all."
         if len(arms) > 1
         else f"One arm was trained with {scope.describe_seeds(arms)}."
     ]
@@ -146,8 +146,7 @@ def _describe_tuning(judgement: Judgement) -> list[str]:
 
 def _describe_test(judgement: Judgement) -> list[str]:
     rows, arms = judgement.verdicts, judgement.arms
-    exact = [row for row in rows if metrics.find(row["metric"]).counts_failures]
-    asked = [row for row in rows if row not in exact]
+    asked = [row for row in rows if reach.has_interval(row)]
     crossed = [row for row in asked if text.is_known(row["image_error"])]
     said = ["Scores are paired by seed, and each comparison has one interval, which decides it."]
     if crossed:
@@ -162,7 +161,7 @@ def _describe_test(judgement: Judgement) -> list[str]:
         said.append(f"{others} Student's t over seeds.")
     if asked:
         said.append("The deviation is never taken to be below what rounding of scores would give.")
-    if exact:
+    if any(metrics.find(row["metric"]).counts_failures for row in rows):
         said.append("Shares of failed runs are compared by McNemar's exact test.")
     failed, runs = sum(arm.num_failed for arm in arms), sum(len(arm.records) for arm in arms)
     said.append(
@@ -210,7 +209,7 @@ def _describe_decision(judgement: Judgement) -> list[str]:
 def _describe_correction(judgement: Judgement, beside: int, beneath: bool) -> str:
     """Of up to so many comparisons a claim that are `beneath` a headline, or stand alone."""
     study = judgement.study
-    each = beneath and len(study.claims) > 1
+    each = beneath and (len(study.claims) > 1 or study.looks)
     what = "The comparisons beside each" if each else f"The {beside} comparisons"
     what += " beside it" if beneath and not each else ""
     if beside == 1:

@@ -115,10 +115,13 @@ def make_environment() -> jinja2.Environment:
 
 
 def render_page(
-    judgement: Judgement, drawings: Mapping[str, str], command: str, scoreboard: str, form: str
-) -> str:
+    judgement: Judgement, drawings: Mapping[str, str], command: str, scoreboard: str,
+    form: str = FORMATS[0],
+) -> str:  # fmt: skip
     """The whole page as one string, with nothing to fetch."""
     arms = judgement.arms
+    several = judgement.study.datasets  # each of which has its own first arm
+    apart = scope.group_by_dataset(judgement).values() if several else [arms]
     own_datasets = list(dict.fromkeys(arm.config.dataset for arm in arms))
     drawn = {**dict.fromkeys(("forest", "robustness", "published", "curves"), ""), **drawings}
     return make_environment().get_template("page.html").render(
@@ -141,7 +144,7 @@ def render_page(
         said_of_shares=variance.describe_shares(judgement),
         agreements=judgement.agreements,
         accuracies={arm.name: mean_accuracy(arm) for arm in arms},
-        confounds={arm.name: confounds(arm, arms[0]) for arm in arms},
+        confounds={arm.name: confounds(arm, own[0]) for own in apart for arm in own},
         provenances=summarise_provenance(judgement),
         mixed=judgement.mixed,
         lacking=judgement.lacking,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cnnjax.config.words import count
-from cnnjax.report import listings, scope, text
+from cnnjax.report import listings, text
 from cnnjax.study import metrics, power, reach
 from cnnjax.study.judge import Judgement
 
@@ -18,10 +18,9 @@ def list_reach(judgement: Judgement) -> list[dict[str, str]]:
     """For each comparison on which a claim rests: what was tried, what it could find, what would
     change it.
     """  # fmt: skip
-    several = judgement.study.datasets
     return [
         {
-            "comparison": scope.name_dataset(row, several) + text.describe_claim(row),
+            "comparison": listings.name_comparison(row, judgement),
             "verdict": row["verdict"],
             "power": describe_power(row),
             "change": describe_change(row),
@@ -45,7 +44,7 @@ def describe_power(row: dict[str, Any]) -> str:
     size = text.measure(found.detectable, metric, difference=True)
     of = f"a difference of {size} from none"
     if row["threshold"] is not None:
-        of = f"what is {size} beyond the number to be passed from that"
+        of = f"a mean {size} beyond what is to be passed from one that reaches it"
     said = f"{seeds} tell {of} in 80% of studies"
     if found.equivalence is not None:
         margin = text.amount(row["margin"], metric)
@@ -57,7 +56,9 @@ def describe_power(row: dict[str, Any]) -> str:
 def describe_change(row: dict[str, Any]) -> str:
     """What the mean would have to be, or how many seeds there would have to be."""
     if not reach.has_interval(row):
-        return "Runs that do not fail." if any(row["num_failed"]) else "More seeds."
+        return (
+            f"It would take {'runs that do not fail' if any(row['num_failed']) else 'more seeds'}."
+        )
     if row["verdict"] == "inconclusive":
         return _describe_need(row)
     change = reach.find_change(row)
