@@ -71,16 +71,15 @@ def find_change(row: Row) -> Change | None:
 
 
 def find_need(row: Row) -> Need:
-    """For an open comparison: the variance that images leave stays, the rest falls with seeds.
-
-    `image_error` is taken for what images leave. It holds what seeds and images do together, which
-    falls too: the seeds needed are rather too many than too few.
-    """
-    variance, level = across.find_variance(row), _level(row)
-    of_images = min((row["image_error"] or 0.0) ** 2, variance)
+    """For an open comparison: the variance over seeds falls with their number, what is beyond it is
+    left by the images, as in the two-way layout of `statistics.estimate_crossed`.
+    """  # fmt: skip
+    level, of_seeds = _level(row), _find_variance_of_seeds(row)
+    left = 0.0 if row["image_error"] is None else across.find_variance(row) - of_seeds
+    of_images = max(left, 0.0)
 
     def verdict_at(seeds: int) -> str:
-        own = of_images + (variance - of_images) * row["num_seeds"] / seeds
+        own = of_images + of_seeds * row["num_seeds"] / seeds
         half = stats.t.isf(level / 2, max(row["degrees"], seeds - 1)) * math.sqrt(own)
         return _decide(row, row["difference"], float(half))
 
@@ -99,6 +98,11 @@ def find_need(row: Row) -> Need:
 def count_failures(level: float) -> int:
     """The fewest seeds in which one side alone fails that the exact test tells from chance."""
     return math.floor(1 - math.log2(level)) + 1
+
+
+def _find_variance_of_seeds(row: Row) -> float:
+    low, high = row["interval_seeds"]
+    return float(((high - low) / 2 / stats.t.isf(_level(row) / 2, row["num_seeds"] - 1)) ** 2)
 
 
 def _level(row: Row) -> float:

@@ -1,6 +1,7 @@
 """What a judged comparison could have found, and what would change its verdict."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from cnnjax.study.decision import Question
 RELATIONS = (">", "<", "=", "!=")
 
 
-def judge_one(difference, relation=">", margin=0.005, **given):
+def judge_one(difference, relation: Any = ">", margin=0.005, **given):
     """The row of differences [seeds] against 0."""
     own = Question(
         difference, np.zeros(len(difference)), relation, margin, role="headline", **given
@@ -29,7 +30,7 @@ def draw(num_seeds, mean, deviation=0.01, seed=0):
 def test_over_seeds_it_is_the_power_of_the_plan():
     row = judge_one(draw(8, 0.003))
     found = reach.find_power(row)
-    assert found.detectable == pytest.approx(0.01 * power.detectable_effect(8))
+    assert found.detectable == pytest.approx(0.01 * (power.detectable_effect(8) or 0))
     assert found.equivalence == pytest.approx(power.equivalence_power(8, 0.5))
 
 
@@ -73,7 +74,7 @@ def test_a_threshold_is_what_the_mean_has_to_fall_below():
     row = judge_one(draw(8, 0.05), threshold=0.02)
     assert row["verdict"] == "supported"
     change = reach.find_change(row)
-    assert change.verdict == "inconclusive"
+    assert change is not None and change.verdict == "inconclusive"
     assert change.shift == pytest.approx(0.02 - row["interval"][0], rel=1e-3)
 
 
@@ -83,7 +84,7 @@ def test_so_many_seeds_decide_and_one_fewer_do_not(relation, mean):
     row = judge_one(draw(5, mean), relation)
     assert row["verdict"] == "inconclusive"
     need = reach.find_need(row)
-    assert need.seeds > 5 and not need.is_bound
+    assert need.seeds is not None and need.seeds > 5 and not need.is_bound
     assert judge_one(draw(need.seeds, mean), relation)["verdict"] == need.verdict != "inconclusive"
     assert judge_one(draw(need.seeds - 1, mean), relation)["verdict"] == "inconclusive"
 
@@ -99,6 +100,23 @@ def test_images_that_bound_it_are_not_overcome_by_seeds():
     row = judge_one(images.mean(axis=1), images=images)
     assert row["verdict"] == "inconclusive" and decision.BOUND in row["warnings"]
     assert reach.find_need(row) == (None, "inconclusive", True)
+
+
+@pytest.mark.parametrize(("shared", "least", "most"), [(0.0, 0.0, 0.4), (0.5, 0.9, 1.0)])
+def test_images_are_not_blamed_for_what_more_seeds_would_even_out(shared, least, most):
+    """Five seeds that disagree on unlike images leave much open, and images alone nothing of it."""
+    rng = np.random.default_rng(0)
+
+    def study():
+        of_images = rng.normal(0, 0.2 * math.sqrt(shared), 1000)
+        of_both = rng.normal(0, 0.2 * math.sqrt(1 - shared), (5, 1000))
+        images = of_images + of_both
+        return judge_one(images.mean(axis=1), images=images)
+
+    rows = [row for row in (study() for _ in range(100)) if row["verdict"] == "inconclusive"]
+    bound = [reach.find_need(row).is_bound for row in rows]
+    assert bound == [decision.BOUND in row["warnings"] for row in rows]
+    assert least <= np.mean(bound) <= most
 
 
 def test_what_has_no_interval_has_no_reach():
