@@ -12,7 +12,7 @@ from cnnjax.config.knobs import RunError
 from cnnjax.measures.packing import pack_values
 from cnnjax.records import export, inventory, record, shape
 from cnnjax.records.record import Record
-from cnnjax.report import classes, figures, page, scope, tables
+from cnnjax.report import classes, figures, listings, page, scope, tables
 from cnnjax.study import choosing, timing, tuning, wanted
 from cnnjax.study.arms import make_base, make_lanes
 from cnnjax.study.claims import Choosing, Tuning
@@ -105,7 +105,7 @@ def read(own):
         return
     for arm in judgement.arms:
         classes.list_classes([arm])
-    page.list_records(judgement)
+    listings.list_records(judgement)
     page.summarise_provenance(judgement)
     page.describe_report(judgement, "")
     scope.list_images(judgement)
