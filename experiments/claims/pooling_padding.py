@@ -41,7 +41,7 @@ STUDY = Study(
             comparisons=(
                 Comparison(
                     {"fill": "zero", **FLAT}, {"fill": "reflect", **FLAT}, "=",
-                    "2026-11-26: equivalent",
+                    "2026-11-26: equivalent", margin=padding.A_POINT,
                 ),
                 *(
                     Comparison(
@@ -61,7 +61,7 @@ STUDY = Study(
                 ),
                 Comparison(
                     {"pool": "max", **padding.AVERAGED}, {"pool": "max", **padding.VALID}, "=",
-                    "2026-11-26: SAME ahead",
+                    "2026-11-26: SAME ahead", margin=padding.A_POINT,
                 ),
             )
         ),

@@ -87,7 +87,9 @@ def test_a_pipe_has_one_line_a_row_and_a_sentence(call):
     assert run.returncode == 0
     check_numbers(run.stdout + run.stderr)
     lines = run.stdout.splitlines()
-    (row,) = [line.split() for line in lines if line.split()[:4] == ["max", "SAME", "zero", "flatten"]]
+    (row,) = [
+        line.split() for line in lines if line.split()[:4] == ["max", "SAME", "zero", "flatten"]
+    ]
     assert row[4:] == ["18,346", "95,360", "7.3", "KiB", "6", "4×4×16"]
     assert "10 groups (compiled programs), 10 lanes (10 arms x 1 seed)" in lines
     assert any(line.startswith("max-beats-average, test accuracy: 1 seed finds") for line in lines)

@@ -10,7 +10,6 @@ from cnnjax.data import load
 from cnnjax.networks import cost
 from cnnjax.study.arms import make_base, make_configs
 from cnnjax.study.claims import name_arms, select, sides_of
-from cnnjax.study.spread import spread
 from cnnjax.study.summary import find_confounds
 from experiments import claims
 from experiments.claims import board, stride
@@ -24,15 +23,9 @@ CONFOUNDED = {  # and why it is so
 }
 
 
-def find_sets(own):
-    """The study on each data set that it may have."""
-    says = "dataset" in own.base or any("dataset" in arm for arm in own.arms) or own.published
-    return own if says else spread(own, board.QUICK_SETS)
-
-
 def list_confounds(own, infos):
     """What differs besides the choice between the sides of each headline and part."""
-    own = find_sets(own)
+    own = board.spread_over(own, board.QUICK_SETS)
     base = make_base(own, {})
     configs, found = make_configs(own, base), []
     arms = {}
