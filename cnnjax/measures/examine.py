@@ -74,16 +74,24 @@ def make_examine(
     return examine
 
 
+def sees_training(structure: Config) -> bool:
+    """Whether some measure of a run reads its own training images."""
+    return any(list_measures(structure, **{stage: True}) for stage in ("at_start", "of_training"))
+
+
 def examine_training(
-    structure: Config, model: models.Model, params: models.Params, stats: models.Stats,
-    training: Training, **stage: bool,
+    structure: Config, model: models.Model, first: tuple[models.Params, models.Stats],
+    last: tuple[models.Params, models.Stats], training: Training,
 ) -> dict[str, dict[str, Array]]:  # fmt: skip
-    """What measures at a stage find by training images, by their names and then by scores."""
-    key = jax.random.key(SEED)
-    return {
-        name: register.find("measure", name).make(model, params, stats, training, key)
-        for name in list_measures(structure, **stage)
-    }
+    """What measures find by training images, by their names and then by scores.
+
+    Of what a network has, parameters and statistics, before its first step and behind its last.
+    """
+    key, found = jax.random.key(SEED), {}
+    for stage, own in (("at_start", first), ("of_training", last)):
+        for name in list_measures(structure, **{stage: True}):
+            found[name] = register.find("measure", name).make(model, *own, training, key)
+    return found
 
 
 def measure(

@@ -17,7 +17,7 @@ from cnnjax.config.config import Config
 from cnnjax.data import augment, batches
 from cnnjax.data.prepare import make_prepare
 from cnnjax.data.spec import DataSpec as DataSpec
-from cnnjax.measures.examine import Examination, examine_training, list_measures, make_examine
+from cnnjax.measures.examine import Examination, examine_training, make_examine, sees_training
 from cnnjax.measures.observed import Training
 from cnnjax.networks import cost, models
 from cnnjax.training import averages, microbatch, optimizers
@@ -258,9 +258,7 @@ def make_program(
         targets = jax.nn.one_hot(find_labels(numbers, data)[seen], spec.num_classes)
         trained = optimizers.find_trained(structure, model.roles, state.params)
         own = Training(spec, prepare, data.images[seen], smooth(numbers, targets), trained)
-        before = (state.params, state.batch_stats)
-        found = examine_training(structure, model, *before, own, at_start=True)
-        return found | examine_training(structure, model, *judged(last), own, of_training=True)
+        return examine_training(structure, model, judged(state), judged(last), own)
 
     def judged(state: State) -> Average:
         """The parameters and statistics that are evaluated."""
@@ -296,7 +294,6 @@ def make_program(
 
     functions = Program(*map(at_precision, (init, advance, evaluate, examine)))
     mixes = cost.measure(structure, spec.image_shape, spec.num_classes).mixes_batch
-    asked = [*list_measures(structure, at_start=True), *list_measures(structure, of_training=True)]
-    if spec.streamed or mixes or not asked:
+    if spec.streamed or mixes or not sees_training(structure):
         return functions
     return functions._replace(begin=at_precision(begin))
