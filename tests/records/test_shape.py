@@ -1,9 +1,11 @@
 """A record of odd shape is damaged; one that is read, every reader can take."""
 
+import base64
 import contextlib
 import copy
 import json
 import math
+import zlib
 
 import numpy as np
 import pytest
@@ -52,6 +54,13 @@ def make_whole(own):
 RECORDS = [make_whole(own) for own in make_records(num_seeds=3, own=OWN)]
 GOOD = {"schema": 1, "seed": 0, **RECORDS[0]._asdict()}
 KNOBS = ("dataset", "model", "widths", "pool", "steps", "eval_every", "seed", "measure")
+
+
+def pack_zeros(number):
+    """As `pack_values` of so many zeros, without ever having them."""
+    packer, block = zlib.compressobj(), bytes(2**20)
+    parts = [packer.compress(block) for _ in range(number // len(block))]
+    return "uint8:" + base64.b64encode(b"".join([*parts, packer.flush()])).decode()
 
 
 def list_places(value, above=()):
@@ -146,6 +155,19 @@ ODD = {
     "images of no type": ("scores", {"num_test_examples": 3, "by_image": {"label": "object:eJx"}}),
     "labels that are no classes": (
         "scores", {"num_test_examples": 2, "by_image": {"label": pack_values(np.array([0.5, 1]))}},
+    ),
+    "labels below nought": (
+        "scores", {"num_test_examples": 2, "by_image": {"label": pack_values(np.array([-1, 1]))}},
+    ),
+    "labels beyond the classes": (
+        "scores", {"num_test_examples": 2, "by_image": {"label": pack_values(np.array([2, 1]))}},
+    ),
+    "images that are no number": (
+        "scores",
+        {"num_test_examples": 2, "by_image": {"test_accuracy": pack_values(np.array([np.nan, 1]))}},
+    ),
+    "images that unpack to more than there is": (
+        "scores", {"num_test_examples": 2**29, "by_image": {"test_loss": pack_zeros(2**29)}},
     ),
     "a share": ("scores", {"num_test_examples": 3, "test_accuracy": 5}),
 }  # fmt: skip
