@@ -8,6 +8,8 @@ import math
 from cnnjax.config import register
 from cnnjax.records.record import Record
 
+OF_FACTS = ("initial_loss_ratio",)  # of what a failed run still says
+
 
 def one_evaluation(record: Record) -> float:
     """The step of what counts training steps."""

@@ -19,7 +19,7 @@ from cnnjax.config.naming import RECALL
 from cnnjax.config.register import Choice
 from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record
-from cnnjax.study import curves as curves  # declares those of how a run went
+from cnnjax.study import curves  # which declares those of how a run went
 from cnnjax.study.classes import find_class, name_class
 from cnnjax.study.ratios import kept_by_image
 
@@ -102,7 +102,7 @@ def _of_record(name: str, own: Choice) -> Metric:
     traits: dict[str, Any] = dict(own.traits)
     given: Any = traits.pop("resolution")
     by_image, make = traits.pop("by_image"), own.make
-    of_failed = traits["counts_failures"] or name in FACTS
+    of_failed = traits["counts_failures"] or name in (*FACTS, *curves.OF_FACTS)
 
     def run(record: Record, make: Callable[[Record], Any] = make) -> Any:
         return make(record) if of_failed or not record.failed else None

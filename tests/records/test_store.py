@@ -59,6 +59,7 @@ def test_a_knob_that_a_record_lacks_counts_as_at_its_models_default():
 
 OTHER_VALUES = {
     "dataset": "dot", "draw": "seed", "permute_pixels": True, "standardise": "all",
+    "roll_pixels": 1, "hidden_activation": "identity",
     "shuffle_labels": True, "shift_fill": "reflect", "input_dropout": 0.2,
     "residual": True, "init_gain": 2.0, "freeze": "convolutions", "measure": ("robustness",),
     "train_examples": 5, "image_size": 9, "model": "mlp", "match": "macs", "width_multiplier": 2.0,

@@ -28,7 +28,9 @@ def test_the_first_loss_is_seen_against_a_guess_among_as_many_classes():
     read = metrics.find("initial_loss_ratio").read
     for count in (2, 12):
         scores = {"initial_loss": 2 * math.log(count)}
-        assert read(make(scores=scores, classes=map(str, range(count)))) == pytest.approx(2)
+        run = make(scores=scores, classes=map(str, range(count)))
+        assert read(run) == pytest.approx(2)
+        assert read(run._replace(scores={**scores, "failed": True})) == pytest.approx(2)
 
 
 def test_a_rate_is_beyond_the_limit_by_the_curvature_that_a_failed_run_still_has():
