@@ -137,7 +137,7 @@ def _settle(study: Study, options: Options) -> Study:
     study = spread(study)
     names = [study.name, choosing.on_validation(study).name] if study.choosing else [study.name]
     for name in names:
-        folders.check(options.runs / name)
+        folders.check(options.runs / name, options.format)
     return keep_apart(study, list_seeds(study, options.num_seeds, options.first_seed))
 
 
@@ -289,8 +289,8 @@ def report_study(finished: Finished, options: Options) -> Report:
     from cnnjax.report import page  # draws figures, whose library takes a while to import
 
     judgement = judge_study(finished, options)
-    path = page.write_report(judgement, options.runs, options.command, options.scoreboard)
-    return Report(judgement, path)
+    where = (options.runs, options.command, options.scoreboard, options.format)
+    return Report(judgement, page.write_report(judgement, *where))
 
 
 def report_run(config: Config, workdir: pathlib.Path, command: str = "") -> pathlib.Path:

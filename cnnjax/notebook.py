@@ -22,7 +22,7 @@ from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.records.export import flatten
 from cnnjax.records.record import Record
 from cnnjax.records.store import load_records
-from cnnjax.report import folders, page, tables, text
+from cnnjax.report import folders, listings, tables, text
 from cnnjax.runs import run as single
 from cnnjax.runs.load import load_run as load_run
 from cnnjax.runs.run import Run
@@ -61,7 +61,7 @@ class Results:
         drawn = figure.read_text(encoding="utf-8") if figure.exists() else ""
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         where = f"<p>report: {escape(str(self.path))}</p>"
-        return tables.write_html(page.show_verdicts(self.judgement)) + drawn + notes + where
+        return tables.write_html(listings.show_verdicts(self.judgement)) + drawn + notes + where
 
 
 def train(

@@ -16,7 +16,7 @@ from cnnjax.records import index, remembered
 from cnnjax.records.origin import MIXABLE
 from cnnjax.study.claims import Study
 from cnnjax.study.looks import LOOKS, UNTILS
-from cnnjax.study.options import DEFAULTS, ERRORS, MOST_SEEDS, Options
+from cnnjax.study.options import DEFAULTS, ERRORS, FORMATS, MOST_SEEDS, Options
 from experiments import script
 
 if TYPE_CHECKING:  # JAX is imported where it is needed, so that --help is answered at once
@@ -92,6 +92,11 @@ def define_flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_string(
         "runs", str(DEFAULTS.runs), "Folder for records and reports.", flag_values=values
     )
+    absl_flags.DEFINE_enum(
+        "format", DEFAULTS.format, list(FORMATS),
+        "Of the report: a page, or with md the same in Markdown beside it, for a supplement.",
+        flag_values=values,
+    )  # fmt: skip
     script.define_quiet(values)
     flags.define_where(values)
     flags.define_config(values, Config(), without=["seed"])
@@ -132,6 +137,7 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
         engine=values.engine,
         keep=values.keep,
         on_error=values.on_error,
+        format=values.format,
         **script.read_saving(values)._asdict(),
     )
     return Asked(

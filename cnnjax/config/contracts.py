@@ -183,11 +183,27 @@ def _check_optimizer(own: Own, arguments: Any, given: Any) -> Any:
                 f"{own} gives {found.get(path)} for {path}: give an update of the gradient's shape,"
                 f" {wanted.get(path)}"
             )
+        _check_state(own, arguments[1], updated[1])
         return updated
 
     made: Any = given
     init, update = guard.wrap(own, made.init, None), guard.wrap(own, made.update, check)
     return made._replace(init=init, update=update)
+
+
+def _check_state(own: Own, given: Any, updated: Any) -> None:
+    """A state has arrays of the same shapes and types after each step."""
+    import jax
+
+    (wanted, layout), (found, other) = (jax.tree.flatten(state) for state in (given, updated))
+    if layout != other:
+        raise ConfigError(f"{own} gives a state of other parts than it took: keep the same ones")
+    for before, after in zip(map(jax.typeof, wanted), map(jax.typeof, found), strict=True):
+        if (before.shape, before.dtype) != (after.shape, after.dtype):
+            before, after = guard.describe(before), guard.describe(after)
+            raise ConfigError(
+                f"{own} gives {after} in its state for {before}: keep the shape and the type"
+            )
 
 
 def _list_shapes(tree: Any, path: str = "") -> dict[str, str]:

@@ -20,7 +20,7 @@ from cnnjax.records.atomic import parse_json, write_bytes
 from cnnjax.records.record import DamagedRecord, Record, load_record, record_path
 
 FILE = "index.json"
-CHECKED = 2  # another number where what is checked of a record is other
+CHECKED = 3  # another number where what is checked of a record is other
 STAMP = ("st_mtime_ns", "st_size")  # of a file: it is the one that was read
 # What heads keep of a record. Of the provenance all but the date is shared by many.
 SCORES = ("test_accuracy", "validation_accuracy", "failed", "diverged")

@@ -151,14 +151,15 @@ def find_fault(record: Mapping[str, Any]) -> str | None:
     wrong = RECORD(record)
     if wrong is None:
         wrong = _first(
-            (f".scores.by_image.{name}", _of_images(name, text, record["scores"]))
+            (f".scores.by_image.{name}", _of_images(name, text, record))
             for name, text in (record["scores"].get("by_image") or {}).items()
         )
     return None if wrong is None else wrong.removeprefix(".")
 
 
-def _of_images(name: str, text: str, scores: Mapping[str, Any]) -> str | None:
+def _of_images(name: str, text: str, record: Mapping[str, Any]) -> str | None:
     """Values of single images: one a test image, or of the split that chooses."""
+    scores, classes = record["scores"], record["provenance"].get("class_names")
     from cnnjax.records.packed import unpack_values  # and NumPy, for which --help does not wait
 
     try:
@@ -167,5 +168,10 @@ def _of_images(name: str, text: str, scores: Mapping[str, Any]) -> str | None:
         values = None
     if values is None or name in ("label", "cluster") and values.dtype.kind == "f":
         return ""
+    if name == "label" and classes and not ((values >= 0) & (values < len(classes))).all():
+        return ""
+    if name in ("test_accuracy", "validation_accuracy"):
+        if not ((values >= 0) & (values <= 1)).all():  # NaN is neither
+            return ""
     known = name == "validation_accuracy" or len(values) == scores["num_test_examples"]
     return None if known else ""

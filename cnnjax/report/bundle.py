@@ -22,7 +22,7 @@ README, SUMS = "README.txt", "SHA256SUMS"
 TIME = (1980, 1, 1, 0, 0, 0)  # of every file within: the same things make the same bundle
 NAME = re.compile(r"\w[\w.+-]*")  # of what is packed: the folder of a report, a file
 OF_REPORT = re.compile(
-    r"report\.html|about\.json|(records|verdicts)\.csv|arms\.tex|(verdicts|scoreboard)\.\w+"
+    r"report\.html|report\.md|about\.json|(records|verdicts|variance)\.csv|arms\.tex|(verdicts|scoreboard)\.\w+"
 )
 OF_RECORD = re.compile(rf"record\.json|{re.escape(predictions.FILE)}|[\w-]+\.safetensors")
 VALIDATION = "-validation"  # of the report on what chose the arms

@@ -24,6 +24,7 @@ from cnnjax.study.own import LONGEST
 
 ABOUT = "about.json"  # what the index shows of a report, and its hash
 PAGE = "report.html"
+SUPPLEMENT = "report.md"  # the same in Markdown, where it is asked for
 EARLIER = "earlier-"  # and the hash: the folder of an earlier report, below the one it lay in
 SHOWN = {"hash": "", "question": "", "command": "", "data": "", "date": "", "claims": [],
          "others": {}}  # fmt: skip
@@ -87,13 +88,20 @@ def keep_whole(text: str) -> markupsafe.Markup:
     )
 
 
-def check(folder: pathlib.Path) -> None:
-    """Raises ConfigError where a report's folder holds other things, which it would replace."""
+def check(folder: pathlib.Path, form: str = "") -> None:
+    """Raises ConfigError where a report's folder holds other things, which it would replace.
+
+    Of the form `md` a supplement too that somebody wrote, or that was changed.
+    """
     if not folder.exists():
         return
     if not folder.is_dir():
         raise ConfigError(
             f"{folder} is a file, where a report's folder must lie: give other --runs"
+        )
+    if form == "md" and (own := folder / SUPPLEMENT).exists() and not _is_ours(own):
+        raise ConfigError(
+            f"{own} was written or changed by somebody: move it away, or leave --format=md out"
         )
     if not _holds_report(folder) and any(path.name[0] != "." for path in folder.iterdir()):
         raise ConfigError(
@@ -150,7 +158,7 @@ def _keep(folder: pathlib.Path, new: pathlib.Path, hash: str) -> None:
         earlier = path.name.startswith(EARLIER)
         if path.name == EARLIER + hash or not (earlier or own == hash):
             continue
-        if (new / path.name).exists():
+        if (new / path.name).exists() or path.name == SUPPLEMENT and _is_ours(path):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.copytree(path, new / path.name, symlinks=True)
@@ -163,6 +171,11 @@ def _keep(folder: pathlib.Path, new: pathlib.Path, hash: str) -> None:
         if (below / PAGE).exists():  # its links to other reports now start one folder deeper
             html = (below / PAGE).read_bytes()
             atomic.write_bytes(below / PAGE, html.replace(b'href="../', b'href="../../'))
+
+
+def _is_ours(supplement: pathlib.Path) -> bool:
+    """Whether it is as it was written: then it is replaced, and goes with its report."""
+    return is_sealed(supplement.read_text(encoding="utf-8", errors="replace"))
 
 
 def _swap(new: pathlib.Path, folder: pathlib.Path) -> None:

@@ -2,6 +2,7 @@
 
 import pathlib
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import jinja2
@@ -12,12 +13,24 @@ from cnnjax.config.config import KNOBS
 from cnnjax.records import origin
 from cnnjax.records.atomic import write_bytes, write_json, write_text
 from cnnjax.records.plugins import keep_loaded
-from cnnjax.report import classes, figures, folders, scope, tables, text, variance
+from cnnjax.report import (
+    classes,
+    figures,
+    folders,
+    listings,
+    methods,
+    reach,
+    scope,
+    supplement,
+    tables,
+    text,
+    variance,
+)
 from cnnjax.report.drawing import Drawing, render_pdf, render_svg
 from cnnjax.study import metrics, rule
-from cnnjax.study.arms import ask_epochs
-from cnnjax.study.claims import name_arm, varied_knobs
-from cnnjax.study.judge import Judgement, describe_across, verdict_of
+from cnnjax.study.claims import name_arm
+from cnnjax.study.judge import Judgement, verdict_of
+from cnnjax.study.options import FORMATS
 from cnnjax.study.summary import Arm
 
 RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equal",
@@ -25,12 +38,14 @@ RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equ
 
 
 def write_report(
-    judgement: Judgement, runs: pathlib.Path, command: str, scoreboard: str = ""
-) -> pathlib.Path:
+    judgement: Judgement, runs: pathlib.Path, command: str, scoreboard: str = "",
+    form: str = FORMATS[0],
+) -> pathlib.Path:  # fmt: skip
     """Writes everything under `runs/<study>/`, whole or not at all, and gives the page's path.
 
     The page links to that of all statements in the folder `scoreboard` beside it, where one is
-    named. A report that was made with other flags before moves below (`folders.replace`).
+    named. A report that was made with other flags before moves below (`folders.replace`). The form
+    `md` writes the same in Markdown beside the page.
     """
     directory = runs / judgement.study.name
     rendered = figures.draw_all(judgement)
@@ -38,14 +53,17 @@ def write_report(
     def write(folder: pathlib.Path) -> None:
         drawings = write_figures(folder, rendered)
         write_json(folder / "verdicts.json", list(judgement.verdicts))
-        write_text(folder / "records.csv", tables.write_csv(list_records(judgement)))
-        write_text(folder / "verdicts.csv", tables.write_csv(list_verdicts(judgement)))
-        write_text(folder / "verdicts.tex", tables.write_latex(show_verdicts(judgement)))
-        write_text(folder / "arms.tex", tables.write_latex(list_arms(judgement)))
+        write_text(folder / "records.csv", tables.write_csv(listings.list_records(judgement)))
+        write_text(folder / "verdicts.csv", tables.write_csv(listings.list_verdicts(judgement)))
+        write_text(folder / "verdicts.tex", tables.write_latex(listings.show_verdicts(judgement)))
+        write_text(folder / "arms.tex", tables.write_latex(listings.list_arms(judgement)))
         if shares := variance.list_shares(judgement):
             write_text(folder / "variance.csv", tables.write_csv(shares))
-        html = render_page(judgement, drawings, command, scoreboard)
+        html = render_page(judgement, drawings, command, scoreboard, form)
         write_text(folder / folders.PAGE, html)
+        if form == "md":
+            told = supplement.render(judgement, drawings, command)
+            write_text(folder / folders.SUPPLEMENT, folders.seal_page(told))
 
     about = {**describe_report(judgement, command), "plugins": keep_loaded(runs / "records")}
     folders.replace(directory, about, write)
@@ -81,83 +99,6 @@ def write_figures(directory: pathlib.Path, drawings: dict[str, Drawing]) -> dict
     return rendered
 
 
-def list_records(judgement: Judgement) -> list[dict[str, Any]]:
-    """One row a record: arm, seed, the varied knobs, scores and cost.
-
-    All rows have the same columns, also where arms have unlike scores; a failed run's are empty.
-    """
-    asked = ask_epochs(judgement.study)
-    varied = [knob for knob in varied_knobs(judgement.study) if knob in KNOBS]
-    varied += ["steps"] if asked and "steps" not in varied else []
-    rows = [
-        {
-            "arm": arm.name,
-            "seed": record.seed,
-            **{knob: knobs.format_value(getattr(arm.config, knob)) for knob in varied},
-            **{
-                name: score
-                for name, score in record.scores.items()
-                if not isinstance(score, (str, dict, list))
-            },
-            **{name: arm.cost[name] for name in ("parameters", "macs", "receptive_field")},
-            "record": record.id,
-        }
-        for arm in judgement.arms
-        for record in arm.records
-    ]
-    columns = dict.fromkeys(name for row in rows for name in row)
-    return [{name: row.get(name) for name in columns} for row in rows]
-
-
-PAIRS = {"interval": ("low", "high"), "interval_seeds": ("low", "high"), "num_failed": ("a", "b")}
-
-
-def list_verdicts(judgement: Judgement) -> list[dict[str, Any]]:
-    """One row a comparison, in plain numbers: the keys of verdicts.json, a column a bound."""
-    rows = []
-    for verdict in judgement.verdicts:
-        row: dict[str, Any] = {}
-        for name, value in verdict.items():
-            if name in PAIRS:
-                row |= {f"{name}_{end}": v for end, v in zip(PAIRS[name], value, strict=True)}
-            elif name == "warnings":
-                row[name] = "; ".join(value)
-            elif not isinstance(value, (list, dict)):
-                row[name] = value
-        rows.append(row)
-    columns = dict.fromkeys(name for row in rows for name in row)
-    return [{name: row.get(name) for name in columns} for row in rows]
-
-
-def show_verdicts(judgement: Judgement) -> list[dict[str, Any]]:
-    """One row a comparison, as a printed table shows it."""
-    return [
-        {
-            "comparison": text.describe_claim(row),
-            "verdict": row["verdict"],
-            "difference [interval]": text.describe_effect(row),
-            "p adj.": text.probability(row["p_adjusted"]),
-        }
-        for row in judgement.verdicts
-    ]
-
-
-def list_arms(judgement: Judgement) -> list[dict[str, Any]]:
-    """One row an arm, as a printed table shows it; those that collapsed come first."""
-    metric = judgement.study.metric
-    return [
-        {
-            "arm": arm.name or "all",
-            metrics.find(metric).label: text.measure(arm.mean, metric),
-            "95% interval": text.interval(arm.interval, metric, signed=False),
-            "failed": f"{arm.num_failed} of {len(arm.records)}",
-            "parameters": f"{arm.cost['parameters']:,}",
-            "MACs": f"{arm.cost['macs']:,}",
-        }
-        for arm in scope.order_arms(judgement.arms)
-    ]
-
-
 def make_environment() -> jinja2.Environment:
     """Templates of this folder, with the filters that show numbers."""
     environment = folders.make_templates()
@@ -174,27 +115,15 @@ def make_environment() -> jinja2.Environment:
 
 
 def render_page(
-    judgement: Judgement, drawings: dict[str, str], command: str, scoreboard: str
-) -> str:
+    judgement: Judgement, drawings: Mapping[str, str], command: str, scoreboard: str,
+    form: str = FORMATS[0],
+) -> str:  # fmt: skip
     """The whole page as one string, with nothing to fetch."""
-    claims = [
-        {
-            "id": claim.id,
-            "statement": claim.statement,
-            "tried_as": claim.tried_as,
-            "parts": claim.parts,
-            "role": "" if claim.parts == 1 else "parts" if claim.parts else "none",
-            "verdicts": rows,
-            "judged": [row for row in rows if row["role"] != "secondary"],
-            "verdict": verdict_of(claim, rows) if claim.parts else "",
-            "across": describe_across(claim, rows),
-        }
-        for claim in judgement.study.claims
-        for rows in [[row for row in judgement.verdicts if row["claim"] == claim.id]]
-    ]
     arms = judgement.arms
+    several = judgement.study.datasets  # each of which has its own first arm
+    apart = scope.group_by_dataset(judgement).values() if several else [arms]
     own_datasets = list(dict.fromkeys(arm.config.dataset for arm in arms))
-    drawn = dict.fromkeys(("forest", "robustness", "published", "curves"), "") | drawings
+    drawn = {**dict.fromkeys(("forest", "robustness", "published", "curves"), ""), **drawings}
     return make_environment().get_template("page.html").render(
         study=judgement.study,
         config=arms[0].config,
@@ -203,15 +132,10 @@ def render_page(
             name: scope.describe_draws(own)
             for name, own in scope.group_by_dataset(judgement).items()
         },
-        sentences={
-            id(row): scope.name_dataset(row, judgement.study.datasets)
-            + text.describe_verdict(row, scope.describe_scope(row, judgement))
-            + f" {scope.describe_looks(row, judgement)}".rstrip()
-            for row in judgement.verdicts
-        },
+        sentences={id(row): listings.describe_row(row, judgement) for row in judgement.verdicts},
         key=id,
         knobs=[k for k in KNOBS if k != "seed" and len({getattr(a.config, k) for a in arms}) == 1],
-        claims=claims,
+        claims=listings.list_claims(judgement),
         arms=scope.order_arms(arms),
         seeds=scope.describe_seeds(arms),
         collapsed={arm.name: scope.describe_collapse(arm) for arm in arms},
@@ -220,13 +144,17 @@ def render_page(
         said_of_shares=variance.describe_shares(judgement),
         agreements=judgement.agreements,
         accuracies={arm.name: mean_accuracy(arm) for arm in arms},
-        confounds={arm.name: confounds(arm, arms[0]) for arm in arms},
+        confounds={arm.name: confounds(arm, own[0]) for own in apart for arm in own},
         provenances=summarise_provenance(judgement),
         mixed=judgement.mixed,
         lacking=judgement.lacking,
         sources={name: datasets.describe(name) for name in own_datasets},
         classes=list_classes(judgement),
         drawings=drawn,
+        methods=methods.describe(judgement),
+        reached=reach.list_reach(judgement),
+        advice=reach.ADVICE,
+        supplement=folders.SUPPLEMENT if form == "md" else "",
         command=command,
         scoreboard=scoreboard,
         meaning=rule.MEANING,

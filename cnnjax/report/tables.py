@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from html import escape as escape_html
 from typing import Any
@@ -14,6 +15,8 @@ ESCAPES = {
     "<": r"\textless{}", ">": r"\textgreater{}", "−": "$-$", "–": "--", "×": r"$\times$",
 }  # fmt: skip
 
+# By what a line of Markdown begins that is a quote, a heading, an item, or a rule below another.
+BLOCK = r"^(\d*)(>|[-+=#](?=[-=#\s]|$)|(?<=\d)[.)](?=\s|$))"
 WORDS = r">{\raggedright\arraybackslash}X"  # a column that breaks its lines
 WIDE = 16  # characters, beyond which a column is one of words
 
@@ -58,12 +61,18 @@ def _guard(line: str) -> str:
 
 
 def write_markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows with the same keys as a Markdown table."""
+    """Rows with the same keys as a Markdown table, whose cells are text."""
     names = list(rows[0])
-    lines = [names, ["---"] * len(names), *([row[name] for name in names] for row in rows)]
-    return "".join(
-        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines
-    )
+    head, *body = [[*map(escape_markdown, names)],
+                   *([escape_markdown(row[name]) for name in names] for row in rows)]  # fmt: skip
+    lines = [head, ["---"] * len(names), *body]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def escape_markdown(value: object) -> str:
+    """A value as text of one line of Markdown: nothing in it is markup, and no tag is one."""
+    shown = re.sub(r"[\\`*_\[<|~$&]", r"\\\g<0>", printable(str(value)).strip())
+    return re.sub(BLOCK, r"\1\\\2", shown)
 
 
 def write_html(rows: Sequence[dict[str, Any]]) -> str:

@@ -49,7 +49,7 @@ def describe(found: Across, count: int) -> str:
     return f"holds on {len(found.holds)} of {count}{names}"
 
 
-def _variance(row: Mapping[str, Any]) -> float:
+def find_variance(row: Mapping[str, Any]) -> float:
     """The variance of the difference of a row, by its interval; NaN where there is none."""
     low, high = row["interval"]
     tail = (1 - row["confidence"]) / 2
@@ -58,7 +58,7 @@ def _variance(row: Mapping[str, Any]) -> float:
 
 def _interval(row: Mapping[str, Any], confidence: float) -> tuple[float, float]:
     """The interval of a row as of another confidence."""
-    half = stats.t.isf((1 - confidence) / 2, row["degrees"]) * math.sqrt(_variance(row))
+    half = stats.t.isf((1 - confidence) / 2, row["degrees"]) * math.sqrt(find_variance(row))
     return row["difference"] - half, row["difference"] + half
 
 
@@ -68,7 +68,7 @@ def _welch(rows: Sequence[Mapping[str, Any]]) -> float:
     Each variance is that over seeds and images, with its degrees of freedom.
     """
     means = np.array([row["difference"] for row in rows], np.float64)
-    variances = np.array([_variance(row) for row in rows])
+    variances = np.array([find_variance(row) for row in rows])
     degrees = np.array([row["degrees"] for row in rows], np.float64)
     count = len(rows)
     if count < 2 or not (np.isfinite(means).all() and (variances > 0).all()):
@@ -93,7 +93,7 @@ def _p_of_claim(row: Mapping[str, Any]) -> float:
 
     Where a row has been looked at several times, 5% of it is the level of its look.
     """
-    variance, degrees = _variance(row), row["degrees"]
+    variance, degrees = find_variance(row), row["degrees"]
     if not variance > 0:
         return 0.0 if row["verdict"] == "supported" else 1.0
     difference, error = row["difference"], math.sqrt(variance)

@@ -218,7 +218,7 @@ def _answer(question: Question, own: _Measured, level: float, p_adjusted: float)
         if alone != "inconclusive":
             count = np.shape(question.images)[1]
             warnings.append(f"on these {words.count(count, 'test image')}: {alone}")
-        if bound_by_images(question, own.facts["difference"], own.facts["image_error"]):
+        if _is_bound(question, own):
             warnings.append(BOUND)
     flip = own.facts["p_sign_flip"]
     if flip is not None and not question.counts_failures:
@@ -241,14 +241,15 @@ def _answer(question: Question, own: _Measured, level: float, p_adjusted: float)
     }
 
 
-def bound_by_images(question: Question, difference: float, error: float | None) -> bool:
-    """Whether such a difference stays undecided however many seeds run on these images.
-
-    `error` is the standard error that the images alone leave.
-    """
-    if error is None or not math.isfinite(difference):
+def _is_bound(question: Question, own: _Measured) -> bool:
+    """Whether such a difference stays undecided however many seeds run on these images."""
+    difference = own.facts["difference"]
+    # What is not the seeds'. `image_error` also has what falls with seeds: how these and images
+    # interact, which of few seeds is much.
+    left = own.decides.variance - own.seeds.variance
+    if not math.isfinite(difference) or not left > 0:
         return False
-    half = float(scipy_stats.norm.isf(ALPHA / 2)) * error
+    half = float(scipy_stats.norm.isf(ALPHA / 2)) * math.sqrt(left)
     bounds = difference - half, difference + half
     verdict = decide(question.relation, *bounds, question.margin, question.threshold)[1]
     return verdict == "inconclusive"

@@ -10,6 +10,7 @@ from cnnjax.config.errors import ConfigError
 MOST_SEEDS = 10_000  # beyond any use: they find a fiftieth of a standard deviation
 MINUTES = 3.0  # between two checkpoints of a lane, where nothing else is asked for
 ERRORS = ("continue", "stop")  # what becomes of the rest where runs of a sweep break off
+FORMATS = ("html", "md")  # of a report: a page, and the same in Markdown beside it
 KEEPS = ("final", "best", "none")  # what of a finished run's weights may be kept
 
 
@@ -28,6 +29,7 @@ class Options(NamedTuple):
     engine: str | None = None  # module:function, or FILE.py:function; None for this machine
     on_error: str = "continue"  # or "stop": what else is trained where runs break off
     keep: str = "none"  # one of KEEPS: weights of finished lanes, beside their records
+    format: str = FORMATS[0]
 
 
 DEFAULTS = Options(pathlib.Path("runs"))
@@ -41,5 +43,7 @@ def check_options(options: Options) -> None:
         raise ConfigError(f"keep={options.keep!r}: give {', '.join(KEEPS)}")
     if options.on_error not in ERRORS:
         raise ConfigError(f"on_error={options.on_error!r}: give {' or '.join(ERRORS)}")
+    if options.format not in FORMATS:
+        raise ConfigError(f"format={options.format!r}: give {' or '.join(FORMATS)}")
     if options.engine:
         plugins.find_engine(options.engine)

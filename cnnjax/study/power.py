@@ -18,30 +18,41 @@ MOST_SEEDS = 2_000  # a study of more is none that anyone runs
 def detectable_effect(num_seeds: int, level: float = ALPHA, power: float = POWER) -> float | None:
     """The mean difference that t intervals of 1 - level leave 0 out for, with that power.
 
-    By the noncentral t distribution; None where there are too few seeds to judge.
+    None where there are too few seeds to judge.
     """
     if num_seeds < FEWEST:
         return None
-    critical = stats.t.isf(level / 2, num_seeds - 1)
-    least, most = 0.0, 100.0
+    return find_distance(num_seeds - 1, level, power) / math.sqrt(num_seeds)
+
+
+def find_distance(degrees: float, level: float = ALPHA, power: float = POWER) -> float:
+    """How many standard errors from 0 a mean must lie for its t interval of 1 - level to leave 0
+    out with that power, by the noncentral t distribution.
+    """  # fmt: skip
+    critical = stats.t.isf(level / 2, degrees)
+    least, most = 0.0, 100.0 * math.sqrt(degrees + 1)
     for _ in range(40):
         middle = (least + most) / 2
-        found = stats.nct.sf(critical, num_seeds - 1, middle * math.sqrt(num_seeds))
         # Far out the tail is 1, and scipy's series gives no number there.
-        enough = not found < power
+        enough = not stats.nct.sf(critical, degrees, middle) < power
         least, most = (least, middle) if enough else (middle, most)
     return most
 
 
 def equivalence_power(num_seeds: int, margin: float, level: float = ALPHA) -> float:
-    """How often a t interval of 1 - level lies within ±margin where there is no difference.
+    """How often a t interval of 1 - level lies within ±margin where there is no difference."""
+    return find_equivalence(num_seeds - 1, margin * math.sqrt(num_seeds), level)
+
+
+def find_equivalence(degrees: float, margin: float, level: float = ALPHA) -> float:
+    """As `equivalence_power`, the margin in standard errors.
 
     The mean is normal and independent of the deviation, over which this integrates.
     """
-    t = stats.t.isf(level / 2, num_seeds - 1)
+    t = stats.t.isf(level / 2, degrees)
     nodes = (np.arange(400) + 0.5) / 400
-    deviations = np.sqrt(stats.chi2.ppf(nodes, num_seeds - 1) / (num_seeds - 1))
-    left = np.maximum(margin * math.sqrt(num_seeds) - t * deviations, 0)
+    deviations = np.sqrt(stats.chi2.ppf(nodes, degrees) / degrees)
+    left = np.maximum(margin - t * deviations, 0)
     return float((2 * stats.norm.cdf(left) - 1).mean())
 
 

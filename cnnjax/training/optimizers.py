@@ -94,24 +94,48 @@ def lamb(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.Gra
 
 @register.choice("optimizer", "muon")
 def muon(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.GradientTransformation:
-    """Orthogonalised momentum for kernels, NAdam for the rest (Jordan et al. 2024)."""
+    """Orthogonalised momentum for kernels, NAdam for the rest (Jordan et al. 2024).
 
-    def dimensions(params: optax.Params) -> optax.Params:
-        return jax.tree.map(
-            lambda leaf, is_kernel: (
-                contrib.MuonDimensionNumbers(tuple(range(leaf.ndim - 1)), leaf.ndim - 1)
-                if is_kernel
-                else None
-            ),
-            params,
-            kernels(params),
+    It keeps kernels as matrices that are no higher than wide. Of what Optax turns itself, XLA takes
+    the norm before or after, as the number of devices is, and rounds it otherwise.
+    """
+
+    def is_high(leaf: jax.Array) -> bool:
+        return leaf.size > leaf.shape[-1] ** 2
+
+    def flatten(tree: optax.Params) -> optax.Params:
+        def lay(leaf: jax.Array, is_kernel: bool) -> jax.Array:
+            flat = leaf.reshape(-1, leaf.shape[-1]) if is_kernel else leaf
+            return flat.T if is_kernel and is_high(leaf) else flat
+
+        return jax.lax.optimization_barrier(jax.tree.map(lay, tree, kernels(tree)))
+
+    def inner(params: optax.Params) -> optax.GradientTransformation:
+        def name(leaf: jax.Array, is_kernel: bool) -> contrib.MuonDimensionNumbers | None:
+            axes = (1, 0) if is_kernel and is_high(leaf) else (0, 1)
+            return contrib.MuonDimensionNumbers(*axes) if is_kernel else None
+
+        return contrib.muon(
+            schedule,
+            weight_decay=numbers["weight_decay"],
+            muon_weight_dimension_numbers=jax.tree.map(name, params, kernels(params)),
         )
 
-    return contrib.muon(
-        schedule,
-        weight_decay=numbers["weight_decay"],
-        muon_weight_dimension_numbers=dimensions,
-    )
+    def init(params: optax.Params) -> optax.OptState:
+        return inner(params).init(flatten(params))
+
+    def update(
+        grads: optax.Updates, state: optax.OptState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, optax.OptState]:
+        given = grads if params is None else params
+        updates, state = inner(given).update(flatten(grads), state, flatten(given))
+
+        def fold(leaf: jax.Array, flat: jax.Array, is_kernel: bool) -> jax.Array:
+            return (flat.T if is_kernel and is_high(leaf) else flat).reshape(leaf.shape)
+
+        return jax.tree.map(fold, given, updates, kernels(given)), state
+
+    return optax.GradientTransformation(init, update)
 
 
 def find_trained(structure: Config, roles: Roles, params: optax.Params) -> optax.Params:

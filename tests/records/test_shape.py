@@ -1,9 +1,11 @@
 """A record of odd shape is damaged; one that is read, every reader can take."""
 
+import base64
 import contextlib
 import copy
 import json
 import math
+import zlib
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from cnnjax.config.knobs import RunError
 from cnnjax.measures.packing import pack_values
 from cnnjax.records import export, inventory, record, shape
 from cnnjax.records.record import Record
-from cnnjax.report import classes, figures, page, scope, tables
+from cnnjax.report import classes, figures, listings, page, scope, tables
 from cnnjax.study import choosing, timing, tuning, wanted
 from cnnjax.study.arms import make_base, make_lanes
 from cnnjax.study.claims import Choosing, Tuning
@@ -52,6 +54,13 @@ def make_whole(own):
 RECORDS = [make_whole(own) for own in make_records(num_seeds=3, own=OWN)]
 GOOD = {"schema": 1, "seed": 0, **RECORDS[0]._asdict()}
 KNOBS = ("dataset", "model", "widths", "pool", "steps", "eval_every", "seed", "measure")
+
+
+def pack_zeros(number):
+    """As `pack_values` of so many zeros, without ever having them."""
+    packer, block = zlib.compressobj(), bytes(2**20)
+    parts = [packer.compress(block) for _ in range(number // len(block))]
+    return "uint8:" + base64.b64encode(b"".join([*parts, packer.flush()])).decode()
 
 
 def list_places(value, above=()):
@@ -105,7 +114,7 @@ def read(own):
         return
     for arm in judgement.arms:
         classes.list_classes([arm])
-    page.list_records(judgement)
+    listings.list_records(judgement)
     page.summarise_provenance(judgement)
     page.describe_report(judgement, "")
     scope.list_images(judgement)
@@ -146,6 +155,19 @@ ODD = {
     "images of no type": ("scores", {"num_test_examples": 3, "by_image": {"label": "object:eJx"}}),
     "labels that are no classes": (
         "scores", {"num_test_examples": 2, "by_image": {"label": pack_values(np.array([0.5, 1]))}},
+    ),
+    "labels below nought": (
+        "scores", {"num_test_examples": 2, "by_image": {"label": pack_values(np.array([-1, 1]))}},
+    ),
+    "labels beyond the classes": (
+        "scores", {"num_test_examples": 2, "by_image": {"label": pack_values(np.array([2, 1]))}},
+    ),
+    "images that are no number": (
+        "scores",
+        {"num_test_examples": 2, "by_image": {"test_accuracy": pack_values(np.array([np.nan, 1]))}},
+    ),
+    "images that unpack to more than there is": (
+        "scores", {"num_test_examples": 2**29, "by_image": {"test_loss": pack_zeros(2**29)}},
     ),
     "a share": ("scores", {"num_test_examples": 3, "test_accuracy": 5}),
 }  # fmt: skip

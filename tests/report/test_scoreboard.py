@@ -103,7 +103,7 @@ def test_readme_takes_the_scoreboard_between_its_markers(board, tmp_path):
     assert found.startswith(f"before\n{readme.BEGIN}\n") and found.endswith(
         f"{readme.END}\nafter\n"
     )
-    assert "old" not in found and "| planted: Max beats average by far. | supported* |" in found
+    assert "old" not in found and "| planted: Max beats average by far. | supported\\* |" in found
     assert found.count("made & by <hand>") == 1
 
 

@@ -39,6 +39,18 @@ TRAINED = {
         "    return 'adam'\n",
         "--optimizer=own", 3, "optimizer own gives the text 'adam': give an optax.Grad",
     ),
+    "optimizer state": (
+        "import jax.numpy as jnp\nimport optax\n"
+        "@cnnjax.choice('optimizer', 'own')\ndef f(numbers, schedule, kernels):\n"
+        "    init = lambda params: jnp.zeros((), jnp.int32)\n"
+        "    return optax.GradientTransformation(init, lambda g, s, p: (g, s + 0.5))\n",
+        "--optimizer=own", 5, "optimizer own gives float32 [] in its state for int32 []: keep the",
+    ),
+    "optimizer parts": (
+        "import optax\n@cnnjax.choice('optimizer', 'own')\ndef f(numbers, schedule, kernels):\n"
+        "    return optax.GradientTransformation(lambda p: (), lambda g, s, p: (g, p))\n",
+        "--optimizer=own", 4, "optimizer own gives a state of other parts than it took: keep the",
+    ),
     "optimizer update": (
         "import optax\n@cnnjax.choice('optimizer', 'own')\ndef f(numbers, schedule, kernels):\n"
         "    return optax.GradientTransformation(lambda params: (), lambda g, s, p=None: g)\n",

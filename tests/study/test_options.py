@@ -30,6 +30,7 @@ def test_flags_and_a_notebook_have_the_same_defaults():
     "wrong, said",
     [
         ({"keep": "all"}, "keep='all': give final, best, none"),
+        ({"format": "pdf"}, "format='pdf': give html or md"),
         ({"num_seeds": MOST_SEEDS + 1}, "seeds=10001: give 1 to 10000"),
         ({"engine": "gone.py:run"}, "--engine=gone.py: there is no such file"),
     ],

@@ -3,7 +3,7 @@
 import pytest
 
 from cnnjax.config.knobs import ConfigError
-from cnnjax.report import figures, page, scoreboard, terminal
+from cnnjax.report import figures, listings, page, scoreboard, terminal
 from cnnjax.report.console import open_console
 from cnnjax.study import judge as judge_lib
 from cnnjax.study.arms import make_base, make_configs, make_lanes
@@ -110,7 +110,19 @@ def test_every_table_and_figure_names_the_data_set_even_where_one_is_left(capsys
     terminal.print_judgement(judgement, open_console())
     assert "digits: pool=max − pool=avg" in capsys.readouterr().out
     page_text = page.render_page(judgement, {"differences": ""}, "", "")
-    assert "digits: pool=max" in page_text
+    headline = "pool=max is ahead of pool=avg"
+    assert page_text.count(f"digits: {headline}") == page_text.count(headline) > 0
+    assert listings.show_verdicts(judgement)[0]["comparison"] == f"digits: {headline}"
+
+
+def test_arms_are_marked_against_the_first_of_their_own_data_set():
+    """Larger images cost more: that is no confound of what is compared within a data set."""
+    judgement = judge([0.02, 0.0])
+    for arm in judgement.arms:
+        for record in arm.records:
+            record.cost["macs"] = 9_000 if arm.config.dataset == SETS[1] else 2_000
+    shown = page.render_page(judgement, {"differences": ""}, "", "")
+    assert 'class="flag">9,000' not in shown and ">9,000<" in shown
 
 
 def test_on_one_data_set_nothing_is_said_of_several():

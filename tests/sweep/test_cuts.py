@@ -1,9 +1,10 @@
-"""Where training is cut into segments changes no bit: neither in a line nor in a weight."""
+"""Where and on what training is cut changes no bit: neither in a line nor in a weight."""
 
 import jax
+import numpy as np
 import pytest
 
-from cnnjax.config.config import KNOBS, override
+from cnnjax.config.config import KNOBS, override, with_seed
 from cnnjax.sweep import runner
 from cnnjax.sweep.checkpoints import Checkpoints
 
@@ -20,6 +21,21 @@ SLOW = [
     {"lanes_strategy": "vmap", "norm": "batch"},
     {"feed": "stream", "norm": "batch"},
 ]
+
+
+@pytest.mark.parametrize(
+    "knobs", [{"optimizer": "muon"}, pytest.param(QUICK, marks=pytest.mark.slow)], ids=str
+)
+def test_on_how_many_devices_lanes_train_changes_no_bit(
+    tiny, digits, compiled_as_for_users, knobs
+):  # fmt: skip
+    config = override(tiny, {"widths": (16, 32), "steps": 2, "eval_every": 0, **knobs})
+    lanes = [with_seed(config, seed) for seed in range(2)]
+    _, both = runner.run_lanes(lanes, digits, keep="final")
+    (alone,) = runner.run_lanes(lanes[1:], digits, keep="final")
+    assert both.wave.strategy["devices"] == 2 and alone.wave.strategy["devices"] == 1
+    assert both.metrics == alone.metrics
+    jax.tree.map(np.testing.assert_array_equal, both.final.params, alone.final.params)
 
 
 def train(config, digits, folder, every):
