@@ -75,6 +75,12 @@ class Data:
         False,
         "Whether the pixels of all images, training and test, stand in one fixed random order.",
     )
+    roll_pixels: int = structure(
+        0,
+        "Cells by which each image, training and test, is moved at most, down or up and to either"
+        " side, what leaves it coming in again on the other side; drawn once for each image.",
+        low=0,
+    )
     shuffle_labels: bool = structure(
         False, "Whether the training labels stand in a random order, drawn by the seed."
     )

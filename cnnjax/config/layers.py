@@ -45,10 +45,11 @@ class Layers:
         by_model=True,
         used_with={"conv": ("standard",)},
     )
-    connectivity: Literal["all", "lenet5", "random"] = structure(
+    connectivity: Literal["all", "lenet5", "random", "drawn"] = structure(
         "all",
         "Input channels each kernel sees, where there are 6 or more: all, those of LeNet-5's C3"
-        " table, or as many at random; in LeNet-5 that of C3 alone.",
+        " table, or as many by one fixed random table, or by one that the seed draws; in LeNet-5"
+        " that of C3 alone.",
         by_model=True,
         used_with={"conv": ("standard",)},
     )
@@ -168,6 +169,12 @@ class Layers:
         "Non-linearity after every convolution and hidden dense layer.",
         by_model=True,
         model_values=("maxout",),
+    )
+    hidden_activation: Literal["same", "identity", "relu"] = structure(
+        "same",
+        "Non-linearity after hidden dense layers: that of all layers (same), or one of their own.",
+        by_model=True,
+        used_with={"activation": but("maxout")},
     )
     init: str = choice(
         "he_normal",

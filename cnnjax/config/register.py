@@ -212,6 +212,7 @@ def measure(
     *,
     always: bool = False,
     at_start: bool = False,
+    of_training: bool = False,
     finish: Callable[[Mapping[str, Any], Any], Mapping[str, Any]] | None = None,
 ) -> Callable[[F], F]:
     """Declares what may be measured on a finished run; what always is, is none to ask for.
@@ -220,10 +221,11 @@ def measure(
     one score of the run, or [..., test images]. Where these are no scores yet, `finish` of (these
     in NumPy without padding, spec of the data) gives scores: numbers, values [test images] of which
     the score is the mean, or JSON as it stands. With `at_start` it is of the network before its
-    first step, and `observed` a `Beginning` of measures/observed.py.
+    first step, with `of_training` of the finished one; `observed` is then a `Training` of
+    measures/observed.py: the run's own training images.
     """
-    traits = {"always": always, "at_start": at_start, "finish": finish, "of_logits": False}
-    return _declare("measure", name, traits)
+    traits = {"always": always, "at_start": at_start, "of_training": of_training, "finish": finish}
+    return _declare("measure", name, {**traits, "of_logits": False})
 
 
 def dataset(name: str) -> Callable[[F], F]:

@@ -35,9 +35,12 @@ def check(config: Config, dtype: np.dtype, height: int, width: int) -> None:
         raise ConfigError(f"--crop makes squares, and images are {height}x{width}: give none")
     if dtype != np.uint8 and (config.crop or config.flip):
         raise ConfigError("--crop and --flip need 8-bit pixels where images are streamed")
-    needs = {"permute_pixels": True, "shuffle_labels": True, "draw": "seed"}
-    for name, needing in needs.items():
-        if getattr(config, name) == needing:
+    asked = {
+        "permute_pixels": config.permute_pixels, "roll_pixels": config.roll_pixels > 0,
+        "shuffle_labels": config.shuffle_labels, "draw": config.draw == "seed",
+    }  # fmt: skip
+    for name, needs_memory in asked.items():
+        if needs_memory:
             raise ConfigError(
                 f"--{name} needs the training images in memory, and they are streamed: leave it"
                 " out, or give --feed=memory"

@@ -28,6 +28,14 @@ def permute_pixels(images: np.ndarray) -> np.ndarray:
     return flat[:, pixel_order(height * width)].reshape(images.shape)
 
 
+def roll_pixels(images: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Images [n, H, W, C], each wrapped around by up to so many cells along height and width."""
+    count, height, width, _ = images.shape
+    down, right = np.random.default_rng(seed).integers(-most, most, (2, count, 1), endpoint=True)
+    rows, columns = (np.arange(height) - down) % height, (np.arange(width) - right) % width
+    return images[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
 class Pixels(NamedTuple):
     """What is measured of the training pixels before any run."""
 
@@ -129,10 +137,10 @@ def cannot_draw(config: Config, dataset: Dataset) -> bool:
     return config.draw == "auto" and fewer and dataset.feed == "stream"
 
 
-def view_of(config: Config, dataset: Dataset) -> tuple[bool, int]:
+def view_of(config: Config, dataset: Dataset) -> tuple[bool, int, int]:
     """What of a config decides the pixels that `transform` gives, and all that does."""
     taken = 0 if draws_by_seed(config, dataset) else config.train_examples
-    return config.permute_pixels, taken
+    return config.permute_pixels, config.roll_pixels, taken
 
 
 def transform(config: Config, dataset: Dataset) -> Dataset:
@@ -143,10 +151,15 @@ def transform(config: Config, dataset: Dataset) -> Dataset:
     check(config, dataset)
     if not draws_by_seed(config, dataset):
         dataset = take_train(dataset, config.train_examples)
-    if not config.permute_pixels:
+    if not (config.permute_pixels or config.roll_pixels):
         return dataset
-    train, validation, test = (
-        Split(permute_pixels(split.images), split.labels)
-        for split in (dataset.sample, dataset.validation, dataset.test)
-    )
+
+    def move(split: Split, number: int) -> Split:
+        images = split.images
+        if config.roll_pixels:
+            images = roll_pixels(images, config.roll_pixels, number)
+        return Split(permute_pixels(images) if config.permute_pixels else images, split.labels)
+
+    splits = (dataset.sample, dataset.validation, dataset.test)
+    train, validation, test = (move(split, number) for number, split in enumerate(splits))
     return dataset._replace(train=train, validation=validation, test=test)

@@ -8,7 +8,7 @@ from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 
 from cnnjax.config import register
-from cnnjax.measures.observed import Beginning
+from cnnjax.measures.observed import Training
 from cnnjax.networks import models
 
 STEPS = 24  # products with the Hessian: 16 gave six digits of CNNs on digits
@@ -41,7 +41,7 @@ def find_largest(product: Callable[[Array], Array], start: Array, steps: int = S
 
 
 def multiply_hessian(
-    model: models.Model, params: models.Params, stats: models.Stats, beginning: Beginning
+    model: models.Model, params: models.Params, stats: models.Stats, beginning: Training
 ) -> Callable[[Array], Array]:
     """The Hessian of the mean loss of all images in all parameters, times a vector of as many.
 
@@ -79,7 +79,7 @@ def multiply_hessian(
 
 @register.measure("largest_eigenvalue", at_start=True)
 def measure_largest_eigenvalue(
-    model: models.Model, params: models.Params, stats: models.Stats, beginning: Beginning,
+    model: models.Model, params: models.Params, stats: models.Stats, beginning: Training,
     key: Array,
 ) -> dict[str, Array]:  # fmt: skip
     """The largest eigenvalue of the Hessian of the training loss before the first step.

@@ -14,7 +14,7 @@ from cnnjax.data.batches import Batches
 from cnnjax.data.prepare import Prepare
 from cnnjax.data.spec import DataSpec
 from cnnjax.measures import answers, calibration, curvature, dead_units, last_layer, robustness
-from cnnjax.measures.observed import Beginning, Observed, observe
+from cnnjax.measures.observed import Observed, Training, observe
 from cnnjax.networks import models
 
 # Where measures are declared: a new file joins here, and so what decides a lane's numbers.
@@ -26,8 +26,12 @@ SEED = 0  # fixed: every run is measured with the same draws
 Examination = dict[str, Any]
 
 
-def list_measures(structure: Config, at_start: bool = False) -> list[str]:
-    """The measures of a finished run, or of one before its first step, as they are declared.
+def list_measures(
+    structure: Config, at_start: bool = False, of_training: bool = False
+) -> list[str]:
+    """The measures of a finished run by test images, as they are declared.
+
+    Or those of a run before its first step, or of the finished one, by its training images.
 
     Raises ConfigError where one that is asked for is declared in a file that nothing imports.
     """
@@ -37,7 +41,9 @@ def list_measures(structure: Config, at_start: bool = False) -> list[str]:
             raise ConfigError(f"--measure={name}: its file is not in HOMES of measures/examine.py")
     asked = [(name, own) for name, own in known
              if own.traits["always"] or name in structure.measure]  # fmt: skip
-    return [name for name, own in asked if own.traits.get("at_start", False) == at_start]
+    stage = {"at_start": at_start, "of_training": of_training}
+    return [name for name, own in asked if all(own.traits.get(k, False) == v
+                                               for k, v in stage.items())]  # fmt: skip
 
 
 def make_examine(
@@ -68,16 +74,24 @@ def make_examine(
     return examine
 
 
-def examine_start(
-    structure: Config, model: models.Model, params: models.Params, stats: models.Stats,
-    beginning: Beginning,
+def sees_training(structure: Config) -> bool:
+    """Whether some measure of a run reads its own training images."""
+    return any(list_measures(structure, **{stage: True}) for stage in ("at_start", "of_training"))
+
+
+def examine_training(
+    structure: Config, model: models.Model, first: tuple[models.Params, models.Stats],
+    last: tuple[models.Params, models.Stats], training: Training,
 ) -> dict[str, dict[str, Array]]:  # fmt: skip
-    """What measures find of a run before its first step, by their names and then by scores."""
-    key = jax.random.key(SEED)
-    return {
-        name: register.find("measure", name).make(model, params, stats, beginning, key)
-        for name in list_measures(structure, at_start=True)
-    }
+    """What measures find by training images, by their names and then by scores.
+
+    Of what a network has, parameters and statistics, before its first step and behind its last.
+    """
+    key, found = jax.random.key(SEED), {}
+    for stage, own in (("at_start", first), ("of_training", last)):
+        for name in list_measures(structure, **{stage: True}):
+            found[name] = register.find("measure", name).make(model, *own, training, key)
+    return found
 
 
 def measure(

@@ -35,8 +35,8 @@ class Observed(NamedTuple):
         return self.test.mask.reshape(-1)
 
 
-class Beginning(NamedTuple):
-    """What measures of a run before its first step are given, besides its network."""
+class Training(NamedTuple):
+    """What measures by a run's own training images are given, besides its network."""
 
     spec: DataSpec
     prepare: Prepare

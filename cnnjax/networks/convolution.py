@@ -73,9 +73,20 @@ class Conv(nn.Module):
         def init_partial(key: Array, shape: tuple[int, ...]) -> Array:
             return init(key, shape) * jnp.asarray(scale, jnp.float32).reshape(1, 1, 1, -1)
 
-        kernel = self.param("kernel", init_partial, shape) * table[None, None]
+        kernel = self.param("kernel", init_partial, shape) * self.draw(table)[None, None]
         seen = int(table.sum(axis=0).max())
         return self.slide(maps, kernel, self.groups), math.prod(self.kernel_size) * seen
+
+    def draw(self, table: np.ndarray) -> np.ndarray | Array:
+        """The table itself, or one of as many ones a kernel that is drawn with the weights."""
+        if self.connectivity != "drawn" or table.all():
+            return table
+
+        def init() -> Array:
+            drawn = connectivity.draw_table(self.make_rng("params"), table[:, :: self.pieces])
+            return jnp.repeat(drawn, self.pieces, axis=1)
+
+        return self.variable("batch_stats", "table", init).value
 
     def whiten(self, maps: Array) -> tuple[Array, int]:
         """Kernels that no gradient, decay or average of the weights reaches.

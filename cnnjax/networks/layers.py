@@ -113,3 +113,9 @@ def make_dense(
 def activate(config: Config, units: Array) -> Array:
     """The run's non-linearity."""
     return activation.activate(config.activation, units)
+
+
+def activate_hidden(config: Config, units: Array) -> Array:
+    """The non-linearity of hidden dense layers."""
+    own = config.hidden_activation
+    return activation.activate(config.activation if own == "same" else own, units)

@@ -105,6 +105,11 @@ def find_parameter(params: Params, path: str) -> Array:
     return count.flatten(params)[path]
 
 
+def find_bias(params: Params, path: str) -> Array:
+    """The bias beside the kernel of a path; 0 where its layer has none."""
+    return count.flatten(params).get(f"{path.rpartition('/')[0]}/bias", jnp.zeros(()))
+
+
 def scale_kernels(params: Params, gain: Array, roles: Roles) -> Params:
     """The kernels of all layers below an activation, times a gain; all else as it is."""
 

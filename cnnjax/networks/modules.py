@@ -35,7 +35,7 @@ class Dense(nn.Module):
             dense = layers.make_dense(config, features, f"dense_{index}", self.platform)
             units = dense(units)
             units = norms.normalise(config, units, train, f"norm_dense_{index}")
-            units = layers.activate(config, units)
+            units = layers.activate_hidden(config, units)
             if config.residual and below.shape == units.shape:
                 units = add(below, units, self.name or "mlp")
             units = nn.Dropout(config.dropout, deterministic=not train)(units)

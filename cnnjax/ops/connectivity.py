@@ -1,6 +1,8 @@
-"""Which input channels each kernel sees, as a fixed table of ones and zeros."""
+"""Which input channels each kernel sees, as a table of ones and zeros."""
 
+import jax
 import numpy as np
+from jax import Array
 
 # LeNet-5's C3: the six maps of S2 that each of 16 kernels sees (LeCun et al. 1998, table I).
 LENET5_C3 = (
@@ -39,8 +41,14 @@ def random_table(channels: int, features: int) -> np.ndarray:
     return table
 
 
+def draw_table(key: Array, table: np.ndarray) -> Array:
+    """A table [channels, features] in which each kernel sees as many channels, others by chance."""
+    return jax.random.permutation(key, table, axis=0, independent=True)
+
+
 CONNECTIVITIES = {
     "all": lambda channels, features: np.ones((channels, features), np.float32),
     "lenet5": lenet5_table,
     "random": random_table,
+    "drawn": random_table,  # how many each kernel sees; `draw_table` says which
 }

@@ -209,8 +209,9 @@ def weigh(side: Side, arms: Mapping[str, Overrides], configs: Mapping[str, Confi
             return Weighed(mean(of), metric)
         case Lead(a, b):
             return Weighed(_add(mean(a), {name: -w for name, w in mean(b).items()}), "")
-        case Slope(of, knob):
+        case Slope(of, knob, only):
             levels = sorted({getattr(configs[name], knob) for name in select(arms, of)})
+            levels = [level for level in levels if not only or level in only]
             total: dict[str, float] = {}
             for level, weight in zip(levels, trend_weights(levels), strict=True):
                 own = {n: weight * w for n, w in mean({**of, knob: level}).items()}

@@ -134,6 +134,9 @@ def _check_slope(side: Slope, arms: Sequence[Overrides], of: str) -> None:
         hint = "name arms by their steps" if side.knob == EPOCHS else "name a knob that is a number"
         raise ConfigError(f"{of}: a slope over {side.knob} cannot be: {hint}")
     levels = {arm.get(side.knob, 0) for arm in arms}
+    if side.levels and not levels.issuperset(side.levels):
+        raise ConfigError(f"{of}: a slope over {side.knob}: no arm has one of {side.levels}")
+    levels = set(side.levels) or levels
     if len(levels) < 2 or not all(fitting.fits(level, float) and level > 0 for level in levels):
         raise ConfigError(
             f"{of}: a slope over {side.knob} needs arms that set it, at two levels > 0 or more"

@@ -32,6 +32,7 @@ class Slope(NamedTuple):
 
     of: Overrides
     knob: str
+    levels: tuple[float, ...] = ()  # those that count, of all that arms have; all for none
 
 
 class Deviation(NamedTuple):
@@ -149,8 +150,9 @@ def name_side(side: Side) -> str:
             return f"{metric} of {name_arm(of)}" if of else metric
         case Lead(a, b):
             return f"lead of {name_arm(a)} over {name_arm(b)}"
-        case Slope(of, knob):
-            return f"{name_arm(of)} per doubling of {knob}".strip()
+        case Slope(of, knob, levels):
+            span = f" from {min(levels):.4g} to {max(levels):.4g}" if levels else ""
+            return f"{name_arm(of)} per doubling of {knob}{span}".strip()
         case Deviation(of):
             return f"deviation of {name_arm(of) or 'all arms'}"
         case float() | int():
@@ -207,7 +209,7 @@ def select(arms: Mapping[str, Overrides], side: Overrides) -> list[str]:
 def sides_of(side: Side) -> tuple[Overrides, ...]:
     """The arms that a side of a comparison rests on; none for a number."""
     match side:
-        case Score(of, _) | Slope(of, _) | Deviation(of):
+        case Score(of, _) | Slope(of, _, _) | Deviation(of):
             return (of,)
         case Lead(a, b):
             return (a, b)

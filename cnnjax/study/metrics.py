@@ -19,6 +19,7 @@ from cnnjax.config.naming import RECALL
 from cnnjax.config.register import Choice
 from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record
+from cnnjax.study import curves as curves  # declares those of how a run went
 from cnnjax.study.classes import find_class, name_class
 from cnnjax.study.ratios import kept_by_image
 
@@ -181,21 +182,19 @@ def one_image(record: Record) -> float:
     return 1 / record.scores["num_test_examples"]
 
 
-def one_evaluation(record: Record) -> float:
-    """The step of what counts training steps."""
-    return float(record.config["eval_every"] or record.config["steps"])
-
-
 COUNTED = {  # shares of the test images
     "test_accuracy": ("test accuracy", 0.005, ""),
     "test_balanced_accuracy": ("balanced accuracy", 0.005, ""),
     "shift_consistency": ("shift consistency", 0.01, "robustness"),
+    "zeroed_top": ("accuracy without a class's top features", 0.01, "zeroed_features"),
+    "zeroed_random": ("accuracy without features at random", 0.01, "zeroed_features"),
 }
 MEANS = {  # over the test images
     "test_loss": ("test loss", 0.02, False, "nats"),
     "test_brier": ("Brier score", 0.005, False, ""),
     "test_brier_scaled": ("Brier score, scaled", 0.005, False, ""),
     "test_overconfidence": ("confidence above accuracy", 0.005, True, ""),
+    "test_overconfidence_scaled": ("confidence above accuracy, scaled", 0.005, True, ""),
     "test_position_error": ("position error", 0.1, False, "pixels"),
 }
 OTHERS = {  # numbers of a run, with what they must be measured by
@@ -204,6 +203,7 @@ OTHERS = {  # numbers of a run, with what they must be measured by
     "test_ece": ("calibration error", 0.005, True, ""),
     "test_ece_scaled": ("calibration error, scaled", 0.005, True, ""),
     "fc_correlation": ("rank correlation", 0.05, False, ""),
+    "fc_correlation_train": ("training rank correlation", 0.05, False, "", "last_layer_training"),
     "dead_units": ("dead units", 0.01, True, "", "dead_units"),
     "largest_eigenvalue": ("largest eigenvalue", 0.1, False, "", "largest_eigenvalue"),
 }
@@ -254,21 +254,6 @@ for _name, (_label, _margin, _share, _unit, *_measure) in {**MEANS, **OTHERS}.it
 def read_failed(record: Record) -> float:
     """Whether a run failed: the mean over seeds is the share that does."""
     return float(record.failed)
-
-
-def _steps_to(record: Record, target: float) -> float:
-    """Steps to the first evaluation that reaches a validation accuracy; all where none does."""
-    for line in record.metrics:
-        if (line["validation_accuracy"] or 0.0) >= target:
-            return float(line["step"])
-    return float(record.config["steps"])
-
-
-for _target in (80, 90):
-    register.metric(
-        f"steps_to_{_target}", label=f"steps to {_target}%", margin=10, unit="steps",
-        resolution=one_evaluation,
-    )(lambda record, target=_target / 100: _steps_to(record, target))  # fmt: skip
 
 
 def _recall(asked: str) -> Metric:

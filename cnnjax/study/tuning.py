@@ -12,7 +12,7 @@ from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record
 from cnnjax.study import metrics
 from cnnjax.study.arms import list_settings, make_trial
-from cnnjax.study.claims import Overrides, Study, name_arms
+from cnnjax.study.claims import VALIDATION, Overrides, Study, name_arms
 
 
 class Trial(NamedTuple):
@@ -32,7 +32,8 @@ def choose_settings(
 
     Among the settings whose deficit to the best, paired by validation image, is within one
     standard error of that deficit, the one of least cross-entropy, and of equals the one nearest
-    the middle of the grid. A setting with a seed that failed is out. `records` are those of
+    the middle of the grid. By a metric that is no accuracy of single images the highest is taken.
+    A setting with a seed that failed is out. `records` are those of
     `arms.make_tuning_lanes`.
     """
     if study.tuning is None or not study.tuning.seeds:  # without seeds it was tuned before
@@ -45,7 +46,7 @@ def choose_settings(
         if not trials:
             notes.append(f"{name}: a seed failed in every setting of the tuning; none is chosen")
             continue
-        chosen = _choose(trials)
+        chosen = _choose(trials, by_image=study.tuning.metric == VALIDATION)
         settings[name] = chosen.setting
         notes += [f"{name}: {words}" for words in _find_edges(study.tuning.grid, chosen.setting)]
     return study._replace(settings=settings), notes
@@ -89,7 +90,9 @@ def _read_correct(record: Record) -> np.ndarray:
     return unpack_values(own)
 
 
-def _choose(trials: Sequence[Trial]) -> Trial:
+def _choose(trials: Sequence[Trial], by_image: bool) -> Trial:
+    if not by_image:
+        return max(trials, key=lambda trial: (trial.score, -trial.loss, -trial.from_middle))
     best = max(trials, key=lambda trial: trial.score)
 
     def is_close(trial: Trial) -> bool:

@@ -29,7 +29,7 @@ class Executables(NamedTuple):
     advance: Callable
     evaluate_validation: Callable
     examine: Callable
-    begin: Callable | None = None  # what is measured before the first step, if anything is
+    begin: Callable | None = None  # what is measured by training images, if anything is
 
 
 class Segment(NamedTuple):
@@ -157,7 +157,8 @@ def compile_group(
         advance=compile_lanes(advance, numbers, states, train, np.int32(0), num_own=own, donate=1),
         evaluate_validation=compile_lanes(functions.evaluate, states, data.validation),
         examine=compile_lanes(functions.examine, states, data.validation, data.test),
-        begin=compile_lanes(functions.begin, numbers, data.train) if functions.begin else None,
+        begin=functions.begin
+        and compile_lanes(functions.begin, numbers, states, data.train, num_own=2),
     )
 
 
@@ -208,6 +209,6 @@ def examine(
     """
     found = executables.examine(states, data.validation, data.test)
     if executables.begin is not None:
-        begun = executables.begin(numbers, data.train)
+        begun = executables.begin(numbers, states, data.train)
         found = {**found, "measures": {**found["measures"], **begun}}
     return found

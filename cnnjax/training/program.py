@@ -17,8 +17,8 @@ from cnnjax.config.config import Config
 from cnnjax.data import augment, batches
 from cnnjax.data.prepare import make_prepare
 from cnnjax.data.spec import DataSpec as DataSpec
-from cnnjax.measures.examine import Examination, examine_start, list_measures, make_examine
-from cnnjax.measures.observed import Beginning
+from cnnjax.measures.examine import Examination, examine_training, make_examine, sees_training
+from cnnjax.measures.observed import Training
 from cnnjax.networks import cost, models
 from cnnjax.training import averages, microbatch, optimizers
 
@@ -86,8 +86,8 @@ class Program(NamedTuple):
     advance: Callable[..., State]  # numbers, state, train data, length; reach
     evaluate: Callable[[State, batches.Batches], Scores]
     examine: Callable[..., Examination]  # state, validation, test
-    # Numbers, train data: what measures find before the first step. None where none is asked for,
-    # or can be: images are streamed, or normalised a batch at a time.
+    # Numbers, state, train data: what measures find by training images. None where none is asked,
+    # or none can be: images are streamed, or normalised a batch at a time.
     begin: Callable[..., dict[str, Any]] | None = None
 
 
@@ -252,13 +252,13 @@ def make_program(
         last, losses = lax.fori_loop(0, length, take, (begin_sums(state), jnp.zeros(reach)))
         return end_diverged(state, last, losses, length)
 
-    def begin(numbers: optimizers.Numbers, data: TrainData) -> dict[str, Any]:
+    def begin(numbers: optimizers.Numbers, last: State, data: TrainData) -> dict[str, Any]:
         state = init(numbers)
         seen = find_order(numbers, data, state.step, 1, min(spec.num_train, ENOUGH))[0]
         targets = jax.nn.one_hot(find_labels(numbers, data)[seen], spec.num_classes)
         trained = optimizers.find_trained(structure, model.roles, state.params)
-        beginning = Beginning(spec, prepare, data.images[seen], smooth(numbers, targets), trained)
-        return examine_start(structure, model, state.params, state.batch_stats, beginning)
+        own = Training(spec, prepare, data.images[seen], smooth(numbers, targets), trained)
+        return examine_training(structure, model, judged(state), judged(last), own)
 
     def judged(state: State) -> Average:
         """The parameters and statistics that are evaluated."""
@@ -294,6 +294,6 @@ def make_program(
 
     functions = Program(*map(at_precision, (init, advance, evaluate, examine)))
     mixes = cost.measure(structure, spec.image_shape, spec.num_classes).mixes_batch
-    if spec.streamed or mixes or not list_measures(structure, at_start=True):
+    if spec.streamed or mixes or not sees_training(structure):
         return functions
     return functions._replace(begin=at_precision(begin))

@@ -7,12 +7,13 @@
 
 from cnnjax.study.claims import Claim, Comparison, Score, Study
 
-FEW, MANY = {"train_examples": 100}, {"train_examples": 600}
+FEW, MANY = {"train_examples": 100}, {"train_examples": 400}
+SMALL = {"widths": (8, 16), "steps": 300, "eval_every": 100}
 
 PROBABILITIES = Study(
     name="fc-probabilities",
     question="Are the outputs of the last layer the probabilities of the classes?",
-    base={"pool_every": 2},
+    base=SMALL,
     arms=(FEW, MANY),
     metric="test_overconfidence",
     claims=(
@@ -21,16 +22,20 @@ PROBABILITIES = Study(
             statement="The last layer's outputs are class probabilities.",
             comparisons=(
                 Comparison(FEW, 0.0, "=", "over-confident on few examples"),
-                Comparison(MANY, 0.0, "=", "none"),
+                Comparison(MANY, 0.0, "=", "2026-11-26: over-confident by less"),
                 Comparison(
-                    Score(FEW, "test_ece_scaled"), Score(FEW, "test_ece"), "<",
-                    "lower after temperature scaling", metric="test_ece",
+                    FEW, 0.0, ">", "2026-11-26: above what bins of a right model err",
+                    metric="test_ece_excess",
+                ),
+                Comparison(FEW, MANY, ">", "2026-11-26: supported", metric="test_ece_excess"),
+                Comparison(
+                    Score(FEW, "test_overconfidence_scaled"), 0.0, "=",
+                    "2026-11-26: supported after temperature scaling",
                 ),
                 Comparison(
                     Score(FEW, "test_brier_scaled"), Score(FEW, "test_brier"), "<",
                     "lower after temperature scaling", metric="test_brier",
                 ),
-                Comparison(FEW, MANY, ">", "over-confident on few examples", metric="test_ece"),
             ),
             tried_as="The confidence of a network is on average its accuracy.",
         ),
@@ -60,7 +65,7 @@ TRUE, SHUFFLED = {"shuffle_labels": False}, {"shuffle_labels": True}
 CORRELATION = Study(
     name="fc-correlation",
     question="Do the last layer's weights say which features go with which class?",
-    base={"pool_every": 2, "hidden": (), "train_examples": 300},
+    base={**SMALL, "hidden": (), "train_examples": 300},
     arms=(TRUE, SHUFFLED),
     metric="fc_correlation",
     claims=(
@@ -68,10 +73,32 @@ CORRELATION = Study(
             id="fc-correlation",
             statement="The fully connected weights reflect which features go with which class.",
             comparisons=(
-                Comparison(TRUE, SHUFFLED, ">", "above the control"),
                 Comparison(TRUE, 0.0, ">", "positive"),
-                Comparison(SHUFFLED, 0.0, "=", "none"),
+                Comparison(
+                    Score(TRUE, "zeroed_top"),
+                    Score(TRUE, "zeroed_random"),
+                    "<",
+                    "2026-11-26: lower by more than 10 points",
+                    metric="test_accuracy",
+                    about="accuracy without a tenth of the features of its class",
+                ),
+                Comparison(
+                    Score(TRUE, "fc_correlation_train"),
+                    Score(SHUFFLED, "fc_correlation_train"),
+                    "!=",
+                    "2026-11-26: alike: shuffled labels that are learned have their features",
+                    about="on each network's own training images and labels",
+                ),
+                Comparison(
+                    Score(SHUFFLED, "fc_correlation_train"),
+                    0.0,
+                    ">",
+                    "2026-11-26: positive",
+                    about="on its own training images and labels",
+                ),
             ),
+            tried_as="The more a feature weighs for a class, the more active it is on test images"
+            " of that class.",
         ),
     ),
     controls=(SHUFFLED,),

@@ -1,95 +1,128 @@
 """The claims on training: the loss before it, the learning rate, the batches.
 
-python launch.py initial-loss learning-rate batches
+    python launch.py initial-loss learning-rate batches
+
+LeNet-5's head (`--logits=rbf --hidden=84`) has drawings of ten classes, so that no study of several
+data sets has it; its loss before training is about ten times that of a guess.
 """
 
-import math
+from cnnjax.study.claims import Claim, Comparison, Score, Slope, Study, Tuning, cross
 
-from cnnjax.study.claims import Claim, Comparison, Slope, Study, Tuning, cross
+SMALL = {"widths": (8, 16), "train_examples": 300}
 
-GUESS = math.log(10)  # loss of a uniform guess among ten classes
+HEADS = {
+    "a hidden layer": {"model": "cnn", "head": "flatten", "hidden": (64,)},
+    "linear": {"model": "cnn", "head": "flatten", "hidden": ()},
+    "global average": {"model": "cnn", "head": "global_avg", "hidden": ()},
+    "no convolution": {"model": "mlp", "hidden": (64,)},
+}
 
 INITIAL_LOSS = Study(
     name="initial-loss",
     question="How high is the loss before training?",
-    base={"pool_every": 2, "train_examples": 100, "steps": 100},
-    arms=cross({"model": ("cnn", "mlp"), "init": ("he_normal", "pytorch")}),
-    metric="initial_loss",
+    base={"train_examples": 100, "steps": 100, "eval_every": 100},
+    arms=tuple(
+        {**({} if head["model"] == "mlp" else {"widths": (8, 16)}), **head, "init": init}
+        for head in HEADS.values()
+        for init in ("he_normal", "pytorch")
+    ),
+    metric="initial_loss_ratio",
     claims=(
         Claim(
             id="initial-loss",
             statement="Before training the outputs are random and the loss extremely high.",
             comparisons=(
-                Comparison({}, 2 * GUESS, ">", "close to ln(classes): refuted"),
                 *(
-                    Comparison({"init": init}, GUESS, "=", "close to ln(classes)")
-                    for init in ("he_normal", "pytorch")
+                    Comparison(
+                        head, 2.0, ">", "2026-11-26: 1.0 to 1.4 times a guess: refuted", about=about
+                    )
+                    for about, head in HEADS.items()
                 ),
+                Comparison({"init": "he_normal"}, 1.0, "=", "2026-11-26: a little above a guess"),
+                Comparison({"init": "pytorch"}, 1.0, "=", "2026-11-26: a guess's"),
             ),
-            tried_as="The loss before training is more than twice that of a uniform guess.",
+            tried_as="Whatever the head, the loss before training is more than twice that of a"
+            " uniform guess.",
+            parts=len(HEADS),
         ),
     ),
 )
 
-RATES = tuple(float(f"{10 ** (half / 2):.2g}") for half in range(-8, 5))  # 0.0001 to 100
-
-
-def _rate(optimizer: str, rate: float) -> dict[str, object]:
-    return {"optimizer": optimizer, "learning_rate": rate}
-
+BELOW, ABOVE = (0.01, 0.032, 0.1), (0.1, 0.32, 1.0, 3.2)
+SGD, MOMENTUM = {"optimizer": "sgd"}, {"optimizer": "momentum"}
+RATES = (0.01, 0.032, 0.1, 0.32, 1.0, 3.2)
+FASTER = "2026-11-26: supported: with each doubling more are right sooner"
+FAILS = "2026-11-26: supported: failures rise with each doubling"
 
 LEARNING_RATE = Study(
     name="learning-rate",
     question="Is a higher learning rate faster, and when does it fail?",
-    base={
-        "pool_every": 2, "train_examples": 300, "schedule": "constant", "eval_every": 20,
-    },
-    arms=cross({"optimizer": ("sgd", "momentum"), "learning_rate": RATES}),
+    base={**SMALL, "train_examples": 200, "schedule": "constant", "steps": 300, "eval_every": 30},
+    metric="validation_area",
+    arms=cross({"optimizer": ("sgd",), "learning_rate": RATES})
+    + cross({"optimizer": ("momentum",), "learning_rate": (0.001, 0.01, 1.0)}),
     claims=(
         Claim(
             id="learning-rate",
             statement="A high learning rate is faster; too high fails to converge.",
-            comparisons=tuple(
-                comparison
-                for optimizer in ("sgd", "momentum")
-                for comparison in (
-                    Comparison(
-                        _rate(optimizer, 0.1), _rate(optimizer, 0.01), "<", "supported",
-                        metric="steps_to_80",
-                    ),
-                    Comparison(
-                        _rate(optimizer, 100.0), _rate(optimizer, 0.1), ">", "supported",
-                        metric="failed",
-                    ),
-                )
+            comparisons=(
+                Comparison(Slope(SGD, "learning_rate", BELOW), 0.0, ">", FASTER),
+                Comparison(Slope(SGD, "learning_rate", ABOVE), 0.0, ">", FAILS, metric="failed"),
+                Comparison(
+                    Score(SGD, "failed"), Score(SGD, "beyond_limit"), "<",
+                    "2026-11-26: it breaks later than on a quadratic, by less than a decade",
+                    metric="failed", about="break point against 2 / the largest eigenvalue",
+                ),
+                Comparison(
+                    Slope(SGD, "learning_rate", BELOW), 0.0, "<",
+                    "2026-11-26: fewer, where 80% is reached at all", metric="steps_to_80",
+                ),
+                Comparison(Slope(MOMENTUM, "learning_rate", (0.001, 0.01)), 0.0, ">", FASTER),
+                Comparison(
+                    Slope(MOMENTUM, "learning_rate", (0.01, 1.0)), 0.0, ">", FAILS,
+                    metric="failed",
+                ),
             ),
+            tried_as="Up to a rate of 0.1 each doubling has more validation images right over the"
+            " course of training; from there on each makes more runs fail.",
             parts=2,
         ),
     ),
 )  # fmt: skip
 
-SEEN = 12_800  # examples, whatever the size of a batch
+SIZES = (16, 32, 64, 128)
+EXAMPLES, STEPS = {"epochs": 40}, {"steps": 300}  # equal ones, whatever the size of a batch
+# Neighbours are the square root of 3 apart: where a batch's best rate lies decides the verdict.
+FINE = (0.0052, 0.009, 0.0156, 0.027, 0.047, 0.081, 0.14)
+
 BATCHES = Study(
     name="batches",
     question="Does the size of a batch matter, at equal examples seen and its own best rate?",
-    base={
-        "pool_every": 2,
-        "train_examples": 300,
-        "optimizer": "momentum",
-        "eval_every": 0,
-    },
-    arms=tuple({"batch_size": size, "steps": SEEN // size} for size in (16, 32, 64, 128)),
-    tuning=Tuning({"learning_rate": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)}),
+    base={**SMALL, "optimizer": "momentum", "eval_every": 0},
+    arms=tuple({"batch_size": size, **equal} for equal in (EXAMPLES, STEPS) for size in SIZES),
+    tuning=Tuning({"learning_rate": FINE}, seeds=(1000, 1001, 1002, 1003, 1004)),
     claims=(
         Claim(
             id="batches",
             statement="Training repeats the iteration over batches for a fixed number of rounds.",
             comparisons=(
-                Comparison({"batch_size": 128}, {"batch_size": 16}, "=", "equal once scaled"),
-                Comparison({"batch_size": 64}, {"batch_size": 16}, "=", "equal once scaled"),
-                Comparison(Slope({}, "batch_size"), 0.0, "=", "equal once scaled"),
+                Comparison(
+                    Slope(EXAMPLES, "batch_size"), 0.0, "=",
+                    "2026-11-26: supported: within half a point a doubling",
+                    about="at equal examples",
+                ),
+                Comparison(
+                    {"batch_size": 128, **EXAMPLES}, {"batch_size": 16, **EXAMPLES}, "=",
+                    "2026-11-26: behind by about a point", about="at equal examples",
+                ),
+                Comparison(
+                    Slope(STEPS, "batch_size"), 0.0, "=",
+                    "2026-11-26: supported, or larger ones ahead by little",
+                    about="at equal steps",
+                ),
             ),
-            tried_as="At equal examples seen, each size of batch at its best rate is as accurate.",
+            tried_as="At equal examples seen and each at its best rate, a batch of twice the size"
+            " is as accurate.",
         ),
     ),
-)
+)  # fmt: skip

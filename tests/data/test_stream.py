@@ -164,7 +164,8 @@ def test_a_resumed_run_goes_on_with_the_next_batch(config):
 
 def test_what_needs_all_images_at_once_is_refused(config):
     dataset = load.load_dataset(config, Where())
-    for knobs in ({"permute_pixels": True}, {"shuffle_labels": True}, {"draw": "seed"}):
+    all_ = {"permute_pixels": True, "roll_pixels": 1, "shuffle_labels": True, "draw": "seed"}
+    for knobs in ({name: value} for name, value in all_.items()):
         with pytest.raises(ConfigError, match="needs the training images in memory"):
             transform.check(change(config, **knobs), dataset)
 

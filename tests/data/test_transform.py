@@ -232,3 +232,29 @@ def test_a_batch_of_more_images_than_there_are_is_refused(tiny, digits, knobs, m
     with pytest.raises(ConfigError, match=f"give at most {most}$"):
         transform.check(config, digits)
     transform.check(dataclasses.replace(config, batch_size=most), digits)
+
+
+def test_rolled_images_hold_the_same_pixels_each_elsewhere_and_always_so():
+    images = np.arange(50 * 6 * 5 * 2).reshape(50, 6, 5, 2)
+    moved = transform.roll_pixels(images, 2, 0)
+    shifts = set()
+    for image, own in zip(images, moved, strict=True):
+        (place,) = np.argwhere(own[..., 0] == image[0, 0, 0])
+        down, right = (
+            int(p) if p <= 2 else int(p - size) for p, size in zip(place, (6, 5), strict=True)
+        )
+        np.testing.assert_array_equal(own, np.roll(image, (down, right), (0, 1)))
+        shifts.add((down, right))
+    assert len(shifts) > 15 and all(max(map(abs, shift)) <= 2 for shift in shifts)
+    np.testing.assert_array_equal(moved, transform.roll_pixels(images, 2, 0))
+    np.testing.assert_array_equal(images, transform.roll_pixels(images, 0, 0))
+
+
+def test_training_and_test_images_are_rolled_before_they_are_permuted(tiny, digits):
+    config = dataclasses.replace(tiny, roll_pixels=3, train_examples=0)
+    rolled = transform.transform(config, digits)
+    for number, name in enumerate(("sample", "validation", "test")):
+        expected = transform.roll_pixels(getattr(digits, name).images, 3, number)
+        np.testing.assert_array_equal(getattr(rolled, name).images, expected)
+    both = transform.transform(dataclasses.replace(config, permute_pixels=True), digits)
+    np.testing.assert_array_equal(both.test.images, transform.permute_pixels(rolled.test.images))

@@ -120,3 +120,12 @@ def test_images_that_are_all_right_leave_as_much_doubt_as_they_are_few(gap):
     before = calibration.calibrate(*tested).loss.mean()
     after = calibration.calibrate(tested[0] / temperature, *tested[1:]).loss.mean()
     assert after < 1.02 * before and after < 0.2
+
+
+@pytest.mark.parametrize("count", [200, 2000])
+def test_the_error_of_true_probabilities_is_that_of_its_null(count):
+    """The binned error alone is biased upwards, the more the fewer images."""
+    found = [calibration.find_excess(*draw(1.0, count, seed)[:2]) for seed in range(5)]
+    errors = [calibration.calibrate(*draw(1.0, count, seed)).ece for seed in range(5)]
+    assert abs(np.mean(found)) < 0.3 * np.mean(errors)
+    assert calibration.find_excess(*draw(3.0, count)[:2]) > 0.08

@@ -55,8 +55,8 @@ def tiny():
 def find(config, digits):
     functions, data, numbers = make_functions(config, digits)
     assert functions.begin is not None
-    return float(jax.jit(functions.begin)(numbers, data.train)["largest_eigenvalue"][
-        "largest_eigenvalue"])  # fmt: skip
+    found = jax.jit(functions.begin)(numbers, functions.init(numbers), data.train)
+    return float(found["largest_eigenvalue"]["largest_eigenvalue"])
 
 
 def test_it_is_that_of_the_whole_hessian_in_float64(tiny, digits):

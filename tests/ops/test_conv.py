@@ -226,6 +226,13 @@ def test_random_table_has_the_same_density_and_is_fixed():
     assert (table != connectivity.lenet5_table(6, 16)).any()
 
 
+def test_a_drawn_table_has_as_many_channels_a_kernel_and_another_at_each_seed():
+    fixed = connectivity.random_table(12, 32)
+    one, other = (np.asarray(connectivity.draw_table(jax.random.key(n), fixed)) for n in (0, 1))
+    np.testing.assert_array_equal(one.sum(axis=0), fixed.sum(axis=0))
+    assert (one != other).any() and set(np.unique(one)) == {0, 1}
+
+
 def test_tables_have_the_choices_of_the_knobs():
     assert {*padding.PADDINGS, "explicit", "published"} == set(KNOBS["padding"].choices)
     assert set(padding.FILLS) == set(KNOBS["fill"].choices)

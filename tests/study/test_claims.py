@@ -64,7 +64,7 @@ def test_a_claim_tried_twice_says_the_same():
 
 
 @pytest.mark.parametrize(("study", "within"), [
-    (connectivity.STUDY, 0.03), (heads.HEAD, 0.01),
+    (connectivity.STUDY, 0.04), (heads.HEAD, 0.01),
 ])  # fmt: skip
 def test_arms_said_to_be_matched_have_as_many_parameters(study, within, infos):
     base = make_base(study, {})

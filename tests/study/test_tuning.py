@@ -143,3 +143,17 @@ def test_at_the_last_seed_tuning_takes_those_before():
     assert keep_apart(own, seeds).tuning.seeds == (LARGEST_SEED - 10,)
     with pytest.raises(ConfigError, match="--first_seed=4294967287 and 10 seeds from there go bey"):
         list_seeds(own, 10, LARGEST_SEED - 8)
+
+
+def test_by_another_metric_the_highest_is_taken():
+    """Right answers of single images in the end say nothing of how soon they came."""
+    own = RATES._replace(tuning=RATES.tuning._replace(metric="validation_area"))
+    base, records = make_base(own, {}), {}
+    for lane in make_tuning_lanes(own, base):
+        sooner = {0.001: 0.1, 0.01: 0.12, 0.1: 0.11}[lane.learning_rate]
+        scores = {"failed": False, "validation_loss": 1 / sooner, "validation_accuracy": 0.9,
+                  "by_image": {"validation_accuracy": pack_values(front(0.9))}}  # fmt: skip
+        curve = [{"step": 10, "validation_accuracy": sooner}]
+        records[lane] = Record("id", to_json(lane), scores, curve, {}, {})
+    chosen, _ = tuning.choose_settings(own, base, records)
+    assert chosen.settings["pool=max"] == {"learning_rate": 0.01}

@@ -1,0 +1,54 @@
+"""Metrics of how a run went: its learning curve, its loss before training, its rate."""
+
+import math
+
+import pytest
+
+from cnnjax.config.config import Config, to_json
+from cnnjax.records.record import Record
+from cnnjax.study import metrics
+from cnnjax.study.claims import Slope, cross, name_side
+from tests.by_hand import STUDY, compare, fail, make_records
+
+
+def make(curve=(), scores=None, classes=(), **config):
+    lines = [{"step": step, "validation_accuracy": own} for step, own in curve]
+    own = {"failed": False, **(scores or {})}
+    return Record("id", to_json(Config(**config)), own, lines, {}, {"class_names": [*classes]})
+
+
+def test_the_area_is_the_mean_over_steps_and_sooner_is_more():
+    read = metrics.find("validation_area").read
+    assert read(make([(10, 0.2), (20, 0.6), (40, 1.0)])) == pytest.approx((2 + 6 + 20) / 40)
+    assert read(make([(10, 0.9), (20, 0.9)])) > read(make([(10, 0.1), (20, 0.9)]))
+    assert math.isnan(read(fail(make([(10, 0.1)]))))
+
+
+def test_the_first_loss_is_seen_against_a_guess_among_as_many_classes():
+    read = metrics.find("initial_loss_ratio").read
+    for count in (2, 12):
+        scores = {"initial_loss": 2 * math.log(count)}
+        assert read(make(scores=scores, classes=map(str, range(count)))) == pytest.approx(2)
+
+
+def test_a_rate_is_beyond_the_limit_by_the_curvature_that_a_failed_run_still_has():
+    read = metrics.find("beyond_limit").read
+    assert metrics.find("beyond_limit").measure == "largest_eigenvalue"
+    for rate, beyond in ((0.09, 0), (0.11, 1)):
+        run = make(scores={"largest_eigenvalue": 20.0}, learning_rate=rate)
+        assert read(run) == beyond
+        assert read(run._replace(scores={**run.scores, "failed": True})) == beyond
+
+
+def test_a_slope_may_be_over_some_levels():
+    arms = cross({"batch_size": (16, 32, 64, 128)})
+    own = STUDY._replace(arms=arms)
+    records = make_records(effects={"max": 0.0}, own=own)
+    for record in records:  # falls up to 64, then jumps
+        size = record.config["batch_size"]
+        record.scores["test_accuracy"] -= 0.01 * math.log2(size) if size < 128 else -0.05
+    slope = Slope({}, "batch_size", (16, 32, 64))
+    row = compare(slope, 0.0, "<", records=records, arms=arms)
+    assert row["verdict"] == "supported" and row["difference"] == pytest.approx(-0.01, abs=0.002)
+    assert compare(Slope({}, "batch_size"), 0.0, ">", records=records, arms=arms)["difference"] > 0
+    assert name_side(slope) == "per doubling of batch_size from 16 to 64"
