@@ -25,7 +25,7 @@ CONFOUNDED = {  # and why it is so
 
 def list_confounds(own, infos):
     """What differs besides the choice between the sides of each headline and part."""
-    own = board.spread_over(own, board.QUICK_SETS)
+    own = board.spread_over(board.keep_headlines(own), board.QUICK_SETS)
     base = make_base(own, {})
     configs, found = make_configs(own, base), []
     arms = {}
