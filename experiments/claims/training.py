@@ -51,8 +51,8 @@ INITIAL_LOSS = Study(
 BELOW, ABOVE = (0.01, 0.032, 0.1), (0.1, 0.32, 1.0, 3.2)
 SGD, MOMENTUM = {"optimizer": "sgd"}, {"optimizer": "momentum"}
 RATES = (0.01, 0.032, 0.1, 0.32, 1.0, 3.2)
-FASTER = "2026-11-26: supported: with each doubling more are right sooner"
-FAILS = "2026-11-26: supported: failures rise with each doubling"
+FASTER = "2026-11-26, after a trial: supported: with each doubling more are right sooner"
+FAILS = "2026-11-26, after a trial: supported: failures rise with each doubling"
 
 LEARNING_RATE = Study(
     name="learning-rate",
@@ -75,7 +75,7 @@ LEARNING_RATE = Study(
                 ),
                 Comparison(
                     Slope(SGD, "learning_rate", BELOW), 0.0, "<",
-                    "2026-11-26: fewer, where 80% is reached at all", metric="steps_to_80",
+                    "2026-11-26, after a trial: fewer, where 80% is reached", metric="steps_to_80",
                 ),
                 Comparison(Slope(MOMENTUM, "learning_rate", (0.001, 0.01)), 0.0, ">", FASTER),
                 Comparison(
