@@ -54,7 +54,7 @@ def measure_last_layer(
 def measure_on_training(
     model: models.Model, params: models.Params, stats: models.Stats, training: Training, key: Array
 ) -> dict[str, Array]:
-    """The same by the run's own training images, as they were labelled for it."""
+    """Correlation of last weights with features on the training images, as the run has labels."""
     observe, path = model.observe, model.roles.logits
     if observe is None or path is None:
         return {}

@@ -158,7 +158,8 @@ def test_the_source_says_what_the_decorators_do():
         traits = register.find("metric", name).traits
         assert {trait: traits[trait] for trait in own.facts} == dict(own.facts)
     assert set(measured.read_built_in()) == {
-        "robustness", "test_top5_accuracy", "dead_units", "largest_eigenvalue"
+        "robustness", "test_top5_accuracy", "test_ece_excess", "dead_units", "largest_eigenvalue",
+        "zeroed_features", "last_layer_training",
     }  # fmt: skip
 
 

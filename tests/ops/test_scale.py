@@ -34,9 +34,10 @@ def measure(given: dict, channels: int, features: int, gain: float = 1.0) -> flo
     spec = layouts.Conv(features, (3,), partial=True, grouped=True)
     layer = here.make_conv(config, spec, 1, "conv_1")
     maps = np.random.default_rng(0).normal(size=(24, 10, 10, channels)).astype(np.float32)
-    params = layer.init(jax.random.key(0), maps)["params"]
+    variables = layer.init(jax.random.key(0), maps)
+    params = variables["params"]
     params = models.scale_kernels(params, np.float32(gain), here.KERNEL)
-    return float(np.asarray(layer.apply({"params": params}, maps)).var())
+    return float(np.asarray(layer.apply({**variables, "params": params}, maps)).var())
 
 
 KINDS = {

@@ -78,6 +78,7 @@ def test_what_the_quick_board_lacks_in_stored_settings_is_known():
         and study.tuning.seeds
     }
     assert lacking <= {
-        "batches", "max-suppresses-noise", "padding", "pool-invariance", "pooling", "position",
-        "relu-best", "stride",
+        "batches", "channel-connectivity", "learned-filters", "max-suppresses-noise",
+        "nonlinearity", "padding", "parameter-sharing", "pool-invariance", "pooling", "position",
+        "relu-best", "stride", "with-without-convolution",
     }  # fmt: skip
