@@ -5,6 +5,7 @@ import os
 import sys
 import textwrap
 import unicodedata
+from collections.abc import Iterable
 from typing import TextIO
 
 from cnnjax.config import installed
@@ -97,3 +98,9 @@ def read_integer(text: str) -> int:
 def count(number: int, noun: str, several: str = "") -> str:
     """A number with its noun: '1 seed', '2,000 seeds'."""
     return f"{number:,} {noun if number == 1 else several or noun + 's'}"
+
+
+def join(items: Iterable[object]) -> str:
+    """'a, b and c'."""
+    *head, last = map(str, items)
+    return f"{', '.join(head)} and {last}" if head else last

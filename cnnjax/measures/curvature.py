@@ -12,7 +12,6 @@ from cnnjax.measures.observed import Training
 from cnnjax.networks import models
 
 STEPS = 24  # products with the Hessian: 16 gave six digits of CNNs on digits
-AT_ONCE = 128  # images
 
 
 def find_largest(product: Callable[[Array], Array], start: Array, steps: int = STEPS) -> Array:
@@ -53,14 +52,7 @@ def multiply_hessian(
     trained, _ = ravel_pytree(
         jax.tree.map(lambda leaf, own: jnp.full_like(leaf, own), params, beginning.trained)
     )
-    count = len(beginning.targets)
-    padding = -count % AT_ONCE
-
-    def split(array: Array) -> Array:
-        padded = jnp.pad(array, [(0, padding)] + [(0, 0)] * (array.ndim - 1))
-        return padded.reshape(-1, AT_ONCE, *array.shape[1:])
-
-    batches = split(beginning.images), split(beginning.targets)  # of targets 0 no loss comes
+    count, batches = len(beginning.targets), beginning.split()
 
     def find_loss(flat: Array, images: Array, targets: Array) -> Array:
         pixels = beginning.prepare(images.astype(jnp.float32))

@@ -10,7 +10,6 @@ from cnnjax.measures.observed import Observed, Training
 from cnnjax.networks import models
 
 SHARE = 0.1  # of the features of a class that are zeroed, one at least
-AT_ONCE = 128  # training images
 DRAWS = 8  # of features at random
 
 
@@ -58,18 +57,13 @@ def measure_on_training(
     observe, path = model.observe, model.roles.logits
     if observe is None or path is None:
         return {}
-    padding = -len(training.targets) % AT_ONCE
-
-    def split(array: Array) -> Array:
-        padded = jnp.pad(array, [(0, padding)] + [(0, 0)] * (array.ndim - 1))
-        return padded.reshape(-1, AT_ONCE, *array.shape[1:])
 
     def see(batch: tuple[Array, Array]) -> tuple[Array, Array]:
         images, targets = batch
         _, features = observe(params, stats, training.prepare(images.astype(jnp.float32)))
         return targets.T @ features, targets.sum(axis=0)
 
-    sums, counts = lax.map(see, (split(training.images), split(training.targets)))
+    sums, counts = lax.map(see, training.split())
     kernel = models.find_parameter(params, path)
     correlation = correlate_weights(kernel, sums.sum(axis=0), counts.sum(axis=0))
     return {"fc_correlation_train": correlation}

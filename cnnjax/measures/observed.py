@@ -35,6 +35,9 @@ class Observed(NamedTuple):
         return self.test.mask.reshape(-1)
 
 
+AT_ONCE = 128  # training images
+
+
 class Training(NamedTuple):
     """What measures by a run's own training images are given, besides its network."""
 
@@ -43,6 +46,16 @@ class Training(NamedTuple):
     images: Array  # [n, height, width, channels] of its training images, as stored
     targets: Array  # [n, classes] what it is to say of them
     trained: Any  # a tree as the parameters, whether each is trained
+
+    def split(self) -> tuple[Array, Array]:
+        """Images and targets in batches; what fills up the last has no targets, and no loss."""
+        padding = -len(self.targets) % AT_ONCE
+
+        def cut(array: Array) -> Array:
+            padded = jnp.pad(array, [(0, padding)] + [(0, 0)] * (array.ndim - 1))
+            return padded.reshape(-1, AT_ONCE, *array.shape[1:])
+
+        return cut(self.images), cut(self.targets)
 
 
 def join(one: Batches, other: Batches) -> Batches:

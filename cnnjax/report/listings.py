@@ -73,8 +73,7 @@ def list_records(judgement: Judgement) -> list[dict[str, Any]]:
         for arm in judgement.arms
         for record in arm.records
     ]
-    columns = dict.fromkeys(name for row in rows for name in row)
-    return [{name: row.get(name) for name in columns} for row in rows]
+    return _fill(rows)
 
 
 PAIRS = {"interval": ("low", "high"), "interval_seeds": ("low", "high"), "num_failed": ("a", "b")}
@@ -93,6 +92,11 @@ def list_verdicts(judgement: Judgement) -> list[dict[str, Any]]:
             elif not isinstance(value, (list, dict)):
                 row[name] = value
         rows.append(row)
+    return _fill(rows)
+
+
+def _fill(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows that all have the columns of any."""
     columns = dict.fromkeys(name for row in rows for name in row)
     return [{name: row.get(name) for name in columns} for row in rows]
 

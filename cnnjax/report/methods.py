@@ -1,19 +1,18 @@
 """The methods of a study in plain sentences, from its own data: as a paper would state them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from cnnjax.config import datasets
 from cnnjax.config.knobs import format_value
-from cnnjax.config.words import count
+from cnnjax.config.words import count, join
 from cnnjax.records import origin
 from cnnjax.records.packed import unpack_values
 from cnnjax.report import scope, text
 from cnnjax.study import decision, metrics, reach, statistics
 from cnnjax.study.arms import list_settings
-from cnnjax.study.claims import VALIDATION, Comparison, name_arms, varied_knobs
+from cnnjax.study.claims import VALIDATION, name_arms, varied_knobs
 from cnnjax.study.judge import Judgement
 from cnnjax.study.summary import Arm
 
@@ -84,7 +83,7 @@ def _describe_clusters(packed: Sequence[Mapping[str, str]]) -> list[str]:
 def _describe_training(judgement: Judgement) -> list[str]:
     arms, study = judgement.arms, judgement.study
     varied = [knob for knob in varied_knobs(study) if knob != "dataset"]
-    differ = f", which differ in {_list(varied)}," if varied else ""
+    differ = f", which differ in {join(varied)}," if varied else ""
     said = [
         f"Each of {count(len(arms), 'arm')}{differ} was trained with"
         f" {scope.describe_seeds(arms)}, {'from one list' if study.looks else 'the same'} for all."
@@ -93,10 +92,10 @@ def _describe_training(judgement: Judgement) -> list[str]:
     ]
     drawn = any(record.scores.get("drawn_by_seed") for arm in arms for record in arm.records)
     parts = {knob: own for knob, own in PARTS.items() if drawn or knob != "seed_draw"}
-    said.append(f"A seed draws {_list([*parts.values()])}.")
+    said.append(f"A seed draws {join([*parts.values()])}.")
     fixed = [own for knob, own in PARTS.items() if any(_fixes(arm, knob) for arm in arms)]
     if fixed:
-        said.append(f"Arms that say so draw {_list(fixed)} by a seed of that part alone.")
+        said.append(f"Arms that say so draw {join(fixed)} by a seed of that part alone.")
     said.append(_describe_length(arms))
     return [*said, *_describe_tuning(judgement)]
 
@@ -119,7 +118,7 @@ def _describe_length(arms: Sequence[Arm]) -> str:
         shared("dtype", "in {}"),
     ]
     differ = [name for name in ("optimizer", "learning_rate") if not shared(name, "{}")]
-    its = f"; each arm has its own {_list(differ).replace('_', ' ')}" if differ else ""
+    its = f"; each arm has its own {join(differ).replace('_', ' ')}" if differ else ""
     return f"A run is {' '.join([length, *filter(None, rest)])}{its}."
 
 
@@ -136,11 +135,16 @@ def _describe_tuning(judgement: Judgement) -> list[str]:
         tried = f"{numbers[0]} to {numbers[-1]} settings of {grid}, for some arms fix a part of it"
     if not tuning.seeds:
         return [f"Before, each arm tried {tried}; what was chosen is kept, and was given."]
-    seeds = f"{count(len(tuning.seeds), 'seed')} ({_list(map(str, tuning.seeds))}) of the tuning's"
+    seeds = f"{count(len(tuning.seeds), 'seed')} ({join(map(str, tuning.seeds))}) of the tuning's"
+    chosen = (
+        "among those within one standard error of the best, paired by image, the one of least"
+        " cross-entropy"
+        if tuning.metric == VALIDATION
+        else f"that of the highest mean {metrics.find(tuning.metric).label}"
+    )
     return [
         f"Before, each arm tried {tried}, on {seeds} own, and took one by the validation images"
-        " alone: among those within one standard error of the best, paired by image, the one of"
-        " least cross-entropy. No seed that chose a setting judges it."
+        f" alone: {chosen}. No seed that chose a setting judges it."
     ]
 
 
@@ -178,8 +182,8 @@ def _describe_decision(judgement: Judgement) -> list[str]:
     said = _describe_margins(judgement)
     heads = [row for row in rows if row["role"] != "secondary"]
     if study.looks and heads:
-        seeds = _list(str(look.seeds) for look in study.looks)
-        levels = _list(f"{100 * look.level:g}" for look in study.looks)
+        seeds = join(str(look.seeds) for look in study.looks)
+        levels = join(f"{100 * look.level:g}" for look in study.looks)
         said.append(
             f"Headlines were looked at with {seeds} seeds at two-sided levels of {levels}%, which"
             " sum to at most 5%, each data set for itself, and no further than the first look that"
@@ -231,7 +235,7 @@ def _describe_margins(judgement: Judgement) -> list[str]:
     borders = False
     for pair in (pair for claim in study.claims for pair in claim.comparisons):
         metric = pair.metric or study.metric
-        if _has_border(pair):
+        if pair.has_border:
             borders = True
         elif pair.margin is None:
             common[_name_margin(metrics.find(metric).margin, metric)] = None
@@ -240,16 +244,12 @@ def _describe_margins(judgement: Judgement) -> list[str]:
     said = []
     if common:
         said.append(
-            f"{MARGIN} {_list(common)}: the margin that the metric has in every study that names no"
+            f"{MARGIN} {join(common)}: the margin that the metric has in every study that names no"
             " other, and so older than these runs."
         )
     if own:
-        said.append(f"{MARGIN} {_list(own)}: the study's own margin, declared with its claims.")
+        said.append(f"{MARGIN} {join(own)}: the study's own margin, declared with its claims.")
     return [*said, *([BEYOND] if borders else [])]
-
-
-def _has_border(pair: Comparison) -> bool:
-    return pair.threshold is not None or isinstance(pair.b, int | float) and pair.relation in "<>"
 
 
 def _name_margin(margin: float, metric: str) -> str:
@@ -267,7 +267,7 @@ def _describe_machine(judgement: Judgement) -> list[str]:
     cores = [str(cpu) for own in made if (cpu := origin.read(own).get("cpu"))]
     device = every("device") or every("platform")
     on = [
-        f"on {device}" + (f" ({_list(dict.fromkeys(cores))})" if cores else "") if device else "",
+        f"on {device}" + (f" ({join(dict.fromkeys(cores))})" if cores else "") if device else "",
         f"under {every('system')}" if every("system") else "",
     ]
     names = [
@@ -278,10 +278,4 @@ def _describe_machine(judgement: Judgement) -> list[str]:
     days = sorted({own["date"][:10] for own in made})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     where = " ".join(filter(None, on))
-    return [f"Made {where + ' ' if where else ''}with {_list(names)}; {when}."]
-
-
-def _list(items: Any) -> str:
-    """'a, b and c'."""
-    *head, last = items
-    return f"{', '.join(head)} and {last}" if head else str(last)
+    return [f"Made {where + ' ' if where else ''}with {join(names)}; {when}."]

@@ -56,6 +56,13 @@ def find_variance(row: Mapping[str, Any]) -> float:
     return ((high - low) / 2 / stats.t.isf(tail, row["degrees"])) ** 2
 
 
+def find_variance_of_seeds(row: Mapping[str, Any]) -> float:
+    """As `find_variance`, were there no images but these: what seeds alone leave."""
+    low, high = row["interval_seeds"]
+    tail = (1 - row["confidence"]) / 2
+    return float(((high - low) / 2 / stats.t.isf(tail, row["num_seeds"] - 1)) ** 2)
+
+
 def _interval(row: Mapping[str, Any], confidence: float) -> tuple[float, float]:
     """The interval of a row as of another confidence."""
     half = stats.t.isf((1 - confidence) / 2, row["degrees"]) * math.sqrt(find_variance(row))

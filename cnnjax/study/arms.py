@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cnnjax.config import config
-from cnnjax.config.config import KNOBS, Config, override, with_seed
+from cnnjax.config.config import Config, override, with_seed
 from cnnjax.config.epochs import NAME as EPOCHS
 from cnnjax.config.epochs import Epochs, fill_steps, read
 from cnnjax.config.knobs import ConfigError, format_value
+from cnnjax.config.training import LARGEST_SEED
 from cnnjax.study.claims import (
     GRID,
     Deviation,
@@ -25,8 +26,6 @@ from cnnjax.study.claims import (
     name_arms,
     select,
 )  # fmt: skip
-
-LARGEST_SEED = int(KNOBS["seed"].high or 0)
 
 
 def find_shared(study: Study) -> dict[str, Any]:

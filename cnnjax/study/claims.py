@@ -58,6 +58,12 @@ class Comparison(NamedTuple):
     threshold: float | None = None  # by more than this, for > and <: then no margin counts
     about: str = ""  # what the comparison is one of, such as an interaction
 
+    @property
+    def has_border(self) -> bool:
+        """Whether a number decides that is to be passed, in place of a margin."""
+        named = isinstance(self.b, int | float) and self.relation in "<>"
+        return self.threshold is not None or named
+
 
 class Claim(NamedTuple):
     """A statement to be judged by its headline, the first comparison.

@@ -105,7 +105,7 @@ def look_ahead(
         floor = power.image_floor(ASSUMED_DISCORDANCE, num_test)
         sources.append(f"{100 * ASSUMED_DISCORDANCE:.0f}% of the images assumed to tell them apart")
     margin = metric.margin if pair.margin is None else pair.margin
-    if pair.threshold is not None or isinstance(pair.b, int | float) and pair.relation in "<>":
+    if pair.has_border:
         margin = None
     seeds = None
     if margin and deviation:

@@ -102,13 +102,13 @@ def judge_claim(
     if not study.looks:
         own = {name: len(arm.records) for name, arm in arms.items()}
         return _judge_at(study, base, claim, arms, statistics.ALPHA), max(own.values())
-    names = cover([claim], {name: arm.overrides for name, arm in arms.items()})
+    names = _list_arms(claim, arms)
     rows: list[dict[str, Any]] = []
     for place, look in enumerate(study.looks):
         if any(len(arms[name].records) < look.seeds for name in names):
             return rows, look.seeds
-        seen = {name: arm._replace(records=arm.records[: look.seeds]) for name, arm in arms.items()}
-        rows = _judge_at(study, base, claim, {name: seen[name] for name in names}, look.level)
+        seen = {n: arms[n]._replace(records=arms[n].records[: look.seeds]) for n in names}
+        rows = _judge_at(study, base, claim, seen, look.level)
         for row in rows:
             row["looks"] = [own._asdict() for own in study.looks[: place + 1]]
         if sequential.is_over(rows):
@@ -126,9 +126,14 @@ def count_seeds(study: Study, base: Config, records: Sequence[Record]) -> dict[s
     for own in group_arms(study, arms):
         for claim in study.claims:
             _, number = judge_claim(study, base, claim, own)
-            for name in cover([claim], {name: arm.overrides for name, arm in own.items()}):
+            for name in _list_arms(claim, own):
                 found[name] = max(found[name], number)
     return found
+
+
+def _list_arms(claim: Claim, arms: Mapping[str, Arm]) -> list[str]:
+    """The names of the arms on which a claim rests."""
+    return cover([claim], {name: arm.overrides for name, arm in arms.items()})
 
 
 def _judge_at(

@@ -74,7 +74,7 @@ def find_need(row: Row) -> Need:
     """For an open comparison: the variance over seeds falls with their number, what is beyond it is
     left by the images, as in the two-way layout of `statistics.estimate_crossed`.
     """  # fmt: skip
-    level, of_seeds = _level(row), _find_variance_of_seeds(row)
+    level, of_seeds = _level(row), across.find_variance_of_seeds(row)
     left = 0.0 if row["image_error"] is None else across.find_variance(row) - of_seeds
     of_images = max(left, 0.0)
 
@@ -98,11 +98,6 @@ def find_need(row: Row) -> Need:
 def count_failures(level: float) -> int:
     """The fewest seeds in which one side alone fails that the exact test tells from chance."""
     return math.floor(1 - math.log2(level)) + 1
-
-
-def _find_variance_of_seeds(row: Row) -> float:
-    low, high = row["interval_seeds"]
-    return float(((high - low) / 2 / stats.t.isf(_level(row) / 2, row["num_seeds"] - 1)) ** 2)
 
 
 def _level(row: Row) -> float:

@@ -6,7 +6,9 @@ from typing import Any
 
 from scipy import stats
 
+from cnnjax.config import words
 from cnnjax.config.errors import ConfigError
+from cnnjax.study import across
 from cnnjax.study.claims import Study
 from cnnjax.study.looks import LOOKS, UNTILS
 from cnnjax.study.spread import spread
@@ -15,10 +17,10 @@ from cnnjax.study.spread import spread
 def look_often(study: Study, most: int) -> Study:
     """The study with looks at up to `most` seeds. Raises ConfigError where that cannot be."""
     if most not in (look.seeds for look in LOOKS):
-        known = [str(look.seeds) for look in LOOKS]
+        known = words.join(look.seeds for look in LOOKS)
         raise ConfigError(
-            f"--until=decided looks at {', '.join(known[:-1])} and {known[-1]} seeds, and {most} is"
-            " none of these: give one of them as --seeds"
+            f"--until=decided looks at {known} seeds, and {most} is none of these: give one of them"
+            " as --seeds"
         )
     if study.choosing is not None:
         raise ConfigError(
@@ -54,12 +56,10 @@ def is_bound(row: Mapping[str, Any]) -> bool:
     Four fifths of what is uncertain come from them, and what they leave alone is wider than the
     margin, and than the distance from what was to be passed.
     """
-    error, (low, high) = row["image_error"], row["interval_seeds"]
-    if error is None or not math.isfinite(high - low):
+    error, of_seeds = row["image_error"], across.find_variance_of_seeds(row)
+    if error is None or not math.isfinite(of_seeds):
         return False
-    tail = (1 - row["confidence"]) / 2
-    of_seeds = (high - low) / 2 / stats.t.isf(tail, row["num_seeds"] - 1)
-    half = float(stats.norm.isf(tail)) * error
+    half = float(stats.norm.isf((1 - row["confidence"]) / 2)) * error
     margin = 0.0 if row["threshold"] is not None else row["margin"]
     distance = abs(row["difference"] - (row["threshold"] or 0.0))
-    return of_seeds**2 < error**2 / 4 and half > margin and half > distance
+    return of_seeds < error**2 / 4 and half > margin and half > distance

@@ -58,3 +58,5 @@ def _trace(structure: Config, image_shape: tuple[int, int, int], num_classes: in
     state = jax.eval_shape(functions.init, numbers)
     jax.eval_shape(lambda *given: functions.advance(*given, 1, 1), numbers, state, train)
     jax.eval_shape(functions.examine, state, split, split)
+    if functions.begin is not None:
+        jax.eval_shape(functions.begin, numbers, state, train)

@@ -125,15 +125,15 @@ def muon(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.Gra
         return inner(params).init(flatten(params))
 
     def update(
-        grads: optax.Updates, state: optax.OptState, params: optax.Params | None = None
+        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
     ) -> tuple[optax.Updates, optax.OptState]:
-        given = grads if params is None else params
-        updates, state = inner(given).update(flatten(grads), state, flatten(given))
+        given = updates if params is None else params
+        flat, state = inner(given).update(flatten(updates), state, flatten(given))
 
         def fold(leaf: jax.Array, flat: jax.Array, is_kernel: bool) -> jax.Array:
             return (flat.T if is_kernel and is_high(leaf) else flat).reshape(leaf.shape)
 
-        return jax.tree.map(fold, given, updates, kernels(given)), state
+        return jax.tree.map(fold, given, flat, kernels(given)), state
 
     return optax.GradientTransformation(init, update)
 

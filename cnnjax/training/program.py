@@ -293,7 +293,8 @@ def make_program(
         return traced
 
     functions = Program(*map(at_precision, (init, advance, evaluate, examine)))
-    mixes = cost.measure(structure, spec.image_shape, spec.num_classes).mixes_batch
-    if spec.streamed or mixes or not sees_training(structure):
+    if spec.streamed or not sees_training(structure):
+        return functions
+    if cost.measure(structure, spec.image_shape, spec.num_classes).mixes_batch:
         return functions
     return functions._replace(begin=at_precision(begin))

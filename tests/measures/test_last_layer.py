@@ -9,6 +9,7 @@ from scipy import stats as scipy_stats
 
 from cnnjax.data.batches import Batches
 from cnnjax.measures import last_layer
+from cnnjax.measures.observed import Training
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -43,9 +44,8 @@ def test_training_images_count_with_the_labels_that_they_trained_with():
         observe=lambda params, stats, images: (None, images),
         roles=SimpleNamespace(logits="logits/kernel"),
     )
-    training = SimpleNamespace(
-        prepare=lambda images: images, images=images, targets=np.eye(3, dtype=np.float32)[labels]
-    )
+    targets = np.eye(3, dtype=np.float32)[labels]
+    training = Training(None, lambda images: images, images, targets, None)
     params = {"logits": {"kernel": kernel}}
     found = last_layer.measure_on_training(model, params, {}, training, jax.random.key(0))
     means = np.stack([images[labels == own].mean(axis=0) for own in range(3)])

@@ -70,6 +70,11 @@ def test_tuning_says_its_budget_seeds_and_split():
         "3 seeds (1000, 1001 and 1002)", "by the validation images alone",
     ):  # fmt: skip
         assert words in said, said
+    assert "within one standard error of the best, paired by image, the one of least" in said
+    area = TUNED._replace(tuning=TUNED.tuning._replace(metric="validation_area"))
+    said = methods.describe(judge(make_records(), STUDY)._replace(study=area))["Training"]
+    assert "alone: that of the highest mean validation accuracy, mean over training." in said
+    assert "standard error" not in said
     kept = TUNED._replace(tuning=TUNED.tuning._replace(seeds=()))
     said = methods.describe(judge(make_records(), STUDY)._replace(study=kept))["Training"]
     assert "what was chosen is kept, and was given" in said

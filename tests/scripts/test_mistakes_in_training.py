@@ -95,6 +95,11 @@ TRAINED = {
         "@cnnjax.measure('own')\ndef f(model, params, stats, observed, key):\n    pass\n",
         "--measure=own", 3, "measure own gives None: give arrays by name, in a dict",
     ),
+    "measure of training": (
+        "@cnnjax.measure('own', of_training=True)\n"
+        "def f(model, params, stats, training, key):\n    return {'own': training.logits}\n",
+        "--measure=own", 5, "AttributeError: 'Training' object has no attribute 'logits'",
+    ),
     "measure text": (
         "@cnnjax.measure('own')\ndef f(model, params, stats, observed, key):\n"
         "    return {'own': 'no'}\n",

@@ -80,7 +80,7 @@ def open_mat(path: pathlib.Path) -> tuple[list[str], Callable[[str], np.ndarray]
 
     try:
         shapes = {key: shape for key, shape, _ in io.whosmat(path, appendmat=False)}
-    except NotImplementedError:  # SciPy's, of this version alone
+    except NotImplementedError:  # SciPy raises it of files of v7.3 and of no others
         raise ValueError("a .mat file of v7.3 is HDF5: save it with -v7") from None
 
     def load(key: str) -> np.ndarray:
