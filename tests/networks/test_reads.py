@@ -45,7 +45,7 @@ NEEDS = {
     "connectivity": {"groups": 1, "widths": (16, 32)},
     "pool_padding": {"pool_size": 3},
     "count_padding": {"pool_size": 3, "pool_stride": 2, "padding": "SAME"},
-    "hidden_activation": {"hidden": (8,)},
+    "hidden_activation": {"hidden": (8,), "logits": "linear"},  # for drawings there must be 84
 }
 
 
