@@ -105,6 +105,8 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     except BrokenPipeError:  # whoever read it has seen enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = DONE
+    except KeyboardInterrupt:  # ours are signals: code from outside raised it
+        status = INTERRUPTED
     except (RunError, OSError) as error:
         words.say(f"error: {words.shorten(printable(str(error)))}", sys.stderr)
         status = FAILED

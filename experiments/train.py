@@ -186,4 +186,4 @@ def describe_failure(result: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    script.run(main, "the run is saved up to its last checkpoint")
+    script.run(main, "the run is saved up to its last checkpoint, if it reached one")

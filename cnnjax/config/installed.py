@@ -31,7 +31,10 @@ def launch() -> None:
 
 def train() -> None:
     """The console script `cnnjax-train`."""
-    _run("experiments.train", "experiments/train.py", "the run is saved up to its last checkpoint")
+    _run(
+        "experiments.train", "experiments/train.py",
+        "the run is saved up to its last checkpoint, if it reached one",
+    )  # fmt: skip
 
 
 def ablate() -> None:

@@ -101,18 +101,16 @@ CONFIG = fields(
     KNOBS,
     VALUE,  # of another time, or from outside
 )
-SCORES = fields(
-    {"num_test_examples": MANY},
-    {
-        "failed": FLAG, "diverged": maybe(FLAG), "diverged_at": maybe(COUNT),
-        "num_train_examples": maybe(COUNT), "num_pool_examples": maybe(COUNT),
-        "drawn_by_seed": maybe(FLAG),
-        "test_accuracy": maybe(SHARE), "validation_accuracy": maybe(SHARE),
-        "validation_loss": maybe(NUMBER), "by_image": maybe(named(TEXT)),
-        "robustness": maybe(named(_of_robustness)),
-    },
-    maybe(either(NUMBER, FLAG, named(ANYTHING))),  # a measure from outside may give an object
-)  # fmt: skip
+MEASURE = maybe(either(NUMBER, FLAG, named(ANYTHING)))  # one from outside may give an object
+OUTCOME = {"failed": FLAG, "diverged_at": maybe(COUNT), "test_accuracy": maybe(SHARE)}
+SPLITS = {
+    "diverged": maybe(FLAG),
+    "num_train_examples": maybe(COUNT), "num_pool_examples": maybe(COUNT),
+    "drawn_by_seed": maybe(FLAG),
+    "validation_accuracy": maybe(SHARE), "validation_loss": maybe(NUMBER),
+    "by_image": maybe(named(TEXT)), "robustness": maybe(named(_of_robustness)),
+}  # fmt: skip
+SCORES = fields({"num_test_examples": MANY}, {**OUTCOME, **SPLITS}, MEASURE)
 LINE = fields({"step": COUNT, "validation_accuracy": maybe(SHARE)}, {}, maybe(NUMBER))
 SIZES = {"parameters": COUNT, "macs": COUNT, "receptive_field": maybe(COUNT),
          "map_shape": listed(COUNT)}  # fmt: skip
@@ -125,8 +123,10 @@ ORIGIN = fields(
     },
     FACT,
 )  # fmt: skip
+WHENCE = {"origin": either(TEXT, ORIGIN)}
+STARTED = fields(WHENCE, {}, ANYTHING)  # the provenance of a run that is in training
 PROVENANCE = fields(
-    {"origin": either(TEXT, ORIGIN), "date": TEXT, "packages": named(TEXT)},
+    {**WHENCE, "date": TEXT, "packages": named(TEXT)},
     {
         **dict.fromkeys(origin.FORMER.values(), maybe(TEXT)),
         "num_devices": maybe(COUNT),
@@ -143,6 +143,12 @@ RECORD = fields(
         "cost": fields(SIZES, SPEEDS, maybe(VALUE)), "provenance": PROVENANCE,
     },
     {}, ANYTHING,
+)  # fmt: skip
+
+# What is in result.json: scores, sizes and provenance side by side.
+RESULT = fields(
+    {**OUTCOME, "num_test_examples": MANY, "num_parameters": COUNT, "provenance": PROVENANCE},
+    SPLITS, maybe(either(MEASURE, TEXT)),
 )  # fmt: skip
 
 

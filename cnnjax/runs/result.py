@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cnnjax.config.knobs import ConfigError
-from cnnjax.records import atomic, predictions, weights
+from cnnjax.records import atomic, predictions, shape, weights
 from cnnjax.records.record import checksum_of, seal
 
 NAME, LINES = "result.json", "metrics.jsonl"
@@ -31,13 +31,15 @@ def write_lines(folder: pathlib.Path, lines: Iterable[Mapping[str, Any]]) -> dic
     return {LINES: hashlib.sha256(content).hexdigest()}
 
 
-def parse(path: pathlib.Path, text: str | bytes) -> dict[str, Any]:
-    """Raises ConfigError, naming the file, where the text is no JSON object."""
+def parse(
+    path: pathlib.Path, text: str | bytes, check: shape.Check = shape.ANYTHING
+) -> dict[str, Any]:
+    """Raises ConfigError, naming the file, where the text is no JSON object of such a shape."""
     try:
         found = atomic.parse_json(text)
     except ValueError:
         found = None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or check(found) is not None:
         raise ConfigError(f"{path} is not whole: copy it again, or train the run again")
     return found
 
@@ -48,7 +50,7 @@ def read(folder: pathlib.Path) -> dict[str, Any]:
     One that was written before there were checksums has none.
     """
     path = folder / NAME
-    found = parse(path, path.read_bytes())
+    found = parse(path, path.read_bytes(), shape.RESULT)
     if KEY in found and found[KEY] != checksum_of(found):
         raise ConfigError(_describe_change(path))
     return found
@@ -61,7 +63,7 @@ def read_lines(folder: pathlib.Path, provenance: Mapping[str, Any]) -> list[dict
     """
     path = folder / LINES
     content = path.read_bytes() if path.exists() else b""
-    lines = [parse(path, line) for line in content.splitlines()]
+    lines = [parse(path, line, shape.LINE) for line in content.splitlines()]
     known = provenance.get("files", {}).get(LINES)
     if content and known and hashlib.sha256(content).hexdigest() != known:
         raise ConfigError(_describe_change(path))

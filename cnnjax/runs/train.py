@@ -17,7 +17,7 @@ from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.measures import outcome
 from cnnjax.networks import cost, notes
 from cnnjax.networks.cost import Cost
-from cnnjax.records import leases, origin, predictions
+from cnnjax.records import leases, origin, predictions, shape
 from cnnjax.records.atomic import parse_json, write_json
 from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
@@ -236,7 +236,7 @@ def check(workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any]) 
                 f"{workdir} holds a run with --{name}={found}, not {value}: give another"
                 f" --workdir, or the flags of that run, or {RESTART}"
             )
-    earlier = _read_object(workdir / "provenance.json", RESTART)
+    earlier = _read_object(workdir / "provenance.json", RESTART, shape.STARTED)
     different = origin.compare([origin.read(earlier), origin.read(provenance)])
     if different:
         raise ConfigError(
@@ -245,8 +245,10 @@ def check(workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any]) 
         )
 
 
-def _read_object(path: pathlib.Path, otherwise: str) -> dict[str, Any]:
-    """Raises ConfigError, with what else to do, on a file that is no JSON object."""
+def _read_object(
+    path: pathlib.Path, otherwise: str, check: shape.Check = shape.ANYTHING
+) -> dict[str, Any]:
+    """Raises ConfigError, with what else to do, on a file that is no object of such a shape."""
     try:
         found = parse_json(path.read_bytes())
     except FileNotFoundError:
@@ -254,7 +256,7 @@ def _read_object(path: pathlib.Path, otherwise: str) -> dict[str, Any]:
     except ValueError as error:
         reason = f"is damaged ({error})"
     else:
-        if isinstance(found, dict):
+        if isinstance(found, dict) and check(found) is None:
             return found
-        reason = "is damaged (no JSON object)"
+        reason = f"is damaged ({'an odd' if isinstance(found, dict) else 'no'} JSON object)"
     raise ConfigError(f"{path} {reason}: give {otherwise}")

@@ -10,6 +10,7 @@ from cnnjax import api
 from cnnjax.config.config import Config
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.records import leases
+from cnnjax.runs.result import find_finished
 from cnnjax.runs.train import check, claim, describe_run, set_run_aside, train_run
 from cnnjax.study import grids
 from cnnjax.study.options import Options
@@ -43,6 +44,56 @@ def test_a_folder_that_does_not_say_what_it_holds_is_refused(
     with pytest.raises(ConfigError, match=f"{name} is damaged .*: give --restart") as refusal:
         check(folder, config, {"origin": {}})
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("content", [{}, {"origin": 5}, {"origin": {"versions": [1]}}])
+def test_a_folder_of_an_odd_origin_is_refused(config, where, tmp_path, content):
+    claim(tmp_path, config, {"origin": {}})
+    (tmp_path / "provenance.json").write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match="provenance.json is damaged .*: give --restart"):
+        check(tmp_path, config, {"origin": {}})
+
+
+def test_an_odd_result_that_has_no_checksum_is_set_aside(config, where, tmp_path):
+    train_run(config, tmp_path, where)
+    old = {k: v for k, v in json.loads((tmp_path / "result.json").read_text()).items()
+           if k != "sha256"}  # fmt: skip
+    (tmp_path / "result.json").write_text(json.dumps(old))
+    assert find_finished(tmp_path, pytest.fail, "final") == old  # as it was written once
+    odd = [
+        {**old, **change}
+        for change in (
+            {"provenance": None},
+            {"provenance": {}},
+            {"provenance": {"files": 5}},
+            {"provenance": {**old["provenance"], "files": {"metrics.jsonl": 5}}},
+            {"provenance": {**old["provenance"], "packages": 5}},
+            {"failed": None},
+            {"diverged_at": "never"},
+            {"test_accuracy": 40},
+            {"num_parameters": "many"},
+            {"num_test_examples": 0},
+            {"validation_accuracy": []},
+        )
+    ] + [{k: v for k, v in old.items() if k != name} for name in ("failed", "num_parameters")]
+    for content in odd:
+        notes = []
+        (tmp_path / "result.json").write_text(json.dumps(content))
+        assert find_finished(tmp_path, notes.append, "final") is None
+        (note,) = notes
+        assert str(tmp_path / "result.json") in note and "set aside" in note
+
+
+def test_a_learning_curve_of_odd_lines_is_set_aside(config, where, tmp_path):
+    train_run(config, tmp_path, where)
+    path = tmp_path / "result.json"
+    found = json.loads(path.read_text())
+    old = {k: v for k, v in found.items() if k != "sha256"}
+    del old["provenance"]["files"]
+    path.write_text(json.dumps(old))
+    (tmp_path / "metrics.jsonl").write_text('{"step": "last"}\n')
+    assert find_finished(tmp_path, lambda note: None, "final") is None
+    assert (tmp_path / "metrics.jsonl.damaged").exists()
 
 
 def test_a_run_that_starts_afresh_keeps_the_one_before(config, where, tmp_path):

@@ -23,7 +23,7 @@ from cnnjax.study.arms import make_base
 from cnnjax.sweep import loop, runner
 from cnnjax.sweep.engines import local
 from cnnjax.sweep.observer import QUIET
-from experiments import conduct
+from experiments import conduct, script
 from tests.by_hand import STUDY, make_records
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -43,6 +43,20 @@ script.run(main, "")
 def test_no_file_takes_the_place_of_a_closed_stream(closed):
     command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", OPEN]
     assert subprocess.run(command, cwd=ROOT, timeout=60).returncode == 0
+
+
+def test_code_from_outside_that_interrupts_itself_is_an_interruption():
+    code = (
+        "from experiments import script\n"
+        "def main(argv, stop):\n"
+        "    raise KeyboardInterrupt\n"
+        "script.run(main, 'all is saved')\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == script.INTERRUPTED
+    assert run.stderr == "interrupted: all is saved; run the same command again to go on\n"
 
 
 @pytest.mark.parametrize("command", ["train --plan", "judge FILE"])
