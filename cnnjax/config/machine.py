@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from cnnjax.config.knobs import RunError
 
 CGROUPS, MEMBERSHIPS = pathlib.Path("/sys/fs/cgroup"), pathlib.Path("/proc/self/cgroup")
-STATM = pathlib.Path("/proc/self/statm")  # its first number: pages of addresses
+STATM = pathlib.Path("/proc/self/statm")  # first numbers: pages of addresses, pages in memory
 NO_ROOM = ("failed to map segment from shared object", "Cannot allocate memory")  # for a library
 LEAST = 3 * 2**29  # bytes of addresses that JAX and what it imports take before anything is done
 THREADS = 64  # twice the pool of array_record
@@ -30,16 +30,19 @@ def find_memory() -> int:
 
 
 def find_room() -> int:
-    """As `find_memory`, where `ulimit -v` is set of the addresses that are not taken yet.
+    """As `find_memory` without what this process has taken; of addresses where `ulimit -v` is set.
 
     JAX alone takes gigabytes of those. What gets close to the limit may fail without a word: XLA
     was seen to go on with other numbers.
     """
-    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if allowed == resource.RLIM_INFINITY or not STATM.exists():
+    if not STATM.exists():
         return find_memory()
-    taken = int(STATM.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    return max(min(find_memory(), allowed - taken), 0)
+    page = os.sysconf("SC_PAGE_SIZE")
+    addresses, resident = (page * int(count) for count in STATM.read_text().split()[:2])
+    allowed, room = resource.getrlimit(resource.RLIMIT_AS)[0], find_memory() - resident
+    if allowed != resource.RLIM_INFINITY:
+        room = min(room, allowed - addresses)
+    return max(room, 0)
 
 
 def explain_shortage(error: BaseException) -> str | None:

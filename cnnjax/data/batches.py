@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-EVALUATION_BATCH = 256  # images at once at most; bounds the memory of an evaluation
+EVALUATION_BATCH = 256  # images at once at most
+EVALUATION_BYTES = 2**28  # and of what a layer gives for them; convolutions take as much again
 
 
 class Batches(NamedTuple):
@@ -55,10 +56,21 @@ def draw_stratified(key: Array, labels: Array, num_classes: int, count: int) -> 
     return by_class[jnp.argsort(beyond, stable=True)[:count]]
 
 
-def pad_batches(images: np.ndarray, labels: np.ndarray) -> Batches:
-    """A whole split as equal batches, the last one filled with zeros that the mask leaves out."""
+def count_at_once(layer_bytes: int) -> int:
+    """Images that are evaluated at once by a network whose largest layer gives so many bytes."""
+    size = EVALUATION_BATCH
+    while size > 1 and size * layer_bytes > EVALUATION_BYTES:
+        size //= 2
+    return size
+
+
+def pad_batches(images: np.ndarray, labels: np.ndarray, at_once: int = EVALUATION_BATCH) -> Batches:
+    """A whole split as equal batches of `at_once` images at most.
+
+    The last one is filled with zeros that the mask leaves out.
+    """
     total = len(labels)
-    num_batches = math.ceil(total / EVALUATION_BATCH)
+    num_batches = math.ceil(total / at_once)
     size = math.ceil(total / num_batches)
     padding = num_batches * size - total
 

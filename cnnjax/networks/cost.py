@@ -26,6 +26,11 @@ class Cost(NamedTuple):
     map_shape: tuple[int, ...]  # of that map: height, width, channels
     mixes_batch: bool  # whether training keeps statistics of a batch: it is no sum over images
 
+    @property
+    def layer_bytes(self) -> int:
+        """Of the largest of its layers' outputs for an image."""
+        return max((layer.activation_bytes for layer in self.layers), default=0)
+
 
 @functools.cache  # plan, split of the batch and program all ask; a twin's search asks many times
 def measure(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> Cost:

@@ -83,8 +83,7 @@ def check_memory(config: Config, measured: Cost) -> None:
     That is its state, and of one image the largest output of a layer.
     """
     state = 4 * measured.parameters * count_copies(config)
-    output = max((layer.activation_bytes for layer in measured.layers), default=0)
-    placement.check_memory(state + output, 1)
+    placement.check_memory(state + measured.layer_bytes, 1)
 
 
 def train_run(

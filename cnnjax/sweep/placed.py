@@ -13,7 +13,7 @@ from cnnjax.data import batches, transform
 from cnnjax.data.dataset import Dataset, Stream
 from cnnjax.data.prepare import make_prepare
 from cnnjax.data.source import Example
-from cnnjax.networks import models
+from cnnjax.networks import cost, models
 from cnnjax.training import program
 
 Made = TypeVar("Made")
@@ -60,28 +60,32 @@ def place_data(
     transform.check(structure, dataset)
     view = transform.view_of(structure, dataset)
     seen = shared.recall(view, lambda: transform.transform(structure, dataset))
-    train, validation, test = shared.recall((view, mesh), lambda: _place(seen, mesh))
-    measured = shared.recall(
+    train = shared.recall((view, mesh), lambda: _place(_find_training(seen), mesh))
+    measured = cost.measure(structure, seen.image_shape, seen.num_classes)
+    at_once = batches.count_at_once(measured.layer_bytes)
+    validation, test = shared.recall(
+        (view, mesh, at_once),
+        lambda: _place(
+            [batches.pad_batches(*own, at_once) for own in (seen.validation, seen.test)], mesh
+        ),
+    )
+    pixels = shared.recall(
         (view, structure.standardise),
         lambda: transform.measure_pixels(structure, seen.sample.images),
     )
-    spec = make_spec(structure, seen, measured)
+    spec = make_spec(structure, seen, pixels)
     stream = seen.train.examples if isinstance(seen.train, Stream) else None
     return GroupData(spec, train, validation, test, stream, num_train, num_pool, seen.cluster)
 
 
-def _place(
-    dataset: Dataset, mesh: jax.sharding.Mesh
-) -> tuple[program.TrainData | None, batches.Batches, batches.Batches]:
-    """The three splits on every device of the mesh; no training images where they are streamed."""
-    return jax.device_put(
-        (
-            None if isinstance(dataset.train, Stream) else program.TrainData(*dataset.train),
-            batches.pad_batches(*dataset.validation),
-            batches.pad_batches(*dataset.test),
-        ),
-        NamedSharding(mesh, PartitionSpec()),
-    )
+def _find_training(dataset: Dataset) -> program.TrainData | None:
+    """None where it is streamed."""
+    return None if isinstance(dataset.train, Stream) else program.TrainData(*dataset.train)
+
+
+def _place(arrays: Any, mesh: jax.sharding.Mesh) -> Any:
+    """A tree of arrays on every device of the mesh."""
+    return jax.device_put(arrays, NamedSharding(mesh, PartitionSpec()))
 
 
 def make_spec(

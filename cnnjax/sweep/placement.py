@@ -115,7 +115,7 @@ def check_memory(needed: int, num_devices: int) -> None:
     """Raises RunError where a program takes more of each device than there is at all."""
     device = jax.local_devices()[0]
     if device.platform == "cpu":
-        whole, needed, of = machine.find_room(), needed * num_devices, "this process may have"
+        whole, needed, of = machine.find_room(), needed * num_devices, "this process may still have"
     else:
         whole, of = (device.memory_stats() or {}).get("bytes_limit", needed), "the device has"
     if needed > whole:

@@ -95,7 +95,7 @@ def open_session(
         most = group.count_most(structure, len(numbers["seed"]), data, mesh)
         reach = max(group.segment_lengths(structure, 0, every, most))
         executables = group.compile_group(structure, numbers, data, mesh, reach)
-        needed = group.memory_of(executables)
+        needed = group.memory_of(executables, placement.platform_of(mesh))
         if needed <= budget:
             break
         if wave <= least:

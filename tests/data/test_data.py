@@ -101,10 +101,19 @@ def test_each_epoch_sees_every_example_once(size):
     assert len({tuple(epoch) for epoch in epochs}) == len(epochs)
 
 
+@pytest.mark.parametrize(
+    ("layer_bytes", "expected"), [(0, 256), (2**20, 256), (2**20 + 4, 128), (2**24, 16), (2**40, 1)]
+)
+def test_large_maps_are_evaluated_few_at_once(layer_bytes, expected):
+    assert batches.count_at_once(layer_bytes) == expected
+
+
+@pytest.mark.parametrize("at_once", [1, 8, 256])
 @pytest.mark.parametrize("total", [1, 197, 256, 257, 1000])
-def test_every_example_is_evaluated_exactly_once(total):
+def test_every_example_is_evaluated_exactly_once(total, at_once):
     images = np.arange(total, dtype=np.int32).reshape(-1, 1, 1, 1)
-    padded = batches.pad_batches(images, images.ravel())
+    padded = batches.pad_batches(images, images.ravel(), at_once)
+    assert padded.labels.shape[1] <= at_once
     kept = padded.mask.ravel() == 1
     np.testing.assert_array_equal(padded.images.ravel()[kept], images.ravel())
     np.testing.assert_array_equal(padded.labels.ravel()[kept], images.ravel())

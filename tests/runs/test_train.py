@@ -177,7 +177,9 @@ def test_a_finished_run_that_was_changed_is_made_again_to_the_same_bits(config, 
 def test_what_no_memory_holds_is_refused_by_the_plan_as_by_the_run(where, tmp_path, values):
     huge = Config(**values)
     for start in (describe_run, lambda *given: train_run(given[0], tmp_path / "one", given[1])):
-        with pytest.raises(RunError, match=r"takes .* GiB of memory, and this process may have"):
+        with pytest.raises(
+            RunError, match=r"takes .* GiB of memory, and this process may still have"
+        ):
             start(huge, where)
     assert not (tmp_path / "one").exists()
 

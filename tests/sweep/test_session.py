@@ -5,8 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from cnnjax.config import machine
 from cnnjax.config.config import structure_of
-from cnnjax.sweep import checkpoints, placed, placement, runner
+from cnnjax.config.knobs import RunError
+from cnnjax.data import batches
+from cnnjax.networks import cost
+from cnnjax.sweep import checkpoints, group, placed, placement, runner
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.observer import Observer
 from cnnjax.sweep.session import open_session
@@ -30,6 +34,36 @@ def test_groups_that_see_the_same_pixels_hold_the_same_arrays(tiny, digits):
     whole = place(draw="seed", train_examples=100)
     assert whole.train is unlike.train and whole.spec.num_train == 100
     assert place(standardise="all").train is one.train
+
+
+def test_images_of_large_maps_are_evaluated_few_at_once(tiny, digits, monkeypatch):
+    (whole,) = runner.run_lanes([tiny], digits)
+    shared, mesh = placed.Shared(), placement.make_mesh(1)
+    layer = cost.measure(tiny, digits.image_shape, digits.num_classes).layer_bytes
+    before = placed.place_data(tiny, digits, mesh, shared)
+    monkeypatch.setattr(batches, "EVALUATION_BYTES", 40 * layer)
+    after = placed.place_data(tiny, digits, mesh, shared)
+    assert after.train is before.train  # which are not evaluated
+    assert after.test.labels.shape[1] <= 32 < before.test.labels.shape[1]
+    (cut,) = runner.run_lanes([tiny], digits)
+    assert cut.scores["test_accuracy"] == whole.scores["test_accuracy"]
+    assert cut.scores["test_loss"] == pytest.approx(whole.scores["test_loss"], rel=1e-5)
+
+
+def test_what_training_has_room_for_and_its_evaluation_has_not_is_refused(
+    tiny, digits, monkeypatch
+):
+    wide = dataclasses.replace(tiny, widths=(32, 8), batch_size=1)
+    own = open_session(structure_of(wide), [wide], digits).executables
+    training, all_of_it = (
+        group.memory_of(some, "cpu")
+        for some in (own._replace(examine=None, evaluate_validation=None), own)
+    )
+    assert all_of_it > 2 * training
+    assert all_of_it > group.memory_of(own, "gpu")  # its convolutions take no more than is counted
+    monkeypatch.setattr(machine, "find_room", lambda: 2 * training)
+    with pytest.raises(RunError, match=r"takes .* of memory, and this process may still have"):
+        open_session(structure_of(wide), [wide], digits)
 
 
 @pytest.mark.slow
