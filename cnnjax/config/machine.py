@@ -6,6 +6,7 @@ import os
 import pathlib
 import resource
 import threading
+import warnings
 from collections.abc import Iterator
 
 from cnnjax.config.knobs import RunError
@@ -13,6 +14,7 @@ from cnnjax.config.knobs import RunError
 CGROUPS, MEMBERSHIPS = pathlib.Path("/sys/fs/cgroup"), pathlib.Path("/proc/self/cgroup")
 STATM = pathlib.Path("/proc/self/statm")  # first numbers: pages of addresses, pages in memory
 NO_ROOM = ("failed to map segment from shared object", "Cannot allocate memory")  # for a library
+SCANT = 2**30  # bytes: what a new network's compilation takes beside JAX may come close to it
 LEAST = 3 * 2**29  # bytes of addresses that JAX and what it imports take before anything is done
 THREADS = 64  # twice the pool of array_record
 NO_THREADS = (
@@ -62,7 +64,7 @@ def explain_shortage(error: BaseException) -> str | None:
 
 
 def check_addresses() -> None:
-    """Raises RunError where there is no room for libraries.
+    """Raises RunError where there is no room for libraries, and warns where there is hardly any.
 
     How they fail is a matter of luck: one cannot be imported, OpenBLAS tries again for ever.
     """
@@ -71,6 +73,14 @@ def check_addresses() -> None:
         raise RunError(
             f"ulimit -v allows this process {allowed / 2**30:.3g} GiB, and JAX alone takes"
             f" {LEAST / 2**30:.3g} GiB: raise it"
+        )
+    there = find_memory()
+    if there < SCANT:
+        warnings.warn(
+            f"this process may have {there / 2**30:.3g} GiB, and JAX and its compiler take up to"
+            f" {SCANT / 2**30:.3g} GiB: what takes more than a container allows is killed without"
+            " a word",
+            stacklevel=2,
         )
 
 

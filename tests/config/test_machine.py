@@ -80,6 +80,14 @@ def test_of_a_limit_of_addresses_there_is_what_is_not_taken(monkeypatch):
         assert machine.find_room() == pytest.approx(expected, abs=1 << 27)
 
 
+def test_a_container_in_which_a_compilation_may_be_killed_is_warned_of(monkeypatch, recwarn):
+    machine.check_addresses()
+    assert not recwarn
+    monkeypatch.setattr(machine, "list_container_limits", lambda: [700 << 20])
+    with pytest.warns(UserWarning, match="0.684 GiB, and JAX and its compiler take up to 1 GiB"):
+        machine.check_addresses()
+
+
 @pytest.mark.parametrize("allowed", [10, machine.LEAST - 1])
 def test_a_limit_that_leaves_no_room_for_jax_is_one_line(monkeypatch, allowed):
     machine.check_addresses()  # there is enough here
