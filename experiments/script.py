@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 WARNING = "warning: "
 DONE, FAILED, INTERRUPTED = 0, 1, 75  # exit statuses; 2 is for a wrong command line
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SAVING_SECONDS = 10  # a stretch of training and its checkpoint take less
 
 
@@ -47,7 +48,7 @@ class Stop:
         self.signalled = False
         self.listening = False
         self.deadline = math.inf  # on the monotonic clock
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in SIGNALS:
             signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: object) -> None:
@@ -120,6 +121,8 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
         status = FAILED
     if status == INTERRUPTED:
         stop.end()
+    for number in SIGNALS:  # all is done: while Python goes it would fall back on their default
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 
 

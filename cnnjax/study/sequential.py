@@ -27,6 +27,11 @@ def look_often(study: Study, most: int) -> Study:
             "--until=decided is for arms that are given, and --choose for the best of"
             " them: give one of the two"
         )
+    if not any(claim.parts for claim in study.claims):
+        raise ConfigError(
+            "--until=decided goes on for headlines, and none of this study's comparisons is one:"
+            " give --seeds"
+        )
     return study._replace(looks=tuple(look for look in LOOKS if look.seeds <= most))
 
 

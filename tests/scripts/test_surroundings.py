@@ -59,6 +59,20 @@ def test_code_from_outside_that_interrupts_itself_is_an_interruption():
     assert run.stderr == "interrupted: all is saved; run the same command again to go on\n"
 
 
+def test_a_signal_after_all_is_done_changes_no_status():
+    code = (
+        "import atexit, os, signal\n"
+        "from experiments import script\n"
+        "class Last:\n"
+        "    def __del__(self):  # while the interpreter goes\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "atexit.register(os.kill, os.getpid(), signal.SIGTERM)\n"
+        "script.kept = Last()\n"
+        "script.run(lambda argv, stop: 0, '')\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
+
+
 @pytest.mark.parametrize("command", ["train --plan", "judge FILE"])
 @pytest.mark.parametrize("limit", [2**28, 2**30])
 def test_where_libraries_find_no_room_that_is_one_line(environment, limit, command):

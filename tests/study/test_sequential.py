@@ -55,9 +55,13 @@ def test_levels_of_all_looks_sum_to_five_percent():
     assert [look.seeds for look in OFTEN.looks] == [5, 10, 20]
 
 
-def test_a_last_look_that_is_none_is_refused_and_so_is_a_choice():
+def test_what_looks_are_not_for_is_refused():
     with pytest.raises(ConfigError, match="5, 10, 20 and 40 seeds, and 7 is none"):
         sequential.look_often(STUDY, 7)
+    with pytest.raises(ConfigError, match="none of this study's comparisons is one: give --seeds"):
+        sequential.look_often(
+            STUDY._replace(claims=tuple(own._replace(parts=0) for own in STUDY.claims)), 20
+        )
     with pytest.raises(ConfigError, match="give one of the two"):
         sequential.look_often(STUDY._replace(choosing=Choosing(MAX)), 20)
 
