@@ -36,7 +36,8 @@ def find_largest(product: Callable[[Array], Array], start: Array, steps: int = S
     zero = jnp.zeros((), begin.dtype)
     _, (alphas, betas) = lax.scan(step, (jnp.zeros_like(begin), begin, zero), None, steps)
     matrix = jnp.diag(alphas) + jnp.diag(betas[:-1], 1) + jnp.diag(betas[:-1], -1)
-    return jnp.linalg.eigvalsh(matrix)[-1]
+    # One by one: threads that factorise several wait for each other, maybe for ever.
+    return jax.custom_batching.sequential_vmap(lambda own: jnp.linalg.eigvalsh(own))(matrix)[-1]
 
 
 def multiply_hessian(

@@ -76,8 +76,13 @@ def spread_orthogonal(cells: int, channels: int, features: int) -> float:
 
 @register.choice("init", "orthogonal", spread=spread_orthogonal)
 def orthogonal(key: Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
-    """Orthogonal columns, or rows where these are fewer (Saxe et al. 2014)."""
-    return nn.initializers.orthogonal()(key, shape, dtype)
+    """Orthogonal columns, or rows where these are fewer (Saxe et al. 2014).
+
+    Kernels that are drawn together (of groups, of lanes) are factorised one after the other: for
+    many at once a CPU's threads wait for each other, and where two devices do, for ever.
+    """
+    draw = nn.initializers.orthogonal()
+    return jax.custom_batching.sequential_vmap(lambda own: draw(own, shape, dtype))(key)
 
 
 @register.choice(

@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections import Counter
@@ -17,6 +18,7 @@ from experiments.endure.tally import Tally
 
 Say = Callable[[dict[str, Any]], None]
 SAID = 100  # of so many one is told
+SILENCE = 1200  # seconds after which a process waits for something that will not come
 ROOT = Path(__file__).parents[2]
 
 
@@ -40,16 +42,28 @@ def follow(command: list[str]) -> Iterator[dict[str, Any]]:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
     ) as process:
         assert process.stdout
+        watchdog = start_watchdog(process)
         for line in process.stdout:
+            watchdog.cancel()
+            watchdog = start_watchdog(process)
             fact = json.loads(line)
             begun = fact if "begun" in fact else begun
             done = done or "done" in fact
             yield fact
+        watchdog.cancel()
         said = process.stderr.read() if process.stderr else ""
     if not done:
         lines = " | ".join(said.splitlines()[-3:])
         ended = f"the process ended with status {process.returncode}: {lines}"
         yield {"fault": ended, "argv": begun.get("begun", [])}
+
+
+def start_watchdog(process: subprocess.Popen) -> threading.Timer:
+    """What ends a process that says nothing for long, unless it is cancelled."""
+    watchdog = threading.Timer(SILENCE, process.kill)
+    watchdog.daemon = True
+    watchdog.start()
+    return watchdog
 
 
 def describe(error: BaseException) -> str:
