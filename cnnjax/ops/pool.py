@@ -7,7 +7,7 @@ a padded border has fewer.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -180,23 +180,38 @@ def stochastic_pool(maps: Array, size: int, stride: int, padding: str, key: Arra
     return jnp.take_along_axis(stacked, chosen[None], axis=0)[0]
 
 
+def blur(maps: Array, taps: Sequence[int], stride: int, platform: str) -> Array:
+    """Maps smoothed by such weights along both axes, of which every `stride`th cell is kept.
+
+    The border is kept by reflection, or by its edge where a map has too few cells for that. It is a
+    convolution, in the form that `platform` is best at.
+    """
+    before, behind = (len(taps) - 1) // 2, len(taps) // 2
+    sides = ((0, 0), (before, behind), (before, behind), (0, 0))
+    padded = jnp.pad(maps, sides, "reflect" if min(maps.shape[1:3]) > behind else "edge")
+    weights = np.outer(taps, taps) / sum(taps) ** 2
+    kernel = jnp.asarray(weights, maps.dtype)[:, :, None, None]
+    channels = maps.shape[-1]
+    kernel = jnp.broadcast_to(kernel, (*weights.shape, 1, channels))
+    return conv.conv2d(padded, kernel, stride, "VALID", groups=channels, platform=platform)
+
+
+@register.pooling("blur2", sees=lambda size: size + 1)
+def blur2_pool(maps: Array, size: int, stride: int, padding: str, platform: str) -> Array:
+    """Maximum at stride 1, then a [1, 1] blur at `stride` (Zhang 2019, MaxBlurPool, Rect-2)."""
+    return blur(max_pool(maps, size, 1, padding), (1, 1), stride, platform)
+
+
 @register.pooling("blur", sees=lambda size: size + 2)
 def blur_pool(maps: Array, size: int, stride: int, padding: str, platform: str) -> Array:
-    """Maximum at stride 1, then a [1, 2, 1] blur at `stride` (Zhang 2019, MaxBlurPool).
+    """Maximum at stride 1, then a [1, 2, 1] blur at `stride` (Zhang 2019, MaxBlurPool, Tri-3)."""
+    return blur(max_pool(maps, size, 1, padding), (1, 2, 1), stride, platform)
 
-    The blur keeps the border by reflection, or by its edge where a map of one cell has none; it is
-    a convolution, in the form that `platform` is best at.
-    """
-    dense = max_pool(maps, size, 1, padding)
-    weights = np.outer([1, 2, 1], [1, 2, 1]) / 16
-    kernel = jnp.broadcast_to(
-        jnp.asarray(weights, maps.dtype)[:, :, None, None], (3, 3, 1, maps.shape[-1])
-    )
-    fill = "reflect" if min(dense.shape[1:3]) > 1 else "edge"
-    return conv.conv2d(
-        dense, kernel, stride, "explicit", explicit=(1, 1), fill=fill, groups=maps.shape[-1],
-        platform=platform,
-    )  # fmt: skip
+
+@register.pooling("blur5", sees=lambda size: size + 4)
+def blur5_pool(maps: Array, size: int, stride: int, padding: str, platform: str) -> Array:
+    """Maximum at stride 1, then a [1, 4, 6, 4, 1] blur at `stride` (Zhang 2019, Bin-5)."""
+    return blur(max_pool(maps, size, 1, padding), (1, 4, 6, 4, 1), stride, platform)
 
 
 @register.pooling("subsample", activated=True, biased=True)

@@ -15,6 +15,7 @@ from experiments.claims import (
     pooling,
     pooling_padding,
     position,
+    published,
     sharing,
     stride,
     training,
@@ -45,12 +46,15 @@ STUDIES: dict[str, Study] = {
         training.LEARNING_RATE,
         training.BATCHES,
         variance.STUDY,
+        published.ZHANG,
+        published.ALL_CNN,
     )
 }
 DEFAULT = pooling_padding.STUDY.name
 # The default study tries part of two others: `all` runs those. What is no statement of the article
 # stands on no board.
-ALL = tuple(name for name in STUDIES if name not in (DEFAULT, variance.STUDY.name))
+OTHERS = (variance.STUDY, published.ZHANG, published.ALL_CNN)
+ALL = tuple(name for name in STUDIES if name != DEFAULT and STUDIES[name] not in OTHERS)
 
 
 def find_studies() -> dict[str, Study]:

@@ -86,25 +86,30 @@ def test_average_that_counts_the_padding(shape):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+BLURS = {"blur2": (1, 1), "blur": (1, 2, 1), "blur5": (1, 4, 6, 4, 1)}  # Zhang 2019, section 4
+
+
 @pytest.mark.parametrize("stride", [1, 2])
-def test_blur_is_a_maximum_and_then_a_reflected_blur(stride):
-    maps = draw((6, 7))
+@pytest.mark.parametrize("name", BLURS)
+def test_blur_is_a_maximum_and_then_a_reflected_blur(name, stride):
+    maps, taps = draw((6, 7)), BLURS[name]
     dense = reference.pool(maps, 2, 1, "VALID", REDUCE["max"])
-    weights = np.outer([1, 2, 1], [1, 2, 1]) / 16
-    kernel = np.zeros((3, 3, 3, 3))
+    sides = ((len(taps) - 1) // 2, len(taps) // 2)
+    padded = np.pad(dense, ((0, 0), sides, sides, (0, 0)), "reflect")
+    kernel = np.zeros((len(taps), len(taps), 3, 3))
     for channel in range(3):
-        kernel[:, :, channel, channel] = weights
-    expected = reference.conv2d(dense, kernel, stride, "explicit", (1, 1), "reflect")
-    np.testing.assert_allclose(
-        pool.blur_pool(maps, 2, stride, "VALID", here.PLATFORM), expected, atol=1e-5
-    )
+        kernel[:, :, channel, channel] = np.outer(taps, taps) / sum(taps) ** 2
+    expected = reference.conv2d(padded, kernel, stride, "VALID")
+    found = pool.find(name).make(maps, 2, stride, "VALID", platform=here.PLATFORM)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_blur_keeps_a_constant_map_even_of_one_cell():
-    for size in (2, 5):
-        np.testing.assert_allclose(
-            pool.blur_pool(jnp.ones((1, size, size, 2)), 2, 2, "VALID", here.PLATFORM), 1.0
-        )
+@pytest.mark.parametrize("name", BLURS)
+def test_blur_keeps_a_constant_map_even_of_one_cell(name):
+    for size in (2, 3, 5):
+        ones = jnp.ones((1, size, size, 2))
+        found = pool.find(name).make(ones, 2, 2, "VALID", platform=here.PLATFORM)
+        np.testing.assert_allclose(found, 1.0, rtol=1e-6)
 
 
 def test_stochastic_draws_each_cell_in_proportion_to_its_activation():

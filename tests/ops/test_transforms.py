@@ -28,7 +28,7 @@ LEARNED = {"blend": jnp.float32(-0.8), "coefficient": draw(4), "bias": draw(4, s
 LEARNS = {"param": lambda name, init, shape: jnp.asarray(LEARNED[name])}
 EXTRA = {
     "mixed": LEARNS, "stochastic": {"key": None}, "subsample": LEARNS,
-    "blur": {"platform": here.PLATFORM},
+    **dict.fromkeys(("blur2", "blur", "blur5"), {"platform": here.PLATFORM}),
 }  # fmt: skip
 POOLS = [name for name in register.names("pool") if pool.find(name).traits["windows"]]
 OPS = {
