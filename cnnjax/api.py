@@ -46,7 +46,7 @@ from cnnjax.study.plan import Plan, make_plan, network_of
 from cnnjax.study.spread import spread
 from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
-from cnnjax.sweep import backend, loop, placement, stages, trial
+from cnnjax.sweep import backend, loop, placement, stages, waiting
 from cnnjax.sweep.engines import Engine, local
 from cnnjax.sweep.lanes import open_finder, open_others, require_weights
 from cnnjax.sweep.loop import Outcome
@@ -106,7 +106,7 @@ def check_study(
     for structure, info in shapes:
         check_memory(structure, measure(network_of(structure), *info))
     if not prepare:  # a plan is all that is asked for
-        trial.check_choices(shapes)
+        waiting.check_choices(shapes)
     warnings = foresight.warn_of_seeds(study, options.num_seeds)
     found = list_network_notes(configs, infos)
     return Checked(study, base, asked, plan, tuple(warnings), found)

@@ -194,6 +194,8 @@ def follow(eqn: core.JaxprEqn, views: Sequence[View | None], is_norm: bool = Fal
     of a map is taken to gather it.
     """
     name, own = eqn.primitive.name, eqn.params
+    if not eqn.outvars:  # a print, which only looks
+        return None
     if name == "concatenate":
         return _concatenate(views, eqn)
     result, found = array_of(eqn.outvars[0]), []

@@ -25,7 +25,7 @@ from cnnjax.records.record import CHECKPOINTS
 from cnnjax.runs import result
 from cnnjax.study.options import MINUTES
 from cnnjax.study.plan import count_copies
-from cnnjax.sweep import final, lanes, placement, runner, trial
+from cnnjax.sweep import final, lanes, placement, runner, waiting
 from cnnjax.sweep.checkpoints import Checkpoints, find_step
 from cnnjax.sweep.observer import QUIET, Observer
 
@@ -71,7 +71,7 @@ def describe_run(config: Config, where: Where) -> Described:
     info = load.load_info(config, where)
     measured = cost.measure(config, *info)
     check_memory(config, measured)
-    trial.check_choices([(config, info)])
+    waiting.check_choices([(config, info)])
     found = notes.list_notes(config, *info)
     feed = outlook.describe_feed(config, where, placement.data_budget())
     return Described(measured, found, feed)

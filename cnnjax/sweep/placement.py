@@ -19,6 +19,8 @@ from cnnjax.config.errors import RunError
 from cnnjax.data.dataset import Dataset
 from cnnjax.networks import cost
 from cnnjax.ops import precision
+from cnnjax.sweep import waiting
+from cnnjax.sweep.trial import DTYPES
 from cnnjax.training import microbatch, optimizers, program
 
 # A chunk of lanes is to fill an accelerator and no more: so many multiplications forward, bytes of
@@ -30,7 +32,6 @@ CHUNK_MACS, CHUNK_BYTES, CHUNK_LANES = 2**33, 2**30, 32
 STRETCH_SECONDS = 4.0
 STEP_SECONDS = 1e-4  # of any step, however little is in it
 CPU_MACS, ACCELERATOR_MACS = 4e9, 1e12  # a second
-DTYPES = {int: np.uint32, float: np.float32}
 
 
 def count_pieces(
@@ -96,6 +97,9 @@ def make_group_mesh(structure: Config, num_lanes: int, dataset: Dataset) -> jax.
     # Lanes in step always take all devices: XLA compiles batched products anew for their number.
     platform = jax.local_devices()[0].platform
     in_step = find_strategy(structure, platform) == "vmap"
+    info = (dataset.image_shape, dataset.num_classes)
+    if waiting.takes_one_device(structure, info):
+        return make_mesh(1)
     num_places = len(jax.local_devices()) if in_step else num_lanes
     num_pieces = count_pieces(structure, dataset.image_shape, dataset.num_classes, platform)
     return make_mesh(num_places, num_pieces)

@@ -3,18 +3,20 @@
 A network is traced by all who ask what it costs; this is for what training calls besides.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import jax
 import numpy as np
+from jax.extend import core
 
 from cnnjax.config import register
 from cnnjax.config.config import KNOBS, Config, numbers_of
 from cnnjax.data.batches import EVALUATION_BATCH, Batches
 from cnnjax.data.spec import DataSpec
 from cnnjax.networks.models import SHAPES_ONLY
-from cnnjax.sweep.placement import DTYPES
 from cnnjax.training import program
+
+DTYPES = {int: np.uint32, float: np.float32}  # of a lane's numbers
 
 Info = tuple[tuple[int, int, int], int]  # shape of an image, number of classes
 
@@ -30,7 +32,7 @@ def check_choices(groups: Iterable[tuple[Config, Info]]) -> None:
         named = frozenset(_list_outside(structure))
         if named and named not in tried:
             tried.add(named)
-            _trace(structure, *info)
+            trace(structure, *info)
 
 
 def _list_outside(structure: Config) -> Iterator[tuple[str, str]]:
@@ -45,18 +47,33 @@ def _list_outside(structure: Config) -> Iterator[tuple[str, str]]:
         yield from ((knob, name) for name in names if name in known and known[name].source)
 
 
-def _trace(structure: Config, image_shape: tuple[int, int, int], num_classes: int) -> None:
+def trace(
+    structure: Config, image_shape: tuple[int, int, int], num_classes: int, in_step: bool = False
+) -> list[core.ClosedJaxpr]:
+    """What training a lane of a structure does, as JAX traces it; of two lanes `in_step`."""
     size, shape_of = EVALUATION_BATCH, jax.ShapeDtypeStruct
+    lanes = (2,) if in_step else ()
     spec = DataSpec(image_shape, num_classes, size, mean=100.0, std=50.0)
-    numbers = {name: shape_of((), DTYPES[KNOBS[name].type]) for name in numbers_of(structure)}
+    numbers = {name: shape_of(lanes, DTYPES[KNOBS[name].type]) for name in numbers_of(structure)}
     train = program.TrainData(shape_of((size, *image_shape), np.uint8), shape_of((size,), np.int32))
     split = Batches(
         shape_of((1, size, *image_shape), np.uint8), shape_of((1, size), np.int32),
         shape_of((1, size), np.float32),
     )  # fmt: skip
     functions = program.make_program(structure, spec, SHAPES_ONLY)
-    state = jax.eval_shape(functions.init, numbers)
-    jax.eval_shape(lambda *given: functions.advance(*given, 1, 1), numbers, state, train)
-    jax.eval_shape(functions.examine, state, split, split)
+
+    def over(function: Callable, *own: int | None) -> Callable:
+        return jax.vmap(function, own) if in_step else function
+
+    init = over(functions.init, 0)
+    state = jax.eval_shape(init, numbers)
+    advance = over(lambda *given: functions.advance(*given, 1, 1), 0, 0, None)
+    traced = [
+        jax.make_jaxpr(init)(numbers),
+        jax.make_jaxpr(advance)(numbers, state, train),
+        jax.make_jaxpr(over(functions.examine, 0, None, None))(state, split, split),
+    ]
     if functions.begin is not None:
-        jax.eval_shape(functions.begin, numbers, state, train)
+        begin = over(functions.begin, 0, 0, None)
+        traced.append(jax.make_jaxpr(begin)(numbers, state, train))
+    return traced
