@@ -9,6 +9,7 @@ import math
 import os
 import pathlib
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
@@ -78,6 +79,13 @@ def _make_folder(folder: pathlib.Path) -> None:
         _make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         sync_folder(folder.parent)
+
+
+def read_bytes(path: pathlib.Path) -> bytes:
+    """What a file holds. A pipe or a device in its place has nothing: it is not waited for."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:  # refuses a folder
+        return file.read() if stat.S_ISREG(os.fstat(handle).st_mode) else b""
 
 
 def sync_tree(folder: pathlib.Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from cnnjax.config.knobs import RunError
 from cnnjax.records import origin
-from cnnjax.records.atomic import parse_json, write_bytes
+from cnnjax.records.atomic import parse_json, read_bytes, write_bytes
 from cnnjax.records.record import DamagedRecord, Record, load_record, record_path
 
 FILE = "index.json"
@@ -155,7 +155,7 @@ def _add(
 def _read(path: pathlib.Path) -> Index:
     """The index of a file; an empty one where there is none, or none of this form."""
     with contextlib.suppress(OSError, ValueError):
-        checksum, _, content = path.read_bytes().partition(b"\n")
+        checksum, _, content = read_bytes(path).partition(b"\n")
         if checksum == _checksum(content):
             return Index(**parse_json(content))
     return Index([], [], {})

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnjax.records.atomic import write_bytes
+from cnnjax.records.atomic import read_bytes, write_bytes
 from cnnjax.records.npz import read_npz
 from cnnjax.records.record import Record, record_path
 
@@ -59,7 +59,7 @@ def load(folder: pathlib.Path, provenance: dict[str, Any]) -> Predictions | None
             " run again"
         )
     try:
-        raw = path.read_bytes()
+        raw = read_bytes(path)
         if hashlib.sha256(raw).hexdigest() == checksum:
             arrays = read_npz(raw)
             return Predictions(*(arrays[name] for name in Predictions._fields))

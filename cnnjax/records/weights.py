@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnjax.config.errors import ConfigError
-from cnnjax.records.atomic import parse_json, write_bytes
+from cnnjax.records.atomic import parse_json, read_bytes, write_bytes
 
 NAMES = {keep: f"{keep}.safetensors" for keep in ("final", "best")}  # of a finished run
 KEY = "cnnjax"  # of what the header holds of ours
@@ -49,7 +49,7 @@ def load(path: pathlib.Path) -> Weights:
     import safetensors
     from safetensors import numpy
 
-    content = path.read_bytes()
+    content = read_bytes(path)
     try:
         tensors = numpy.load(content)
     except (safetensors.SafetensorError, KeyError) as error:

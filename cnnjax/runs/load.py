@@ -8,6 +8,7 @@ from typing import Any, Literal
 from cnnjax.config.config import Config, from_json
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records import kept, origin, predictions, weights
+from cnnjax.records.atomic import read_bytes
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.predictions import Predictions
 from cnnjax.records.record import read_fields
@@ -57,7 +58,7 @@ def _read_config(folder: pathlib.Path, record: Mapping[str, Any]) -> dict[str, A
     path = folder / "config.json"
     if "config" in record:
         return record["config"]
-    return result.parse(path, path.read_bytes()) if path.exists() else {}
+    return result.parse(path, read_bytes(path)) if path.exists() else {}
 
 
 def _make_config(

@@ -50,7 +50,7 @@ def read(folder: pathlib.Path) -> dict[str, Any]:
     One that was written before there were checksums has none.
     """
     path = folder / NAME
-    found = parse(path, path.read_bytes(), shape.RESULT)
+    found = parse(path, atomic.read_bytes(path), shape.RESULT)
     if KEY in found and found[KEY] != checksum_of(found):
         raise ConfigError(_describe_change(path))
     return found
@@ -62,7 +62,7 @@ def read_lines(folder: pathlib.Path, provenance: Mapping[str, Any]) -> list[dict
     Raises ConfigError where it is not whole or was changed.
     """
     path = folder / LINES
-    content = path.read_bytes() if path.exists() else b""
+    content = atomic.read_bytes(path) if path.exists() else b""
     lines = [parse(path, line, shape.LINE) for line in content.splitlines()]
     known = provenance.get("files", {}).get(LINES)
     if content and known and hashlib.sha256(content).hexdigest() != known:

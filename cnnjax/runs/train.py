@@ -18,7 +18,7 @@ from cnnjax.measures import outcome
 from cnnjax.networks import cost, notes
 from cnnjax.networks.cost import Cost
 from cnnjax.records import leases, origin, predictions, shape
-from cnnjax.records.atomic import parse_json, write_json
+from cnnjax.records.atomic import parse_json, read_bytes, write_json
 from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
 from cnnjax.records.record import CHECKPOINTS
@@ -249,7 +249,7 @@ def _read_object(
 ) -> dict[str, Any]:
     """Raises ConfigError, with what else to do, on a file that is no object of such a shape."""
     try:
-        found = parse_json(path.read_bytes())
+        found = parse_json(read_bytes(path))
     except FileNotFoundError:
         reason = "is missing"
     except ValueError as error:
