@@ -62,10 +62,11 @@ def read_lines(folder: pathlib.Path, provenance: Mapping[str, Any]) -> list[dict
     Raises ConfigError where it is not whole or was changed.
     """
     path = folder / LINES
-    content = atomic.read_bytes(path) if path.exists() else b""
+    there = path.exists()
+    content = atomic.read_bytes(path) if there else b""
     lines = [parse(path, line, shape.LINE) for line in content.splitlines()]
     known = provenance.get("files", {}).get(LINES)
-    if content and known and hashlib.sha256(content).hexdigest() != known:
+    if there and known and hashlib.sha256(content).hexdigest() != known:
         raise ConfigError(_describe_change(path))
     return lines
 

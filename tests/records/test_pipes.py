@@ -31,3 +31,13 @@ def test_a_pipe_among_our_own_files_is_damage(tmp_path):
     (tmp_path / "records").mkdir()
     os.mkfifo(tmp_path / "records" / "index.json")
     assert index.list_heads(tmp_path) == []
+
+
+def test_an_emptied_learning_curve_is_damage(tmp_path):
+    known = {"files": result.write_lines(tmp_path, [{"step": 1, "validation_accuracy": 0.5}])}
+    assert len(result.read_lines(tmp_path, known)) == 1
+    (tmp_path / result.LINES).write_bytes(b"")
+    with pytest.raises(ConfigError, match="was changed"):
+        result.read_lines(tmp_path, known)
+    (tmp_path / result.LINES).unlink()
+    assert result.read_lines(tmp_path, known) == []
