@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cnnjax.records import kept, predictions, store, weights
+from cnnjax.records import atomic, kept, predictions, store, weights
 from cnnjax.records.plugins import hash_text
 from cnnjax.records.record import load_record, record_path
 
@@ -22,7 +22,7 @@ def list_damaged(runs: pathlib.Path) -> Iterator[str]:
         yield from (problem.text for problem in list_problems(runs, id))
     for path in sorted((runs / "records" / kept.FOLDER).glob("*.py")):
         try:
-            if hash_text(path.read_text(encoding="utf-8")) != path.stem:
+            if hash_text(atomic.read_bytes(path).decode()) != path.stem:
                 yield f"{path} was changed since it was kept: its hash is another"
         except (OSError, ValueError) as error:
             yield f"{path} cannot be read: {error}"

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from cnnjax.config import declared, register, rules
 from cnnjax.config.declared import Declared
+from cnnjax.records.atomic import read_bytes
 
 # By decorator the knob whose name it declares; `choice` names its knob itself.
 KNOBS = {
@@ -107,7 +108,7 @@ def _read(path: pathlib.Path, name: str) -> Text:
     families: dict[str, dict[str, Field]] = {}
     tree = ast.parse("")
     with contextlib.suppress(OSError, SyntaxError, ValueError, MemoryError, RecursionError):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(read_bytes(path).decode())
     made = [own for own in ast.walk(tree) if isinstance(own, (ast.FunctionDef, ast.ClassDef))]
     for node in made:
         for decorator in node.decorator_list:

@@ -203,13 +203,13 @@ def _read_hash(folder: pathlib.Path) -> str:
     own, page = read_about(folder)["hash"], folder / PAGE
     if re.fullmatch("[0-9a-f]{6}", own):
         return own
-    return hash_of(page.read_bytes().hex() if page.exists() else "")
+    return hash_of(atomic.read_bytes(page).hex() if page.exists() else "")
 
 
 def read_about(folder: pathlib.Path) -> dict[str, Any]:
     """What a report's folder says of itself, each key empty where it says nothing."""
     try:
-        found = atomic.parse_json((folder / ABOUT).read_bytes())
+        found = atomic.parse_json(atomic.read_bytes(folder / ABOUT))
     except (OSError, ValueError):
         found = {}
     right = isinstance(found, dict) and all(

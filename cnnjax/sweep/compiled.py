@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+from cnnjax.records.atomic import read_bytes
+
 _FAILED = re.compile(
     r"Error (reading|writing) persistent compilation cache entry for '(.+?)': (.*)", re.DOTALL
 )
@@ -56,7 +58,7 @@ def _discard(folder: pathlib.Path, module: str) -> None:
 def _is_whole(path: pathlib.Path) -> bool:
     """Whether an entry is as JAX compressed it; one that it compressed otherwise is not."""
     try:
-        zlib.decompress(path.read_bytes())
+        zlib.decompress(read_bytes(path))
     except (OSError, zlib.error):
         return False
     return True

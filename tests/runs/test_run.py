@@ -174,7 +174,10 @@ def test_a_run_of_a_plug_in_that_is_not_loaded_names_it(outside, tmp_path, kept)
     config = make_config({"model": "squeeze", "se_ratio": 2, "measure": ("hits",)})
     claim(folder, config, {"origin": {"plugins": hash_files(config)}})
     provenance = json.loads((folder / "provenance.json").read_text())
-    write_json(folder / "result.json", {"test_accuracy": 0.5, "provenance": provenance})
+    provenance |= {"date": "2026-11-01", "packages": {}}
+    scores = {"failed": False, "diverged_at": None, "test_accuracy": 0.5}
+    sizes = {"num_test_examples": 10, "num_parameters": 10}
+    write_json(folder / "result.json", {**scores, **sizes, "provenance": provenance})
     assert load_run(folder).config == config
     forget(modules)
     if not kept:
