@@ -4,6 +4,7 @@ import functools
 import inspect
 import os
 import pathlib
+import re
 import sys
 import sysconfig
 import traceback
@@ -64,6 +65,17 @@ def find_line(error: BaseException | None, files: Collection[str]) -> str | None
             return lines[-1]
         error = error.__cause__ or error.__context__
     return None
+
+
+def find_told(error: BaseException, files: Collection[str]) -> str | None:
+    """As `find_line`, with what was raised, of an error that tells a traceback in its own words.
+
+    So do JAX's where a compiled program called back into Python.
+    """
+    told = str(error)
+    lines = [f"{file}:{line}" for file, line in re.findall(r'File "(.+?)", line (\d+)', told)
+             if file in files]  # fmt: skip
+    return f"{lines[-1]}: {told.strip().splitlines()[-1]}" if lines else None
 
 
 def unwrap(make: Any) -> Any:

@@ -192,5 +192,5 @@ def locate(error: BaseException, source: str = "") -> str | None:
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
     place = callers.find_line(error, files) or source
     if not place:
-        return None
+        return callers.find_told(error, files)
     return f"{place}: {guard.say(error).removeprefix(f'{source}: ')}"

@@ -85,3 +85,14 @@ def test_many_factorisations_at_once_are_refused(tiny, calling):
         waiting.check_choices([(structure_of(in_step), INFO)])
     own = dataclasses.replace(in_step, init="orthogonal")
     assert not waiting.takes_one_device(structure_of(own), INFO)
+
+
+def test_an_error_that_jax_tells_of_a_callback_is_located(outside):
+    plugins.load([outside["gem_outside"]])
+    told = (
+        'INTERNAL: CpuCallback error: Traceback (most recent call last):\n  File "jax.py", line 9\n'
+        f'  File "{outside["gem_outside"]}", line 5, in fail\nRuntimeError: no such number\n'
+    )
+    located = f"{outside['gem_outside']}:5: RuntimeError: no such number"
+    assert plugins.locate(RuntimeError(told)) == located
+    assert plugins.locate(RuntimeError(told.replace("gem_outside", "another"))) is None
