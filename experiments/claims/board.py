@@ -16,6 +16,12 @@ from cnnjax.study.claims import Overrides, Study, cover, name_arms
 from cnnjax.study.spread import find_obstacle, spread
 
 SETS = ("digits", "strokes", "scans")
+# What may well depend on the kind of images is tried on others too.
+MORE_SETS = (*SETS, "patches", "shapes")
+ON_MORE = (
+    "padding", "with-without-convolution", "learned-filters", "relu-best", "max-suppresses-noise",
+    "pool-invariance",
+)  # fmt: skip
 QUICK_SETS = ("digits", "strokes")
 QUICK_SEEDS = 5
 SETTINGS = pathlib.Path(__file__).with_name("settings.json")
@@ -27,7 +33,9 @@ def settle(study: Study, sets: Sequence[str] | None, quick: bool) -> Study:
     One that says itself on which data it is stays there.
     """
     own = keep_headlines(study) if quick else study
-    own = spread_over(own, (QUICK_SETS if quick else SETS) if sets is None else sets)
+    if sets is None:
+        sets = QUICK_SETS if quick else MORE_SETS if study.name in ON_MORE else SETS
+    own = spread_over(own, sets)
     return take_settings(own) if quick else own
 
 
