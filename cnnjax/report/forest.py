@@ -1,5 +1,6 @@
 """A forest plot: what a claim comes to on each data set, one below the other."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from cnnjax.study.claims import Claim
 from cnnjax.study.judge import Judgement, describe_across, verdict_of
 
 Row = dict[str, Any]  # of verdicts.json
+COLUMNS = 58  # letters of a title's line
+TOP, LINE, ROW, AXIS = 0.05, 0.18, 0.3, 0.7  # inches
 
 
 def draw_forest(judgement: Judgement) -> Drawing | None:
@@ -29,22 +32,41 @@ def draw_forest(judgement: Judgement) -> Drawing | None:
             shown += [(claim, own, part) for part in parts]
     if not shown:
         return None
-    heights = [len(part) + 2.6 for _, _, part in shown]
-    drawing = figure.Figure(figsize=(WIDTH, 0.24 * sum(heights) + 0.3), layout="constrained")
-    grid = drawing.subplots(len(shown), 1, squeeze=False, height_ratios=heights)
-    for axes, (claim, own, part) in zip(grid[:, 0], shown, strict=True):
-        _draw_claim(axes, claim, own, part)
+    titles = [_title(*own) for own in shown]
+    # In inches, from above: a title's lines, data sets, and the axis below them.
+    heights = [
+        LINE * (title.count("\n") + 1) + ROW * len(part) + AXIS
+        for title, (_, _, part) in zip(titles, shown, strict=True)
+    ]
+    whole = sum(heights) + TOP
+    drawing = figure.Figure(figsize=(WIDTH, whole))
+    names = max(len(_name(row)) for _, _, part in shown for row in part)
+    left = min(0.1 + 0.075 * names, WIDTH / 2)
+    bottom = whole - TOP
+    for title, height, (_, _, part) in zip(titles, heights, shown, strict=True):
+        drawing.text(0.1 / WIDTH, bottom / whole, title, fontsize=SMALL, color=INK, va="top")
+        bottom -= height
+        place = (left, bottom + AXIS - 0.1, WIDTH - left - 0.15, ROW * len(part))
+        sizes = (WIDTH, whole, WIDTH, whole)
+        _draw_part(drawing.add_axes([a / b for a, b in zip(place, sizes, strict=True)]), part)
     sentences = " ".join(text.describe_verdict(row) for _, _, part in shown for row in part)
     return Drawing(drawing, f"Differences with their intervals by data set. {sentences}")
 
 
-def _draw_claim(axes: Axes, claim: Claim, own: Sequence[Row], part: Sequence[Row]) -> None:
-    """The rows of one comparison, a data set each, under what is claimed and what it comes to."""
+def _title(claim: Claim, own: Sequence[Row], part: Sequence[Row]) -> str:
+    """What is claimed and what it comes to, in lines that fit the figure."""
+    found = f"{verdict_of(claim, own)}, {describe_across(claim, own)}"
+    return textwrap.fill(f"{text.describe_claim(part[0])}: {found}", COLUMNS)
+
+
+def _name(row: Row) -> str:
+    return f"{row['dataset']}: {row['verdict']}"
+
+
+def _draw_part(axes: Axes, part: Sequence[Row]) -> None:
+    """The rows of one comparison, a data set each."""
     first = part[0]
     factor = 100 if metrics.find(first["metric"]).share else 1
-    verdict = verdict_of(claim, own)
-    title = f"{text.describe_claim(first)}: {verdict}, {describe_across(claim, own)}"
-    axes.set_title(title, loc="left", fontsize=SMALL, color=INK, wrap=True)
     axes.axvline(0, color=INK, lw=0.8)
     if first["threshold"]:
         axes.axvline(factor * first["threshold"], color=INK, lw=1, ls=":")
@@ -58,8 +80,7 @@ def _draw_claim(axes: Axes, claim: Claim, own: Sequence[Row], part: Sequence[Row
             axes.plot(bounds, [place, place], color=color, lw=2.4, solid_capstyle="round")
         if text.is_known(row["difference"]):
             axes.plot(factor * row["difference"], place, "o", color=color, ms=7)
-    names = [f"{row['dataset']}: {row['verdict']}" for row in part]
-    axes.set_yticks(range(len(part)), names, fontsize=SMALL)
+    axes.set_yticks(range(len(part)), [_name(row) for row in part], fontsize=SMALL)
     axes.set_ylim(len(part) - 0.4, -0.6)
     unit = text.unit(first["metric"], difference=True).strip()
     label = metrics.find(first["metric"]).label
