@@ -37,22 +37,29 @@ def open_new(path: pathlib.Path) -> Iterator[IO[bytes]]:
     """A file that takes its place, whole, where the block ends well; as `write_bytes`."""
     _make_folder(path.parent)
     handle, temporary = _open_temporary(path)
+    # Of closing it, too; and with it the name, until it is another.
+    with _named(path), os.fdopen(handle, "wb") as file:
+        try:
+            yield file
+            os.chmod(temporary, 0o644)  # as colleagues can read it, whatever the umask
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            pathlib.Path(temporary).unlink(missing_ok=True)
+            raise
+    sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _named(path: pathlib.Path) -> Iterator[None]:
+    """Within, an error of the system that names no file, as that of a full disk, names this one."""
     try:
-        with os.fdopen(handle, "wb") as file:  # and with it the name, until it is another
-            try:
-                yield file
-                os.chmod(temporary, 0o644)  # as colleagues can read it, whatever the umask
-                file.flush()
-                os.fsync(file.fileno())
-                os.replace(temporary, path)
-            except BaseException:
-                pathlib.Path(temporary).unlink(missing_ok=True)
-                raise
-    except OSError as error:  # of closing it, too
-        if error.filename is None:  # as that of a full disk
+        yield
+    except OSError as error:
+        if error.filename is None:
             error.filename = os.fspath(path)
         raise
-    sync_folder(path.parent)
 
 
 def _open_temporary(path: pathlib.Path) -> tuple[int, str]:
@@ -92,7 +99,7 @@ def sync_tree(folder: pathlib.Path) -> None:
     """Sends to the disk what libraries wrote below a folder, files and names."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink():
-            with path.open("rb") as file:
+            with _named(path), path.open("rb") as file:
                 os.fsync(file.fileno())
         elif path.is_dir():
             sync_folder(path)

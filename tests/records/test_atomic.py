@@ -71,6 +71,18 @@ def test_what_is_damaged_again_is_set_aside_in_place_of_the_one_before(tmp_path,
     assert said == ["warning: it is damaged: it is set aside as a.damaged, and made again"]
 
 
+def test_a_full_disk_names_the_file_that_a_library_wrote(tmp_path, monkeypatch):
+    def fail(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as the system does, without a name
+
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "curves.svg").write_text("drawn")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left") as refusal:
+        atomic.sync_tree(tmp_path)
+    assert refusal.value.filename == str(tmp_path / "figures" / "curves.svg")
+
+
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
 def test_a_full_disk_names_the_file_and_leaves_the_one_before(tmp_path, monkeypatch, failing):
     path = tmp_path / "a"
