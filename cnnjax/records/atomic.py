@@ -90,9 +90,8 @@ def _make_folder(folder: pathlib.Path) -> None:
 
 def read_bytes(path: pathlib.Path) -> bytes:
     """What a file holds. A pipe or a device in its place has nothing: it is not waited for."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(handle, "rb") as file:  # refuses a folder
-        return file.read() if stat.S_ISREG(os.fstat(handle).st_mode) else b""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
 
 
 def sync_tree(folder: pathlib.Path) -> None:
