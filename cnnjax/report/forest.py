@@ -46,9 +46,9 @@ def draw_forest(judgement: Judgement) -> Drawing | None:
     for title, height, (_, _, part) in zip(titles, heights, shown, strict=True):
         drawing.text(0.1 / WIDTH, bottom / whole, title, fontsize=SMALL, color=INK, va="top")
         bottom -= height
-        place = (left, bottom + AXIS - 0.1, WIDTH - left - 0.15, ROW * len(part))
-        sizes = (WIDTH, whole, WIDTH, whole)
-        _draw_part(drawing.add_axes([a / b for a, b in zip(place, sizes, strict=True)]), part)
+        place = (left / WIDTH, (bottom + AXIS - 0.1) / whole)
+        size = ((WIDTH - left - 0.15) / WIDTH, ROW * len(part) / whole)
+        _draw_part(drawing.add_axes((*place, *size)), part)
     sentences = " ".join(text.describe_verdict(row) for _, _, part in shown for row in part)
     return Drawing(drawing, f"Differences with their intervals by data set. {sentences}")
 
