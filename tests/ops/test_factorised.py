@@ -4,29 +4,14 @@ Of several at once a CPU's threads wait for others of their pool, which are the 
 devices do it at the same time: `--init=orthogonal` was seen to stand still for ever.
 """
 
-from collections.abc import Iterator
-
 import jax
 import jax.numpy as jnp
 import pytest
-from jax.extend import core
 
 from cnnjax.config import register
 from cnnjax.measures import curvature
 from cnnjax.ops import initial
-
-FACTORISED = {"geqrf", "householder_product", "qr", "eigh", "svd", "lu", "cholesky", "schur"}
-
-
-def list_steps(program: core.Jaxpr) -> Iterator[core.JaxprEqn]:
-    """All steps of a program, those of programs within it too."""
-    for step in program.eqns:
-        yield step
-        for value in jax.tree.leaves(
-            list(step.params.values()), is_leaf=lambda own: hasattr(own, "eqns")
-        ):
-            if hasattr(value, "eqns"):
-                yield from list_steps(getattr(value, "jaxpr", value))
+from cnnjax.sweep.waiting import FACTORISATIONS, list_steps
 
 
 def count_batched(function, *arguments) -> tuple[int, int]:
@@ -34,7 +19,7 @@ def count_batched(function, *arguments) -> tuple[int, int]:
     steps = [
         step
         for step in list_steps(jax.make_jaxpr(function)(*arguments).jaxpr)
-        if step.primitive.name in FACTORISED
+        if step.primitive.name in FACTORISATIONS
     ]
     batched = [step for step in steps if step.invars[0].aval.ndim > 2]  # pyright: ignore[reportAttributeAccessIssue]
     return len(steps), len(batched)
