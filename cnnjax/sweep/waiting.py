@@ -11,7 +11,7 @@ from typing import Any
 import jax
 from jax.extend import core
 
-from cnnjax.config import texts
+from cnnjax.config import contracts, texts
 from cnnjax.config.config import Config
 from cnnjax.config.errors import PluginError
 from cnnjax.sweep import trial
@@ -62,6 +62,10 @@ def _find_waiting(structure: Config, info: trial.Info) -> tuple[bool, str]:
         if step.primitive.name in FACTORISATIONS and len(_shape_of(step.invars[0])) > 2
     )
     return any(step.primitive.name in CALLS for step in steps), next(many, "")
+
+
+# By config: a choice that is declared anew, as in a cell, has the same.
+contracts.REMEMBERED.append(lambda source: _find_waiting.cache_clear())
 
 
 def _shape_of(var: Any) -> tuple[int, ...]:

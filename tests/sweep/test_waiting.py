@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import pytest
 
-from cnnjax.config import plugins
+from cnnjax.config import contracts, plugins
 from cnnjax.config.config import structure_of
 from cnnjax.config.errors import PluginError
 from cnnjax.networks import cost
@@ -96,3 +96,22 @@ def test_an_error_that_jax_tells_of_a_callback_is_located(outside):
     located = f"{outside['gem_outside']}:5: RuntimeError: no such number"
     assert plugins.locate(RuntimeError(told)) == located
     assert plugins.locate(RuntimeError(told.replace("gem_outside", "another"))) is None
+
+
+def test_a_choice_that_is_declared_anew_is_traced_anew(tiny, calling, monkeypatch):
+    traced = []
+
+    def trace(structure, *others):
+        traced.append(structure)
+        return []
+
+    structure = structure_of(dataclasses.replace(tiny, activation="printed"))
+    contracts.forget("")
+    monkeypatch.setattr(waiting.trial, "trace", trace)
+    for _ in range(2):
+        assert not waiting.takes_one_device(structure, INFO)
+    assert len(traced) == 1
+    contracts.forget("")
+    waiting.takes_one_device(structure, INFO)
+    assert len(traced) == 2
+    contracts.forget("")  # what was not traced in truth
