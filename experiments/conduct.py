@@ -67,7 +67,8 @@ def define_flags(values: absl_flags.FlagValues) -> None:
     )  # fmt: skip
     absl_flags.DEFINE_enum(
         "mix", None, list(MIXABLE),
-        "Compare runs though their bits may differ for this: cpu for unlike CPUs; none for none.",
+        "Compare runs though their bits may differ for this: cpu for unlike CPUs, device for unlike"
+        " devices; none for none.",
         flag_values=values,
     )  # fmt: skip
     absl_flags.DEFINE_enum(

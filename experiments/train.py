@@ -13,6 +13,7 @@ from cnnjax.config.config import Config, make_config
 from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs, fill_steps
 from cnnjax.config.knobs import printable
+from cnnjax.records.origin import MIXABLE
 from experiments import script
 
 DESCRIPTION = """
@@ -36,6 +37,7 @@ class Saving(NamedTuple):
     when: script.Saved
     keep: str  # what of the weights
     restart: bool  # whether a run that is there is set aside
+    mix: tuple[str, ...]  # on what else it may have begun
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
@@ -50,6 +52,12 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     )
     absl_flags.DEFINE_boolean(
         "restart", False, "Train afresh: a run that is there is kept as FOLDER.earlier-1, -2, ...",
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_enum(
+        "mix", None, list(MIXABLE),
+        "Go on with a run that began on another CPU, or on another device, though its bits are then"
+        " those of neither; none for refusing.",
         flag_values=values,
     )  # fmt: skip
     script.define_keep(values, "final", "in its folder")
@@ -75,7 +83,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     if values.time_limit is not None:
         stop.limit(values.time_limit)
     command = flags.quote_command(["python", "-m", "experiments.train", *argv[1:]])
-    saving = Saving(workdir, script.read_saving(values), values.keep, values.restart)
+    mix = (values.mix,) if values.mix else ()
+    saving = Saving(workdir, script.read_saving(values), values.keep, values.restart, mix)
     return train(config, saving, where, command, stop, values.quiet)
 
 
@@ -124,12 +133,12 @@ def train(
 
     try:
         with script.observe(stop, quiet) as observer:
-            workdir, when, keep, restart = saving
+            workdir, when, keep, restart, mix = saving
             if restart and (aside := api.set_run_aside(workdir)):
                 observer.on_note(f"the run that was there is in {aside}")
             result = api.train_run(
                 config, workdir, where, when.checkpoint_every, observer, keep,
-                when.checkpoint_minutes,
+                when.checkpoint_minutes, mix,
             )  # fmt: skip
     except Interrupted:
         return script.INTERRUPTED

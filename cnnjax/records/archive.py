@@ -174,7 +174,7 @@ def compare_arms(
         data.setdefault(request, []).extend(
             {name: own.get(name) for name in ("feed", "data")} for own in owns
         )
-        different += compare([{"num_devices": own.get("num_devices")} for own in owns])
+        different += compare([{"num_devices": own.get("num_devices")} for own in owns], mix)
     different += [line for fields in data.values() for line in compare(fields)]
     different += compare([{"plugins": own.get("plugins")} for owns in origins for own in owns])
     mixed = [line for line in compare(shared) if line not in different]

@@ -1,5 +1,6 @@
 """Where numbers come from besides a Config, field by field. Imports no JAX."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -23,8 +24,14 @@ class Origin(NamedTuple):
     plugins: dict[str, str] | None = None  # hash of each file from outside that the lane uses
 
 
-# What --mix allows to differ, by name.
-MIXABLE: Mapping[str, tuple[str, ...]] = {"cpu": ("cpu", "cpu_features", "cpu_threads")}
+_CPU = ("cpu", "cpu_features", "cpu_threads")
+# What --mix allows to differ, by name: with another platform the packages that only one has, too.
+MIXABLE: Mapping[str, tuple[str, ...]] = {
+    "cpu": _CPU,
+    "device": ("platform", "device_kind", "runtime", "num_devices", *_CPU),
+}
+# Packages that are an accelerator's own.
+ACCELERATOR = re.compile("jax-(cuda|rocm)|nvidia-|libtpu|jaxlib-")
 BY_ARM = ("data", "feed", "num_devices", "plugins")  # what the arms of a study may choose
 # The fields of a record that was written when its origin was a sentence.
 FORMER = {
@@ -46,8 +53,12 @@ def read(provenance: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without(origin: Mapping[str, Any], fields: Collection[str]) -> dict[str, Any]:
-    """The origin but for some fields."""
-    return {name: value for name, value in origin.items() if name not in fields}
+    """The origin but for some fields; without its platform, without what that alone installs."""
+    kept = {name: value for name, value in origin.items() if name not in fields}
+    if "platform" in fields and isinstance(kept.get("versions"), Mapping):
+        versions = kept["versions"].items()
+        kept["versions"] = {name: own for name, own in versions if not ACCELERATOR.match(name)}
+    return kept
 
 
 def list_mixed(mix: Collection[str]) -> set[str]:

@@ -135,13 +135,20 @@ def describe_environment() -> dict[str, Any]:
     """Versions, machine and code revision, for provenance; `clean` is None without a revision."""
     revision = code_revision(pathlib.Path(__file__))
     return {
-        "cnnjax": importlib.metadata.version("cnnjax"),
+        "cnnjax": _find_version(),
         "code_revision": revision,
         "clean": None if revision is None else not revision.endswith("+"),
         "host": platform.node(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def _find_version() -> str:
+    try:
+        return importlib.metadata.version("cnnjax")
+    except importlib.metadata.PackageNotFoundError:  # run from its sources, on a path
+        return "not installed"
 
 
 def code_revision(file: pathlib.Path) -> str | None:

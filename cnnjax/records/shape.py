@@ -124,11 +124,13 @@ ORIGIN = fields(
     FACT,
 )  # fmt: skip
 WHENCE = {"origin": either(TEXT, ORIGIN)}
-STARTED = fields(WHENCE, {}, ANYTHING)  # the provenance of a run that is in training
+MIXED = {"mixed": maybe(listed(TEXT))}  # of a run that went on elsewhere
+STARTED = fields(WHENCE, MIXED, ANYTHING)  # the provenance of a run that is in training
 PROVENANCE = fields(
     {**WHENCE, "date": TEXT, "packages": named(TEXT)},
     {
         **dict.fromkeys(origin.FORMER.values(), maybe(TEXT)),
+        **MIXED,
         "num_devices": maybe(COUNT),
         "class_names": maybe(listed(TEXT)),
         "texts": maybe(named(TEXT)),

@@ -73,7 +73,7 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
     for line in list_failed(judgement):
         print_text(line, console)
     for line in judgement.mixed:
-        print_text(f"note: runs of unlike CPUs are compared (--mix=cpu): {line}", console)
+        print_text(f"note: unlike runs are compared (--mix): {line}", console)
     for agreement in judgement.agreements:
         print_text(figures.describe_agreement(agreement), console)
 

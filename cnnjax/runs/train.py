@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import pathlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.config import datasets
@@ -89,22 +89,26 @@ def check_memory(config: Config, measured: Cost) -> None:
 def train_run(
     config: Config, workdir: pathlib.Path, where: Where, checkpoint_every: int | None = None,
     observer: Observer = QUIET, keep: str = "final",
-    checkpoint_minutes: float | None = MINUTES,
+    checkpoint_minutes: float | None = MINUTES, mix: Collection[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """One run in a folder of its own, a sweep of one lane; gives what is in result.json.
 
-    A finished run is only read, unless weights that `keep` asks for are missing. Raises
+    A finished run is only read, unless weights that `keep` asks for are missing. One that began
+    where something else was that `mix` names, as on another device, goes on from its checkpoint,
+    and its provenance says so under `mixed`. Raises
     ConfigError where it cannot be or the folder holds another run, runner.Interrupted when the
     observer asked to stop; the same call then goes on.
     """
     opened = _open(config, where, observer)
     if (workdir / "config.json").exists():
-        check(workdir, config, opened.provenance)
+        check(workdir, config, opened.provenance, mix)
         if found := result.find_finished(workdir, observer.on_note, keep):
             _clear_finished(workdir)
             return found
     with leases.claim_folder(workdir, observer.on_note):
-        claim(workdir, config, opened.provenance)
+        if mixed := claim(workdir, config, opened.provenance, mix):
+            opened.provenance["mixed"] = mixed
+            observer.on_note(f"not all of this run is of one origin (--mix): {'; '.join(mixed)}")
         places = workdir / CHECKPOINTS
         observer.on_start(1, (config.steps - find_step(places)) * config.batch_size)
         saving = Checkpoints(lambda lane: places, checkpoint_every, checkpoint_minutes)
@@ -210,18 +214,33 @@ def describe_result(
     }
 
 
-def claim(workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any]) -> None:
-    """Writes config.json and provenance.json, or checks that they are this run's."""
+def claim(
+    workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any],
+    mix: Collection[str] = (),
+) -> list[str]:  # fmt: skip
+    """Writes config.json and provenance.json, or checks that they are this run's.
+
+    Gives in what its parts differ, by `mix`, such as devices: then it is from now on of this one.
+    """
+    mixed: list[str] = []
     if (workdir / "config.json").exists():
-        check(workdir, config, provenance)
-        return
-    keep_texts(workdir, config)
-    write_json(workdir / "provenance.json", provenance)
-    write_json(workdir / "config.json", to_json(config))
+        mixed = check(workdir, config, provenance, mix)
+    if mixed or not (workdir / "config.json").exists():
+        keep_texts(workdir, config)
+        began = {"mixed": mixed} if mixed else {}
+        write_json(workdir / "provenance.json", {**provenance, **began})
+        write_json(workdir / "config.json", to_json(config))
+    return mixed
 
 
-def check(workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any]) -> None:
-    """Raises ConfigError where a folder holds a run of another config, data set or program."""
+def check(
+    workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any],
+    mix: Collection[str] = (),
+) -> list[str]:  # fmt: skip
+    """In what a run so far differs from this one by `mix`.
+
+    Raises ConfigError where a folder holds a run of another config, data set or program.
+    """
     there = _read_object(workdir / "config.json", RESTART)
     asked = to_json(config)
     for name in {**asked, **there}:  # of a family from outside only what is not its default
@@ -236,12 +255,16 @@ def check(workdir: pathlib.Path, config: Config, provenance: Mapping[str, Any]) 
                 f" --workdir, or the flags of that run, or {RESTART}"
             )
     earlier = _read_object(workdir / "provenance.json", RESTART, shape.STARTED)
-    different = origin.compare([origin.read(earlier), origin.read(provenance)])
-    if different:
+    both = [origin.read(earlier), origin.read(provenance)]
+    if different := origin.compare(both, mix):
+        name = next((name for name in origin.MIXABLE if not origin.compare(both, [name])), None)
+        all_the_same = f"--mix={name}, which goes on all the same, or " if name else ""
         raise ConfigError(
             f"{workdir} holds a run of other code or data ({'; '.join(different)}):"
-            f" going on would not give its bits, so give another --workdir, or {RESTART}"
+            f" going on would not give its bits, so give another --workdir, or"
+            f" {all_the_same}{RESTART}"
         )
+    return [*dict.fromkeys([*(earlier.get("mixed") or []), *origin.compare(both)])]
 
 
 def _read_object(

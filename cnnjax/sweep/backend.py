@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cnnjax.config.knobs import ConfigError
-from cnnjax.records import atomic
+from cnnjax.records import atomic, origin
 from cnnjax.sweep import compiled
 
 # What a shell may set and a script sets back: its numbers follow from its flags (the precision of
@@ -65,7 +65,6 @@ CHOOSING = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME", "JAX_DEFAULT_DEVICE", "CUDA_VI
 VARIABLES = ("LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG")
 # Their arithmetic, their random streams, their pixels.
 NUMERIC_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pillow", "grain")
-ACCELERATOR_PACKAGES = re.compile("jax-(cuda|rocm)|nvidia-|libtpu|jaxlib-")
 # Instructions for arithmetic, as LLVM names them on x86, ARM, RISC-V.
 ARITHMETIC = re.compile("s?sse|avx|fma|f16c|amx|prefer|neon|fp|fullfp16|bf16|i8mm|dotprod|sv|zv")
 
@@ -230,7 +229,7 @@ def list_versions(on_cpu: bool) -> dict[str, str]:
     if on_cpu:
         return found
     installed = {own.name.lower(): own.version for own in importlib.metadata.distributions()}
-    own = (name for name in sorted(installed) if ACCELERATOR_PACKAGES.match(name))
+    own = (name for name in sorted(installed) if origin.ACCELERATOR.match(name))
     return found | {name: installed[name] for name in own}
 
 

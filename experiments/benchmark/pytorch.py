@@ -93,6 +93,16 @@ def make_pytorch_airbench(filters: np.ndarray, num_classes: int) -> Any:
     return nn.Sequential(*layers, *head)
 
 
+def make_network(config: Config, pixels: np.ndarray, num_classes: int) -> Any:
+    """The network of a config for images like `pixels` [n, height, width, channels]."""
+    channels = pixels.shape[-1]
+    if config.model == "cnn":
+        return make_pytorch_cnn(config, channels, num_classes)
+    if config.model == "airbench94":
+        return make_pytorch_airbench(baselines.whiten(pixels), num_classes)
+    return make_pytorch_resnet(channels, num_classes)
+
+
 def make_pytorch(
     config: Config, dataset: Dataset, threads: int, compiled: bool = False
 ) -> baselines.Train:
@@ -110,12 +120,7 @@ def make_pytorch(
     images = torch.from_numpy(pixels.transpose(0, 3, 1, 2))
     images = images.contiguous(memory_format=torch.channels_last)
     labels = torch.from_numpy(dataset.sample.labels.astype(np.int64))
-    if config.model == "cnn":
-        network = make_pytorch_cnn(config, images.shape[1], dataset.num_classes)
-    elif config.model == "airbench94":
-        network = make_pytorch_airbench(baselines.whiten(pixels), dataset.num_classes)
-    else:
-        network = make_pytorch_resnet(images.shape[1], dataset.num_classes)
+    network = make_network(config, pixels, dataset.num_classes)
     network(images[:2])  # gives the lazy layers their shapes
     network = network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)

@@ -11,6 +11,7 @@ a tuning chose before, which `settings.json` has.
 import json
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 from cnnjax.study.claims import Overrides, Study, cover, name_arms
 from cnnjax.study.spread import find_obstacle, spread
@@ -59,11 +60,16 @@ def keep_headlines(study: Study) -> Study:
     return study._replace(claims=claims, arms=arms, published=published)
 
 
+def read_stored() -> dict[str, Any]:
+    """What `settings.json` holds: settings by study and arm, notes on them, what chose them."""
+    if not SETTINGS.is_file():
+        return {"runs": [], "notes": [], "settings": {}}
+    return json.loads(SETTINGS.read_text())
+
+
 def read_settings(study: Study) -> dict[str, Overrides]:
     """By arm, what a tuning chose before, of those that `settings.json` has."""
-    if not SETTINGS.is_file():
-        return {}
-    known = json.loads(SETTINGS.read_text())["settings"].get(study.name, {})
+    known = read_stored()["settings"].get(study.name, {})
     return {name: known[name] for name in name_arms(study) if name in known}
 
 

@@ -14,6 +14,7 @@ from cnnjax.runs.result import find_finished
 from cnnjax.runs.train import check, claim, describe_run, set_run_aside, train_run
 from cnnjax.study import grids
 from cnnjax.study.options import Options
+from cnnjax.sweep import runner
 from cnnjax.sweep.observer import Observer
 
 OPTAX = True  # see conftest.py
@@ -199,3 +200,44 @@ def test_a_folder_that_we_stand_in_is_not_moved_away(config, tmp_path, monkeypat
     with pytest.raises(ConfigError, match="name the folder in full to restart"):
         set_run_aside(pathlib.Path(name))
     assert (folder / "config.json").exists() and [*tmp_path.iterdir()] == [folder]
+
+
+def begun_elsewhere(folder):
+    """The provenance of a run in training as another platform would have written it."""
+    path = folder / "provenance.json"
+    found = json.loads(path.read_text())
+    packages = {"jax-cuda13-plugin": "0.11.2", "nvidia-cublas": "13.1.0.3"}
+    found["origin"] |= {"platform": "gpu", "device_kind": "NVIDIA H100", "num_devices": 1}
+    found["origin"]["versions"] |= packages
+    path.write_text(json.dumps(found))
+
+
+def test_a_run_that_began_on_another_device_goes_on_from_its_checkpoint_if_asked(
+    config, where, tmp_path
+):
+    seen = []
+
+    def interrupt():
+        seen.append(1)
+        return len(seen) > 2
+
+    whole, folder = train_run(config, tmp_path / "whole", where), tmp_path / "one"
+    with pytest.raises(runner.Interrupted):
+        train_run(config, folder, where, 20, observer=Observer(should_stop=interrupt))
+    assert list((folder / "checkpoints").iterdir())
+    begun_elsewhere(folder)
+    with pytest.raises(ConfigError, match="platform: gpu against cpu.*--mix=device, which goes on"):
+        train_run(config, folder, where)
+    with pytest.raises(ConfigError, match="platform: gpu against cpu"):
+        train_run(config, folder, where, mix=["cpu"])
+    notes, images = [], []
+    watch = Observer(on_note=notes.append, on_start=lambda runs, count: images.append(count))
+    result = train_run(config, folder, where, observer=watch, mix=["device"])
+    assert images[0] < config.steps * config.batch_size
+    assert result["test_loss"] == whole["test_loss"]  # which here it really was trained by
+    mixed = result["provenance"]["mixed"]
+    assert "platform: gpu against cpu" in mixed
+    assert "versions nvidia-cublas: 13.1.0.3 against not recorded" in mixed
+    assert any("platform: gpu against cpu" in note for note in notes)
+    assert "mixed" not in whole["provenance"]
+    assert train_run(config, folder, where) == result  # and is read as any other

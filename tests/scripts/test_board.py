@@ -8,7 +8,7 @@ from cnnjax.study.arms import make_base, make_configs, make_tuning_lanes
 from cnnjax.study.claims import Tuning, name_arms
 from cnnjax.study.wanted import choose
 from experiments import claims
-from experiments.claims import board
+from experiments.claims import board, settings
 from tests.by_hand import MAX, SAME, STUDY
 
 TUNED = STUDY._replace(tuning=Tuning({"learning_rate": (0.001, 0.01)}))
@@ -78,3 +78,25 @@ def test_the_quick_board_has_a_stored_setting_for_each_arm(name):
     """One that lacks is tuned when the board is asked for, which takes long."""
     study = board.settle(claims.STUDIES[name], None, quick=True)
     assert study.tuning is None or not study.tuning.seeds
+
+
+def test_settings_are_stored_by_study_and_data_set():
+    """What one command chose stays when another chooses for other studies or data."""
+    study = STUDY._replace(tuning=TUNED.tuning)
+    first = {f"{name} dataset=digits": {"learning_rate": 0.001} for name in name_arms(study)}
+    stored = {
+        "runs": [{"command": "one"}],
+        "notes": [f"{study.name}: {name}: at the edge" for name in first] + ["other: a: of old"],
+        "settings": {"other": {"a": CHOSEN}, study.name: {**first, "an arm of old": CHOSEN}},
+    }
+    own = {f"{name} dataset=scans": CHOSEN for name in name_arms(study)}
+    again = dict.fromkeys(list(first)[:1], CHOSEN)
+    found = settings.merge(stored, study, {"command": "two"}, own | again, ["an arm: chosen"])
+    assert [run["command"] for run in found["runs"]] == ["one", "two"]
+    assert found["settings"]["other"] == {"a": CHOSEN}
+    assert found["settings"][study.name] == {**first, **again, **own}
+    retuned, *kept = first
+    assert found["notes"] == [
+        *(f"{study.name}: {name}: at the edge" for name in kept),
+        "other: a: of old", f"{study.name}: an arm: chosen",
+    ]  # fmt: skip
