@@ -142,7 +142,8 @@ def compile_group(
     )
     chunk = placement.count_chunk(structure, data.spec, platform)
     axis = "data" if mesh.shape["data"] > 1 else None
-    functions = program.make_program(structure, data.spec, platform, num_pieces, axis)
+    settled = placement.settle_form(structure, platform, chunk)
+    functions = program.make_program(settled, data.spec, platform, num_pieces, axis)
     options = CPU_COMPILER_OPTIONS if platform == "cpu" else {}
 
     def compile_lanes(

@@ -21,7 +21,8 @@ Trains the same network with cnnjax and with each opponent (PyTorch is in the ex
 alternating round by round, and prints how many times as many examples per second cnnjax trains:
 the median, least and greatest ratio of the rounds. Compilation and a first round of each are not
 counted. A flag of a run, such as --pool, holds for all networks. With --profile it times each layer
-of one run's step instead, forward and backward.
+of one run's step instead, forward and backward; with --accelerator what a GPU or TPU does with one
+run in each arithmetic, beside PyTorch, and with lanes one after the other and in step.
 """
 
 # What each network is, and the shape of the random images it gets; None for the digits.
@@ -39,6 +40,7 @@ NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, int, int] | None]] = {
         {"model": "airbench94", "batch_size": 128, "steps": 4, "eval_every": 0}, (32, 32, 3)
     ),
 }  # fmt: skip
+DIGITS = (8, 8, 1)
 OPPONENTS = ("pytorch", "pytorch_compiled", "pytorch_processes", "flax")
 
 
@@ -67,6 +69,10 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         "roofline", None, "With --profile: draw the layers under the machine's roof, as SVG.",
         flag_values=values,
     )  # fmt: skip
+    absl_flags.DEFINE_boolean(
+        "accelerator", False, "Measure arithmetic, forms and lanes instead.", flag_values=values
+    )
+    numeric.define_number(values, "minutes", 10.0, "With --accelerator: begin nothing after them.")
     flags.define_where(values)
     flags.define_config(values, Config(), without=["epochs"])
     positional = flags.parse(values, argv, DESCRIPTION)
@@ -86,6 +92,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         flags.refuse("--roofline goes with --profile")
     if values.profile:
         return profile(configs, flags.read_where(values), values.roofline)
+    if values.accelerator:
+        return measure_accelerator(configs, values.minutes, values.json)
     if any(name.startswith("pytorch") for name in values.opponents):
         try:
             import torch  # noqa: F401
@@ -142,6 +150,21 @@ def profile(configs: Sequence[tuple[str, Config]], where: Where, roofline: str |
             path = path if len(configs) == 1 else many
             picture = profiler.draw_roofline(times, peak, bandwidth)
             path.write_text(picture, encoding="utf-8")
+    return script.DONE
+
+
+def measure_accelerator(
+    configs: Sequence[tuple[str, Config]], minutes: float, path: str | None
+) -> int:
+    """Prints what the device does with our programs on random images; gives the exit status."""
+    from cnnjax.sweep import backend
+
+    backend.configure_jax()
+    from experiments.benchmark import accelerator, throughput
+
+    shapes = {name: NETWORKS[name][1] or DIGITS for name, _ in configs}
+    datasets = {name: throughput.make_random_dataset(shape) for name, shape in shapes.items()}
+    accelerator.measure_all(dict(configs), datasets, minutes, path)
     return script.DONE
 
 

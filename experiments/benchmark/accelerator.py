@@ -6,7 +6,7 @@ import json
 import pathlib
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +19,7 @@ from cnnjax.networks import cost
 from cnnjax.sweep import placement
 from cnnjax.sweep.placed import place_data
 from cnnjax.training import program
+from experiments.benchmark import pytorch_cuda
 from experiments.benchmark.baselines import Train
 
 # By name: how a run multiplies. What PyTorch calls the same stands in pytorch_cuda.py.
@@ -32,6 +33,12 @@ FORMS = ("native", "patches")
 ROUNDS, SECONDS = 5, 0.2  # measurements, and what each takes at least
 
 
+HEAD = (
+    f"{'network':10} {'batch':>5} {'numbers':8} {'lanes':>5} {'images/s':>14} {'least':>14}"
+    f" {'most':>14} {'peak':>6} {'compiling':>9}"
+)
+
+
 class Case(NamedTuple):
     """A program to be measured."""
 
@@ -39,11 +46,10 @@ class Case(NamedTuple):
     config: Config
     arithmetic: str
     chunk: int
-    options: dict[str, Any]  # of the compiler
 
 
 class Row(NamedTuple):
-    """What one program did. Opponents have no form, chunk or options."""
+    """What one program did."""
 
     network: str
     batch_size: int
@@ -71,7 +77,7 @@ def make_steps(case: Case, dataset: Dataset) -> tuple[Train, float]:
 
     def compile_lanes(function: Callable, *arguments: Any, **named: Any) -> Any:
         over_all = placement.over_lanes(function, mesh, case.chunk, **named)
-        return over_all.lower(*arguments).compile(compiler_options=case.options)
+        return over_all.lower(*arguments).compile()
 
     def advance(*arguments: Any) -> program.State:
         return functions.advance(*arguments, reach=config.steps)
@@ -128,24 +134,59 @@ def measure_peak(arithmetic: str) -> float:
     return 2 * size**3 / statistics.median(time_steps(train, 1))
 
 
-def list_cases(networks: dict[str, Config], options: Sequence[dict[str, Any]]) -> Iterator[Case]:
-    """The programs of ours, those that tell most first."""
-    for name, config in networks.items():
-        for arithmetic in ARITHMETIC:
-            for own in options:
-                yield Case(name, config, arithmetic, 1, own)
-    for (name, config), form, chunk in itertools.product(networks.items(), FORMS, CHUNKS):
-        own = dataclasses.replace(config, conv_form=form)
-        yield Case(name, own, "float32", chunk, options[0])
+def list_cases(networks: Mapping[str, Config]) -> Iterator[Case]:
+    """The programs of ours, those that tell most first: one run, then lanes in every way."""
+    for (name, config), arithmetic in itertools.product(networks.items(), ARITHMETIC):
+        yield Case(name, config, arithmetic, 1)
+    for chunk, (name, config), form in itertools.product(CHUNKS, networks.items(), FORMS):
+        yield Case(name, dataclasses.replace(config, conv_form=form), "float32", chunk)
+
+
+def measure_all(
+    networks: Mapping[str, Config], datasets: Mapping[str, Dataset], minutes: float,
+    path: str | None = None,
+) -> list[Row]:  # fmt: skip
+    """Measures and prints what there is time for; writes it to `path` after each row.
+
+    One run is taken beside PyTorch where that is installed and sees a GPU.
+    """
+    end, rows = time.monotonic() + 60 * minutes, []
+    peaks = {arithmetic: measure_peak(arithmetic) for arithmetic in ARITHMETIC}
+    for arithmetic, peak in peaks.items():
+        print(f"a large matrix product, {arithmetic}: {peak / 1e12:,.1f} TFLOP/s")
+    print(HEAD)
+    for case in list_cases(networks):
+        if rows and time.monotonic() > end:
+            print(f"{minutes:g} minutes are over: not all was measured")
+            break
+        dataset = datasets[case.network]
+        own = [measure(case, dataset, peaks[case.arithmetic])]
+        if case.chunk == 1 and case.config.conv_form == "auto" and pytorch_cuda.is_here():
+            own.append(measure_pytorch(case, dataset, peaks[case.arithmetic]))
+        for row in own:
+            say(row)
+        rows += own
+        if path:
+            text = json.dumps([row._asdict() for row in rows], indent=1)
+            pathlib.Path(path).write_text(text + "\n", encoding="utf-8")
+    return rows
 
 
 def measure(case: Case, dataset: Dataset, peak: float) -> Row:
     """What one of our programs does."""
     train, seconds = make_steps(case, dataset)
-    options = " ".join(f"{name}={value}" for name, value in case.options.items())
-    what = f"chunk {case.chunk}, {case.config.conv_form}" + f", {options}" * bool(options)
+    what = f"ours, {case.config.conv_form}, chunks of {case.chunk}"
     steps, lanes = case.config.steps, lanes_of(case.chunk)
     return make_row(case, what, lanes, seconds, time_steps(train, steps), dataset, peak)
+
+
+def measure_pytorch(case: Case, dataset: Dataset, peak: float) -> Row:
+    """What PyTorch does with the run of a case, eagerly and channels last."""
+    begin, steps = time.perf_counter(), case.config.steps
+    train = pytorch_cuda.make_pytorch_cuda(case.config, dataset, case.arithmetic)
+    train(steps)
+    seconds = time.perf_counter() - begin
+    return make_row(case, "PyTorch, eager", 1, seconds, time_steps(train, steps), dataset, peak)
 
 
 def make_row(
@@ -171,10 +212,3 @@ def say(row: Row) -> None:
         f" {row.share_of_peak:6.1%} {row.compile_seconds:7.1f} s  {row.what}",
         flush=True,
     )
-
-
-def keep(rows: Sequence[Row], path: str | None) -> None:
-    """Writes the rows so far, where asked."""
-    if path:
-        text = json.dumps([row._asdict() for row in rows], indent=1)
-        pathlib.Path(path).write_text(text + "\n", encoding="utf-8")

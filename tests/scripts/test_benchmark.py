@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from cnnjax.config.config import Config
+from cnnjax.networks import cost
+from experiments.benchmark import accelerator, throughput
+
 BENCHMARK = ["-m", "experiments.benchmark"]
 SMALL = ["--widths=4", "--hidden=8", "--train_examples=48", "--steps=6", "--pool_every=1"]
 
@@ -46,3 +50,36 @@ def test_the_input_pipeline_is_measured_beside_random_images(call):
     run = call("-m", "experiments.benchmark.input_pipeline", *SMALL, "--eval_every=0", "--rounds=1")
     assert run.returncode == 0, run.stderr
     assert "times those of random images on the device" in run.stdout
+
+
+def test_what_tells_most_of_an_accelerator_is_measured_first():
+    cases = list(accelerator.list_cases({"one": Config(), "other": Config(widths=(8,))}))
+    assert [(case.network, case.arithmetic) for case in cases[:4]] == [
+        ("one", "float32"), ("one", "tf32"), ("one", "bfloat16"), ("other", "float32")
+    ]  # fmt: skip
+    lanes = [(case.chunk, case.network, case.config.conv_form) for case in cases[6:10]]
+    assert lanes == [(1, name, form) for name in ("one", "other") for form in ("native", "patches")]
+    assert {case.chunk for case in cases} == set(accelerator.CHUNKS)
+
+
+def test_a_row_counts_all_lanes_and_all_three_passes():
+    dataset = throughput.make_random_dataset((8, 8, 1), 64)
+    config = Config(batch_size=16)
+    case = accelerator.Case("one", config, "float32", 8)
+    macs = cost.measure(config, (8, 8, 1), 10).macs
+    row = accelerator.make_row(case, "ours", 8, 1.0, [0.5, 0.25, 1.0], dataset, 1e9)
+    assert (row.low, row.images_per_second, row.high) == (128, 256, 512)
+    assert row.share_of_peak == pytest.approx(256 * 3 * 2 * macs / 1e9)
+
+
+@pytest.mark.slow
+def test_an_accelerator_is_measured_and_written_as_far_as_time_allows(call, tmp_path):
+    """On a CPU, which here is the device."""
+    path = tmp_path / "rows.json"
+    run = call(*BENCHMARK, "--accelerator", "--widths=4", "--hidden=8", "--steps=2",
+               "--minutes=0.0", f"--json={path}")  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "0 minutes are over: not all was measured" in run.stdout
+    (row,) = json.loads(path.read_text()) or [None]
+    assert row["network"] == "digits" and row["lanes"] == 4 and row["images_per_second"] > 0
+    assert row["what"] == "ours, auto, chunks of 1"

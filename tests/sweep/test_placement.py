@@ -7,7 +7,7 @@ import jax
 import pytest
 
 from cnnjax.networks import cost
-from cnnjax.sweep import placed, placement, runner
+from cnnjax.sweep import placed, placement, runner, session
 from cnnjax.training import program
 from tests.training.test_program import make_functions
 
@@ -36,6 +36,34 @@ def test_auto_takes_the_strategy_of_the_platform(tiny, platform, strategy):
     assert (
         placement.find_strategy(dataclasses.replace(tiny, lanes_strategy=other), platform) == other
     )
+
+
+@pytest.mark.parametrize(
+    ("platform", "chunk", "form", "settled"),
+    [
+        ("gpu", 32, "auto", "patches"), ("gpu", 1, "auto", "auto"), ("gpu", 32, "native", "native"),
+        ("tpu", 32, "auto", "auto"), ("cpu", 32, "auto", "auto"),
+    ],
+)  # fmt: skip
+def test_convolutions_of_lanes_in_step_are_patches_on_a_gpu(tiny, platform, chunk, form, settled):
+    structure = dataclasses.replace(tiny, conv_form=form)
+    found = placement.settle_form(structure, platform, chunk)
+    assert found == dataclasses.replace(tiny, conv_form=settled)
+
+
+@pytest.mark.slow
+def test_a_group_is_compiled_in_the_form_of_its_platform(tiny, digits, monkeypatch):
+    made = []
+
+    def make(structure, *arguments):
+        made.append(structure.conv_form)
+        return real(structure, *arguments)
+
+    real = program.make_program
+    monkeypatch.setattr(program, "make_program", make)
+    monkeypatch.setattr(placement, "platform_of", lambda mesh: "gpu")
+    session.open_session(tiny, [tiny], digits)
+    assert made[-1] == "patches"
 
 
 @pytest.mark.slow
