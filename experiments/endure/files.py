@@ -35,9 +35,13 @@ class Fault(NamedTuple):
         return f"{self.trial}: {self.said}"
 
 
-def run(full: bool, seed: int) -> Tally:
-    """Tries all in a process of its own; where that is allowed, in one with mounts of its own."""
-    own = [sys.executable, "-m", "experiments.endure.files", *["--full"] * full, str(seed)]
+def run(full: bool, seed: int, trials: range | None = None) -> Tally:
+    """Tries all in a process of its own; where that is allowed, in one with mounts of its own.
+
+    Of `trials` those numbers alone, from 1 on.
+    """
+    chosen = [str(trials.start), str(trials.stop)] if trials else []
+    own = [sys.executable, "-m", "experiments.endure.files", *["--full"] * full, str(seed), *chosen]
     unshare = ["unshare", "--mount", *own, "--mounts"]
     for command in ([unshare] if shutil.which("unshare") else []) + [own]:
         ended = subprocess.run(command, stdout=subprocess.PIPE, text=True)
@@ -47,8 +51,8 @@ def run(full: bool, seed: int) -> Tally:
     return Tally("files", "nothing was tried", (f"status {ended.returncode} of {own}",))
 
 
-def try_all(full: bool, seed: int, mounts: bool) -> Tally:
-    """Every kind of trial, in folders that are gone afterwards."""
+def try_all(full: bool, seed: int, mounts: bool, chosen: range | None = None) -> Tally:
+    """Every kind of trial, in folders that are gone afterwards; of `chosen` those numbers alone."""
     draws, counts, faults = random.Random(seed), Counter[str](), []
     with tempfile.TemporaryDirectory(prefix="files-") as folder:
         peace = work.make_peace(pathlib.Path(folder) / "peace")
@@ -59,7 +63,9 @@ def try_all(full: bool, seed: int, mounts: bool) -> Tally:
             *(try_clocks(peace) if full else try_clocks(peace)[:1]),
             *rot.list_trials(peace, draws, full),
         ]
-        for number, trial in enumerate(trials):
+        for number, trial in enumerate(trials, start=1):
+            if chosen and number not in chosen:
+                continue
             place = pathlib.Path(folder) / str(number)
             place.mkdir()
             try:
@@ -69,8 +75,9 @@ def try_all(full: bool, seed: int, mounts: bool) -> Tally:
             shutil.rmtree(place)
             counts[trial.kind] += 1
             faults += [str(Fault(f"{trial.kind}: {trial.name}", said)) for said in found]
-            print(f"files: {number + 1} of {len(trials)}, {len(faults)} faults", file=sys.stderr)
+            print(f"files: {number} of {len(trials)}, {len(faults)} faults", file=sys.stderr)
     figures = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    figures += f" (of {len(trials)} trials {chosen[0]} to {chosen[-1]})" if chosen else ""
     figures += "" if mounts else " (no mounts allowed: no full and no read-only file system)"
     return Tally("files", f"{figures}: {len(faults)} faults", tuple(faults))
 
@@ -218,8 +225,8 @@ def main(argv: Sequence[str]) -> int:
     mounts = "--mounts" in argv
     if mounts and not may_mount():
         return 9
-    (seed,) = [int(own) for own in argv[1:] if own.isdecimal()]
-    tally = try_all("--full" in argv, seed, mounts)
+    seed, *chosen = [int(own) for own in argv[1:] if own.isdecimal()]
+    tally = try_all("--full" in argv, seed, mounts, range(*chosen) if chosen else None)
     print(tally.figures, *(fault.replace("\n", " | ") for fault in tally.faults), sep="\n")
     return 0
 

@@ -174,3 +174,11 @@ def test_a_run_that_is_killed_at_every_phase_is_as_in_peace(tmp_path):
     campaign = ("preparing", "compiling", "saving", "recording", "reporting")
     life = kills.disturb(trials.TRAIN, folder / "life", peace, campaign, random.Random(0))
     assert not life.faults and life.kills
+
+
+def test_a_long_part_is_tried_in_pieces(capsys):
+    assert endure.parse_trials(None, None) == []
+    assert endure.parse_trials("245-372", "files") == [range(245, 373)]
+    for text, part in (("1-2", None), ("1-2", "kills"), ("0-3", "files"), ("4-3", "files")):
+        with pytest.raises(SystemExit):
+            endure.parse_trials(text, part)
