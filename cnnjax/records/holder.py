@@ -10,8 +10,9 @@ import socket
 import uuid
 from typing import NamedTuple
 
+from cnnjax.records.files import LENGTH
+
 _TEXT = re.compile(r"\w[\w.-]{0,199}", re.ASCII)  # also a safe name of a file
-_LENGTH = 1024  # of a file in bytes, whatever its count: it is overwritten in place
 _PROC = pathlib.Path("/proc")
 
 
@@ -39,15 +40,23 @@ def make_holder() -> Holder:
 
 def dump(holder: Holder) -> bytes:
     """What a holder's file has."""
-    return f"{json.dumps(holder._asdict())}\n".encode().rjust(_LENGTH)
+    return f"{json.dumps(holder._asdict())}\n".encode().rjust(LENGTH)
 
 
 def read(path: pathlib.Path) -> Holder | None:
     """The holder that a file names; None where there is no such file, or it cannot be read."""
     try:
         with path.open("rb") as file:
-            holder = Holder(**json.loads(file.read(_LENGTH)))
-    except (OSError, ValueError, TypeError, RecursionError):
+            return parse(file.read(LENGTH))
+    except OSError:
+        return None
+
+
+def parse(content: bytes) -> Holder | None:
+    """The holder that a file of this content names; None where it is damaged."""
+    try:
+        holder = Holder(**json.loads(content))
+    except (ValueError, TypeError, RecursionError):
         return None
     numbers = holder.pid, holder.started, holder.count
     texts = holder.name, holder.host, holder.boot

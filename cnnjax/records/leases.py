@@ -1,6 +1,7 @@
 """Leases: who works on what, for several launches on one folder, of one machine or many.
 
-Nothing but files that are created exclusively, so that it holds on a network file system as well:
+Nothing but files that are created exclusively, so that it holds on a network file system and in a
+store of objects as well:
 
     claims/KEY/1, 2, ...    a claim by generation: the highest is in force; it names its holder
     holders/NAME            a holder's heartbeat: one count for all its claims
@@ -14,43 +15,42 @@ what is done under a lease must be right even then.
 """
 
 import contextlib
-import errno
-import os
 import pathlib
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
 
 from cnnjax.config.errors import ConfigError
 from cnnjax.records import holder as holder_lib
+from cnnjax.records.files import Files, FolderFiles
 from cnnjax.records.holder import Holder
 from cnnjax.records.watch import Watch
 
 FOLDER = "leases"  # in a folder of runs
+CLAIMS, HOLDERS = "claims", "holders"  # in that
 BEAT_SECONDS = 2.0
 STALE_SECONDS = 30.0
 KEY = re.compile(r"\w[\w.-]*", re.ASCII)
-_T = TypeVar("_T")
 
 
 class Leases:
-    """The leases of one process in one folder; see `open_leases`.
+    """The leases of one process in one folder or store; see `open_leases`.
 
     Nothing is written before the first claim. Every method that writes raises OSError naming the
     path where it cannot. One thread claims; another may beat.
     """
 
     def __init__(
-        self, folder: pathlib.Path, stale_seconds: float = STALE_SECONDS,
+        self, folder: pathlib.Path | Files, stale_seconds: float = STALE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
-        is_gone: Callable[[Holder], bool] = holder_lib.is_gone,
+        is_gone: Callable[[Holder], bool] = holder_lib.is_gone, beat_seconds: float = BEAT_SECONDS,
     ):  # fmt: skip
         self.me = holder_lib.make_holder()
-        self._claims, self._holders = folder / "claims", folder / "holders"
+        self._files = FolderFiles(folder) if isinstance(folder, pathlib.Path) else folder
+        self._heartbeat = _place_of(self.me)
         self._stale_seconds, self._is_gone = stale_seconds, is_gone
-        self._watch = Watch(2 * BEAT_SECONDS, clock)
+        self._watch = Watch(2 * beat_seconds, clock)
         self._held: dict[str, int] = {}  # generations by key
         self._count, self._lock = 0, threading.Lock()
 
@@ -78,38 +78,39 @@ class Leases:
             return True
         if generation and not self._is_stale(key, before):
             return False
-        old, own = (self._claims / key / str(number) for number in (generation, generation + 1))
+        old, own = (f"{CLAIMS}/{key}/{number}" for number in (generation, generation + 1))
         if not self._held:
             self._renew()  # it was not while we held nothing, and whoever saw it then counts on
         if not self._create(own):
             return False
         # Who looked long ago may create a generation that was there since, or skip one. Everyone
         # creates before he looks again, so that of two one sees the other and withdraws.
-        found = holder_lib.read(old)
+        found = self._read(old)
         same = found is None or before is not None and found.name == before.name
         if not same or self._find(key)[0] > generation + 1 or not self._is_own(own):
             self._remove(own)
             return False
         self._held[key] = generation + 1
-        _discard(old)
+        self._files.remove(old)
         if before is not None:
-            _discard(self._holders / before.name)
+            self._files.remove(_place_of(before))
         return True
 
     def still_ours(self, key: str) -> bool:
         """Whether we hold the key: False where it was taken over from us, too."""
-        return key in self._held and self._is_own(self._claims / key / str(self._held[key]))
+        return key in self._held and self._is_own(f"{CLAIMS}/{key}/{self._held[key]}")
 
     def release(self, key: str) -> None:
         """Lets the key go; does nothing where it is not ours."""
         if key in self._held:
-            self._remove(self._claims / key / str(self._held[key]))
+            self._remove(f"{CLAIMS}/{key}/{self._held[key]}")
             del self._held[key]
 
     def held_by_others(self, keys: Iterable[str]) -> dict[str, str]:
         """Those keys that others hold, each with who does in words; stale claims are left out."""
         held = {}
-        for key in keys:
+        claimed = {*self._files.list_names(CLAIMS)}
+        for key in (key for key in keys if key in claimed):
             generation, holder = self._find(key)
             ours = holder is not None and holder.name == self.me.name
             if generation and not ours and not self._is_stale(key, holder):
@@ -128,26 +129,29 @@ class Leases:
         with contextlib.suppress(OSError):
             for key in list(self._held):
                 self.release(key)
-            for key in os.listdir(self._claims):
+            for key in self._files.list_names(CLAIMS):
                 _, holder = self._find(key)
                 if holder is not None and self._is_gone(holder) and self.claim(key):
                     self.release(key)
-                _discard(self._claims / key)
-        _discard(self._holders / self.me.name)
+                self._files.remove(f"{CLAIMS}/{key}")
+        self._files.remove(self._heartbeat)
         with contextlib.suppress(OSError):
-            for path in self._holders.iterdir():
-                holder = holder_lib.read(path)
+            for name in self._files.list_names(HOLDERS):
+                holder = self._read(f"{HOLDERS}/{name}")
                 if holder is not None and self._is_gone(holder):
-                    _discard(path)
-        for folder in (self._claims, self._holders, self._holders.parent):
-            _discard(folder)
+                    self._files.remove(f"{HOLDERS}/{name}")
+        for folder in (CLAIMS, HOLDERS, ""):
+            self._files.remove(folder)
 
     def _renew(self) -> None:
         with self._lock:
             self._count += 1
             content = holder_lib.dump(self.me._replace(count=self._count))
-            path = self._holders / self.me.name
-            _in_folder(self._holders, lambda: _write(path, content, os.O_CREAT))
+            self._files.write(self._heartbeat, content)
+
+    def _read(self, place: str) -> Holder | None:
+        content = self._files.read(place)
+        return None if content is None else holder_lib.parse(content)
 
     def _is_stale(self, key: str, holder: Holder | None) -> bool:
         """Looks at the heartbeat; without one, or in a damaged claim, it counts as still."""
@@ -155,62 +159,55 @@ class Leases:
         if holder is not None:
             if self._is_gone(holder):
                 return True
-            heartbeat = holder_lib.read(self._holders / holder.name)
+            heartbeat = self._read(_place_of(holder))
             count = heartbeat.count if heartbeat is not None else None
         name = f"{key}/" if holder is None else holder.name
         return self._watch.look(name, count) >= self._stale_seconds
 
     def _find(self, key: str) -> tuple[int, Holder | None]:
         """Generation and holder of the claim in force; 0 where there is none."""
-        names: list[str] = []
-        with contextlib.suppress(FileNotFoundError):
-            names = os.listdir(self._claims / key)
+        names = self._files.list_names(f"{CLAIMS}/{key}")
         generation = max((int(name) for name in names if name.isdecimal()), default=0)
-        holder = holder_lib.read(self._claims / key / str(generation))
+        holder = self._read(f"{CLAIMS}/{key}/{generation}") if generation else None
         if holder is not None or not generation:
             self._watch.forget(f"{key}/")
         return generation, holder
 
-    def _is_own(self, path: pathlib.Path) -> bool:
-        holder = holder_lib.read(path)
+    def _is_own(self, place: str) -> bool:
+        holder = self._read(place)
         return holder is not None and holder.name == self.me.name
 
-    def _create(self, path: pathlib.Path) -> bool:
-        """Whether a claim was created: as a link to our heartbeat, so that it is there whole."""
+    def _create(self, place: str) -> bool:
+        """Whether a claim was created, whole."""
+        content = holder_lib.dump(self.me)
+        try:
+            return self._files.create(place, content, self._heartbeat)
+        except FileNotFoundError:
+            self._renew()  # whoever took us for dead has removed it
+            return self._files.create(place, content, self._heartbeat)
 
-        def create() -> bool:
-            try:
-                os.link(self._holders / self.me.name, path)
-            except FileNotFoundError:
-                self._renew()  # whoever took us for dead has removed it
-                raise
-            except FileExistsError:
-                return False
-            except OSError:  # no links here: a claim that is not yet whole is an unknown process's
-                try:
-                    _write(path, holder_lib.dump(self.me), os.O_CREAT | os.O_EXCL)
-                except FileExistsError:
-                    return False
-            return True
-
-        return _in_folder(path.parent, create)
-
-    def _remove(self, path: pathlib.Path) -> None:
+    def _remove(self, place: str) -> None:
         """Removes a claim if it is ours, and the key's folder with the last."""
-        if self._is_own(path):
-            path.unlink(missing_ok=True)
-        _discard(path.parent)
+        if self._is_own(place):
+            self._files.remove(place)
+        self._files.remove(place.rpartition("/")[0])
+
+
+def _place_of(holder: Holder) -> str:
+    return f"{HOLDERS}/{holder.name}"
 
 
 @contextlib.contextmanager
 def open_leases(
-    folder: pathlib.Path, stale_seconds: float = STALE_SECONDS, beat_seconds: float = BEAT_SECONDS
-) -> Iterator[Leases]:
+    folder: pathlib.Path | Files, stale_seconds: float = STALE_SECONDS,
+    beat_seconds: float = BEAT_SECONDS,
+) -> Iterator[Leases]:  # fmt: skip
     """The leases in a folder, which the first claim makes; at the end all of ours are released.
 
     Within, a thread renews the heartbeat.
     """
-    leases, done = Leases(folder, stale_seconds), threading.Event()
+    leases = Leases(folder, stale_seconds, beat_seconds=beat_seconds)
+    done = threading.Event()
 
     def keep_beating() -> None:
         while not done.wait(beat_seconds):
@@ -251,33 +248,3 @@ def claim_folder(
                 say(said)
             time.sleep(0.1)
         yield lambda: leases.still_ours(key)
-
-
-def _in_folder(folder: pathlib.Path, act: Callable[[], _T]) -> _T:
-    """Acts in a folder, made if need be: others remove it whenever it is empty."""
-    for _ in range(20):
-        with contextlib.suppress(FileNotFoundError):
-            return act()
-        with contextlib.suppress(FileNotFoundError, FileExistsError):  # gone again before a look
-            folder.mkdir(parents=True, exist_ok=True)
-    return act()
-
-
-def _write(path: pathlib.Path, content: bytes, flags: int) -> None:
-    """Writes a file by one call, from its first byte. Raises OSError with the path."""
-    handle = os.open(path, os.O_WRONLY | flags, 0o644)
-    try:
-        if os.write(handle, content) < len(content):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    except OSError as error:
-        if os.fstat(handle).st_size < len(content):  # a new file that did not become whole
-            _discard(path)
-        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
-    finally:
-        os.close(handle)
-
-
-def _discard(path: pathlib.Path) -> None:
-    """Removes a file or an empty folder if that is possible."""
-    with contextlib.suppress(OSError):
-        path.rmdir() if path.is_dir() else path.unlink()

@@ -130,7 +130,7 @@ def test_an_observer_that_was_suspended_itself_has_watched_nothing(join, clock):
 def test_the_time_of_day_is_not_read(join, clock, monkeypatch):
     one, two = join(), join()
     assert one.claim("a") and not two.claim("a")
-    for path in (one._holders / one.me.name, one._claims / "a" / "1"):
+    for path in (one._files.folder / "holders" / one.me.name, one._files.folder / "claims/a/1"):
         os.utime(path, (0, 0))
     monkeypatch.setattr(time, "time", lambda: -1e9)
     assert not two.claim("a") and one.still_ours("a")

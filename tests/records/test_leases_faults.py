@@ -25,7 +25,7 @@ from tests.watched import watch
 def test_a_damaged_claim_is_stale_after_the_same_while(join, clock, damage):
     one, two = join(), join()
     assert one.claim("a")
-    path = one._claims / "a" / "1"
+    path = one._files.folder / "claims/a/1"
     fields = json.loads(path.read_bytes())
     path.unlink()
     if damage == "folder":
@@ -48,7 +48,7 @@ def test_a_damaged_heartbeat_is_mended_by_its_holder_or_stale(join, clock, damag
     assert one.claim("a") and not two.claim("a")
 
     def harm():
-        path = one._holders / one.me.name
+        path = one._files.folder / "holders" / one.me.name
         path.unlink()
         if damage is not None:
             path.write_bytes(damage)
@@ -67,7 +67,7 @@ def test_a_damaged_heartbeat_is_mended_by_its_holder_or_stale(join, clock, damag
 def test_a_claim_that_could_not_be_read_for_a_moment_is_not_stale_at_the_next(join, clock):
     one, two = join(), join()
     assert one.claim("a")
-    path, aside = one._claims / "a" / "1", one._claims / "aside"
+    path, aside = one._files.folder / "claims/a/1", one._files.folder / "claims/aside"
     for _ in range(3):
         path.rename(aside)
         path.write_bytes(b"")
