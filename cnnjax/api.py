@@ -20,7 +20,7 @@ from cnnjax.data import load, outlook, transform
 from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks import notes
 from cnnjax.networks.cost import measure
-from cnnjax.records import index, leases
+from cnnjax.records import index, shared
 from cnnjax.report import folders
 from cnnjax.runs.rate import list_rates
 from cnnjax.runs.train import check_memory
@@ -223,7 +223,7 @@ def train_wanted(
     find = open_finder(datasets, options.runs, options.mix, observer.on_note)
     if options.keep != "none":
         find = require_weights(find, options.runs, options.keep, observer.on_note)
-    with leases.open_leases(options.runs / leases.FOLDER) as held:
+    with shared.open_leases(options.runs) as held:
         engine: Engine = functools.partial(local.run, datasets=datasets, held=held)
         if options.engine:
             engine = plugins.find_engine(options.engine)
@@ -255,8 +255,8 @@ def run_study(checked: Checked, options: Options, observer: Observer = QUIET) ->
         if not lacking:
             break
         left = partial.leave_out(left, base, lacking, fresh)
-    trained = words.count(num_trained, "lane")
-    source = f"{trained} trained, {len(records) - num_trained:,} read from {options.runs}/records"
+    source = f"{words.count(num_trained, 'lane')} trained, {len(records) - num_trained:,} read from"
+    source += f" {shared.name_of(options.runs)}/records"
     if left is None:
         return Finished(study, base, [], source, [], tuple(failures))
     tuned, notes = wanted.choose(left, base, [*records.values()])

@@ -5,6 +5,7 @@ manual_dir and skip_bad_files. Nothing is printed; an `Observer` hears what goes
 """
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -19,6 +20,7 @@ from cnnjax.config.config import find_knob, make_config
 from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs
 from cnnjax.config.knobs import ConfigError, RunError
+from cnnjax.records import shared
 from cnnjax.records.export import flatten
 from cnnjax.records.record import Record
 from cnnjax.records.store import load_records
@@ -119,7 +121,11 @@ def sweep(
     said = {name: own for name, own in named.items() if own not in usual}
     command = _describe_call("sweep", dict(grid), seeds, {**said, **choices})
     options = Options(
-        pathlib.Path(runs), num_seeds=seeds, command=command, first_seed=first_seed, keep=keep
+        shared.open_runs(os.fspath(runs)),
+        num_seeds=seeds,
+        command=command,
+        first_seed=first_seed,
+        keep=keep,
     )
     name = "-".join(("ablate", folders.join_names(values), key))
     return _conduct(study._replace(name=name), options, observer, choices)
@@ -157,7 +163,11 @@ def conduct(
     said = {"until": until, **said} if until != "seeds" else said
     command = _describe_call("conduct", study.name, seeds, said)
     options = Options(
-        pathlib.Path(runs), num_seeds=seeds, command=command, first_seed=first_seed, keep=keep
+        shared.open_runs(os.fspath(runs)),
+        num_seeds=seeds,
+        command=command,
+        first_seed=first_seed,
+        keep=keep,
     )
     return _conduct(study, options, observer, choices)
 

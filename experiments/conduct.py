@@ -1,7 +1,6 @@
 """A study from its flags to what is printed: what launch.py and experiments.ablate share."""
 
 import contextlib
-import pathlib
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from absl import flags as absl_flags
 from cnnjax.config import flags, numeric, plugins, words
 from cnnjax.config.config import KNOBS, Config, values_of
 from cnnjax.config.knobs import ConfigError, RunError, format_value, printable, split_values
-from cnnjax.records import index, remembered
+from cnnjax.records import index, remembered, shared
 from cnnjax.records.origin import MIXABLE
 from cnnjax.study.claims import Study
 from cnnjax.study.looks import LOOKS, UNTILS
@@ -91,7 +90,10 @@ def define_flags(values: absl_flags.FlagValues) -> None:
     )  # fmt: skip
     script.define_keep(values, DEFAULTS.keep, "beside its record")
     absl_flags.DEFINE_string(
-        "runs", str(DEFAULTS.runs), "Folder for records and reports.", flag_values=values
+        "runs",
+        str(DEFAULTS.runs),
+        "Folder for records and reports, here or shared by many machines (gs://, s3://).",
+        flag_values=values,
     )
     absl_flags.DEFINE_enum(
         "format", DEFAULTS.format, list(FORMATS),
@@ -113,7 +115,7 @@ def parse(values: absl_flags.FlagValues, argv: Sequence[str], description: str) 
         with contextlib.suppress(absl_flags.Error, ValueError):  # told when all is read
             early(["", *arguments], known_only=True)
         if early.is_parsed() and early.judge_only:
-            runs = pathlib.Path(early.runs)
+            runs = shared.open_runs(early.runs)
             remembered.remember(index.list_heads(runs), runs / "records")
 
     return flags.parse(values, argv, description, remember)
@@ -129,7 +131,7 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
         flags.refuse("--plan is of what would run and --judge_only runs nothing: give one")
     many = values.until == "decided" and not values["seeds"].present
     options = Options(
-        runs=pathlib.Path(values.runs),
+        runs=shared.open_runs(values.runs),
         where=flags.read_where(values),
         num_seeds=QUICK if values.quick else values.seeds if not many else MOST,
         mix=(values.mix,) if values.mix else (),

@@ -9,7 +9,7 @@ from absl import flags as absl_flags
 
 from cnnjax.config import flags, words
 from cnnjax.config.knobs import format_value, printable
-from cnnjax.records import index, inventory, remembered, store
+from cnnjax.records import index, inventory, remembered, shared, store
 from cnnjax.records.inventory import Row
 from cnnjax.records.record import CHECKPOINTS
 from experiments import script
@@ -53,7 +53,11 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     if positional:
         hint = flags.quote(f"--runs={positional[0]}")
         flags.refuse(f"unexpected {positional[0]!r}: name the folder by {hint}")
-    act, runs = read_act(values), pathlib.Path(values.runs)
+    act = read_act(values)
+    if act == "prune" and shared.is_url(values.runs):
+        flags.refuse("--prune is for a folder of this machine: others may be at work in a store")
+    runs = shared.open_runs(values.runs)
+    shared.pull_folders(runs / "records", "record.json")
     if act == "list":
         list_records(runs, values.json)
     if act == "prune":
@@ -81,7 +85,7 @@ def define_flags(values: absl_flags.FlagValues) -> None:
     ):
         absl_flags.DEFINE_string(name, None, help, flag_values=values)
     absl_flags.DEFINE_string(
-        "runs", "runs", "Folder in whose records/ they lie.", flag_values=values
+        "runs", "runs", "Folder or store in whose records/ they lie.", flag_values=values
     )
 
 

@@ -13,6 +13,7 @@ from cnnjax.config.config import Config, make_config
 from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs, fill_steps
 from cnnjax.config.knobs import printable
+from cnnjax.records import shared
 from cnnjax.records.origin import MIXABLE
 from experiments import script
 
@@ -79,6 +80,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         config = count_steps(given, epochs, where, not values.plan, say)
     if values.plan:
         return print_cost(config, where, flags.find_sources(values, argv))
+    if shared.is_url(values.workdir):
+        flags.refuse("--workdir is a folder of this machine; sweeps share a store: --runs=URL")
     workdir = pathlib.Path(values.workdir)
     if values.time_limit is not None:
         stop.limit(values.time_limit)

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from cnnjax.config.knobs import RunError
-from cnnjax.records import origin
+from cnnjax.records import origin, shared
 from cnnjax.records.atomic import parse_json, read_bytes, write_bytes
 from cnnjax.records.record import DamagedRecord, Record, load_record, record_path
 
@@ -94,6 +94,7 @@ def _make_head(index: Index, id: str) -> Record:
 
 def _update(runs: pathlib.Path) -> Index:
     """The index as of now, written where it was not."""
+    shared.pull_folders(runs / "records", "record.json")
     path, stamps = runs / "records" / FILE, _find_stamps(runs / "records")
     known = _read(path)
     kept = {id: row for id, row in known.rows.items() if stamps.get(id) == row[: len(STAMP)]}

@@ -18,7 +18,7 @@ import markupsafe
 from cnnjax.config import words
 from cnnjax.config.config import Config, to_json
 from cnnjax.config.knobs import ConfigError
-from cnnjax.records import atomic
+from cnnjax.records import atomic, shared
 from cnnjax.study.claims import Study
 from cnnjax.study.own import LONGEST
 
@@ -132,10 +132,12 @@ def replace(
             if place.exists():
                 _keep(place, new, about["hash"])
             _swap(new, place)
-            write_index(folder.parent)
+            index = write_index(folder.parent)
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
             raise
+        shared.push(place)
+        shared.push(index)
 
 
 def _clear_leftovers(place: pathlib.Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
-from cnnjax.records import atomic, weights
+from cnnjax.records import atomic, shared, weights
 from cnnjax.study.options import MINUTES
 from cnnjax.sweep.final import Network, find_best
 from cnnjax.sweep.session import Session
@@ -96,6 +96,7 @@ def find_newest(
     A file that was written under another form than this one is none, and one without the best
     weights where they are asked for.
     """
+    shared.pull(folder)
     for path in list_files(folder):
         try:
             tree, about = weights.load(path)
@@ -133,8 +134,10 @@ def save(
             own[BEST] = {"params": best.params, "stats": best.stats}
             about["best"] = best.step
         weights.save(folder / _name(step), own, about)
+        shared.push(folder / _name(step))
         for path in list_files(folder)[KEEP:]:
             path.unlink(missing_ok=True)
+            shared.remove(path)
 
 
 def restore(

@@ -14,7 +14,7 @@ from cnnjax.config.datasets import Request
 from cnnjax.data.dataset import Dataset
 from cnnjax.measures import outcome
 from cnnjax.networks import cost
-from cnnjax.records import archive, atomic, index, kept, weights
+from cnnjax.records import archive, atomic, index, kept, shared, weights
 from cnnjax.records.address import record_id
 from cnnjax.records.leases import Leases
 from cnnjax.records.origin import Origin
@@ -142,8 +142,9 @@ def open_finder(
             for lane in lanes
         }
         found: dict[Config, Record] = {}
-        for lane, origin in origins.items():
-            id = record_id(lane, origin)
+        ids = {lane: record_id(lane, origin) for lane, origin in origins.items()}
+        shared.pull_folders(runs / "records", "record.json", ids.values())
+        for lane, id in ids.items():
             try:
                 record = _load_of(lane, runs, id)
             except DamagedRecord as error:

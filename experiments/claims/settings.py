@@ -1,6 +1,5 @@
 """Tunes the arms behind the board's headlines, and stores what it chose for `all --quick`."""
 
-import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from absl import flags as absl_flags
 
 from cnnjax.config import flags, hints, words
 from cnnjax.config.knobs import printable
+from cnnjax.records import shared
 from cnnjax.study.claims import Overrides, Study, name_arms
 from cnnjax.study.options import DEFAULTS, Options
 from experiments import script
@@ -51,7 +51,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     from cnnjax.records import atomic
     from cnnjax.sweep.runner import Interrupted
 
-    options = Options(pathlib.Path(values.runs), flags.read_where(values))
+    options = Options(shared.open_runs(values.runs), flags.read_where(values))
     about: dict[str, Any] = {
         "command": " ".join([COMMAND, *named, f"--datasets={','.join(values.datasets)}"]),
         "date": datetime.now(UTC).date().isoformat(),

@@ -11,7 +11,7 @@ from cnnjax.config.config import Config, from_json, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.data import load
 from cnnjax.data.dataset import Dataset
-from cnnjax.records import atomic, leases, predictions, weights
+from cnnjax.records import atomic, predictions, shared, weights
 from cnnjax.records.address import record_id
 from cnnjax.records.leases import Leases
 from cnnjax.records.plugins import keep_texts
@@ -46,9 +46,7 @@ def run(
             for config in configs
         }
         with contextlib.ExitStack() as stack:
-            own = held or stack.enter_context(
-                leases.open_leases(pathlib.Path(job.runs) / leases.FOLDER)
-            )
+            own = held or stack.enter_context(shared.open_leases(pathlib.Path(job.runs)))
             yield from _train(job, ids, dataset, observer, own)
 
 
@@ -65,6 +63,7 @@ def _train(
         if not held.claim(ids[config]):
             return False
         path = record_path(runs, ids[config])
+        shared.pull(path.parent, path.name)
         files = [path] if job.keep == "none" else [path, path.with_name(weights.NAMES[job.keep])]
         if not all(file.exists() for file in files):
             return True
@@ -86,7 +85,9 @@ def _train(
             folder = record_path(runs, record.id).parent
             final.save(folder, result.config, result.final, job.keep)
         write_record(runs, record)
-        shutil.rmtree(folders[result.config], ignore_errors=True)
+        shared.push(runs / "records" / "plugins", new=True)
+        shared.push(record_path(runs, record.id).parent, last="record.json")
+        _forget(folders[result.config])
         held.release(record.id)
         observer.on_record(record)
 
@@ -95,5 +96,10 @@ def clear_finished(runs: pathlib.Path, ids: Collection[str], held: Leases) -> No
     """Removes the checkpoints of runs that are recorded: a launch was killed before it did."""
     for folder in (runs / CHECKPOINTS).glob("*"):
         if folder.name in ids and held.claim(folder.name):
-            shutil.rmtree(folder, ignore_errors=True)
+            _forget(folder)
             held.release(folder.name)
+
+
+def _forget(folder: pathlib.Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    shared.remove(folder)
