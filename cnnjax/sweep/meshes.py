@@ -54,23 +54,20 @@ def find_shape(structure: Config, num_lanes: int, info: Info, asked: str = AUTO)
     if waiting.takes_one_device(structure, info):
         return 1, 1
     # Lanes in step always take all devices: XLA compiles batched products anew for their number.
-    there, in_step = len(jax.local_devices()), is_in_step(structure)
-    shape, places = parse_mesh(asked), there if in_step else num_lanes
-    if shape is None and precision.is_cpu(_platform()):
-        num_pieces = placement.count_pieces(structure, *info, _platform())
-        return placement.share_out_devices(places, num_pieces)
+    platform, there = find_devices()
+    in_step, shape = placement.find_strategy(structure, platform) == "vmap", parse_mesh(asked)
+    if shape is None and precision.is_cpu(platform):
+        num_pieces = placement.count_pieces(structure, *info, platform)
+        return placement.share_out_devices(there if in_step else num_lanes, num_pieces, there)
     shape = shape or MeshShape(None, _count_data(structure, info, there))
     most = shape.run or there // shape.data
     return most if in_step else min(most, num_lanes), shape.data
 
 
-def _platform() -> str:
-    return jax.local_devices()[0].platform
-
-
-def is_in_step(structure: Config) -> bool:
-    """Whether lanes train in step on the devices that there are."""
-    return placement.find_strategy(structure, _platform()) == "vmap"
+def find_devices() -> tuple[str, int]:
+    """The back end of the devices that there are, and how many they are."""
+    devices = jax.local_devices()
+    return devices[0].platform, len(devices)
 
 
 def _count_data(structure: Config, info: Info, num_devices: int) -> int:
@@ -93,7 +90,7 @@ def _mixes_foreign(structure: Config, info: Info) -> bool:
 
 def check(asked: str, groups: Iterable[tuple[Config, Info]]) -> None:
     """Raises ConfigError where structures cannot train on the mesh that is asked for."""
-    shape, there = parse_mesh(asked), len(jax.local_devices())
+    shape, (_, there) = parse_mesh(asked), find_devices()
     if shape is None:
         return
     flag = f"--mesh={asked}"
@@ -119,12 +116,13 @@ def check(asked: str, groups: Iterable[tuple[Config, Info]]) -> None:
 
 def describe(structure: Config, info: Info, asked: str = AUTO) -> Described:
     """What the origin of a structure's lanes says of their mesh, however many they are."""
-    in_step = is_in_step(structure)
-    if asked == AUTO and precision.is_cpu(_platform()):  # of 100,000 lanes nothing is measured
-        return Described(jax.local_device_count() if in_step else None, None)
+    platform, there = find_devices()
+    in_step = placement.find_strategy(structure, platform) == "vmap"
+    if asked == AUTO and precision.is_cpu(platform):  # of 100,000 lanes nothing is measured
+        return Described(there if in_step else None, None)
     run, data = find_shape(structure, 1, info, asked)
     alike = data == microbatch.SHARDS and not in_step  # the bits of one device, see microbatch.py
-    if alike and placement.count_pieces(structure, *info, _platform()) > 1:
+    if alike and placement.count_pieces(structure, *info, platform) > 1:
         data = 1
     return Described(run * data if in_step else None, data if data > 1 else None)
 
@@ -141,4 +139,5 @@ def describe_meshes(asked: str, groups: Iterable[Group], infos: Mapping[Request,
         shape = find_shape(structure, num_lanes, infos[request_of(structure)], asked)
         found[str(MeshShape(*shape))] += 1
     own = (f"{mesh} ({words.count(number, 'program')})" for mesh, number in found.most_common())
-    return f"{len(jax.local_devices())} of {_platform()}; mesh {' and '.join(own)}"
+    platform, there = find_devices()
+    return f"{there} of {platform}; mesh {' and '.join(own)}"

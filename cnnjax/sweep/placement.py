@@ -94,14 +94,13 @@ def make_mesh(num_lanes: int, num_pieces: int = 1) -> jax.sharding.Mesh:
 
     Where devices are left over, the pieces of a batch are shared along `data`.
     """
-    return lay_out(*share_out_devices(num_lanes, num_pieces))
+    return lay_out(*share_out_devices(num_lanes, num_pieces, len(jax.local_devices())))
 
 
-def share_out_devices(num_lanes: int, num_pieces: int) -> tuple[int, int]:
-    """Devices for lanes and for each batch where a batch of several pieces has one device's bits on
-    `microbatch.SHARDS` of them.
+def share_out_devices(num_lanes: int, num_pieces: int, there: int) -> tuple[int, int]:
+    """Devices, of those that are there, for lanes and for each batch, which in several pieces has
+    one device's bits on `microbatch.SHARDS` of them.
     """  # fmt: skip
-    there = len(jax.local_devices())
     shared = num_pieces > 1 and num_lanes * microbatch.SHARDS <= there
     data = microbatch.SHARDS if shared else 1
     return min(num_lanes, there // data), data
