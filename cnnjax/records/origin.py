@@ -22,7 +22,7 @@ class Origin(NamedTuple):
     data: str  # fingerprint
     feed: str  # memory or stream, where --feed=auto left it to the machine
     plugins: dict[str, str] | None = None  # hash of each file from outside that the lane uses
-    batch_shares: int | None = None  # of each batch, where devices sum what one would otherwise
+    batch_shares: int = 1  # in which devices sum each batch, where one would give other bits
 
 
 _CPU = ("cpu", "cpu_features", "cpu_threads")

@@ -31,10 +31,10 @@ SHARE_MACS, SHARE_BYTES = 2**37, 2**33
 
 
 class Described(NamedTuple):
-    """What a record's origin says of a mesh. None where it changes no bit."""
+    """What a record's origin says of a mesh, by its own names of what changes bits."""
 
     num_devices: int | None  # where lanes train in step
-    batch_shares: int | None  # parts of each batch that devices sum, where one would otherwise
+    batch_shares: int
 
 
 def make_group_mesh(
@@ -119,12 +119,12 @@ def describe(structure: Config, info: Info, asked: str = AUTO) -> Described:
     platform, there = find_devices()
     in_step = placement.find_strategy(structure, platform) == "vmap"
     if asked == AUTO and precision.is_cpu(platform):  # of 100,000 lanes nothing is measured
-        return Described(there if in_step else None, None)
+        return Described(there if in_step else None, 1)
     run, data = find_shape(structure, 1, info, asked)
     alike = data == microbatch.SHARDS and not in_step  # the bits of one device, see microbatch.py
     if alike and placement.count_pieces(structure, *info, platform) > 1:
         data = 1
-    return Described(run * data if in_step else None, data if data > 1 else None)
+    return Described(run * data if in_step else None, data)
 
 
 def describe_meshes(asked: str, groups: Iterable[Group], infos: Mapping[Request, Info]) -> str:

@@ -154,6 +154,19 @@ def test_lanes_in_step_depend_on_the_number_of_devices(tiny, digits):
     assert found == [None, jax.local_device_count()]
 
 
+def test_each_arm_may_choose_its_mesh_and_its_runs_have_one():
+    def compare(*shares):
+        """What differs in arms of runs whose batches lie on so many devices."""
+        arms = [
+            (request_of(Config()), [make_record(LANES[0], "a", batch_shares=own) for own in arm])
+            for arm in shares
+        ]
+        return archive.compare_arms(arms, ())[0]
+
+    assert compare([1, 1], [8, 8]) == []
+    assert compare([1, 1], [1, 8]) == ["batch_shares: 1 against 8"]
+
+
 def make_record(lane, date, **changes):
     own = {**ORIGIN, **changes}
     config = to_json(lane)

@@ -208,7 +208,7 @@ def test_how_many_accelerators_share_a_batch_is_no_matter_of_how_many_lanes(monk
     monkeypatch.setattr(meshes, "find_devices", lambda: ("tpu", 8))
     assert len({meshes.find_shape(LARGE, lanes, IMAGES) for lanes in (1, 8, 100)}) == 1
     assert meshes.describe(LARGE, IMAGES) == (8, 8)
-    assert meshes.describe(LARGE, IMAGES, "run:8") == (8, None)
+    assert meshes.describe(LARGE, IMAGES, "run:8") == (8, 1)
 
 
 def test_a_mesh_is_in_the_address_where_it_changes_bits(tiny, digits, monkeypatch):
@@ -219,8 +219,9 @@ def test_a_mesh_is_in_the_address_where_it_changes_bits(tiny, digits, monkeypatc
 
     usual, spread, shared = (describe(mesh) for mesh in ("auto", "run:1", "data:2"))
     assert record_id(tiny, usual) == record_id(tiny, spread) != record_id(tiny, shared)
-    assert origin.compare([usual, shared]) == []  # None plays no part
-    assert shared["batch_shares"] == 2
+    assert origin.compare([usual, spread]) == []
+    assert origin.compare([usual, shared]) == ["batch_shares: 1 against 2"]
+    assert origin.compare([usual, shared], ["device"]) == []
     in_step = dataclasses.replace(tiny, lanes_strategy="vmap")
     assert describe("run:1", in_step)["num_devices"] == 1
     monkeypatch.setattr(placement, "count_pieces", lambda *arguments: 4)
