@@ -1,6 +1,5 @@
 """Origins are compared field by field, and records are found by them."""
 
-import dataclasses
 from typing import Any
 
 import jax
@@ -141,17 +140,6 @@ def test_what_is_fed_otherwise_is_told_so():
         (request, [make_record(LANES[2], "b", **other)]),
     ]
     assert archive.compare_arms(arms, ())[0][0] == "feed: memory against stream"
-
-
-def test_lanes_in_step_depend_on_the_number_of_devices(tiny, digits):
-    machine = dict.fromkeys(backend.describe())
-    found = [
-        describe_origin(
-            dataclasses.replace(tiny, lanes_strategy=name), digits, "", machine
-        )["num_devices"]
-        for name in ("map", "vmap")
-    ]  # fmt: skip
-    assert found == [None, jax.local_device_count()]
 
 
 def test_each_arm_may_choose_its_mesh_and_its_runs_have_one():

@@ -223,6 +223,8 @@ def test_a_mesh_is_in_the_address_where_it_changes_bits(tiny, digits, monkeypatc
     assert origin.compare([usual, shared]) == ["batch_shares: 1 against 2"]
     assert origin.compare([usual, shared], ["device"]) == []
     in_step = dataclasses.replace(tiny, lanes_strategy="vmap")
+    assert usual["num_devices"] is None
+    assert describe("auto", in_step)["num_devices"] == jax.local_device_count() == 2
     assert describe("run:1", in_step)["num_devices"] == 1
     monkeypatch.setattr(placement, "count_pieces", lambda *arguments: 4)
     assert describe("data:2") == usual  # pieces have the same bits on two devices
