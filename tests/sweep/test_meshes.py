@@ -66,23 +66,25 @@ def test_devices_add_up_sums_in_float32_and_gather_nothing(eight, name):
     assert eight[name]["collectives"] == ["all-reduce"] and eight[name]["types"] == ["f32"]
 
 
-def test_gradients_of_bfloat16_are_summed_in_float32(tiny):
+@pytest.mark.parametrize("chunk", [1, 2])
+def test_gradients_of_bfloat16_are_summed_in_float32(tiny, chunk):
     """As they are traced: a compiler for CPUs would widen a narrow sum by itself."""
     config = dataclasses.replace(tiny, dtype="bfloat16", norm="batch")
     spec = program.DataSpec(*INFO, 48, 0.0, 1.0)
     functions = program.make_program(structure_of(config), spec, "tpu", axis="data")
     shape = jax.ShapeDtypeStruct
-    numbers = {name: shape((1,), placement.DTYPES[KNOBS[name].type]) for name in numbers_of(config)}
+    numbers = {name: shape((2,), placement.DTYPES[KNOBS[name].type]) for name in numbers_of(config)}
     mesh = placement.lay_out(1, 2)
-    states = jax.eval_shape(placement.over_lanes(functions.init, mesh, 1, 1), numbers)
+    states = jax.eval_shape(placement.over_lanes(functions.init, mesh, chunk, 1), numbers)
     data = program.TrainData(shape((48, 8, 8, 1), np.uint8), shape((48,), np.int32))
-    advance = placement.over_lanes(functools.partial(functions.advance, reach=1), mesh, 1, 2)
+    advance = placement.over_lanes(functools.partial(functions.advance, reach=1), mesh, chunk, 2)
     traced = jax.make_jaxpr(advance)(numbers, states, data, np.int32(1))
     sums = [step for step in waiting.list_steps(traced.jaxpr) if "psum" in step.primitive.name]
     summed = [operand.aval for step in sums for operand in step.invars]
     assert {str(own.dtype) for own in summed} == {"float32"}
-    kernels = [leaf.shape[1:] for leaf in jax.tree.leaves(states.params)]
-    assert not {*kernels} - {own.shape for own in summed}
+    # All parameters of as many lanes as are in step, wherever their axis lies.
+    parameters = {chunk * leaf.size // 2 for leaf in jax.tree.leaves(states.params)}
+    assert parameters <= {own.size for own in summed}
 
 
 @pytest.mark.parametrize(
