@@ -6,7 +6,8 @@ rooms up to `report`, and JAX with them: a script calls `sweep.backend.configure
 
 import functools
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +19,6 @@ from cnnjax.config.epochs import name_source
 from cnnjax.config.explain import Choice
 from cnnjax.data import load, outlook, transform
 from cnnjax.data.dataset import Dataset, describe_notes
-from cnnjax.networks import notes
 from cnnjax.networks.cost import measure
 from cnnjax.records import index, shared
 from cnnjax.report import folders
@@ -42,11 +42,11 @@ from cnnjax.study.foresight import Outlook, Sources
 from cnnjax.study.judge import Judgement
 from cnnjax.study.options import Options as Options
 from cnnjax.study.options import check_options
-from cnnjax.study.plan import Plan, make_plan, network_of
+from cnnjax.study.plan import Plan, list_notes, make_plan, network_of
 from cnnjax.study.spread import spread
 from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
-from cnnjax.sweep import backend, loop, placement, stages, waiting
+from cnnjax.sweep import backend, loop, meshes, placement, stages, waiting
 from cnnjax.sweep.engines import Engine, local
 from cnnjax.sweep.lanes import open_finder, open_others, require_weights
 from cnnjax.sweep.loop import Outcome
@@ -66,6 +66,7 @@ class Checked(NamedTuple):
     plan: Plan
     warnings: tuple[str, ...]  # of what its seeds cannot show
     notes: tuple[str, ...]  # on its networks
+    infos: Mapping[Request, Info] = MappingProxyType({})  # of its data
 
 
 class Prospect(NamedTuple):
@@ -74,6 +75,7 @@ class Prospect(NamedTuple):
     choices: list[Choice]  # of the knobs that all arms share
     outlooks: list[Outlook]  # one a claim
     feeds: list[str]  # one a data set
+    mesh: str  # on which devices
     timing: Timing | None  # None where no record tells
 
 
@@ -105,11 +107,12 @@ def check_study(
     shapes = [(own.structure, infos[request_of(own.structure)]) for own in plan.groups]
     for structure, info in shapes:
         check_memory(structure, measure(network_of(structure), *info))
+    meshes.check(options.mesh, shapes)
     if not prepare:  # a plan is all that is asked for
         waiting.check_choices(shapes)
     warnings = foresight.warn_of_seeds(study, options.num_seeds)
-    found = list_network_notes(configs, infos)
-    return Checked(study, base, asked, plan, tuple(warnings), found)
+    found = list_notes(configs, infos)
+    return Checked(study, base, asked, plan, tuple(warnings), found, infos)
 
 
 def count_images(
@@ -141,13 +144,6 @@ def _settle(study: Study, options: Options) -> Study:
     return keep_apart(study, list_seeds(study, options.num_seeds, options.first_seed))
 
 
-def list_network_notes(configs: Sequence[Config], infos: Mapping[Request, Info]) -> tuple[str, ...]:
-    """What a person should know of networks on images of such shapes, once each."""
-    asked = {network_of(config): infos[request_of(config)] for config in configs}
-    found = [note for config, info in asked.items() for note in notes.list_notes(config, *info)]
-    return tuple(dict.fromkeys(found))
-
-
 def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect:
     """What a study would run under and could show; prepares no data and trains nothing.
 
@@ -174,11 +170,11 @@ def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect
         )
         for name, lane in by_name.items()
     ]
+    groups, num_devices = checked.plan.groups, jax.local_device_count()
     newest = index.list_newest(options.runs, timing.NEWEST)
-    took = timing.estimate(
-        checked.plan.groups, newest, backend.describe(), jax.local_device_count()
-    )
-    return Prospect(choices, outlooks, feeds, took)
+    took = timing.estimate(groups, newest, backend.describe(), num_devices)
+    mesh = meshes.describe_meshes(options.mesh, groups, checked.infos)
+    return Prospect(choices, outlooks, feeds, mesh, took)
 
 
 def load_datasets(checked: Checked, options: Options, observer: Observer) -> dict[Request, Dataset]:
@@ -218,16 +214,16 @@ def train_wanted(
         loop.make_jobs, runs=options.runs, where=options.where,
         feeds={request: dataset.feed for request, dataset in datasets.items()},
         checkpoint_every=options.checkpoint_every, checkpoint_minutes=options.checkpoint_minutes,
-        keep=options.keep,
+        keep=options.keep, mesh=options.mesh,
     )  # fmt: skip
-    find = open_finder(datasets, options.runs, options.mix, observer.on_note)
+    find = open_finder(datasets, options.runs, options.mix, observer.on_note, options.mesh)
     if options.keep != "none":
         find = require_weights(find, options.runs, options.keep, observer.on_note)
     with shared.open_leases(options.runs) as held:
         engine: Engine = functools.partial(local.run, datasets=datasets, held=held)
         if options.engine:
             engine = plugins.find_engine(options.engine)
-        others = open_others(datasets, held)
+        others = open_others(datasets, held, options.mesh)
         done = loop.run_wanted(wanted, find, jobs, engine, observer, others, options.on_error)
         local.clear_finished(options.runs, {own.id for own in done.records.values()}, held)
         return done

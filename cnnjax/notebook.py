@@ -20,6 +20,7 @@ from cnnjax.config.config import find_knob, make_config
 from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs
 from cnnjax.config.knobs import ConfigError, RunError
+from cnnjax.config.mesh import AUTO
 from cnnjax.records import shared
 from cnnjax.records.export import flatten
 from cnnjax.records.record import Record
@@ -67,8 +68,9 @@ class Results:
 
 
 def train(
-    *, workdir: str | pathlib.Path | None = None, observer: Observer = QUIET, **choices: Any
-) -> Run:
+    *, workdir: str | pathlib.Path | None = None, observer: Observer = QUIET, mesh: str = AUTO,
+    **choices: Any,
+) -> Run:  # fmt: skip
     """Trains one network, and scores it on the test split.
 
     Files are written with a `workdir` alone: then the same call goes on where an interrupted run
@@ -81,9 +83,9 @@ def train(
         else:
             config = api.make_timed(given, Epochs(long), where, observer=observer)
         if workdir is None:
-            return single.train(config, where, observer)
+            return single.train(config, where, observer, mesh)
         folder = pathlib.Path(workdir)
-        train_run(config, folder, where, observer=observer)
+        train_run(config, folder, where, observer=observer, mesh=mesh)
         return load_run(folder)
 
 
@@ -91,7 +93,8 @@ def sweep(
     grid: Mapping[str, Sequence[Any]], seeds: int = 10, *, metric: str = "test_accuracy",
     baseline: Mapping[str, Any] | None = None, choose: Literal["validation"] | None = None,
     first_seed: int = 0, runs: str | pathlib.Path = "runs", observer: Observer = QUIET,
-    keep: Keep = "none", datasets: Sequence[str] = (), until: Until = "seeds", **choices: Any,
+    keep: Keep = "none", datasets: Sequence[str] = (), until: Until = "seeds", mesh: str = AUTO,
+    **choices: Any,
 ) -> Results:  # fmt: skip
     """Trains every combination of a grid such as {"pool": ["max", "avg"]} over many seeds.
 
@@ -116,17 +119,14 @@ def sweep(
     tried = list_seeds(study, seeds, first_seed)
     key = folders.hash_study(study, make_base(study, given), tried)
     named = {"metric": metric, "baseline": baseline, "choose": choose, "first_seed": first_seed,
-             "datasets": [*datasets] or None, "until": until}  # fmt: skip
-    usual = (None, 0, "test_accuracy", "seeds")
+             "datasets": [*datasets] or None, "until": until, "mesh": mesh}  # fmt: skip
+    usual = (None, 0, "test_accuracy", "seeds", AUTO)
     said = {name: own for name, own in named.items() if own not in usual}
     command = _describe_call("sweep", dict(grid), seeds, {**said, **choices})
     options = Options(
-        shared.open_runs(os.fspath(runs)),
-        num_seeds=seeds,
-        command=command,
-        first_seed=first_seed,
-        keep=keep,
-    )
+        shared.open_runs(os.fspath(runs)), num_seeds=seeds, command=command,
+        first_seed=first_seed, keep=keep, mesh=mesh,
+    )  # fmt: skip
     name = "-".join(("ablate", folders.join_names(values), key))
     return _conduct(study._replace(name=name), options, observer, choices)
 
@@ -145,7 +145,7 @@ def check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
 def conduct(
     study: Study, seeds: int = 20, *, first_seed: int = 0, runs: str | pathlib.Path = "runs",
     observer: Observer = QUIET, keep: Keep = "none", datasets: Sequence[str] = (),
-    until: Until = "seeds", **choices: Any,
+    until: Until = "seeds", mesh: str = AUTO, **choices: Any,
 ) -> Results:  # fmt: skip
     """Trains what a study has no records of yet, judges its claims and writes its report.
 
@@ -161,14 +161,12 @@ def conduct(
     study = widen(study, datasets, until, seeds)
     said = {"datasets": [*datasets], **choices} if datasets else choices
     said = {"until": until, **said} if until != "seeds" else said
+    said = {"mesh": mesh, **said} if mesh != AUTO else said
     command = _describe_call("conduct", study.name, seeds, said)
     options = Options(
-        shared.open_runs(os.fspath(runs)),
-        num_seeds=seeds,
-        command=command,
-        first_seed=first_seed,
-        keep=keep,
-    )
+        shared.open_runs(os.fspath(runs)), num_seeds=seeds, command=command,
+        first_seed=first_seed, keep=keep, mesh=mesh,
+    )  # fmt: skip
     return _conduct(study, options, observer, choices)
 
 

@@ -88,6 +88,7 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         "What trains lanes, as module:function or FILE.py:function; none for this machine.",
         flag_values=values,
     )  # fmt: skip
+    script.define_mesh(values)
     script.define_keep(values, DEFAULTS.keep, "beside its record")
     absl_flags.DEFINE_string(
         "runs",
@@ -141,6 +142,7 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
         keep=values.keep,
         on_error=values.on_error,
         format=values.format,
+        mesh=values.mesh,
         **script.read_saving(values)._asdict(),
     )
     return Asked(
@@ -228,6 +230,7 @@ def print_prospect(checked: "api.Checked", prospect: "api.Prospect", num_seeds: 
         print_text(text.describe_outlook(outlook, num_seeds), console)
     for feed in prospect.feeds:
         words.say(f"data: {feed}")
+    words.say(f"devices: {prospect.mesh}")
 
 
 def print_report(finished: "api.Finished", options: Options, quiet: bool = False) -> "Judgement":

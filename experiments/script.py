@@ -18,6 +18,7 @@ from absl import flags as absl_flags
 from cnnjax.config import explain, flags, machine, numeric, plugins, words
 from cnnjax.config.explain import Choice
 from cnnjax.config.knobs import ConfigError, RunError, printable
+from cnnjax.config.mesh import AUTO
 from cnnjax.study.options import KEEPS, MINUTES
 
 if TYPE_CHECKING:
@@ -202,6 +203,16 @@ def read_saving(values: absl_flags.FlagValues) -> Saved:
     if minutes is None and every is None:
         minutes = MINUTES
     return Saved(every, None if minutes == math.inf else minutes)
+
+
+def define_mesh(values: absl_flags.FlagValues) -> None:
+    """Defines --mesh."""
+    absl_flags.DEFINE_string(
+        "mesh", AUTO,
+        "Devices for lanes (run) and for each batch (data), such as run:4,data:2; auto for what the"
+        " sizes of the networks suggest. With data the last bits of a run are others.",
+        flag_values=values,
+    )  # fmt: skip
 
 
 def define_keep(values: absl_flags.FlagValues, default: str, where: str) -> None:

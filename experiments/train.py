@@ -39,6 +39,7 @@ class Saving(NamedTuple):
     keep: str  # what of the weights
     restart: bool  # whether a run that is there is set aside
     mix: tuple[str, ...]  # on what else it may have begun
+    mesh: str  # on which devices
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
@@ -61,6 +62,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         " those of neither; none for refusing.",
         flag_values=values,
     )  # fmt: skip
+    script.define_mesh(values)
     script.define_keep(values, "final", "in its folder")
     script.define_quiet(values)
     flags.define_where(values)
@@ -79,7 +81,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         say = script.open_notes(values.quiet)
         config = count_steps(given, epochs, where, not values.plan, say)
     if values.plan:
-        return print_cost(config, where, flags.find_sources(values, argv))
+        return print_cost(config, where, flags.find_sources(values, argv), values.mesh)
     if shared.is_url(values.workdir):
         flags.refuse("--workdir is a folder of this machine; sweeps share a store: --runs=URL")
     workdir = pathlib.Path(values.workdir)
@@ -87,7 +89,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         stop.limit(values.time_limit)
     command = flags.quote_command(["python", "-m", "experiments.train", *argv[1:]])
     mix = (values.mix,) if values.mix else ()
-    saving = Saving(workdir, script.read_saving(values), values.keep, values.restart, mix)
+    when = script.read_saving(values)
+    saving = Saving(workdir, when, values.keep, values.restart, mix, values.mesh)
     return train(config, saving, where, command, stop, values.quiet)
 
 
@@ -105,7 +108,7 @@ def count_steps(
     return api.make_timed(given, epochs, where, prepare, Observer(on_note=say))
 
 
-def print_cost(config: Config, where: Where, sources: Mapping[str, set[str]]) -> int:
+def print_cost(config: Config, where: Where, sources: Mapping[str, set[str]], mesh: str) -> int:
     """Prints what the network costs, layer by layer, and what is in force; trains nothing."""
     from cnnjax.sweep import backend
 
@@ -114,12 +117,13 @@ def print_cost(config: Config, where: Where, sources: Mapping[str, set[str]]) ->
     from cnnjax.config import explain
     from cnnjax.report import console, terminal
 
-    described = api.describe_run(config, where)
+    described = api.describe_run(config, where, mesh)
     terminal.print_cost(config, described.cost, console.open_console())
     script.print_choices(explain.explain(config, sources))
     for note in described.notes:
         script.print_note(note)
     words.say(f"data: {described.feed}")
+    words.say(f"devices: {described.mesh}")
     return script.DONE
 
 
@@ -136,12 +140,12 @@ def train(
 
     try:
         with script.observe(stop, quiet) as observer:
-            workdir, when, keep, restart, mix = saving
+            workdir, when, keep, restart, mix, mesh = saving
             if restart and (aside := api.set_run_aside(workdir)):
                 observer.on_note(f"the run that was there is in {aside}")
             result = api.train_run(
                 config, workdir, where, when.checkpoint_every, observer, keep,
-                when.checkpoint_minutes, mix,
+                when.checkpoint_minutes, mix, mesh,
             )  # fmt: skip
     except Interrupted:
         return script.INTERRUPTED

@@ -21,12 +21,12 @@ from cnnjax.config.errors import ConfigError
 T = TypeVar("T")
 # The flags that stand beside knobs in a script, absl's own, and arguments of `cnnjax.train`.
 RESERVED = frozenset(
-    "baseline batch_sizes batches board bundle check checkpoint_every checkpoint_minutes"
-    " choose data_dir datasets engine epochs export first_seed flagfile format grid h help"
-    " helpfull helpshort helpxml json judge_only keep lanes list manual_dir metric mix"
-    " networks observer offline on_error opponents plan plugin profile prune quick quiet"
-    " readme restart roofline rounds runs seeds skip_bad_files study time_limit traceback"
-    " undefok until workdir".split()
+    "accelerator baseline batch_sizes batches board bundle check checkpoint_every"
+    " checkpoint_minutes choose data_dir datasets engine epochs export first_seed flagfile"
+    " format grid h help helpfull helpshort helpxml json judge_only keep lanes list manual_dir"
+    " mesh metric minutes mix networks observer offline on_error opponents plan plugin profile"
+    " prune quick quiet readme restart roofline rounds runs seeds skip_bad_files study"
+    " time_limit traceback undefok until workdir".split()
 )
 
 

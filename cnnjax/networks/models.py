@@ -20,7 +20,7 @@ from cnnjax.config import models as rows
 from cnnjax.config.config import Config
 from cnnjax.config.data import input_shape
 from cnnjax.config.errors import ConfigError
-from cnnjax.networks import convolution, count, modules
+from cnnjax.networks import convolution, count, modules, norms
 from cnnjax.networks.facts import Roles
 from cnnjax.ops import precision, whitening
 
@@ -144,11 +144,13 @@ def _blame(config: Config) -> contextlib.AbstractContextManager[None]:
 
 
 def make_model(
-    config: Config, image_shape: tuple[int, int, int], num_classes: int, platform: str
-) -> Model:
+    config: Config, image_shape: tuple[int, int, int], num_classes: int, platform: str,
+    axis: str | None = None,
+) -> Model:  # fmt: skip
     """The network of a run for images [H, W, C], as pure functions.
 
-    `platform` is the JAX back end whose arithmetic it uses. Raises
+    `platform` is the JAX back end whose arithmetic it uses. In training the devices of a mesh
+    `axis`, if one is named, share a batch, each with images of its own. Raises
     ValueError, naming the layer, where a kernel or a pooling does not fit its map.
     """
     module = make_module(config, num_classes, platform)
@@ -180,7 +182,7 @@ def make_model(
             share = 1 - config.input_dropout
             kept = jax.random.bernoulli(cells, share, images.shape)
             images = jnp.where(kept, images / share, 0)
-        with _blame(config):
+        with _blame(config), norms.share_batch(axis):
             logits, updated = module.apply(
                 variables, images, train=True, mutable=["batch_stats"],
                 rngs={"dropout": dropout, "pool": pool, "depth": depth},

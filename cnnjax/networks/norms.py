@@ -1,5 +1,6 @@
 """Normalisations of units, as Flax modules and functions over the channels, which lie last."""
 
+import contextlib
 import math
 from typing import Any
 
@@ -14,7 +15,7 @@ from cnnjax.ops import norm
 
 class BatchNorm(nn.Module):
     """Batch normalisation [..., C] with running statistics for evaluation; `ops.norm` is faster
-    on a CPU than Flax's layer, whose variables it has.
+    on a CPU than Flax's layer, whose variables it has. Devices of a mesh `axis` may share a batch.
     """  # fmt: skip
 
     momentum: float
@@ -22,7 +23,7 @@ class BatchNorm(nn.Module):
     use_scale: bool
 
     @nn.compact
-    def __call__(self, units: Array, train: bool) -> Array:
+    def __call__(self, units: Array, train: bool, axis: str | None = None) -> Array:
         shape = units.shape[-1:]
         mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
         var = self.variable("batch_stats", "var", jnp.ones, shape)
@@ -31,11 +32,24 @@ class BatchNorm(nn.Module):
         bias = self.param("bias", zeros, shape)
         if not train:
             return norm.normalise(units, mean.value, var.value, scale, bias, self.epsilon)
-        found: tuple[Array, Array, Array] = norm.batch_norm(units, scale, bias, self.epsilon)
+        found: tuple[Array, Array, Array] = norm.batch_norm(units, scale, bias, self.epsilon, axis)
         if not self.is_initializing():
             for running, own in zip((mean, var), found[1:], strict=True):
                 running.value = self.momentum * running.value + (1 - self.momentum) * own
         return found[0]
+
+
+def share_batch(axis: str | None) -> contextlib.AbstractContextManager[None]:
+    """Within, batch statistics are those of all devices of a mesh axis, if one is named."""
+    if axis is None:
+        return contextlib.nullcontext()
+
+    def call(next_function: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        if isinstance(context.module, BatchNorm) and context.method_name == "__call__":
+            return next_function(*args, **kwargs, axis=axis)
+        return next_function(*args, **kwargs)
+
+    return nn.intercept_methods(call)
 
 
 def normalise(config: Config, units: Array, train: bool, name: str, after: bool = False) -> Array:

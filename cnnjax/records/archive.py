@@ -164,7 +164,7 @@ def compare_arms(
     """In what the runs of a study's arms differ: what must not, and what `mix` allows.
 
     An arm is the data that it asks for and its records. Arms that ask for the same must have had
-    the same; how many devices train in step, each arm may choose.
+    the same; how many devices train in step or share a batch, each arm may choose.
     """
     origins = [[origin_of(record) for record in records] for _, records in arms]
     shared = [without(own, BY_ARM) for owns in origins for own in owns]
@@ -174,7 +174,8 @@ def compare_arms(
         data.setdefault(request, []).extend(
             {name: own.get(name) for name in ("feed", "data")} for own in owns
         )
-        different += compare([{"num_devices": own.get("num_devices")} for own in owns], mix)
+        devices = ("num_devices", "batch_shares")
+        different += compare([{name: own.get(name) for name in devices} for own in owns], mix)
     different += [line for fields in data.values() for line in compare(fields)]
     different += compare([{"plugins": own.get("plugins")} for owns in origins for own in owns])
     mixed = [line for line in compare(shared) if line not in different]

@@ -22,17 +22,19 @@ class Origin(NamedTuple):
     data: str  # fingerprint
     feed: str  # memory or stream, where --feed=auto left it to the machine
     plugins: dict[str, str] | None = None  # hash of each file from outside that the lane uses
+    batch_shares: int = 1  # in which devices sum each batch, where one would give other bits
 
 
 _CPU = ("cpu", "cpu_features", "cpu_threads")
 # What --mix allows to differ, by name: with another platform the packages that only one has, too.
 MIXABLE: Mapping[str, tuple[str, ...]] = {
     "cpu": _CPU,
-    "device": ("platform", "device_kind", "runtime", "num_devices", *_CPU),
+    "device": ("platform", "device_kind", "runtime", "num_devices", "batch_shares", *_CPU),
 }
 # Packages that are an accelerator's own.
 ACCELERATOR = re.compile("jax-(cuda|rocm)|nvidia-|libtpu|jaxlib-")
-BY_ARM = ("data", "feed", "num_devices", "plugins")  # what the arms of a study may choose
+# What the arms of a study may choose.
+BY_ARM = ("data", "feed", "num_devices", "batch_shares", "plugins")
 # The fields of a record that was written when its origin was a sentence.
 FORMER = {
     "platform": "platform",

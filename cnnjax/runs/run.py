@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from cnnjax.config.config import Config, settings_of, structure_of, to_json
 from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError, format_value
+from cnnjax.config.mesh import AUTO
 from cnnjax.data import transform
 from cnnjax.data.prepare import Prepare, make_prepare
 from cnnjax.networks import models
@@ -121,9 +122,9 @@ class Run:
         return picture.show_run(describe(self.config), describe_scores(self.scores), self.metrics)
 
 
-def train(config: Config, where: Where, observer: Observer = QUIET) -> Run:
+def train(config: Config, where: Where, observer: Observer = QUIET, mesh: str = AUTO) -> Run:
     """One run that leaves no file. Raises as `train_run` does."""
-    own, record = train_in_memory(config, where, observer)
+    own, record = train_in_memory(config, where, observer, mesh)
     assert own.final is not None
     return make_run(config, record, own.metrics, own.final, own.predictions)
 

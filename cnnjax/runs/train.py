@@ -8,10 +8,11 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.config import datasets
-from cnnjax.config.config import KNOBS, Config, make_config, to_json
+from cnnjax.config.config import KNOBS, Config, make_config, request_of, structure_of, to_json
 from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs, fill_steps, name_source
 from cnnjax.config.knobs import ConfigError
+from cnnjax.config.mesh import AUTO
 from cnnjax.data import load, outlook, transform
 from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.measures import outcome
@@ -25,7 +26,8 @@ from cnnjax.records.record import CHECKPOINTS
 from cnnjax.runs import result
 from cnnjax.study.options import MINUTES
 from cnnjax.study.plan import count_copies
-from cnnjax.sweep import final, lanes, placement, runner, waiting
+from cnnjax.study.timing import Group
+from cnnjax.sweep import final, lanes, meshes, placement, runner, waiting
 from cnnjax.sweep.checkpoints import Checkpoints, find_step
 from cnnjax.sweep.observer import QUIET, Observer
 
@@ -38,6 +40,7 @@ class Described(NamedTuple):
     cost: Cost
     notes: tuple[str, ...]  # on its network
     feed: str  # what it would read
+    mesh: str  # on which devices it would train
 
 
 class _Opened(NamedTuple):
@@ -63,7 +66,7 @@ def make_timed(
     return make_config(fill_steps(epochs, given))
 
 
-def describe_run(config: Config, where: Where) -> Described:
+def describe_run(config: Config, where: Where, mesh: str = AUTO) -> Described:
     """What a run costs and reads; prepares no data.
 
     Raises ConfigError where it cannot be, RunError where this machine has not the memory.
@@ -74,7 +77,9 @@ def describe_run(config: Config, where: Where) -> Described:
     waiting.check_choices([(config, info)])
     found = notes.list_notes(config, *info)
     feed = outlook.describe_feed(config, where, placement.data_budget())
-    return Described(measured, found, feed)
+    own = [Group(structure_of(config), measured.macs, 1)]
+    on = meshes.describe_meshes(mesh, own, {request_of(config): info})
+    return Described(measured, found, feed, on)
 
 
 def check_memory(config: Config, measured: Cost) -> None:
@@ -89,7 +94,7 @@ def check_memory(config: Config, measured: Cost) -> None:
 def train_run(
     config: Config, workdir: pathlib.Path, where: Where, checkpoint_every: int | None = None,
     observer: Observer = QUIET, keep: str = "final",
-    checkpoint_minutes: float | None = MINUTES, mix: Collection[str] = (),
+    checkpoint_minutes: float | None = MINUTES, mix: Collection[str] = (), mesh: str = AUTO,
 ) -> dict[str, Any]:  # fmt: skip
     """One run in a folder of its own, a sweep of one lane; gives what is in result.json.
 
@@ -99,7 +104,7 @@ def train_run(
     ConfigError where it cannot be or the folder holds another run, runner.Interrupted when the
     observer asked to stop; the same call then goes on.
     """
-    opened = _open(config, where, observer)
+    opened = _open(config, where, observer, mesh)
     if (workdir / "config.json").exists():
         check(workdir, config, opened.provenance, mix)
         if found := result.find_finished(workdir, observer.on_note, keep):
@@ -113,7 +118,7 @@ def train_run(
         observer.on_start(1, (config.steps - find_step(places)) * config.batch_size)
         saving = Checkpoints(lambda lane: places, checkpoint_every, checkpoint_minutes)
         told = observer._replace(on_lines=lambda lane, lines: result.write_lines(workdir, lines))
-        own = _train(config, opened.dataset, told, saving, keep)
+        own = _train(config, opened.dataset, told, saving, keep, mesh)
         described = _write_result(workdir, own, opened, keep)
         shutil.rmtree(places, ignore_errors=True)
     return described
@@ -161,19 +166,20 @@ def set_run_aside(workdir: pathlib.Path) -> pathlib.Path | None:
 
 
 def train_in_memory(
-    config: Config, where: Where, observer: Observer = QUIET
+    config: Config, where: Where, observer: Observer = QUIET, mesh: str = AUTO
 ) -> tuple[runner.Result, dict[str, Any]]:
     """One run that leaves no file, and what would be in its result.json. Raises as `train_run`."""
-    opened = _open(config, where, observer)
+    opened = _open(config, where, observer, mesh)
     observer.on_start(1, config.steps * config.batch_size)
-    own = _train(config, opened.dataset, observer, None, "final")
+    own = _train(config, opened.dataset, observer, None, "final", mesh)
     return own, describe_result(own, opened, {})
 
 
-def _open(config: Config, where: Where, observer: Observer) -> _Opened:
+def _open(config: Config, where: Where, observer: Observer, mesh: str) -> _Opened:
     info = load.load_info(config, where)
     measured = cost.measure(config, *info)
     check_memory(config, measured)
+    meshes.check(mesh, [(config, info)])
     for note in notes.list_notes(config, *info):
         observer.on_note(note)
     budget = placement.data_budget()
@@ -181,14 +187,19 @@ def _open(config: Config, where: Where, observer: Observer) -> _Opened:
     transform.check(config, dataset)
     for note in describe_notes(dataset):
         observer.on_note(note)
-    provenance = lanes.make_provenance(config, dataset, program_version())
+    provenance = lanes.make_provenance(config, dataset, program_version(), mesh)
     return _Opened(measured, dataset, provenance)
 
 
 def _train(
-    config: Config, dataset: Dataset, observer: Observer, saving: Checkpoints | None, keep: str
+    config: Config,
+    dataset: Dataset,
+    observer: Observer,
+    saving: Checkpoints | None,
+    keep: str,
+    mesh: str,
 ) -> runner.Result:
-    (own,) = runner.run_lanes([config], dataset, observer, saving, keep)
+    (own,) = runner.run_lanes([config], dataset, observer, saving, keep, mesh=mesh)
     if isinstance(own, runner.Failure):
         raise own.error
     return own

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from cnnjax.config import plugins
 from cnnjax.config.datasets import Where
 from cnnjax.config.errors import ConfigError
+from cnnjax.config.mesh import AUTO, parse_mesh
 
 MOST_SEEDS = 10_000  # beyond any use: they find a fiftieth of a standard deviation
 MINUTES = 3.0  # between two checkpoints of a lane, where nothing else is asked for
@@ -30,6 +31,7 @@ class Options(NamedTuple):
     on_error: str = "continue"  # or "stop": what else is trained where runs break off
     keep: str = "none"  # one of KEEPS: weights of finished lanes, beside their records
     format: str = FORMATS[0]
+    mesh: str = AUTO  # as --mesh takes it
 
 
 DEFAULTS = Options(pathlib.Path("runs"))
@@ -45,5 +47,6 @@ def check_options(options: Options) -> None:
         raise ConfigError(f"on_error={options.on_error!r}: give {' or '.join(ERRORS)}")
     if options.format not in FORMATS:
         raise ConfigError(f"format={options.format!r}: give {' or '.join(FORMATS)}")
+    parse_mesh(options.mesh)
     if options.engine:
         plugins.find_engine(options.engine)

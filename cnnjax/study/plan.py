@@ -1,7 +1,7 @@
 """What a study would run and what it would cost, before anything is trained: from shapes alone."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from cnnjax.config import register
 from cnnjax.config.config import KNOBS, Config, request_of, structure_of
 from cnnjax.config.datasets import Request
 from cnnjax.config.training import Training
+from cnnjax.networks import notes
 from cnnjax.networks.cost import Cost, measure
 from cnnjax.study.arms import make_configs, make_trials
 from cnnjax.study.claims import Study, name_arm
@@ -74,6 +75,13 @@ def make_plan(study: Study, base: Config, num_seeds: int, infos: Infos) -> Plan:
             4 * costs[own].parameters * count_copies(own) * number for own, number in counts.items()
         ),
     )
+
+
+def list_notes(configs: Sequence[Config], infos: Infos) -> tuple[str, ...]:
+    """What a person should know of networks on images of such shapes, once each."""
+    asked = {network_of(config): infos[request_of(config)] for config in configs}
+    found = [note for config, info in asked.items() for note in notes.list_notes(config, *info)]
+    return tuple(dict.fromkeys(found))
 
 
 def network_of(config: Config) -> Config:

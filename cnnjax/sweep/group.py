@@ -15,7 +15,7 @@ from cnnjax.data import stream
 from cnnjax.measures.examine import Examination
 from cnnjax.sweep import placement
 from cnnjax.sweep.placed import GroupData
-from cnnjax.training import optimizers, program
+from cnnjax.training import microbatch, optimizers, program
 
 # On a CPU, level 1 compiles in two thirds of the time and the result runs no slower.
 CPU_COMPILER_OPTIONS = {"xla_backend_optimization_level": 1}
@@ -140,6 +140,7 @@ def compile_group(
     num_pieces = placement.count_pieces(
         structure, data.spec.image_shape, data.spec.num_classes, platform
     )
+    num_pieces = microbatch.divide(num_pieces, structure.batch_size, mesh.shape["data"])
     chunk = placement.count_chunk(structure, data.spec, platform)
     axis = "data" if mesh.shape["data"] > 1 else None
     settled = placement.settle_form(structure, platform, chunk)

@@ -11,6 +11,7 @@ import jax
 
 from cnnjax.config.config import Config, request_of, structure_of, to_json
 from cnnjax.config.datasets import Request
+from cnnjax.config.mesh import AUTO
 from cnnjax.data.dataset import Dataset
 from cnnjax.measures import outcome
 from cnnjax.networks import cost
@@ -21,20 +22,20 @@ from cnnjax.records.origin import Origin
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.provenance import describe_environment, program_version
 from cnnjax.records.record import DamagedRecord, Record, load_record, record_path
-from cnnjax.sweep import backend, placement, runner
+from cnnjax.sweep import backend, meshes, placement, runner
 
 Others = Callable[[Sequence[Config]], Mapping[Config, str]]  # held, each with who does in words
 Find = Callable[[Sequence[Config]], dict[Config, Record]]
 
 
 def describe_origin(
-    config: Config, dataset: Dataset, version: str, machine: Mapping[str, Any]
+    config: Config, dataset: Dataset, version: str, machine: Mapping[str, Any], mesh: str = AUTO
 ) -> dict[str, Any]:
     """All that can change a lane's numbers besides its Config; `machine` of `backend.describe`."""
-    in_step = placement.find_strategy(config, jax.default_backend()) == "vmap"
+    info = (dataset.image_shape, dataset.num_classes)
     return Origin(
         **machine,
-        num_devices=jax.local_device_count() if in_step else None,
+        **meshes.describe(structure_of(config), info, mesh)._asdict(),
         program=version,
         data=dataset.fingerprint,
         feed=dataset.feed,
@@ -42,10 +43,12 @@ def describe_origin(
     )._asdict()
 
 
-def make_provenance(config: Config, dataset: Dataset, version: str) -> dict[str, Any]:
+def make_provenance(
+    config: Config, dataset: Dataset, version: str, mesh: str = AUTO
+) -> dict[str, Any]:
     """Where, how and with what a lane ran, for its record."""
     return {
-        "origin": describe_origin(config, dataset, version, backend.describe()),
+        "origin": describe_origin(config, dataset, version, backend.describe(), mesh),
         "platform": jax.default_backend(),
         "device": jax.devices()[0].device_kind,
         "num_devices": jax.local_device_count(),
@@ -94,11 +97,14 @@ def describe_cost(measured: cost.Cost, result: runner.Result) -> dict[str, Any]:
     }
 
 
-def make_record(id: str, result: runner.Result, dataset: Dataset, version: str) -> Record:
+def make_record(
+    id: str, result: runner.Result, dataset: Dataset, version: str, mesh: str = AUTO
+) -> Record:
     """What a finished lane leaves."""
     structure = structure_of(result.config)
     measured = cost.measure(structure, dataset.image_shape, dataset.num_classes)
-    provenance = make_provenance(result.config, dataset, version) | describe_training(result)
+    provenance = make_provenance(result.config, dataset, version, mesh)
+    provenance |= describe_training(result)
     return Record(
         id,
         to_json(result.config),
@@ -109,13 +115,13 @@ def make_record(id: str, result: runner.Result, dataset: Dataset, version: str) 
     )
 
 
-def open_others(datasets: Mapping[Request, Dataset], held: Leases) -> Others:
+def open_others(datasets: Mapping[Request, Dataset], held: Leases, mesh: str = AUTO) -> Others:
     """What tells which lanes other launches hold, and who."""
     version, machine = program_version(), backend.describe()
 
     @functools.cache
     def name(lane: Config) -> str:
-        origin = describe_origin(lane, datasets[request_of(lane)], version, machine)
+        origin = describe_origin(lane, datasets[request_of(lane)], version, machine, mesh)
         return record_id(lane, origin)
 
     def find_others(lanes: Sequence[Config]) -> dict[Config, str]:
@@ -127,7 +133,7 @@ def open_others(datasets: Mapping[Request, Dataset], held: Leases) -> Others:
 
 def open_finder(
     datasets: Mapping[Request, Dataset], runs: pathlib.Path, mix: Collection[str] = (),
-    on_note: Callable[[str], None] = lambda text: None,
+    on_note: Callable[[str], None] = lambda text: None, mesh: str = AUTO,
 ) -> Find:  # fmt: skip
     """What finds those records of lanes that training them here and now would give again.
 
@@ -138,7 +144,7 @@ def open_finder(
 
     def find(lanes: Sequence[Config]) -> dict[Config, Record]:
         origins = {
-            lane: describe_origin(lane, datasets[request_of(lane)], version, machine)
+            lane: describe_origin(lane, datasets[request_of(lane)], version, machine, mesh)
             for lane in lanes
         }
         found: dict[Config, Record] = {}

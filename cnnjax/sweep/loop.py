@@ -11,6 +11,7 @@ from cnnjax.config import plugins, words
 from cnnjax.config.config import Config, request_of, to_json
 from cnnjax.config.datasets import Request, Where
 from cnnjax.config.knobs import RunError
+from cnnjax.config.mesh import AUTO
 from cnnjax.data.dataset import Feed
 from cnnjax.records.record import Record
 from cnnjax.study.wanted import Wanted
@@ -133,7 +134,7 @@ def _share(
 def make_jobs(
     lanes: Sequence[Config], runs: pathlib.Path, where: Where, feeds: Mapping[Request, Feed],
     checkpoint_every: int | None = None, checkpoint_minutes: float | None = None,
-    keep: str = "none",
+    keep: str = "none", mesh: str = AUTO,
 ) -> list[Job]:  # fmt: skip
     """The lanes as jobs, one a data set, each with the feed that was decided for it.
 
@@ -144,6 +145,6 @@ def make_jobs(
         by_data.setdefault(request_of(lane), []).append(lane)
     return [
         Job(tuple(map(to_json, own)), str(runs), where._asdict(), feeds[request],
-            tuple(plugins.LOADED), checkpoint_every, checkpoint_minutes, keep)
+            tuple(plugins.LOADED), checkpoint_every, checkpoint_minutes, keep, mesh)
         for request, own in by_data.items()
     ]  # fmt: skip

@@ -17,10 +17,8 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from cnnjax.config import machine
 from cnnjax.config.config import KNOBS, Config, numbers_of
 from cnnjax.config.errors import RunError
-from cnnjax.data.dataset import Dataset
 from cnnjax.networks import cost
 from cnnjax.ops import precision
-from cnnjax.sweep import waiting
 from cnnjax.sweep.trial import DTYPES
 from cnnjax.training import microbatch, optimizers, program
 
@@ -96,31 +94,29 @@ def make_mesh(num_lanes: int, num_pieces: int = 1) -> jax.sharding.Mesh:
 
     Where devices are left over, the pieces of a batch are shared along `data`.
     """
-    devices = jax.local_devices()
-    shared = num_pieces > 1 and num_lanes * microbatch.SHARDS <= len(devices)
+    return lay_out(*share_out_devices(num_lanes, num_pieces, len(jax.local_devices())))
+
+
+def share_out_devices(num_lanes: int, num_pieces: int, there: int) -> tuple[int, int]:
+    """Devices, of those that are there, for lanes and for each batch, which in several pieces has
+    one device's bits on `microbatch.SHARDS` of them.
+    """  # fmt: skip
+    shared = num_pieces > 1 and num_lanes * microbatch.SHARDS <= there
     data = microbatch.SHARDS if shared else 1
-    run = min(num_lanes, len(devices) // data)
+    return min(num_lanes, there // data), data
+
+
+def lay_out(run: int, data: int) -> jax.sharding.Mesh:
+    """The mesh of so many local devices along its two axes."""
     return jax.make_mesh(
-        (run, data), ("run", "data"), axis_types=(AxisType.Auto,) * 2, devices=devices[: run * data]
-    )
+        (run, data), ("run", "data"), axis_types=(AxisType.Auto,) * 2,
+        devices=jax.local_devices()[: run * data],
+    )  # fmt: skip
 
 
 def platform_of(mesh: jax.sharding.Mesh) -> str:
     """The back end of a mesh's devices."""
     return mesh.devices.flat[0].platform
-
-
-def make_group_mesh(structure: Config, num_lanes: int, dataset: Dataset) -> jax.sharding.Mesh:
-    """The mesh on which so many lanes of a structure train."""
-    # Lanes in step always take all devices: XLA compiles batched products anew for their number.
-    platform = jax.local_devices()[0].platform
-    in_step = find_strategy(structure, platform) == "vmap"
-    info = (dataset.image_shape, dataset.num_classes)
-    if waiting.takes_one_device(structure, info):
-        return make_mesh(1)
-    num_places = len(jax.local_devices()) if in_step else num_lanes
-    num_pieces = count_pieces(structure, dataset.image_shape, dataset.num_classes, platform)
-    return make_mesh(num_places, num_pieces)
 
 
 def memory_budget() -> int:

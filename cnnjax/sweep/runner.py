@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import jax
 
 from cnnjax.config.config import Config, structure_of
+from cnnjax.config.mesh import AUTO
 from cnnjax.data.dataset import Dataset
 from cnnjax.records.predictions import Predictions, pack
 from cnnjax.sweep import checkpoints, final, leftovers
@@ -92,7 +93,7 @@ def group_lanes(configs: Iterable[Config]) -> list[Group]:
 def run_lanes(
     configs: Sequence[Config], dataset: Dataset, observer: Observer = QUIET,
     saving: Checkpoints | None = None, keep: str = "none",
-    claim: Callable[[Config], bool] = lambda lane: True,
+    claim: Callable[[Config], bool] = lambda lane: True, mesh: str = AUTO,
 ) -> Iterator[Result | Failure]:  # fmt: skip
     """Trains every config and yields it when it is done; a group that fails yields a Failure.
 
@@ -101,7 +102,8 @@ def run_lanes(
     examples it saw, and for what share of its time no data were there. Lanes go on where they were
     saved, if they were. With `keep` each result has its "final" network, or that which did "best"
     on validation images. Lanes that cannot be claimed are left out without a word: others train
-    them. Raises Interrupted soon after the observer asked to stop.
+    them. All train on the `mesh` of --mesh. Raises Interrupted soon after the observer asked to
+    stop.
     """
     shared, names = Shared(), dataset.class_names
 
@@ -110,7 +112,9 @@ def run_lanes(
         if saving:  # others may train these lanes now: their files are only counted
             steps = {lane: checkpoints.find_step(saving.folder_of(lane)) for lane in group.lanes}
         every = saving.steps_of(group.structure) if saving else 0
-        session = open_session(group.structure, group.lanes, dataset, shared, every, group.at_most)
+        session = open_session(
+            group.structure, group.lanes, dataset, shared, every, group.at_most, mesh
+        )
         lanes = sorted(steps, key=steps.__getitem__)
         return Ready(session, Queue([(steps[lane], lane) for lane in lanes]))
 

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import jax
 
 from cnnjax.config.config import Config
+from cnnjax.config.mesh import AUTO
 from cnnjax.data.dataset import Dataset
-from cnnjax.sweep import group, placement, results
+from cnnjax.sweep import group, meshes, placement, results
 from cnnjax.sweep.placed import GroupData, Shared, place_data
 from cnnjax.training import optimizers, program
 
@@ -75,16 +76,17 @@ class Session(NamedTuple):
 
 def open_session(
     structure: Config, lanes: Sequence[Config], dataset: Dataset, shared: Shared | None = None,
-    every: int = 0, at_most: int | None = None,
+    every: int = 0, at_most: int | None = None, mesh_asked: str = AUTO,
 ) -> Session:  # fmt: skip
     """Places the data and compiles everything for these lanes; runs nothing.
 
     They go in waves that fit the memory, of `at_most` so many lanes. Sessions of one data set may
     hand on what is `shared`. Training can begin after any number of steps, with a checkpoint
-    `every` so many. Raises RunError where the smallest wave does not fit the memory.
+    `every` so many. Raises RunError where the smallest wave does not fit the memory, ConfigError
+    where the mesh cannot be that is asked for, as --mesh does.
     """
     begin = time.perf_counter()
-    mesh = placement.make_group_mesh(structure, len(lanes), dataset)
+    mesh = meshes.make_group_mesh(structure, len(lanes), dataset, mesh_asked)
     data = place_data(structure, dataset, mesh, shared)
     chunk = placement.count_chunk(structure, data.spec, placement.platform_of(mesh))
     least, budget = mesh.shape["run"] * chunk, placement.memory_budget()

@@ -1,4 +1,6 @@
-"""A batch in pieces that fit a CPU's cache, summed on one device or on two to the same bits."""
+"""A batch in pieces that fit a CPU's cache, summed on one device or on two to the same bits; and
+a batch that several devices share, summed in float32.
+"""
 
 import functools
 from collections.abc import Callable
@@ -33,18 +35,55 @@ def count_pieces(structure: Config, image_shape: tuple[int, int, int], num_class
     return structure.batch_size // size
 
 
+def divide(num_pieces: int, batch_size: int, num_devices: int) -> int:
+    """Pieces for so many devices that share a batch: as many for each, and no larger than before.
+
+    Stays 1 where each device takes its share whole.
+    """
+    if num_pieces == 1:
+        return 1
+    share = batch_size // num_devices
+    own = next(n for n in range(1, share + 1) if not share % n and n * num_devices >= num_pieces)
+    return own * num_devices
+
+
+def sum_over_batch(
+    function: Callable[[Any, Any], tuple[Any, Any]], batch: Any, num_pieces: int, axis: str | None
+) -> tuple[Any, Any]:
+    """The sums over a batch that `function(index, part)` gives of its parts, and what else it does.
+
+    That is None where it is cut into pieces. With a mesh `axis` each device takes its share, and
+    the sums are those of all, in the precision that they have: of gradients that of the parameters.
+    """
+    if num_pieces > 1:
+        pieces = jax.tree.map(lambda leaf: leaf.reshape(num_pieces, -1, *leaf.shape[1:]), batch)
+        numbered = (jnp.arange(num_pieces), pieces)
+        return sum_over_pieces(lambda piece: function(*piece)[0], numbered, axis), None
+    if axis is None:
+        return function(0, batch)
+    index = lax.axis_index(axis)
+    sums, kept = function(index, _take_share(batch, axis))
+    return lax.psum(sums, axis), kept
+
+
+def _take_share(whole: Any, axis: str) -> Any:
+    """The part of a tree of arrays that is this device's, of as many as a mesh axis has."""
+    number, index = lax.axis_size(axis), lax.axis_index(axis)
+    return jax.tree.map(lambda leaf: leaf.reshape(number, -1, *leaf.shape[1:])[index], whole)
+
+
 def sum_over_pieces(function: Callable[[Any], Any], pieces: Any, axis: str | None) -> Any:
     """The sum of `function` over a tree of arrays that lead with the pieces, an even number.
 
-    With `axis`, a mesh axis of `SHARDS` devices, each of them takes its share.
+    With a mesh `axis` of devices, whose number divides them, each takes its share: `SHARDS` devices
+    give the bits of one.
     """
     # Both ways end in an operation that XLA fuses nothing into: what it fuses, it rounds anew.
     add_shard = functools.partial(_add_up, function)
-    shards = jax.tree.map(lambda leaf: leaf.reshape(SHARDS, -1, *leaf.shape[1:]), pieces)
     if axis is None:
+        shards = jax.tree.map(lambda leaf: leaf.reshape(SHARDS, -1, *leaf.shape[1:]), pieces)
         return _add_up(add_shard, shards)
-    own = jax.tree.map(lambda leaf: leaf[lax.axis_index(axis)], shards)
-    return lax.psum(add_shard(own), axis)
+    return lax.psum(add_shard(_take_share(pieces, axis)), axis)
 
 
 def _add_up(function: Callable[[Any], Any], parts: Any) -> Any:

@@ -108,12 +108,14 @@ def make_program(
     most `reach`. Only the latter is known to a compiler, which rounds steps otherwise in a loop
     whose length it knows: so a run's bits do not tell where it was cut.
     Its gradients are summed over `num_pieces` pieces of each batch, by the devices of a mesh
-    `axis` if one is named; how many there are changes the last bits of a run, the axis does not.
+    `axis` if one is named; how many there are changes the last bits of a run, and so does the axis
+    but where it has `microbatch.SHARDS` devices and there are several pieces. Batch statistics are
+    those of the whole batch.
     `platform` is the JAX back end whose arithmetic it uses.
     Raises ValueError, naming the layer, where the network does not fit the images.
     """
     network = cost.find_network(structure, spec.image_shape, spec.num_classes)
-    model = models.make_model(network, spec.image_shape, spec.num_classes, platform)
+    model = models.make_model(network, spec.image_shape, spec.num_classes, platform, axis)
 
     prepare = make_prepare(structure, spec.mean, spec.std)
     # A stream has cut and mirrored its images already.
@@ -205,40 +207,31 @@ def make_program(
 
         find_grads = jax.grad(share_of_loss, has_aux=True)
 
-        def find_grads_in_pieces(state: State, key: Array, batch: tuple) -> tuple:
-            def one_piece(piece: tuple) -> tuple:
-                own, index = piece
-                grads, (_, scores) = find_grads(
-                    state.params, state.batch_stats, jax.random.fold_in(key, index), own
-                )
-                return grads, scores
-
-            split = jax.tree.map(lambda leaf: leaf.reshape(num_pieces, -1, *leaf.shape[1:]), batch)
-            grads, scores = microbatch.sum_over_pieces(
-                one_piece, (split, jnp.arange(num_pieces)), axis
-            )
-            return grads, (state.batch_stats, scores)
-
         def step(state: State, indices: Array) -> tuple[State, Array]:
             key = jax.random.fold_in(run_key(numbers, TRAIN), state.step)
             batch = load_batch(key, indices)
             # What the network draws never shares a key with what augmentation draws: the i-th
             # key of a split is that of `fold_in` with i.
             own = jax.random.fold_in(key, NETWORK)
-            if num_pieces > 1:
-                grads, (batch_stats, (scores, targets)) = find_grads_in_pieces(state, own, batch)
-            else:
-                grads, (batch_stats, (scores, targets)) = find_grads(
-                    state.params, state.batch_stats, jax.random.fold_in(own, 0), batch
+
+            def find_part(index: Array | int, part: tuple) -> tuple:
+                grads, (stats, sums) = find_grads(
+                    state.params, state.batch_stats, jax.random.fold_in(own, index), part
                 )
+                return (grads, sums), stats
+
+            (grads, (scores, targets)), batch_stats = microbatch.sum_over_batch(
+                find_part, batch, num_pieces, axis
+            )
             # The layouts of gradients, and with them how their products are rounded into averages,
             # follow the number of lanes on a device where XLA may look beyond them.
             grads = lax.optimization_barrier(grads)
             updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
             params = optax.apply_updates(state.params, updates)
             new = state._replace(
-                params=params, batch_stats=batch_stats, opt_state=opt_state, step=state.step + 1
-            )
+                params=params, opt_state=opt_state, step=state.step + 1,
+                batch_stats=state.batch_stats if num_pieces > 1 else batch_stats,
+            )  # fmt: skip
             new = new._replace(sums=state.sums + jnp.concatenate([jnp.stack(scores), targets]))
             return new._replace(ema=average(structure, new)), scores.loss
 
@@ -273,8 +266,9 @@ def make_program(
             targets = jax.nn.one_hot(batch.labels, spec.num_classes)
             return score(logits, targets, batch.labels, batch.mask)
 
-        if len(split.labels) % microbatch.SHARDS == 0:
-            return microbatch.sum_over_pieces(judge, split, axis)
+        shared = axis if axis and len(split.labels) % lax.axis_size(axis) == 0 else None
+        if shared or len(split.labels) % microbatch.SHARDS == 0:
+            return microbatch.sum_over_pieces(judge, split, shared)
         return jax.tree.map(lambda sums: sums.sum(axis=0), lax.map(judge, split))
 
     examine_run = make_examine(structure, model, spec, prepare)

@@ -16,7 +16,7 @@ from cnnjax.config.data import input_shape
 from cnnjax.data.dataset import Dataset
 from cnnjax.networks import convolution, cost, count, models, norms
 from cnnjax.ops import conv
-from cnnjax.sweep import placement
+from cnnjax.sweep import meshes, placement
 
 RNGS = ("params", "dropout", "pool", "depth")
 NORMS = (norms.BatchNorm, nn.LayerNorm, nn.GroupNorm)
@@ -68,7 +68,7 @@ def find_calls(config: Config, dataset: Dataset, images: int, platform: str) -> 
 
 def profile(config: Config, dataset: Dataset) -> list[LayerTime]:
     """The layers of one run's training step, from the input up."""
-    mesh = placement.make_group_mesh(config, 1, dataset)
+    mesh = meshes.make_group_mesh(config, 1, dataset)
     image_shape = dataset.image_shape
     network = cost.find_network(config, image_shape, dataset.num_classes)
     platform = placement.platform_of(mesh)

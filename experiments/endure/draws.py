@@ -54,6 +54,7 @@ MEANT: Mapping[str, Sequence[str]] = {
     "lanes": ("1", "1,2", "0", "a"), "batch_sizes": ("8", "8,16", "0", "a"),
     "plugin": ("broken.py", "raises.py", "nowhere.py", "no_such_module", "a.b.c", "", ".", "é"),
     "engine": ("nowhere:nothing", "os:nothing", "nowhere.py:f", "a", ":", "a:b:c", ""),
+    "mesh": ("auto", "run:1", "run:1,data:2", "data:0", "lanes:2", "run:9", "run", "data:2,", ""),
     "board": ("mine", "", "all"),
     "help": ("", "pool", "training", "nothing", "flagfile", "help", "--pool"),
     "baseline": ("pool=max", "pool=max padding=SAME", "x", "="),

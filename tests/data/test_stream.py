@@ -11,7 +11,7 @@ from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import load, stream, transform
 from cnnjax.data.source import Arrays, Example
-from cnnjax.sweep import group, placed, placement, runner
+from cnnjax.sweep import group, meshes, placed, placement, runner
 from tests import true_formats
 
 OPTAX = True
@@ -148,7 +148,7 @@ def test_segments_and_chunks_do_not_change_the_numbers(config, monkeypatch):
 
 def test_a_resumed_run_goes_on_with_the_next_batch(config):
     dataset = load.load_dataset(config, Where())
-    mesh = placement.make_group_mesh(config, 1, dataset)
+    mesh = meshes.make_group_mesh(config, 1, dataset)
     data = placed.place_data(config, dataset, mesh)
     numbers = placement.stack_numbers([config], mesh, data.spec)
     executables = group.compile_group(config, numbers, data, mesh, 6)

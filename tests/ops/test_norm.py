@@ -1,5 +1,6 @@
 """Batch normalisation against Flax's, and its gradient against differences."""
 
+import functools
 import re
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
+from jax.sharding import AxisType, PartitionSpec
 from jax.test_util import check_grads
 
 from cnnjax.config.config import Config
@@ -128,3 +130,27 @@ def test_a_cpu_writes_no_map_but_the_result():
         main = program[program.index("ENTRY") :]
         written = re.findall(r"= f32\[16,16,16,8\]\S* (?!parameter|get-tuple-element)\w+\(", main)
         assert len(written) == 1, written
+
+
+def test_devices_that_share_a_batch_normalise_by_all_of_it():
+    """Outputs, statistics and gradients are those of one device; a device has part of a sum."""
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
+    maps, grads = draw((8, 3, 3, 6)), draw((8, 3, 3, 6), 1)
+    scale, bias = draw((6,), 2), draw((6,), 3)
+
+    def normalise(axis, maps, scale, bias, grads):
+        def call(*given):
+            return norm.batch_norm(*given, 1e-5, axis)
+
+        found, pull = jax.vjp(call, maps, scale, bias)
+        of_maps, *of_others = pull((grads, jnp.zeros(6), jnp.zeros(6)))
+        return (found[0], of_maps), (found[1:], jax.lax.psum(of_others, axis or ()))
+
+    cut, whole = PartitionSpec("data"), PartitionSpec()
+    shared = jax.shard_map(
+        functools.partial(normalise, "data"), mesh=mesh, in_specs=(cut, whole, whole, cut),
+        out_specs=(cut, whole), check_vma=False,
+    )  # fmt: skip
+    one, two = (run(maps, scale, bias, grads) for run in
+                (functools.partial(normalise, None), jax.jit(shared)))  # fmt: skip
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), one, two)

@@ -8,7 +8,7 @@ import pytest
 
 from cnnjax.config.config import KNOBS, from_json, numbers_of, override, structure_of, to_json
 from cnnjax.data import batches
-from cnnjax.sweep import group, placed, placement
+from cnnjax.sweep import group, meshes, placed, placement
 from cnnjax.training import program
 from tests import here
 from tests.small import make_small
@@ -91,7 +91,7 @@ def test_on_a_cpu_the_precision_changes_no_bit(digits, tiny, compiled_as_for_use
     losses = []
     for precision in KNOBS["precision"].choices:
         config = override(tiny, {"precision": precision})
-        mesh = placement.make_group_mesh(config, 1, digits)
+        mesh = meshes.make_group_mesh(config, 1, digits)
         data = placed.place_data(config, digits, mesh)
         numbers = placement.stack_numbers([config], mesh, data.spec)
         lengths = group.segment_lengths(config)

@@ -1,6 +1,5 @@
 """Origins are compared field by field, and records are found by them."""
 
-import dataclasses
 from typing import Any
 
 import jax
@@ -143,15 +142,17 @@ def test_what_is_fed_otherwise_is_told_so():
     assert archive.compare_arms(arms, ())[0][0] == "feed: memory against stream"
 
 
-def test_lanes_in_step_depend_on_the_number_of_devices(tiny, digits):
-    machine = dict.fromkeys(backend.describe())
-    found = [
-        describe_origin(
-            dataclasses.replace(tiny, lanes_strategy=name), digits, "", machine
-        )["num_devices"]
-        for name in ("map", "vmap")
-    ]  # fmt: skip
-    assert found == [None, jax.local_device_count()]
+def test_each_arm_may_choose_its_mesh_and_its_runs_have_one():
+    def compare(*shares):
+        """What differs in arms of runs whose batches lie on so many devices."""
+        arms = [
+            (request_of(Config()), [make_record(LANES[0], "a", batch_shares=own) for own in arm])
+            for arm in shares
+        ]
+        return archive.compare_arms(arms, ())[0]
+
+    assert compare([1, 1], [8, 8]) == []
+    assert compare([1, 1], [1, 8]) == ["batch_shares: 1 against 8"]
 
 
 def make_record(lane, date, **changes):

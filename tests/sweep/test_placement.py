@@ -7,7 +7,7 @@ import jax
 import pytest
 
 from cnnjax.networks import cost
-from cnnjax.sweep import placed, placement, runner, session
+from cnnjax.sweep import meshes, placed, placement, runner, session
 from cnnjax.training import program
 from tests.training.test_program import make_functions
 
@@ -71,7 +71,7 @@ def test_lanes_fill_whole_chunks(tiny, digits, monkeypatch):
     monkeypatch.setattr(placement, "CHUNK_LANES", 4)
     tiny = dataclasses.replace(tiny, lanes_strategy="vmap")
     lanes = [dataclasses.replace(tiny, seed=seed) for seed in range(3)]
-    mesh = placement.make_group_mesh(tiny, 3, digits)
+    mesh = meshes.make_group_mesh(tiny, 3, digits)
     numbers = placement.stack_numbers(lanes, mesh, placed.make_spec(tiny, digits))
     assert numbers["seed"].tolist() == [0, 1, 2, 2, 2, 2, 2, 2]
     assert [result.config for result in runner.run_lanes(lanes, digits)] == lanes

@@ -9,7 +9,7 @@ from cnnjax.config import contracts, plugins
 from cnnjax.config.config import structure_of
 from cnnjax.config.errors import PluginError
 from cnnjax.networks import cost
-from cnnjax.sweep import placement, runner, waiting
+from cnnjax.sweep import meshes, runner, waiting
 
 OPTAX = True  # see conftest.py
 INFO = (8, 8, 1), 10
@@ -66,8 +66,8 @@ def calling(outside, tmp_path):
 def test_what_calls_back_trains_on_one_device(tiny, digits, calling, name):
     config = dataclasses.replace(tiny, activation=name)
     assert waiting.takes_one_device(structure_of(config), INFO)
-    assert placement.make_group_mesh(structure_of(config), 3, digits).size == 1
-    assert placement.make_group_mesh(structure_of(tiny), 3, digits).size == len(jax.devices())
+    assert meshes.make_group_mesh(structure_of(config), 3, digits).size == 1
+    assert meshes.make_group_mesh(structure_of(tiny), 3, digits).size == len(jax.devices())
     assert cost.measure(config, *INFO) == cost.measure(tiny, *INFO)
     lanes = [dataclasses.replace(config, seed=seed) for seed in (0, 1)]
     found = [result for result in runner.run_lanes(lanes, digits)]

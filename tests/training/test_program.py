@@ -10,7 +10,7 @@ import pytest
 
 from cnnjax.config.config import KNOBS, Config, numbers_of, structure_of
 from cnnjax.data.dataset import Dataset
-from cnnjax.sweep import group, placed, placement, runner
+from cnnjax.sweep import group, meshes, placed, placement, runner
 from cnnjax.sweep.observer import Observer
 from cnnjax.training import program
 from tests import here
@@ -237,7 +237,7 @@ def test_lanes_in_step_train_to_the_same_bits_alone_or_among_others(tiny, digits
     monkeypatch.setattr(placement, "CHUNK_LANES", 2)
     config = dataclasses.replace(tiny, lanes_strategy="vmap")
     lanes = [dataclasses.replace(config, seed=seed) for seed in range(5)]
-    mesh = placement.make_group_mesh(config, 1, digits)
+    mesh = meshes.make_group_mesh(config, 1, digits)
     assert mesh.shape["run"] == 2  # all devices, whatever the number of lanes
     among, alone = train(lanes, digits, mesh=mesh), train(lanes[3:4], digits, mesh=mesh)
     assert_same_bits(lane_of(among, 3), lane_of(alone, 0))

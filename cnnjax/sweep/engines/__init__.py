@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from cnnjax.config.mesh import AUTO
 from cnnjax.data.dataset import Feed
 from cnnjax.study.options import MINUTES
 from cnnjax.sweep.observer import Observer
@@ -12,9 +13,8 @@ from cnnjax.sweep.runner import Failure
 class Job(NamedTuple):
     """Lanes of one data set for an engine to train, as plain JSON values.
 
-    Of a plan it has neither the precision, which is in the config of each lane, nor a mesh, which
-    an engine makes of the devices that it finds (`placement.make_group_mesh`): a job will name one
-    where a lane is to be divided over several devices.
+    Of a plan it has not the precision, which is in the config of each lane. Its mesh is what was
+    asked for: an engine makes one of the devices that it finds (`meshes.make_group_mesh`).
     """
 
     lanes: tuple[Mapping[str, Any], ...]  # configs, as `config.to_json` gives them
@@ -25,6 +25,7 @@ class Job(NamedTuple):
     checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for by time alone
     checkpoint_minutes: float | None = MINUTES  # None for by steps alone
     keep: str = "none"  # "final" or "best": weights of finished lanes, beside their records
+    mesh: str = AUTO  # as --mesh takes it
 
 
 # Trains the lanes of every job, leaves a record of each in its store and tells the observer, or

@@ -42,7 +42,9 @@ def run(
             configs[0], Where(**job.where), feed=job.feed, say=observer.on_note
         )
         ids = {
-            config: record_id(config, lanes.describe_origin(config, dataset, version, machine))
+            config: record_id(
+                config, lanes.describe_origin(config, dataset, version, machine, job.mesh)
+            )
             for config in configs
         }
         with contextlib.ExitStack() as stack:
@@ -71,13 +73,14 @@ def _train(
         return False
 
     atomic.require_writable(runs)  # before anything is compiled in vain
-    for result in runner.run_lanes([*ids], dataset, observer, saving, job.keep, claim):
+    for result in runner.run_lanes([*ids], dataset, observer, saving, job.keep, claim, job.mesh):
         if isinstance(result, runner.Failure):
             for config in result.group.lanes:
                 held.release(ids[config])
             yield result
             continue
-        record = lanes.make_record(ids[result.config], result, dataset, program_version())
+        id, version = ids[result.config], program_version()
+        record = lanes.make_record(id, result, dataset, version, job.mesh)
         keep_texts(runs / "records", result.config)
         if result.predictions is not None:
             record = predictions.keep(runs, record, result.predictions)

@@ -1,0 +1,46 @@
+"""How far a study is: what is recorded, who works on what, what nobody has begun."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cnnjax.config.config import Config
+from cnnjax.records.record import Record
+from cnnjax.study.wanted import Wanted
+from cnnjax.sweep.lanes import Find, Others
+
+
+class Status(NamedTuple):
+    """Lanes of a study as they stand. What a tuning has not yet chosen is not counted."""
+
+    done: int
+    failed: int  # of these: the run diverged, or learned nothing
+    held: dict[str, int]  # in training, by who trains them
+    waiting: int  # of what is wanted next
+    complete: bool  # nothing more is wanted
+
+
+def find_status(wanted: Wanted, find: Find, others: Others) -> Status:
+    """Looks up what is wanted, as far as records tell; trains nothing."""
+    records: dict[Config, Record] = {}
+    missing: Sequence[Config] = ()
+    while not missing:
+        lanes = [lane for lane in wanted([*records.values()]) if lane not in records]
+        if not lanes:
+            break
+        records |= find(lanes)
+        missing = [lane for lane in dict.fromkeys(lanes) if lane not in records]
+    held = [*others(missing).values()] if missing else []
+    by_holder = {who: held.count(who) for who in dict.fromkeys(held)}
+    failed = sum(record.failed for record in records.values())
+    return Status(len(records), failed, by_holder, len(missing) - len(held), not missing)
+
+
+def describe(status: Status) -> list[str]:
+    """The status in lines."""
+    lines = [
+        f"{status.done:,} recorded" + f", {status.failed:,} of them failed" * bool(status.failed)
+    ]
+    lines += [f"{number:,} in training by {who}" for who, number in status.held.items()]
+    if status.waiting:
+        lines.append(f"{status.waiting:,} waiting")
+    return lines + ["nothing more is wanted"] * status.complete

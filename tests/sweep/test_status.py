@@ -1,0 +1,56 @@
+"""What a study's status counts, from records and claims alone."""
+
+import dataclasses
+
+import pytest
+
+from cnnjax.config.config import Config
+from cnnjax.records.record import Record
+from cnnjax.sweep.status import Status, describe, find_status
+
+LANES = [dataclasses.replace(Config(), seed=seed) for seed in range(6)]
+
+
+def record_of(lane, failed=False):
+    return Record(str(lane.seed), {"seed": lane.seed}, {"failed": failed}, [], {}, {})
+
+
+def store(*seeds, failed=()):
+    """A finder of the records of some lanes."""
+    return lambda lanes: {
+        lane: record_of(lane, lane.seed in failed) for lane in lanes if lane.seed in seeds
+    }
+
+
+def hold(**by_seed):
+    """Others who hold lanes, each named with its seed."""
+    held = {int(name[1:]): who for name, who in by_seed.items()}
+    return lambda lanes: {lane: held[lane.seed] for lane in lanes if lane.seed in held}
+
+
+def test_lanes_are_recorded_held_or_waiting():
+    found = find_status(
+        lambda records: LANES, store(0, 1, failed=[1]), hold(s2="A", s3="A", s4="B")
+    )
+    assert found == Status(2, 1, {"A": 2, "B": 1}, 1, False)
+    assert describe(found) == [
+        "2 recorded, 1 of them failed", "2 in training by A", "1 in training by B", "1 waiting"
+    ]  # fmt: skip
+
+
+def test_what_is_wanted_after_a_look_is_counted_when_its_time_has_come():
+    """As winners' seeds after a tuning: unknown until all of that is recorded."""
+
+    def wanted(records):
+        return LANES[:2] if len(records) < 2 else LANES
+
+    assert find_status(wanted, store(0), hold()) == Status(1, 0, {}, 1, False)
+    assert find_status(wanted, store(0, 1, 2), hold(s3="A")) == Status(3, 0, {"A": 1}, 2, False)
+    whole = find_status(wanted, store(*range(6)), hold())
+    assert whole == Status(6, 0, {}, 0, True) and describe(whole)[-1] == "nothing more is wanted"
+
+
+@pytest.mark.parametrize("lanes", [[], LANES[:1] * 3])
+def test_nothing_and_the_same_twice(lanes):
+    found = find_status(lambda records: lanes, store(), hold())
+    assert found == Status(0, 0, {}, len(set(lanes)), not lanes)
