@@ -1,12 +1,16 @@
 """How far a study is: what is recorded, who works on what, what nobody has begun."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from cnnjax.config.config import Config
+from cnnjax.config.datasets import Request
+from cnnjax.data.dataset import Dataset
+from cnnjax.records import shared
 from cnnjax.records.record import Record
+from cnnjax.study.options import Options
 from cnnjax.study.wanted import Wanted
-from cnnjax.sweep.lanes import Find, Others
+from cnnjax.sweep.lanes import Find, Others, open_finder, open_others
 
 
 class Status(NamedTuple):
@@ -33,6 +37,13 @@ def find_status(wanted: Wanted, find: Find, others: Others) -> Status:
     by_holder = {who: held.count(who) for who in dict.fromkeys(held)}
     failed = sum(record.failed for record in records.values())
     return Status(len(records), failed, by_holder, len(missing) - len(held), not missing)
+
+
+def look(wanted: Wanted, datasets: Mapping[Request, Dataset], options: Options) -> Status:
+    """The status of what is wanted in a folder of runs, or a store."""
+    find = open_finder(datasets, options.runs, options.mix, mesh=options.mesh)
+    with shared.open_leases(options.runs) as held:
+        return find_status(wanted, find, open_others(datasets, held, options.mesh))
 
 
 def describe(status: Status) -> list[str]:
