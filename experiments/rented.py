@@ -64,10 +64,11 @@ def print_forecast(groups: "Sequence[Group]", where: Where, rented: Rented, quie
     """
     from cnnjax.report import forecast as report
     from cnnjax.report.console import open_console
+    from cnnjax.study import bill
     from cnnjax.sweep import forecast
 
     found = forecast.foresee(groups, where, rented.slice, script.open_notes(quiet))
-    total = forecast.sum_up(found, rented.slice, rented.price)
+    total = bill.sum_up(found, rented.slice, rented.price)
     report.print_forecast(found, total, rented.slice, open_console())
     if any(own.fits for own in found):
         return script.DONE

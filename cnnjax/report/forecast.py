@@ -1,7 +1,6 @@
 """What groups would take of a slice of TPUs, on a terminal."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -10,9 +9,7 @@ from cnnjax.config.slices import Slice
 from cnnjax.config.words import count
 from cnnjax.report import text
 from cnnjax.report.console import print_table, print_text, start_table, tell_apart
-
-if TYPE_CHECKING:  # it compiles
-    from cnnjax.sweep.forecast import Forecast, Total, Wave
+from cnnjax.study.bill import Forecast, Total, Wave
 
 UNKNOWN = (
     "not counted: evaluation and measures, compiling, the host, reading images, the order of"
@@ -21,7 +18,7 @@ UNKNOWN = (
 
 
 def print_forecast(
-    forecasts: "Sequence[Forecast]", total: "Total", slice: Slice, console: Console
+    forecasts: Sequence[Forecast], total: Total, slice: Slice, console: Console
 ) -> None:
     """Prints what each group would take of a slice, and all of them at least."""
     names = [str(place) for place in range(len(forecasts))] if len(forecasts) > 1 else [""]
@@ -44,7 +41,7 @@ def print_forecast(
         print_text(line, console)
 
 
-def _describe(own: "Forecast", slice: Slice) -> list[str]:
+def _describe(own: Forecast, slice: Slice) -> list[str]:
     """The cells of a group, from lanes at once on."""
     if not own.waves:
         return ["–"] * 8
@@ -62,12 +59,12 @@ def _describe(own: "Forecast", slice: Slice) -> list[str]:
     ]
 
 
-def explain(own: "Forecast", slice: Slice) -> list[str]:
+def explain(own: Forecast, slice: Slice) -> list[str]:
     """What a person must know of a group: that it is refused, does not fit, or only in parts."""
     if own.error:
         return [f"the compiler refuses it: {own.error}"]
 
-    def say(wave: "Wave") -> str:
+    def say(wave: Wave) -> str:
         held = own.of_chip(wave)
         takes = text.size(held) if held else "more than there is"
         return f"{count(wave.lanes, 'lane')} at once take {takes} of each chip"
@@ -82,7 +79,7 @@ def explain(own: "Forecast", slice: Slice) -> list[str]:
     return [f"does not fit {there}: {tried}; {way}"]
 
 
-def describe_total(total: "Total", num_groups: int, slice: Slice) -> list[str]:
+def describe_total(total: Total, num_groups: int, slice: Slice) -> list[str]:
     """The least that all groups take, the bill, and what is in neither."""
     if not total.num_known:
         return ["time: the compiler gives no bound"]

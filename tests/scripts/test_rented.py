@@ -6,8 +6,8 @@ from cnnjax.config import slices
 from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
 from cnnjax.config.errors import ConfigError
+from cnnjax.study.bill import Forecast, Wave
 from cnnjax.sweep import forecast
-from cnnjax.sweep.forecast import Forecast, Wave
 from experiments import ablate, rented, train
 
 GIB = 2**30
