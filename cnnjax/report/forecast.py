@@ -54,7 +54,7 @@ def _describe(own: Forecast, slice: Slice) -> list[str]:
         ", ".join(f"{number} {kind}" for kind, number in wave.collectives.items()) or "none",
         text.size(wave.code_bytes) if wave.code_bytes else "–",
         f"{wave.seconds:.1f} s",
-        "–" if own.step_seconds is None else f"≥ {1e3 * own.step_seconds:.3g} ms",
+        "–" if own.step_seconds is None else f"≥ {duration(own.step_seconds)}",
         "–" if own.seconds is None else f"≥ {duration(own.seconds)}",
     ]
 
@@ -67,12 +67,12 @@ def explain(own: Forecast, slice: Slice) -> list[str]:
     def say(wave: Wave) -> str:
         held = own.of_chip(wave)
         takes = text.size(held) if held else "more than there is"
-        return f"{count(wave.lanes, 'lane')} at once take {takes} of each chip"
+        return f"{count(wave.lanes, 'lane')} at once: {takes} of each chip"
 
     tried = "; ".join(map(say, own.waves[:-1] if own.fits else own.waves))
     there = text.size(slice.chip_bytes)
     if own.fits:
-        return [f"{tried} ({there}): {say(own.waves[-1])}, and fit"] if tried else []
+        return [f"{tried}, too much of {there}; {say(own.waves[-1])}"] if tried else []
     way = "give a smaller --batch_size or network, or a larger chip"
     if own.in_turn is not None:
         way = f"--lanes_strategy=map fits: {say(own.in_turn)}"
@@ -82,22 +82,20 @@ def explain(own: Forecast, slice: Slice) -> list[str]:
 def describe_total(total: Total, num_groups: int, slice: Slice) -> list[str]:
     """The least that all groups take, the bill, and what is in neither."""
     if not total.num_known:
-        return ["time: the compiler gives no bound"]
+        return ["time: nothing is known of it"]
     others = num_groups - total.num_known
     without = f", without {count(others, 'group')} of which nothing is known" if others else ""
-    hours = f"{total.chip_hours:.3g} chip-hours"
-    line = (
-        f"time: training takes {slice.name} at least {duration(total.seconds)} ({hours}){without}"
-    )
-    lines = [line]
+    whole, one = duration(total.seconds), duration(3600 * total.chip_hours)
+    lines = [f"time: training takes {slice.name} at least {whole} ({one} of one chip){without}"]
     if total.dollars is not None:
-        lines.append(f"bill: at least ${total.dollars:.3g} for that")
+        least = f"at least ${total.dollars:,.2f}" if total.dollars >= 0.01 else "less than a cent"
+        lines.append(f"bill: {least} for that")
     return [*lines, UNKNOWN]
 
 
 def duration(seconds: float) -> str:
-    """Seconds as '12.3 s', '4.5 minutes' or '7.8 hours'."""
+    """Seconds as '0.1 ms', '12.3 s', '4.5 minutes' or '7.8 hours'."""
     for unit, size in (("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:,.1f} {unit}"
-    return f"{seconds:.3g} s"
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"

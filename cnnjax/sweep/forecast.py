@@ -3,6 +3,7 @@
 Waves are cut as `session.open_session` cuts them there; nothing is run or placed.
 """
 
+import contextlib
 import dataclasses
 import math
 import re
@@ -30,7 +31,7 @@ from cnnjax.training import program
 BUDGET = 0.8  # of a device's memory, that a wave may take; as `placement.memory_budget` has it
 NO_CACHE = 1e9  # seconds of compiling from which on a program is kept: none is
 # What the compiler says where a program does not fit a device.
-USED = re.compile(r"Used ([\d.]+)([KMGT]?) ?i?B? ?of")
+USED = re.compile(r"(?:Used |\()([\d.]+)([KMGT]?)\)? (?:of|exceeds)")
 UNITS = {unit: 2 ** (10 * place) for place, unit in enumerate(("", "K", "M", "G", "T"))}
 # Each makes the compiler's bound too small by one second.
 FREE = 'custom_call_target="ConcatBitcast"'
@@ -88,7 +89,10 @@ def foresee_group(own: Group, dataset: Dataset, slice: Slice, devices: Sequence[
         devices_a_chip=len(devices) // slice.chips,
     )  # fmt: skip
     if forecast.fits:
-        return forecast._replace(step_seconds=bound_step(structure, data, devices[0]))
+        with contextlib.suppress(Exception):  # without a bound the rest is still known
+            step_seconds = bound_step(structure, data, devices[0])
+            forecast = forecast._replace(step_seconds=step_seconds)
+        return forecast
     if chunk > 1:
         lone = own._replace(structure=dataclasses.replace(structure, lanes_strategy="map"))
         other = foresee_group(lone, dataset, slice, devices)
@@ -167,7 +171,7 @@ def _compile_wave(
 
 
 def read_used(error: str) -> int:
-    """Bytes of a device that the compiler says a program takes, which it refused; 0 for none."""
+    """Bytes of a device that a program takes at least which its compiler refused; 0 for unsaid."""
     found = USED.search(error)
     return int(float(found[1]) * UNITS[found[2]]) if found else 0
 
@@ -197,11 +201,10 @@ def bound_step(structure: Config, data: group.GroupData, device: Any) -> float |
 
 
 def find_loop(function: Callable, *arguments: Any) -> core.ClosedJaxpr:
-    """The body of a function's only loop, as JAX traces it."""
+    """The body of a function's last loop, as JAX traces it: in training that over its steps."""
     traced = jax.make_jaxpr(function)(*arguments)
     loops = [own for own in traced.jaxpr.eqns if own.primitive.name == "while"]
-    assert len(loops) == 1, "training is one loop over its steps"
-    return loops[0].params["body_jaxpr"]
+    return loops[-1].params["body_jaxpr"]
 
 
 def read_bound(text: str, optimal_seconds: float | None) -> float | None:

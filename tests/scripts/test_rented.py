@@ -73,8 +73,13 @@ def test_a_plan_says_what_a_chip_holds_how_long_at_least_and_for_how_much(monkey
     assert "compiled for v6e-4 (v6e:2x2, 4 chips of 29.8 GiB), with no TPU" in shown
     row = "max 256 128 7.5 GiB 25.0% none 1.0 MiB 12.3 s ≥ 90 ms ≥ 3.0 minutes"
     assert row in shown and "avg" in shown
-    assert "training takes v6e-4 at least 12.0 minutes (0.8 chip-hours)" in shown
-    assert "bill: at least $2 for that" in shown and "not counted: evaluation" in shown
+    assert "training takes v6e-4 at least 12.0 minutes (48.0 minutes of one chip)" in shown
+    assert "bill: at least $2.00 for that" in shown and "not counted: evaluation" in shown
+
+
+def test_of_little_the_bill_is_less_than_a_cent(monkeypatch, capsys):
+    _, shown, _ = show(monkeypatch, capsys, [make_forecast("max", step_seconds=1e-7)], price=10.0)
+    assert "≥ 0.0001 ms ≥ 0.2 ms" in shown and "bill: less than a cent for that" in shown
 
 
 def test_without_a_price_there_is_no_bill(monkeypatch, capsys):
@@ -87,9 +92,7 @@ def test_what_does_not_fit_is_said_beside_what_does(monkeypatch, capsys):
     none = make_forecast("avg", waves=(large, large._replace(lanes=64)), fits=False)
     status, shown, said = show(monkeypatch, capsys, [make_forecast("max"), none])
     assert status == 0 and not said
-    assert (
-        "pool=avg: does not fit 29.8 GiB: 128 lanes at once take 40.0 GiB of each chip; " in shown
-    )
+    assert "pool=avg: does not fit 29.8 GiB: 128 lanes at once: 40.0 GiB of each chip; " in shown
     assert "without 1 group of which nothing is known" in shown
 
 
@@ -97,10 +100,10 @@ def test_which_wave_fits_is_said(monkeypatch, capsys):
     large, small = Wave(256, 40 * GIB), Wave(128, 20 * GIB)
     halved = make_forecast("max", waves=(large, small))
     _, shown, _ = show(monkeypatch, capsys, [halved])
-    assert "256 lanes at once take 40.0 GiB of each chip (29.8 GiB): 128 lanes" in shown
+    assert "256 lanes at once: 40.0 GiB of each chip, too much of 29.8 GiB; 128 lanes" in shown
     in_turn = make_forecast("max", waves=(large,), fits=False, in_turn=Wave(4, GIB))
     _, shown, _ = show(monkeypatch, capsys, [in_turn])
-    assert "--lanes_strategy=map fits: 4 lanes at once take 1.0 GiB of each chip" in shown
+    assert "--lanes_strategy=map fits: 4 lanes at once: 1.0 GiB of each chip" in shown
 
 
 def test_where_nothing_fits_the_plan_fails_in_one_line(monkeypatch, capsys):
@@ -115,7 +118,7 @@ def test_collectives_and_two_devices_a_chip_are_counted(monkeypatch, capsys):
     found = make_forecast("max", waves=(wave,), devices_a_chip=2, step_seconds=None)
     _, shown, _ = show(monkeypatch, capsys, [found])
     assert "4.0 GiB" in shown and "2 all-reduce" in shown
-    assert "time: the compiler gives no bound" in shown
+    assert "time: nothing is known of it" in shown
 
 
 def test_a_group_that_stands_alone_is_all(monkeypatch, capsys):

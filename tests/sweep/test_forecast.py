@@ -50,6 +50,8 @@ def test_a_bound_is_corrected_or_none(text, said, seconds):
     [
         ("RESOURCE_EXHAUSTED: Ran out of memory in memory space hbm. Used 29.50G of 15.75G hbm.",
          int(29.5 * 2**30)),
+        ("RESOURCE_EXHAUSTED: Ran out of memory on HBM, the total memory required for HLO"
+         " temporaries (26.50G) exceeds available HBM (15.75G).", int(26.5 * 2**30)),
         ("RESOURCE_EXHAUSTED: Used 512.0M of 15.75G hbm", 512 * MIB),
         ("RESOURCE_EXHAUSTED: no more", 0),
     ],
@@ -172,10 +174,12 @@ def test_waves_are_cut_as_training_cuts_them(dataset, digits, monkeypatch):
     assert asked == [-(-expected // 2) * 2]
 
 
-def test_a_step_is_the_body_of_the_loop_and_has_none():
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_step_is_the_body_of_the_loop_and_has_none(streamed):
     """Not the order of batches, which is made once for many steps."""
     structure = structure_of(Config(widths=(4,), hidden=(8,), batch_size=16))
-    spec = program.DataSpec((8, 8, 1), 10, 300, mean=np.float32(0), std=np.float32(1))
+    mean, std = np.float32(0), np.float32(1)
+    spec = program.DataSpec((8, 8, 1), 10, 300, mean, std, streamed=streamed)
     mesh = aot.make_mesh(jax.local_devices()[:1])
     data = aot.describe_data(spec, [(1, 8), (1, 8)], mesh)
     asked = []
