@@ -13,7 +13,7 @@ from cnnjax.study.bill import Forecast, Total, Wave
 
 UNKNOWN = (
     "not counted: evaluation and measures, compiling, the host, reading images, the order of"
-    " batches, passes of --precision above bfloat16, what wait and launch cost; no TPU was asked"
+    " batches, passes of --precision above bfloat16, launching and waiting; no TPU was asked"
 )
 
 

@@ -63,7 +63,7 @@ def foresee(
                 forecast = Forecast(own.structure, own.num_lanes, 0, (), False, None, error=said)
             found.append(forecast)
             took = time.perf_counter() - begin
-            say(f"group {number} of {len(groups)} compiled for {slice.name} in {took:.0f} s")
+            say(f"group {number} of {len(groups)} tried for {slice.name} in {took:.0f} s")
     finally:
         jax.config.update(kept, before)
     return found
