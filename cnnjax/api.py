@@ -88,10 +88,10 @@ class Report(NamedTuple):
 
 def check_study(
     study: Study, given: Mapping[str, Any], options: Options, prepare: bool = True,
-    observer: Observer = QUIET,
+    observer: Observer = QUIET, here: bool = True,
 ) -> Checked:  # fmt: skip
     """The study under the flags given. Raises ConfigError where it cannot be, RunError where this
-    machine has not the memory for one of its runs.
+    machine has not the memory for one of its runs and they are to run `here`.
 
     Unless it may not, it prepares data whose training images must be counted for their epochs.
     """
@@ -105,7 +105,7 @@ def check_study(
     infos = {request: load.find_info(one, request) for request, one in opened.items()}
     plan = make_plan(study, base, options.num_seeds, infos)
     shapes = [(own.structure, infos[request_of(own.structure)]) for own in plan.groups]
-    for structure, info in shapes:
+    for structure, info in shapes if here else ():
         check_memory(structure, measure(network_of(structure), *info))
     meshes.check(options.mesh, shapes)
     if not prepare:  # a plan is all that is asked for

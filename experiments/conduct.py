@@ -16,7 +16,7 @@ from cnnjax.records.origin import MIXABLE
 from cnnjax.study.claims import Study
 from cnnjax.study.looks import LOOKS, UNTILS
 from cnnjax.study.options import DEFAULTS, ERRORS, FORMATS, MOST_SEEDS, Options
-from experiments import script
+from experiments import rented, script
 
 if TYPE_CHECKING:  # JAX is imported where it is needed, so that --help is answered at once
     from cnnjax import api
@@ -37,6 +37,7 @@ class Asked(NamedTuple):
     traceback: bool  # whether to show all of an error in a plug-in
     quiet: bool
     time_limit: float | None  # minutes
+    accelerator: rented.Rented | None = None  # what the plan is compiled for
 
 
 def define_flags(values: absl_flags.FlagValues) -> None:
@@ -59,6 +60,7 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         flag_values=values,
     )
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
+    rented.define_flags(values)
     absl_flags.DEFINE_boolean(
         "judge_only", False,
         "Train nothing: judge the records that there are, of the newest origin that has them all.",
@@ -147,7 +149,7 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
     )
     return Asked(
         options, values.plan, values.judge_only, flags.find_sources(values, argv),
-        values.traceback, values.quiet, values.time_limit,
+        values.traceback, values.quiet, values.time_limit, rented.read_flags(values),
     )  # fmt: skip
 
 
@@ -194,14 +196,17 @@ def conduct(
         earlier = api.find_earlier(study, given, options)
         return script.DONE, print_report(earlier, options, asked.quiet)
     say = script.open_notes(asked.quiet)
-    prepare = not asked.plan_only
-    checked = api.check_study(study, given, options, prepare, Observer(on_note=say))
+    prepare, here = not asked.plan_only, asked.accelerator is None
+    checked = api.check_study(study, given, options, prepare, Observer(on_note=say), here)
     for note in (*(script.WARNING + own for own in checked.warnings), *checked.notes):
         say(note)
     if asked.plan_only:
         prospect = api.look_ahead(checked, asked.sources, options)
         print_prospect(checked, prospect, options.num_seeds)
-        return script.DONE, None
+        if asked.accelerator is None:
+            return script.DONE, None
+        groups, where = checked.plan.groups, options.where
+        return rented.print_forecast(groups, where, asked.accelerator, asked.quiet), None
     try:
         with script.observe(stop, asked.quiet) as observer:
             finished = api.run_study(checked, options, observer)

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 from absl import flags as absl_flags
 
 from cnnjax.config import flags, words
-from cnnjax.config.config import Config, make_config
+from cnnjax.config.config import Config, make_config, structure_of
 from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs, fill_steps
 from cnnjax.config.knobs import printable
 from cnnjax.records import shared
 from cnnjax.records.origin import MIXABLE
-from experiments import script
+from experiments import rented, script
 
 DESCRIPTION = """
 python -m experiments.train [--name=value ...] --workdir=FOLDER
@@ -52,6 +52,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     absl_flags.DEFINE_boolean(
         "plan", False, "Print what the network costs, layer by layer, and stop.", flag_values=values
     )
+    rented.define_flags(values)
     absl_flags.DEFINE_boolean(
         "restart", False, "Train afresh: a run that is there is kept as FOLDER.earlier-1, -2, ...",
         flag_values=values,
@@ -70,6 +71,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     positional = flags.parse(values, argv, DESCRIPTION)
     if positional:
         flags.refuse(f"unexpected {positional[0]!r}: every choice is a flag, such as --pool=avg")
+    asked = rented.read_flags(values)
     where, epochs = flags.read_where(values), flags.read_epochs(values, argv)
     given = flags.given_config(values)
     config = make_config(given if epochs is None else fill_steps(epochs, given))
@@ -81,7 +83,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         say = script.open_notes(values.quiet)
         config = count_steps(given, epochs, where, not values.plan, say)
     if values.plan:
-        return print_cost(config, where, flags.find_sources(values, argv), values.mesh)
+        sources = flags.find_sources(values, argv)
+        return print_cost(config, where, sources, values.mesh, asked, values.quiet)
     if shared.is_url(values.workdir):
         flags.refuse("--workdir is a folder of this machine; sweeps share a store: --runs=URL")
     workdir = pathlib.Path(values.workdir)
@@ -108,23 +111,33 @@ def count_steps(
     return api.make_timed(given, epochs, where, prepare, Observer(on_note=say))
 
 
-def print_cost(config: Config, where: Where, sources: Mapping[str, set[str]], mesh: str) -> int:
-    """Prints what the network costs, layer by layer, and what is in force; trains nothing."""
+def print_cost(
+    config: Config, where: Where, sources: Mapping[str, set[str]], mesh: str,
+    asked: rented.Rented | None = None, quiet: bool = False,
+) -> int:  # fmt: skip
+    """Prints what the network costs, layer by layer, and what is in force; trains nothing.
+
+    Where a slice is `asked` for, also what it would take of that. Gives the exit status.
+    """
     from cnnjax.sweep import backend
 
     backend.configure_jax()
     from cnnjax import api
     from cnnjax.config import explain
     from cnnjax.report import console, terminal
+    from cnnjax.study.timing import Group
 
-    described = api.describe_run(config, where, mesh)
+    described = api.describe_run(config, where, mesh, asked is None)
     terminal.print_cost(config, described.cost, console.open_console())
     script.print_choices(explain.explain(config, sources))
     for note in described.notes:
         script.print_note(note)
     words.say(f"data: {described.feed}")
     words.say(f"devices: {described.mesh}")
-    return script.DONE
+    if asked is None:
+        return script.DONE
+    group = Group(structure_of(config), described.cost.macs, 1)
+    return rented.print_forecast([group], where, asked, quiet)
 
 
 def train(

@@ -7,6 +7,7 @@ import numpy as np
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import PREPARED, Where, parse
 from cnnjax.data import load, source, transform
+from cnnjax.data.dataset import Dataset, Split, Stream
 from cnnjax.data.source import Source
 from cnnjax.data.sources import check as rules
 from cnnjax.data.sources import prepared
@@ -79,3 +80,29 @@ def describe_feed(
         f"{config.dataset}: {counts[0]:,} training, {counts[1]:,} validation, {counts[2]:,} test"
         f" images of {shape}; {held} in memory ({size / 2**20:,.1f} MiB){share}{notes}"
     )
+
+
+def make_blank(config: Config, where: Where, budget: int) -> Dataset:
+    """A run's data set as it would be fed to a device of such a budget: all images blank, and none
+    takes memory. Where it is not prepared yet it has none at all.
+    """  # fmt: skip
+    request, name = request_of(config), parse(config.dataset)
+    known = name.kind not in PREPARED or prepared.is_prepared(name, where)
+    opened = load.open_source(request, where) if known else load.describe(config, where)
+    side, feed = load.find_side(opened, request), "memory"
+    shape, counts = load.find_shape(opened, side), [0, 0, 0]
+    if known:
+        feed = load.decide_feed(opened, request, side, budget)
+        counts = [len(opened.splits[split]) for split in load.SPLITS]
+
+    def blank(size: int) -> Split:
+        images = np.broadcast_to(np.zeros((), opened.dtype), (size, *shape))
+        return Split(images, np.broadcast_to(np.int32(0), (size,)))
+
+    train, validation, test = map(blank, counts)
+    if feed == "stream":
+        train = Stream(range(counts[0]), train)  # only counted
+    return Dataset(
+        request.dataset, len(opened.class_names), train, validation, test, fingerprint="",
+        positions=load.POSITIONS[request.dataset]() if request.dataset in load.POSITIONS else None,
+    )  # fmt: skip

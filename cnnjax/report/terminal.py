@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from cnnjax.config.config import Config
+from cnnjax.config.config import Config, values_of
 from cnnjax.config.words import count
 from cnnjax.networks.cost import Cost
 from cnnjax.report import figures, scope, text, variance
@@ -160,6 +160,21 @@ def print_plan(
     )
     if timing is not None:
         print_text(describe_timing(timing, plan.num_groups), console)
+        if len(timing.by_group) > 1:
+            print_times(plan, timing, console)
+
+
+def print_times(plan: Plan, timing: Timing, console: Console) -> None:
+    """Prints how long each group would train, and for how many hours of one device."""
+    values = {str(place): values_of(own.structure) for place, own in enumerate(plan.groups)}
+    keys, cells = tell_apart(values)
+    table = start_table("groups, by these records", *keys)
+    for name in ("lanes", "minutes", "device-hours"):
+        table.add_column(name, justify="right")
+    for name, own, seconds in zip(values, plan.groups, timing.by_group, strict=True):
+        hours = f"{timing.num_devices * seconds / 3600:,.3f}"
+        table.add_row(*cells[name], f"{own.num_lanes:,}", f"{seconds / 60:,.1f}", hours)
+    print_table(table, console, len(keys))
 
 
 def describe_timing(timing: Timing, num_groups: int) -> str:
@@ -167,7 +182,9 @@ def describe_timing(timing: Timing, num_groups: int) -> str:
     other = num_groups - timing.num_alike
     nearest = f"; {other} of {count(num_groups, 'group')} by their MACs from the nearest of those"
     return (
-        f"time: {timing.training_seconds / 60:,.1f} minutes of training, and beside it"
+        f"time: {timing.training_seconds / 60:,.1f} minutes of training on"
+        f" {count(timing.num_devices, 'device')}"
+        f" ({timing.num_devices * timing.training_seconds / 3600:,.3f} device-hours), and beside it"
         f" {timing.compile_seconds / 60:,.1f} of compiling, several programs at once; as"
         f" {count(timing.num_records, 'record')} of this machine took{nearest if other else ''}"
         " (nothing reused)"

@@ -66,14 +66,16 @@ def make_timed(
     return make_config(fill_steps(epochs, given))
 
 
-def describe_run(config: Config, where: Where, mesh: str = AUTO) -> Described:
+def describe_run(config: Config, where: Where, mesh: str = AUTO, here: bool = True) -> Described:
     """What a run costs and reads; prepares no data.
 
-    Raises ConfigError where it cannot be, RunError where this machine has not the memory.
+    Raises ConfigError where it cannot be, RunError where this machine has not the memory and it is
+    to run `here`.
     """
     info = load.load_info(config, where)
     measured = cost.measure(config, *info)
-    check_memory(config, measured)
+    if here:
+        check_memory(config, measured)
     waiting.check_choices([(config, info)])
     found = notes.list_notes(config, *info)
     feed = outlook.describe_feed(config, where, placement.data_budget())

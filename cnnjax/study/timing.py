@@ -47,6 +47,8 @@ class Timing(NamedTuple):
     compile_seconds: float  # of all programs, as if one after another
     num_alike: int  # groups with records of the same program; others by the nearest network's MACs
     num_records: int
+    num_devices: int = 1  # that all of this takes
+    by_group: tuple[float, ...] = ()  # seconds of training of each group
 
 
 def estimate(
@@ -73,7 +75,7 @@ def estimate(
     if not found:
         return None
     speeds = {key: _median(own) for key, own in found.items()}
-    training, compiling, num_alike = 0.0, 0.0, 0
+    by_group, compiling, num_alike = [], 0.0, 0
     for group in groups:
         speed, ratio = speeds.get(_program_key(to_json(group.structure))), 1.0
         if speed is None:
@@ -81,9 +83,12 @@ def estimate(
             ratio = max(group.macs, 1) / max(speed.macs, 1)
         else:
             num_alike += 1
-        training += ratio * group.num_examples / speed.examples_per_second
+        by_group.append(ratio * group.num_examples / speed.examples_per_second)
         compiling += speed.compile_seconds
-    return Timing(training, compiling, num_alike, sum(map(len, found.values())))
+    num_records = sum(map(len, found.values()))
+    return Timing(
+        sum(by_group), compiling, num_alike, num_records, num_devices, tuple(by_group)
+    )  # fmt: skip
 
 
 def _read_speed(cost: Mapping[str, Any]) -> Speed | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags, installed, words
+from cnnjax.config import flags, slices, words
 from cnnjax.config.config import KNOBS
 from experiments import script
 from experiments.checks import tpu
@@ -47,11 +47,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
                 flags.refuse(f"--{name} goes with --tpu")
         return print_known_answers()
     models, dtypes, effort = choose_networks(values.all, values.models)
-    if not tpu.is_installed():
-        flags.refuse(
-            "--tpu was not checked: the TPU compiler is not installed; "
-            + installed.how_to_add("tpu")
-        )
+    slices.require_compiler("--tpu")
     begin = time.perf_counter()
     found = []
     for row in tpu.compile_all(models, dtypes, values.topology, effort):

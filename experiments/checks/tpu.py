@@ -6,35 +6,19 @@ collectives a program has. Nothing is run.
 
 import contextlib
 import functools
-import importlib.util
-import os
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 
+from cnnjax.config import slices
 from cnnjax.config.config import Config
-from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.config.words import count
 
 if TYPE_CHECKING:  # JAX starts where its platform is set
     from jax.sharding import Mesh
-    from jax.typing import DTypeLike
 
-# Nobody must look for hardware, or ask a cloud's metadata server for it. No chip is used, so
-# others may compile beside us.
-SETTINGS = {
-    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
-    "JAX_PLATFORMS": "cpu",
-    "TPU_SKIP_MDS_QUERY": "1",
-    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
-    "TPU_WORKER_HOSTNAMES": "localhost",
-}
 TOPOLOGY = "v6e:2x2"
-COLLECTIVES = re.compile(
-    r" (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\("
-)
 BATCH, STEPS, TRAINING, TESTING = 16, 2, 64, 32  # few: only shapes count
 # How hard the compiler looks for fast code, from -1 to 1. With the least, the networks of FEW took
 # a third of the time and had the same collectives, but a chip held up to ten times as much.
@@ -67,11 +51,6 @@ class Failure(NamedTuple):
 
     network: str
     error: str
-
-
-def is_installed() -> bool:
-    """Whether the TPU compiler is there."""
-    return importlib.util.find_spec("libtpu") is not None
 
 
 def list_networks(models: Sequence[str], dtypes: Sequence[str]) -> dict[str, Config]:
@@ -136,11 +115,13 @@ def compile_all(
     Raises ConfigError on a topology that the compiler does not know, RunError where it does not
     start.
     """
-    os.environ.update(SETTINGS)  # before JAX starts
+    slices.leave_hardware_alone()
     import jax
 
+    from cnnjax.sweep import aot
+
     jax.config.update("jax_exec_time_optimization_effort", effort)
-    mesh = make_mesh(topology)
+    mesh = aot.make_mesh(aot.find_devices(topology))
     for name, config in list_networks(models, dtypes).items():
         try:
             with few_blocks():
@@ -150,52 +131,11 @@ def compile_all(
         yield from found
 
 
-def make_mesh(topology: str) -> "Mesh":
-    """A mesh of compile-only devices, all of them for lanes.
-
-    Raises ConfigError on a topology that the compiler does not know, RunError where it does not
-    start.
-    """
-    import jax
-    import numpy as np
-    from jax.experimental import topologies
-    from jax.sharding import AxisType, Mesh
-
-    jax.config.update("jax_platforms", "cpu")
-    try:
-        found = topologies.get_topology_desc(platform="tpu", topology_name=topology)
-    except Exception as error:
-        raise explain(error, topology) from None
-    devices = np.array(found.devices).reshape(-1, 1)
-    return Mesh(devices, ("run", "data"), axis_types=(AxisType.Auto,) * 2)
-
-
-def explain(error: Exception, topology: str) -> Exception:
-    """What the compiler says as it starts, in one line: of its topology, of its lock, or other."""
-    said = " ".join(str(error).split())[:200]
-    if "INVALID_ARGUMENT" in said:
-        return ConfigError(
-            f"--topology={topology} is not known to the compiler: give one such as v5e:2x2 or"
-            f" v6e:2x2 ({said})"
-        )
-    if "lockfile" in said or "already in use" in said:
-        return RunError(
-            "another process holds the TPU compiler: run this again once that has ended, or remove"
-            f" the lock if none runs ({said})"
-        )
-    return RunError(f"the TPU compiler did not start ({said})")
-
-
 def compile_network(name: str, config: Config, mesh: "Mesh") -> Iterator[Compiled]:
     """Compiles the programs of lanes of one config, as `group.compile_group` has them."""
-    import jax
-    import numpy as np
-    from jax.sharding import NamedSharding, PartitionSpec
-
     from cnnjax.config import models
-    from cnnjax.config.config import KNOBS, numbers_of, structure_of
-    from cnnjax.data.batches import Batches
-    from cnnjax.sweep import group, placement
+    from cnnjax.config.config import structure_of
+    from cnnjax.sweep import aot, group, placement
     from cnnjax.training import program
 
     shape = models.images_of(config.model)
@@ -203,23 +143,8 @@ def compile_network(name: str, config: Config, mesh: "Mesh") -> Iterator[Compile
     spec = program.DataSpec(shape, 10, TRAINING, mean=100.0, std=50.0)
     # As many lanes as a chip trains in step: fewer would be filled up to these.
     lanes = mesh.devices.size * placement.count_chunk(structure, spec, "tpu")
-    everywhere, over_run = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), ("run",)))
-
-    def describe(*sizes: int, dtype: "DTypeLike" = np.float32) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(sizes, dtype, sharding=everywhere)
-
-    numbers: Any = {
-        knob: jax.ShapeDtypeStruct((lanes,), placement.DTYPES[KNOBS[knob].type], sharding=over_run)
-        for knob in numbers_of(structure)
-    }
-    split = Batches(
-        describe(1, TESTING, *shape, dtype=np.uint8), describe(1, TESTING, dtype=np.int32),
-        describe(1, TESTING),
-    )  # fmt: skip
-    train = program.TrainData(
-        describe(TRAINING, *shape, dtype=np.uint8), describe(TRAINING, dtype=np.int32)
-    )
-    data = group.GroupData(spec, train, split, split)
+    numbers = aot.describe_numbers(structure, lanes, mesh)
+    data = aot.describe_data(spec, [(1, TESTING), (1, TESTING)], mesh)
     begin = time.perf_counter()
     executables = group.compile_group(structure, numbers, data, mesh, structure.steps)
     seconds = time.perf_counter() - begin
@@ -236,18 +161,11 @@ def compile_network(name: str, config: Config, mesh: "Mesh") -> Iterator[Compile
 
 def describe_compiled(name: str, program: str, seconds: float, compiled: Any) -> Compiled:
     """What an executable's compiler says of it."""
-    memory, cost = compiled.memory_analysis(), compiled.cost_analysis() or {}
-    found = COLLECTIVES.findall(compiled.as_text())
-    counts = {kind: found.count(kind) for kind in dict.fromkeys(found)}
-    return Compiled(
-        name,
-        program,
-        seconds,
-        memory.argument_size_in_bytes + memory.output_size_in_bytes
-        + memory.temp_size_in_bytes - memory.alias_size_in_bytes,
-        float(cost.get("flops", 0.0)),
-        ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "none",
-    )  # fmt: skip
+    from cnnjax.sweep import aot
+
+    found = aot.describe(compiled)
+    collectives = aot.name_collectives(found.collectives)
+    return Compiled(name, program, seconds, found.device_bytes, found.flops, collectives)
 
 
 def print_results(results: Sequence[Compiled], topology: str, effort: float) -> None:

@@ -5,10 +5,11 @@ import types
 import pytest
 from jax.experimental import topologies
 
-from cnnjax.config import register
+from cnnjax.config import register, slices
 from cnnjax.config.config import KNOBS, make_config
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.networks import cost
+from cnnjax.sweep import aot
 from experiments.checks import __main__ as checks
 from experiments.checks import tpu
 
@@ -37,12 +38,10 @@ def test_a_wrong_command_line_is_one_line_and_status_2(arguments, message, capsy
 
 
 def test_without_the_compiler_nothing_passes(monkeypatch, capsys):
-    monkeypatch.setattr(tpu, "is_installed", lambda: False)
-    with pytest.raises(SystemExit) as ended:
+    monkeypatch.setattr(slices, "is_compiler_installed", lambda: False)
+    with pytest.raises(ConfigError, match="--tpu was not checked"):
         call("--tpu")
-    shown = capsys.readouterr()
-    assert ended.value.code == 2 and shown.out == "" and shown.err.count("\n") == 1
-    assert "was not checked" in shown.err and "'.[tpu]'" in shown.err
+    assert capsys.readouterr().out == ""
 
 
 ROW = tpu.Compiled("cnn bfloat16", "advance", 2.0, 2**20, 3e6, "none")
@@ -56,7 +55,7 @@ ROW = tpu.Compiled("cnn bfloat16", "advance", 2.0, 2**20, 3e6, "none")
     ],
 )
 def test_a_network_that_is_refused_is_a_failure(monkeypatch, capsys, found, status, last):
-    monkeypatch.setattr(tpu, "is_installed", lambda: True)
+    monkeypatch.setattr(slices, "is_compiler_installed", lambda: True)
     monkeypatch.setattr(tpu, "compile_all", lambda *_: iter(found))
     assert call("--tpu") == status
     shown, progress = capsys.readouterr()
@@ -68,7 +67,7 @@ def test_a_network_that_is_refused_is_a_failure(monkeypatch, capsys, found, stat
 def test_an_executable_says_what_it_holds_and_which_collectives_it_has():
     memory = types.SimpleNamespace(
         argument_size_in_bytes=10, output_size_in_bytes=5, temp_size_in_bytes=3,
-        alias_size_in_bytes=4,
+        alias_size_in_bytes=4, generated_code_size_in_bytes=6,
     )  # fmt: skip
     text = "\n".join(
         ("  a = f32[] all-reduce(b), replica_groups={}", "  c = f32[] all-reduce-start(d)",
@@ -94,7 +93,7 @@ MODELS, DTYPES = KNOBS["model"].choices, KNOBS["dtype"].choices
     ],
 )
 def test_flags_say_which_networks(monkeypatch, arguments, models, dtypes, effort):
-    monkeypatch.setattr(tpu, "is_installed", lambda: True)
+    monkeypatch.setattr(slices, "is_compiler_installed", lambda: True)
     asked = []
     monkeypatch.setattr(tpu, "compile_all", lambda *given: asked.append(given) or iter([ROW]))
     assert call("--tpu", *arguments) == 0
@@ -137,12 +136,8 @@ def test_a_compiler_that_does_not_start_says_why(monkeypatch, said, kind, messag
 
     monkeypatch.setattr(topologies, "get_topology_desc", refuse)
     with pytest.raises(kind) as found:
-        tpu.make_mesh("v9:2x2")
+        aot.find_devices("v9:2x2")
     assert str(found.value).startswith(message) and "\n" not in str(found.value)
-
-
-def test_several_may_compile_at_once():
-    assert tpu.SETTINGS["ALLOW_MULTIPLE_LIBTPU_LOAD"] == "1"
 
 
 def test_residual_networks_are_whole_again_after_a_failure():
