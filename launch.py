@@ -94,7 +94,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         status = max(status, ended)
         if status == script.INTERRUPTED:
             return status
-    if everything and not asked.plan_only:
+    if everything and not (asked.plan_only or asked.status_only):
         write_scoreboard(judgements, lacking, asked.options, board)
     return status
 

@@ -1,27 +1,23 @@
 """A study from its flags to what is printed: what launch.py and experiments.ablate share."""
 
 import contextlib
-import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags, numeric, plugins, words
-from cnnjax.config.config import KNOBS, Config, values_of
-from cnnjax.config.knobs import ConfigError, RunError, format_value, printable, split_values
+from cnnjax.config import flags, numeric
+from cnnjax.config.config import Config
+from cnnjax.config.knobs import ConfigError, split_values
 from cnnjax.records import index, remembered, shared
 from cnnjax.records.origin import MIXABLE
 from cnnjax.study.claims import Study
 from cnnjax.study.looks import LOOKS, UNTILS
 from cnnjax.study.options import DEFAULTS, ERRORS, FORMATS, MOST_SEEDS, Options
-from experiments import rented, script
+from experiments import rented, script, told
 
 if TYPE_CHECKING:  # JAX is imported where it is needed, so that --help is answered at once
-    from cnnjax import api
     from cnnjax.study.judge import Judgement
-    from cnnjax.sweep.runner import Failure
 
 QUICK = 10  # seeds of --quick
 MOST = LOOKS[-1].seeds  # of --until=decided
@@ -32,6 +28,7 @@ class Asked(NamedTuple):
 
     options: Options
     plan_only: bool
+    status_only: bool
     judge_only: bool
     sources: Mapping[str, set[str]]  # whence the flags of the Config are
     traceback: bool  # whether to show all of an error in a plug-in
@@ -61,6 +58,10 @@ def define_flags(values: absl_flags.FlagValues) -> None:
     )
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
     rented.define_flags(values)
+    absl_flags.DEFINE_boolean(
+        "status", False, "Say what is recorded, in training (by whom) and waiting, and stop.",
+        flag_values=values,
+    )  # fmt: skip
     absl_flags.DEFINE_boolean(
         "judge_only", False,
         "Train nothing: judge the records that there are, of the newest origin that has them all.",
@@ -132,6 +133,8 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
         flags.refuse("--runs is empty: name a folder, such as --runs=runs")
     if values.plan and values.judge_only:
         flags.refuse("--plan is of what would run and --judge_only runs nothing: give one")
+    if values.status and (values.plan or values.judge_only):
+        flags.refuse("--status trains and judges nothing: give it without --plan or --judge_only")
     many = values.until == "decided" and not values["seeds"].present
     options = Options(
         runs=shared.open_runs(values.runs),
@@ -148,7 +151,7 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
         **script.read_saving(values)._asdict(),
     )
     return Asked(
-        options, values.plan, values.judge_only, flags.find_sources(values, argv),
+        options, values.plan, values.status, values.judge_only, flags.find_sources(values, argv),
         values.traceback, values.quiet, values.time_limit, rented.read_flags(values),
     )  # fmt: skip
 
@@ -194,15 +197,18 @@ def conduct(
     options = asked.options
     if asked.judge_only:
         earlier = api.find_earlier(study, given, options)
-        return script.DONE, print_report(earlier, options, asked.quiet)
+        return script.DONE, told.print_report(earlier, options, asked.quiet)
     say = script.open_notes(asked.quiet)
     prepare, here = not asked.plan_only, asked.accelerator is None
     checked = api.check_study(study, given, options, prepare, Observer(on_note=say), here)
     for note in (*(script.WARNING + own for own in checked.warnings), *checked.notes):
         say(note)
+    if asked.status_only:
+        told.print_status(checked, options, Observer(on_note=say))
+        return script.DONE, None
     if asked.plan_only:
         prospect = api.look_ahead(checked, asked.sources, options)
-        print_prospect(checked, prospect, options.num_seeds)
+        told.print_prospect(checked, prospect, options.num_seeds)
         if asked.accelerator is None:
             return script.DONE, None
         groups, where = checked.plan.groups, options.where
@@ -213,90 +219,11 @@ def conduct(
     except Interrupted:
         return script.INTERRUPTED, None
     for failure in finished.failures:
-        print_failure(failure, asked.traceback)
+        told.print_failure(failure, asked.traceback)
     judgement, ended = None, script.FAILED if finished.failures else script.DONE
     with stop.listen() as should_stop:  # a report is soon written: it need not be made again
         if finished.records:
-            judgement = print_report(finished, options, asked.quiet)
+            judgement = told.print_report(finished, options, asked.quiet)
     if finished.failures:
-        print_summary(finished, options)
+        told.print_summary(finished, options)
     return (script.INTERRUPTED if should_stop() else ended), judgement
-
-
-def print_prospect(checked: "api.Checked", prospect: "api.Prospect", num_seeds: int) -> None:
-    """Prints what a study would run and could show."""
-    from cnnjax.report import terminal, text
-    from cnnjax.report.console import open_console, print_text
-
-    console = open_console()
-    terminal.print_plan(checked.study, checked.plan, num_seeds, console, prospect.timing)
-    script.print_choices(prospect.choices)
-    for outlook in prospect.outlooks:
-        print_text(text.describe_outlook(outlook, num_seeds), console)
-    for feed in prospect.feeds:
-        words.say(f"data: {feed}")
-    words.say(f"devices: {prospect.mesh}")
-
-
-def print_report(finished: "api.Finished", options: Options, quiet: bool = False) -> "Judgement":
-    """Writes and prints the report, behind that of what chose its arms; gives the judgement.
-
-    Where it is to be quiet, it prints where they are, and on stderr of which arms runs failed.
-    """
-    from cnnjax import api
-    from cnnjax.report import terminal
-    from cnnjax.report.console import open_console
-
-    if finished.choice is not None:
-        print_report(finished.choice, options, quiet)
-    for note in finished.notes:
-        script.open_notes(quiet)(note)
-    lost = None
-    try:
-        judgement, path = api.report_study(finished, options)
-    except OSError as error:  # a full disk, a folder that is only read: the verdict is due
-        judgement, path, lost = api.judge_study(finished, options), None, error
-    for line in terminal.list_failed(judgement) if quiet else ():
-        words.say(printable(line), sys.stderr)
-    if not quiet:
-        terminal.print_judgement(judgement, open_console())
-        words.say(printable(finished.source))
-    if lost is not None:
-        script.tell_unwritten(lost)
-        return judgement
-    words.say(printable(f"report: {path}"))
-    if not quiet:
-        words.say(printable(f"all reports: {options.runs / 'index.html'}"))
-    return judgement
-
-
-def print_summary(finished: "api.Finished", options: Options) -> None:
-    """On stderr how many runs broke off, and what trains them alone."""
-    lanes = sum(len(failure.group.lanes) for failure in finished.failures)
-    judged = "" if finished.records else "; nothing that is judged does without them"
-    words.say(f"{words.count(lanes, 'lane')} broke off and left no record{judged}", sys.stderr)
-    words.say(printable(f"what trains them alone: {options.command}"), sys.stderr)
-
-
-def print_failure(failure: "Failure", whole: bool = False) -> None:
-    """A failed group on stderr: its choices in one line, then the error as Python shows it.
-
-    Of what was refused only what it says; of an error in a plug-in its place too, unless the whole
-    is asked for.
-    """
-    values = values_of(failure.group.structure)
-    differing = [
-        f"--{name}={format_value(values[name])}"
-        for name, knob in KNOBS.items()
-        if values[name] != knob.default
-    ]
-    choices = flags.quote_command(differing)
-    lanes = words.count(len(failure.group.lanes), "lane")
-    words.say(f"failed: {lanes} of {choices}", sys.stderr)
-    where = plugins.locate(failure.error)
-    if where is None and isinstance(failure.error, (ConfigError, RunError)):
-        words.say(f"error: {printable(str(failure.error))}", sys.stderr)
-    elif where is None or whole:
-        traceback.print_exception(failure.error)
-    else:
-        words.say(f"error: {printable(where)} (--traceback shows all)", sys.stderr)

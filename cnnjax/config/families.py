@@ -25,7 +25,7 @@ RESERVED = frozenset(
     " checkpoint_minutes choose data_dir datasets engine epochs export first_seed flagfile"
     " format grid h help helpfull helpshort helpxml json judge_only keep lanes list manual_dir"
     " mesh metric minutes mix networks observer offline on_error opponents plan plugin profile"
-    " prune quick quiet readme restart roofline rounds runs seeds skip_bad_files study"
+    " prune quick quiet readme restart roofline rounds runs seeds skip_bad_files status study"
     " time_limit traceback undefok until workdir".split()
 )
 

@@ -10,7 +10,7 @@ from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
 from cnnjax.config.errors import ConfigError, RunError
 from cnnjax.sweep import runner
-from experiments import conduct, script, train
+from experiments import script, told, train
 from tests.by_hand import STUDY, fail, judge, make_records
 from tests.report.test_run import LINES, RESULT
 
@@ -68,7 +68,7 @@ def test_a_quiet_study_says_of_which_arms_runs_failed(tmp_path, capsys, monkeypa
     page = tmp_path / "report.html"
     monkeypatch.setattr(api, "report_study", lambda *_: api.Report(judgement, page))
     finished = api.Finished(STUDY, Config(), records, "12 read", [])
-    conduct.print_report(finished, api.Options(tmp_path, Where()), quiet=True)
+    told.print_report(finished, api.Options(tmp_path, Where()), quiet=True)
     shown = capsys.readouterr()
     one, other = shown.err.splitlines()
     assert one.endswith(": all 3 runs failed (diverged), left out of its mean")
@@ -94,5 +94,5 @@ def test_a_page_that_is_not_of_the_run_or_is_older_than_its_result_is_made_again
 
 @pytest.mark.parametrize("error", [RunError("no room"), ConfigError("no such class")])
 def test_what_was_refused_in_a_group_is_one_line(error, capsys):
-    conduct.print_failure(runner.Failure(runner.Group(Config(pool="avg"), (Config(),)), error))
+    told.print_failure(runner.Failure(runner.Group(Config(pool="avg"), (Config(),)), error))
     assert capsys.readouterr().err == f"failed: 1 lane of --pool=avg\nerror: {error}\n"

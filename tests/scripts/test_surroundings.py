@@ -23,14 +23,14 @@ from cnnjax.study.arms import make_base
 from cnnjax.sweep import loop, runner
 from cnnjax.sweep.engines import local
 from cnnjax.sweep.observer import QUIET
-from experiments import conduct, script
+from experiments import script, told
 from tests.by_hand import STUDY, make_records
 
 ROOT = pathlib.Path(__file__).parents[2]
 OPTAX = True  # see conftest.py
 OPEN = """
 import os, sys
-from experiments import script
+from experiments import script, told
 def main(argv, stop):
     print("to nobody")
     with open(os.devnull) as file:
@@ -116,7 +116,7 @@ def report_on(monkeypatch, tmp_path):
         monkeypatch.setattr(api, "report_study", refuse)
         records = make_records(num_seeds=3)
         finished = api.Finished(STUDY, make_base(STUDY, {}), records, "12 read", [])
-        return conduct.print_report(finished, api.Options(tmp_path, Where()))
+        return told.print_report(finished, api.Options(tmp_path, Where()))
 
     return report_on
 

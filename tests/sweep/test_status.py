@@ -4,10 +4,18 @@ import dataclasses
 
 import pytest
 
+from cnnjax import api
 from cnnjax.config.config import Config
-from cnnjax.records.record import Record
-from cnnjax.sweep.status import Status, describe, find_status
+from cnnjax.config.datasets import Where
+from cnnjax.records.leases import Leases
+from cnnjax.records.record import Record, record_path
+from cnnjax.study import grids
+from cnnjax.study.options import Options
+from cnnjax.study.wanted import of_study
+from cnnjax.sweep.observer import QUIET
+from cnnjax.sweep.status import Status, describe, find_status, look
 
+OPTAX = True  # see conftest.py
 LANES = [dataclasses.replace(Config(), seed=seed) for seed in range(6)]
 
 
@@ -54,3 +62,27 @@ def test_what_is_wanted_after_a_look_is_counted_when_its_time_has_come():
 def test_nothing_and_the_same_twice(lanes):
     found = find_status(lambda records: lanes, store(), hold())
     assert found == Status(0, 0, {}, len(set(lanes)), not lanes)
+
+
+@pytest.mark.slow
+def test_a_folder_of_runs_tells_what_is_done_and_who_trains_the_rest(tmp_path, data_dir, digits):
+    study = grids.make_study({"pool": ("max", "avg")})
+    options = Options(tmp_path, Where(str(data_dir)), num_seeds=1)
+    given = {"widths": (4,), "hidden": (), "steps": 2, "eval_every": 0, "train_examples": 64}
+    checked = api.check_study(study, given, options)
+    api.run_study(checked, options)
+    datasets = api.load_datasets(checked, options, QUIET)
+
+    def see(num_seeds):
+        own = of_study(checked.study, checked.base, num_seeds)
+        return look(own, datasets, options)._replace(failed=0)  # two steps teach nothing
+
+    assert see(1) == Status(2, 0, {}, 0, True)
+    more = options._replace(num_seeds=2)
+    trained = next(iter(api.run_study(api.check_study(study, given, more), more).records[-1:]))
+    record_path(tmp_path, trained.id).unlink()
+    other = Leases(tmp_path / "leases")
+    assert other.claim(trained.id)
+    assert see(2) == Status(3, 0, {str(other.me): 1}, 0, False)
+    other.close()
+    assert see(2) == Status(3, 0, {}, 1, False)
