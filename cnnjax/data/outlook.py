@@ -101,7 +101,7 @@ def make_blank(config: Config, where: Where, budget: int) -> Dataset:
 
     train, validation, test = map(blank, counts)
     if feed == "stream":
-        train = Stream(range(counts[0]), train)  # only counted
+        train = Stream(source.Arrays(*train), train)
     return Dataset(
         request.dataset, len(opened.class_names), train, validation, test, fingerprint="",
         positions=load.POSITIONS[request.dataset]() if request.dataset in load.POSITIONS else None,

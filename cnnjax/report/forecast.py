@@ -46,12 +46,12 @@ def _describe(own: Forecast, slice: Slice) -> list[str]:
     if not own.waves:
         return ["–"] * 8
     wave = own.waves[-1]
-    held = own.of_chip(wave)
+    held, none = own.of_chip(wave), "none" if wave.code_bytes else "–"
     return [
         f"{wave.lanes:,}",
         text.size(held) if held else "–",
         f"{100 * held / slice.chip_bytes:.1f}%" if held else "–",
-        ", ".join(f"{number} {kind}" for kind, number in wave.collectives.items()) or "none",
+        ", ".join(f"{number} {kind}" for kind, number in wave.collectives.items()) or none,
         text.size(wave.code_bytes) if wave.code_bytes else "–",
         f"{wave.seconds:.1f} s",
         "–" if own.step_seconds is None else f"≥ {duration(own.step_seconds)}",

@@ -197,7 +197,7 @@ def bound_step(structure: Config, data: group.GroupData, device: Any) -> float |
     shapes = [jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=whole) for one in body.in_avals]
     compiled = jax.jit(core.jaxpr_as_fun(body)).lower(*shapes).compile()
     analysis = compiled.cost_analysis() or {}
-    return read_bound(compiled.as_text(), analysis.get("optimal_seconds"))
+    return read_bound(compiled.as_text() or "", analysis.get("optimal_seconds"))
 
 
 def find_loop(function: Callable, *arguments: Any) -> core.ClosedJaxpr:

@@ -94,6 +94,7 @@ def test_what_does_not_fit_is_said_beside_what_does(monkeypatch, capsys):
     assert status == 0 and not said
     assert "pool=avg: does not fit 29.8 GiB: 128 lanes at once: 40.0 GiB of each chip; " in shown
     assert "without 1 group of which nothing is known" in shown
+    assert "avg 256 64 40.0 GiB 134.2% – – 0.0 s" in shown  # it was not compiled to the end
 
 
 def test_which_wave_fits_is_said(monkeypatch, capsys):
