@@ -173,7 +173,8 @@ def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect
     groups, num_devices = checked.plan.groups, jax.local_device_count()
     newest = index.list_newest(options.runs, timing.NEWEST)
     took = timing.estimate(groups, newest, backend.describe(), num_devices)
-    mesh = meshes.describe_meshes(options.mesh, groups, checked.infos)
+    lanes_of = {group.structure: group.num_lanes for group in groups}
+    mesh = meshes.describe_meshes(options.mesh, lanes_of, checked.infos)
     return Prospect(choices, outlooks, feeds, mesh, took)
 
 

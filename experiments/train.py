@@ -13,6 +13,7 @@ from cnnjax.config.config import Config, make_config, structure_of
 from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs, fill_steps
 from cnnjax.config.knobs import printable
+from cnnjax.config.mesh import AUTO
 from cnnjax.records import shared
 from cnnjax.records.origin import MIXABLE
 from experiments import rented, script
@@ -38,8 +39,8 @@ class Saving(NamedTuple):
     when: script.Saved
     keep: str  # what of the weights
     restart: bool  # whether a run that is there is set aside
-    mix: tuple[str, ...]  # on what else it may have begun
-    mesh: str  # on which devices
+    mix: tuple[str, ...] = ()  # on what else it may have begun
+    mesh: str = AUTO  # on which devices
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:

@@ -26,7 +26,6 @@ from cnnjax.records.record import CHECKPOINTS
 from cnnjax.runs import result
 from cnnjax.study.options import MINUTES
 from cnnjax.study.plan import count_copies
-from cnnjax.study.timing import Group
 from cnnjax.sweep import final, lanes, meshes, placement, runner, waiting
 from cnnjax.sweep.checkpoints import Checkpoints, find_step
 from cnnjax.sweep.observer import QUIET, Observer
@@ -79,8 +78,7 @@ def describe_run(config: Config, where: Where, mesh: str = AUTO, here: bool = Tr
     waiting.check_choices([(config, info)])
     found = notes.list_notes(config, *info)
     feed = outlook.describe_feed(config, where, placement.data_budget())
-    own = [Group(structure_of(config), measured.macs, 1)]
-    on = meshes.describe_meshes(mesh, own, {request_of(config): info})
+    on = meshes.describe_meshes(mesh, {structure_of(config): 1}, {request_of(config): info})
     return Described(measured, found, feed, on)
 
 

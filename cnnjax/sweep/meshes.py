@@ -19,7 +19,6 @@ from cnnjax.config.mesh import AUTO, MeshShape, parse_mesh
 from cnnjax.data.dataset import Dataset
 from cnnjax.networks import cost
 from cnnjax.ops import precision
-from cnnjax.study.timing import Group
 from cnnjax.sweep import placement, waiting
 from cnnjax.sweep.trial import Info
 from cnnjax.training import microbatch
@@ -127,15 +126,14 @@ def describe(structure: Config, info: Info, asked: str = AUTO) -> Described:
     return Described(run * data if in_step else None, data)
 
 
-def describe_meshes(asked: str, groups: Iterable[Group], infos: Mapping[Request, Info]) -> str:
+def describe_meshes(asked: str, groups: Mapping[Config, int], infos: Mapping[Request, Info]) -> str:
     """The devices that there are, and on which mesh of them how many programs would run.
 
-    Raises ConfigError where one of them cannot.
+    Each is of a structure and so many lanes. Raises ConfigError where one of them cannot.
     """
-    groups = list(groups)
-    check(asked, [(own.structure, infos[request_of(own.structure)]) for own in groups])
+    check(asked, [(structure, infos[request_of(structure)]) for structure in groups])
     found: collections.Counter[str] = collections.Counter()
-    for structure, _, num_lanes in groups:
+    for structure, num_lanes in groups.items():
         shape = find_shape(structure, num_lanes, infos[request_of(structure)], asked)
         found[str(MeshShape(*shape))] += 1
     own = (f"{mesh} ({words.count(number, 'program')})" for mesh, number in found.most_common())

@@ -6,6 +6,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import jax
 import numpy as np
@@ -80,7 +81,7 @@ def test_gradients_of_bfloat16_are_summed_in_float32(tiny, chunk):
     advance = placement.over_lanes(functools.partial(functions.advance, reach=1), mesh, chunk, 2)
     traced = jax.make_jaxpr(advance)(numbers, states, data, np.int32(1))
     sums = [step for step in waiting.list_steps(traced.jaxpr) if "psum" in step.primitive.name]
-    summed = [operand.aval for step in sums for operand in step.invars]
+    summed: list[Any] = [operand.aval for step in sums for operand in step.invars]
     assert {str(own.dtype) for own in summed} == {"float32"}
     # All parameters of as many lanes as are in step, wherever their axis lies.
     parameters = {chunk * leaf.size // 2 for leaf in jax.tree.leaves(states.params)}
