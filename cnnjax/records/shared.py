@@ -2,14 +2,13 @@
 
 Work is done in a copy of it on this machine, by the same code as in any folder of runs. What is
 finished there is sent; what others finished is fetched where it is asked for. A record is a pure
-function of its address and a checkpoint has one holder, so that no file is ever two. The copy's
-file STORE names the store; every function here does nothing in a folder that is no such copy.
+function of its address and a checkpoint has one holder, so that no file is ever two. Every function
+here does nothing in a folder that this process did not open as such a copy: no file names a store.
 """
 
 import contextlib
 import functools
 import hashlib
-import json
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +21,6 @@ from cnnjax.config import installed
 from cnnjax.config.errors import ConfigError
 from cnnjax.records import atomic, leases
 
-STORE = "store.json"
 EXTRAS = {"gs": "gcs", "gcs": "gcs", "s3": "s3", "s3a": "s3"}  # by the name before ://
 BEAT_SECONDS, STALE_SECONDS = 10.0, 60.0  # stores of objects charge for each write
 THREADS = 16  # that fetch at once
@@ -43,6 +41,9 @@ class Shared(NamedTuple):
         return self.root if below == "." else f"{self.root}/{below}"
 
 
+_opened: dict[pathlib.Path, Shared] = {}
+
+
 def is_url(text: str) -> bool:
     """Whether a text names a store rather than a folder of this machine."""
     return "://" in text
@@ -56,12 +57,10 @@ def open_runs(text: str, copies: pathlib.Path | None = None) -> pathlib.Path:
     if not is_url(text):
         return pathlib.Path(text)
     url = text.rstrip("/")
-    _connect(url)
     copies = copies or pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "stores"
     name = hashlib.sha256(url.encode()).hexdigest()[:12]
     copy = copies / f"{url.rpartition('/')[2]}-{name}"
-    if not (copy / STORE).exists():
-        atomic.write_json(copy / STORE, {"url": url})
+    _opened[copy] = Shared(*_connect(url), url, copy)
     return copy
 
 
@@ -84,18 +83,8 @@ def _connect(url: str) -> tuple[Any, str]:
 
 def find(path: pathlib.Path) -> Shared | None:
     """The store of whose copy a path is; None for a folder that is no copy."""
-    for folder in (path, *path.parents):
-        if url := _read_url(folder):
-            return Shared(*_connect(url), url, folder)
-    return None
-
-
-@functools.lru_cache(4096)
-def _read_url(folder: pathlib.Path) -> str | None:
-    try:
-        return json.loads((folder / STORE).read_text())["url"]
-    except (OSError, ValueError, KeyError):
-        return None
+    folders = (path, *path.parents) if _opened else ()
+    return next((_opened[folder] for folder in folders if folder in _opened), None)
 
 
 def name_of(path: pathlib.Path) -> str:

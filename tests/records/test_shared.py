@@ -1,7 +1,5 @@
 """A store that many share: fetched and sent through a copy, claimed by one at a time."""
 
-import json
-
 import fsspec
 import pytest
 
@@ -182,5 +180,8 @@ def test_a_folder_of_this_machine_keeps_its_own_leases(tmp_path):
     assert not (tmp_path / "leases").exists()
 
 
-def test_a_copy_says_of_which_store_it_is(machines, url):
-    assert json.loads((machines[0] / shared.STORE).read_text()) == {"url": url}
+def test_no_file_makes_a_folder_the_copy_of_a_store(machines, tmp_path, monkeypatch):
+    """As one that a stranger sent: what it holds is only read."""
+    write(machines[0] / "a", record="1")
+    monkeypatch.setattr(shared, "_opened", {})  # as in another process
+    assert shared.find(machines[0] / "a") is None
