@@ -18,7 +18,7 @@ class Files(Protocol):
     """Files that several processes read and write; of what is written each sees all, or none."""
 
     def list_names(self, place: str) -> list[str]:
-        """What is in a folder; nothing where there is none."""
+        """What is in a folder; nothing where there is none. Raises OSError on what is no folder."""
         ...
 
     def read(self, place: str) -> bytes | None:
@@ -48,7 +48,7 @@ class FolderFiles(NamedTuple):
     folder: pathlib.Path
 
     def list_names(self, place: str) -> list[str]:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        with contextlib.suppress(FileNotFoundError):
             return os.listdir(self.folder / place)
         return []
 

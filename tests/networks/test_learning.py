@@ -16,6 +16,9 @@ from tests.small import cut_blocks, make_small
 
 OPTAX = True  # see conftest.py
 RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "lion": 1e-3, "lamb": 0.01, "muon": 0.01}
+# Thirteen layers without a norm; outputs that are squared distances, which on some processors
+# plain descent leaves for good.
+GENTLE = {"vgg16": 0.25, "lenet5": 0.25}
 SHAPE, CLASSES, STEPS = (8, 8, 1), 10, 400
 make_key = functools.cache(jax.random.key)
 
@@ -38,8 +41,7 @@ def test_one_batch_is_learned_by_heart(model, monkeypatch):
         return losses.mean(), stats
 
     def learn(name):
-        gentle = 0.25 if model == "vgg16" else 1.0  # thirteen layers without a norm
-        rate = jnp.float32(RATES.get(name, 3e-3) * gentle)
+        rate = jnp.float32(RATES.get(name, 3e-3) * GENTLE.get(model, 1.0))
         numbers = {"learning_rate": rate, "momentum": jnp.float32(0.9), "weight_decay": 0.0}
         optimizer = optimizers.make_optimizer(
             make_small(model, optimizer=name, schedule="constant"), numbers, network.roles
