@@ -10,7 +10,6 @@ from cnnjax.config import flags, numeric
 from cnnjax.config.config import Config
 from cnnjax.config.knobs import ConfigError, split_values
 from cnnjax.records import index, remembered, shared
-from cnnjax.records.origin import MIXABLE
 from cnnjax.study.claims import Study
 from cnnjax.study.looks import LOOKS, UNTILS
 from cnnjax.study.options import DEFAULTS, ERRORS, FORMATS, MOST_SEEDS, Options
@@ -67,12 +66,11 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         "Train nothing: judge the records that there are, of the newest origin that has them all.",
         flag_values=values,
     )  # fmt: skip
-    absl_flags.DEFINE_enum(
-        "mix", None, list(MIXABLE),
+    script.define_mix(
+        values,
         "Compare runs though their bits may differ for this: cpu for unlike CPUs, device for unlike"
         " devices; none for none.",
-        flag_values=values,
-    )  # fmt: skip
+    )
     absl_flags.DEFINE_enum(
         "on_error", DEFAULTS.on_error, list(ERRORS),
         "Where runs break off: train the other arms and judge what does not rest on those runs, or"
@@ -140,7 +138,7 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
         runs=shared.open_runs(values.runs),
         where=flags.read_where(values),
         num_seeds=QUICK if values.quick else values.seeds if not many else MOST,
-        mix=(values.mix,) if values.mix else (),
+        mix=script.read_mix(values),
         command=flags.quote_command(["python", *argv]),
         first_seed=values.first_seed,
         engine=values.engine,

@@ -19,6 +19,7 @@ from cnnjax.config import explain, flags, machine, numeric, plugins, words
 from cnnjax.config.explain import Choice
 from cnnjax.config.knobs import ConfigError, RunError, printable
 from cnnjax.config.mesh import AUTO
+from cnnjax.records.origin import MIXABLE
 from cnnjax.study.options import KEEPS, MINUTES
 
 if TYPE_CHECKING:
@@ -213,6 +214,16 @@ def define_mesh(values: absl_flags.FlagValues) -> None:
         " sizes of the networks suggest. With data the last bits of a run are others.",
         flag_values=values,
     )  # fmt: skip
+
+
+def define_mix(values: absl_flags.FlagValues, help: str) -> None:
+    """Defines --mix."""
+    absl_flags.DEFINE_enum("mix", None, list(MIXABLE), help, flag_values=values)
+
+
+def read_mix(values: absl_flags.FlagValues) -> tuple[str, ...]:
+    """In what runs may be unlike."""
+    return (values.mix,) if values.mix else ()
 
 
 def define_keep(values: absl_flags.FlagValues, default: str, where: str) -> None:

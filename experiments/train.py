@@ -15,7 +15,6 @@ from cnnjax.config.epochs import Epochs, fill_steps
 from cnnjax.config.knobs import printable
 from cnnjax.config.mesh import AUTO
 from cnnjax.records import shared
-from cnnjax.records.origin import MIXABLE
 from experiments import rented, script
 
 DESCRIPTION = """
@@ -58,12 +57,11 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         "restart", False, "Train afresh: a run that is there is kept as FOLDER.earlier-1, -2, ...",
         flag_values=values,
     )  # fmt: skip
-    absl_flags.DEFINE_enum(
-        "mix", None, list(MIXABLE),
+    script.define_mix(
+        values,
         "Go on with a run that began on another CPU, or on another device, though its bits are then"
         " those of neither; none for refusing.",
-        flag_values=values,
-    )  # fmt: skip
+    )
     script.define_mesh(values)
     script.define_keep(values, "final", "in its folder")
     script.define_quiet(values)
@@ -92,8 +90,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     if values.time_limit is not None:
         stop.limit(values.time_limit)
     command = flags.quote_command(["python", "-m", "experiments.train", *argv[1:]])
-    mix = (values.mix,) if values.mix else ()
     when = script.read_saving(values)
+    mix = script.read_mix(values)
     saving = Saving(workdir, when, values.keep, values.restart, mix, values.mesh)
     return train(config, saving, where, command, stop, values.quiet)
 

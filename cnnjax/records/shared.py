@@ -132,9 +132,9 @@ def push(path: pathlib.Path, last: str = "", new: bool = False) -> None:
             _asking(shared, functools.partial(_send, shared, place, own.read_bytes()))
 
 
-def _send(shared: Shared, place: str, content: bytes) -> None:
+def _send(shared: Shared, place: str, content: bytes, mode: str = "overwrite") -> None:
     shared.fs.makedirs(place.rpartition("/")[0], exist_ok=True)
-    shared.fs.pipe_file(place, content)
+    shared.fs.pipe_file(place, content, mode=mode)
 
 
 def pull(folder: pathlib.Path, last: str = "") -> None:
@@ -150,17 +150,15 @@ def pull_folders(folder: pathlib.Path, last: str, names: Iterable[str] | None = 
     shared = find(folder)
     if shared is None:
         return
-    lacking = (
-        None if names is None else {own for own in names if not (folder / own / last).exists()}
-    )
-    if lacking == set():
+
+    def lacks(name: str) -> bool:
+        return not (folder / name / last).exists()
+
+    asked = None if names is None else {*filter(lacks, names)}
+    if asked == set():
         return
-    there = _list(shared, shared.place_of(folder))
-    wanted = [
-        folder / name
-        for name in there
-        if not (folder / name / last).exists() and (lacking is None or name in lacking)
-    ]
+    there = filter(lacks, _list(shared, shared.place_of(folder)))
+    wanted = [folder / name for name in there if asked is None or name in asked]
     with futures.ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(lambda own: pull(own, last), wanted))
 
@@ -207,10 +205,8 @@ class ObjectFiles(NamedTuple):
         """On the store's own condition: that there is no object of this name."""
 
         def create() -> bool:
-            own = self._place(place)
-            self.shared.fs.makedirs(own.rpartition("/")[0], exist_ok=True)
             try:
-                self.shared.fs.pipe_file(own, content, mode="create")
+                _send(self.shared, self._place(place), content, mode="create")
             except FileExistsError:
                 return False
             return True

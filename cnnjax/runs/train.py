@@ -192,13 +192,9 @@ def _open(config: Config, where: Where, observer: Observer, mesh: str) -> _Opene
 
 
 def _train(
-    config: Config,
-    dataset: Dataset,
-    observer: Observer,
-    saving: Checkpoints | None,
-    keep: str,
+    config: Config, dataset: Dataset, observer: Observer, saving: Checkpoints | None, keep: str,
     mesh: str,
-) -> runner.Result:
+) -> runner.Result:  # fmt: skip
     (own,) = runner.run_lanes([config], dataset, observer, saving, keep, mesh=mesh)
     if isinstance(own, runner.Failure):
         raise own.error

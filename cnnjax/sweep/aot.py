@@ -12,10 +12,10 @@ import numpy as np
 from jax.experimental import topologies
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from cnnjax.config.config import KNOBS, Config, numbers_of
+from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError, RunError
 from cnnjax.data.batches import Batches
-from cnnjax.sweep import placement
+from cnnjax.sweep import trial
 from cnnjax.sweep.group import GroupData
 from cnnjax.training import program
 
@@ -77,12 +77,7 @@ def make_mesh(devices: Sequence[Any]) -> Mesh:
 def describe_numbers(structure: Config, num_lanes: int, mesh: Mesh) -> dict[str, Any]:
     """Shapes of the traced numbers of so many lanes, spread over a mesh."""
     spread = NamedSharding(mesh, PartitionSpec("run"))
-    return {
-        knob: jax.ShapeDtypeStruct(
-            (num_lanes,), placement.DTYPES[KNOBS[knob].type], sharding=spread
-        )
-        for knob in numbers_of(structure)
-    }
+    return trial.describe_numbers(structure, (num_lanes,), spread)
 
 
 def describe_data(

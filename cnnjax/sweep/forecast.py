@@ -23,7 +23,6 @@ from cnnjax.data import batches, outlook, transform
 from cnnjax.data.dataset import Dataset
 from cnnjax.networks import cost
 from cnnjax.study.bill import Forecast, Wave
-from cnnjax.study.plan import count_copies
 from cnnjax.study.timing import Group
 from cnnjax.sweep import aot, group, placement
 from cnnjax.training import program
@@ -79,7 +78,8 @@ def foresee_group(own: Group, dataset: Dataset, slice: Slice, devices: Sequence[
     used = devices if in_step else devices[: own.num_lanes]
     mesh, least = aot.make_mesh(used), len(used) * chunk
     data = _describe_data(structure, dataset, mesh)
-    size = _fit_wave(own, data.spec, mesh, chunk, memory)
+    size = placement.fit_wave(structure, own.num_lanes, data.spec, mesh, int(BUDGET * memory))
+    size = -(-size // least) * least  # whole chunks on each device, as they are filled up to
     waves = [_compile_wave(structure, size, data, mesh)]
     while not _fits(waves[-1], BUDGET * memory) and size > least:
         size = max(size // 2 // least, 1) * least
@@ -102,19 +102,6 @@ def foresee_group(own: Group, dataset: Dataset, slice: Slice, devices: Sequence[
 
 def _fits(wave: Wave, memory: float) -> bool:
     return 0 < wave.device_bytes <= memory
-
-
-def _fit_wave(
-    own: Group, spec: program.DataSpec, mesh: jax.sharding.Mesh, chunk: int, memory: int
-) -> int:
-    """Lanes of a wave, whole chunks on each device, as `placement.fit_wave` finds them there."""
-    platform, least = placement.platform_of(mesh), mesh.size * chunk
-    measured = cost.measure(own.structure, spec.image_shape, spec.num_classes)
-    state_bytes = 4 * measured.parameters * (count_copies(own.structure) - 1)  # without gradients
-    seconds = own.structure.steps * placement.seconds_of_step(own.structure, spec, platform)
-    rounds = int(BUDGET * memory) // max(3 * state_bytes * chunk, 1)
-    rounds = max(min(rounds, int(placement.STRETCH_SECONDS / seconds)), 1)
-    return -(-placement.share_out(own.num_lanes, least, rounds) // least) * least
 
 
 def _describe_data(structure: Config, dataset: Dataset, mesh: jax.sharding.Mesh) -> group.GroupData:

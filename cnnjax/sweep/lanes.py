@@ -35,7 +35,7 @@ def describe_origin(
     info = (dataset.image_shape, dataset.num_classes)
     return Origin(
         **machine,
-        **meshes.describe(structure_of(config), info, mesh)._asdict(),
+        **meshes.describe(config, info, mesh)._asdict(),
         program=version,
         data=dataset.fingerprint,
         feed=dataset.feed,

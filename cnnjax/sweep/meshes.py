@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 
 from cnnjax.config import register, words
-from cnnjax.config.config import Config, request_of
+from cnnjax.config.config import Config, request_of, structure_of
 from cnnjax.config.datasets import Request
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.mesh import AUTO, MeshShape, parse_mesh
@@ -113,12 +113,13 @@ def check(asked: str, groups: Iterable[tuple[Config, Info]]) -> None:
             )
 
 
-def describe(structure: Config, info: Info, asked: str = AUTO) -> Described:
-    """What the origin of a structure's lanes says of their mesh, however many they are."""
+def describe(lane: Config, info: Info, asked: str = AUTO) -> Described:
+    """What the origin of a lane says of its mesh, however many lanes there are."""
     platform, there = find_devices()
-    in_step = placement.find_strategy(structure, platform) == "vmap"
+    in_step = placement.find_strategy(lane, platform) == "vmap"
     if asked == AUTO and precision.is_cpu(platform):  # of 100,000 lanes nothing is measured
         return Described(there if in_step else None, 1)
+    structure = structure_of(lane)
     run, data = find_shape(structure, 1, info, asked)
     alike = data == microbatch.SHARDS and not in_step  # the bits of one device, see microbatch.py
     if alike and placement.count_pieces(structure, *info, platform) > 1:

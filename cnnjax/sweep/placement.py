@@ -19,7 +19,7 @@ from cnnjax.config.config import KNOBS, Config, numbers_of
 from cnnjax.config.errors import RunError
 from cnnjax.networks import cost
 from cnnjax.ops import precision
-from cnnjax.sweep.trial import DTYPES
+from cnnjax.sweep.trial import DTYPES, describe_numbers
 from cnnjax.training import microbatch, optimizers, program
 
 # A chunk of lanes is to fill an accelerator and no more: so many multiplications forward, bytes of
@@ -172,24 +172,24 @@ def count_most(
 
 
 def fit_wave(
-    structure: Config, num_lanes: int, spec: program.DataSpec, mesh: jax.sharding.Mesh
-) -> int:
+    structure: Config, num_lanes: int, spec: program.DataSpec, mesh: jax.sharding.Mesh,
+    budget: int | None = None,
+) -> int:  # fmt: skip
     """How many lanes train at once on a mesh: all, or as many as memory and time allow.
 
-    Their states must fit the memory; a state counts three times: by itself, its gradients, and
-    while it is updated. A device that trains chunks one after the other need not have so many that
-    it is long until the first are done: that is what an interruption leaves.
+    Their states must fit the `budget` of a device, in bytes, or else the memory there is; a state
+    counts three times: by itself, its gradients, and while it is updated. A device that trains
+    chunks one after the other need not have so many that it is long until the first are done: that
+    is what an interruption leaves.
     """
     platform = platform_of(mesh)
     functions = program.make_program(structure, spec, platform)
-    numbers = {
-        name: jax.ShapeDtypeStruct((), DTYPES[KNOBS[name].type]) for name in numbers_of(structure)
-    }
-    leaves = jax.tree.leaves(jax.eval_shape(functions.init, numbers))
+    leaves = jax.tree.leaves(jax.eval_shape(functions.init, describe_numbers(structure)))
     state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
     chunk = count_chunk(structure, spec, platform)
     seconds = structure.steps * seconds_of_step(structure, spec, platform)
-    rounds = min(memory_budget() // (3 * state_bytes * chunk), int(STRETCH_SECONDS / seconds))
+    budget = memory_budget() if budget is None else budget
+    rounds = min(budget // (3 * state_bytes * chunk), int(STRETCH_SECONDS / seconds))
     return share_out(num_lanes, mesh.shape["run"] * chunk, max(rounds, 1))
 
 

@@ -4,6 +4,7 @@ A network is traced by all who ask what it costs; this is for what training call
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -47,14 +48,23 @@ def _list_outside(structure: Config) -> Iterator[tuple[str, str]]:
         yield from ((knob, name) for name in names if name in known and known[name].source)
 
 
+def describe_numbers(
+    structure: Config, lanes: tuple[int, ...] = (), sharding: Any = None
+) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shapes of the traced numbers of a lane, or of so many `lanes`."""
+    return {
+        name: jax.ShapeDtypeStruct(lanes, DTYPES[KNOBS[name].type], sharding=sharding)
+        for name in numbers_of(structure)
+    }
+
+
 def trace(
     structure: Config, image_shape: tuple[int, int, int], num_classes: int, in_step: bool = False
 ) -> list[core.ClosedJaxpr]:
     """What training a lane of a structure does, as JAX traces it; of two lanes `in_step`."""
     size, shape_of = EVALUATION_BATCH, jax.ShapeDtypeStruct
-    lanes = (2,) if in_step else ()
     spec = DataSpec(image_shape, num_classes, size, mean=100.0, std=50.0)
-    numbers = {name: shape_of(lanes, DTYPES[KNOBS[name].type]) for name in numbers_of(structure)}
+    numbers = describe_numbers(structure, (2,) if in_step else ())
     train = program.TrainData(shape_of((size, *image_shape), np.uint8), shape_of((size,), np.int32))
     split = Batches(
         shape_of((1, size, *image_shape), np.uint8), shape_of((1, size), np.int32),
