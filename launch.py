@@ -15,7 +15,7 @@ from cnnjax.records.archive import NoRecords
 from cnnjax.study import own
 from cnnjax.study.arms import make_base, make_configs
 from cnnjax.study.options import Options
-from experiments import conduct, listing, script
+from experiments import conduct, hosts, listing, script
 
 if TYPE_CHECKING:
     from cnnjax.study.judge import Judgement
@@ -80,6 +80,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     }
     for name in names:  # a flag that one of them refuses is refused before any runs
         make_configs(studies[name], make_base(studies[name], given))
+    hosts.join(asked.hosts, asked.options.where, stop, asked.quiet)
     status, judgements, lacking = script.DONE, {}, []
     for name in names:
         study = studies[name]

@@ -10,7 +10,7 @@ from cnnjax.config import epochs, flags, hints
 from cnnjax.config.config import KNOBS, find_knob
 from cnnjax.config.knobs import ConfigError, format_value, parse_value, split_values
 from cnnjax.study import own
-from experiments import conduct, script
+from experiments import conduct, hosts, script
 
 DESCRIPTION = """
 python -m experiments.ablate --grid=KNOB=VALUE,VALUE [--grid=...] [--name=value ...]
@@ -82,6 +82,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     name = values.study or "-".join(
         ("ablate", folders.join_names(grid), folders.hash_study(study, base, seeds))
     )
+    hosts.join(asked.hosts, asked.options.where, stop, asked.quiet)
     status, _ = conduct.conduct(study._replace(name=name), given, asked, stop)
     return status
 

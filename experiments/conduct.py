@@ -8,12 +8,13 @@ from absl import flags as absl_flags
 
 from cnnjax.config import flags, numeric
 from cnnjax.config.config import Config
+from cnnjax.config.hosts import Hosts
 from cnnjax.config.knobs import ConfigError, split_values
 from cnnjax.records import index, remembered, shared
 from cnnjax.study.claims import Study
 from cnnjax.study.looks import LOOKS, UNTILS
 from cnnjax.study.options import DEFAULTS, ERRORS, FORMATS, MOST_SEEDS, Options
-from experiments import rented, script, told
+from experiments import hosts, rented, script, told
 
 if TYPE_CHECKING:  # JAX is imported where it is needed, so that --help is answered at once
     from cnnjax.study.judge import Judgement
@@ -34,6 +35,7 @@ class Asked(NamedTuple):
     quiet: bool
     time_limit: float | None  # minutes
     accelerator: rented.Rented | None = None  # what the plan is compiled for
+    hosts: Hosts | None = None  # of a program on many
 
 
 def define_flags(values: absl_flags.FlagValues) -> None:
@@ -90,6 +92,7 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         flag_values=values,
     )  # fmt: skip
     script.define_mesh(values)
+    hosts.define_flags(values)
     script.define_keep(values, DEFAULTS.keep, "beside its record")
     absl_flags.DEFINE_string(
         "runs",
@@ -151,6 +154,7 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
     return Asked(
         options, values.plan, values.status, values.judge_only, flags.find_sources(values, argv),
         values.traceback, values.quiet, values.time_limit, rented.read_flags(values),
+        hosts.read_flags(values),
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from absl import flags as absl_flags
 
 from cnnjax.config import explain, flags, machine, numeric, plugins, words
+from cnnjax.config.errors import HostLost
 from cnnjax.config.explain import Choice
 from cnnjax.config.knobs import ConfigError, RunError, printable
 from cnnjax.config.mesh import AUTO
@@ -50,13 +51,16 @@ class Stop:
         self.signalled = False
         self.listening = False
         self.deadline = math.inf  # on the monotonic clock
+        self.twice_seconds = 0.0  # a second signal so soon is the first
+        self.since = -math.inf
         for number in SIGNALS:
             signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: object) -> None:
-        if not self.listening or self.signalled:
+        again = time.monotonic() - self.since < self.twice_seconds
+        if not again and (not self.listening or self.signalled):
             self.end()
-        self.signalled = True
+        self.signalled, self.since = True, time.monotonic()
 
     @property
     def requested(self) -> bool:
@@ -71,6 +75,7 @@ class Stop:
         """Ends the process with status 75, saying how to go on."""
         message = f"interrupted: {self.go_on}; run the same command again to go on"
         words.say(message, sys.stderr)
+        end_others(INTERRUPTED)
         sys.stdout.flush()
         os._exit(INTERRUPTED)  # a compilation in another thread must not keep us waiting
 
@@ -84,6 +89,23 @@ class Stop:
             self.listening = False
 
 
+def end_others(status: int) -> None:
+    """Ends the processes of a program on many hosts, where this is the first of them."""
+    if multihost := sys.modules.get("cnnjax.sweep.multihost"):
+        multihost.end(status)
+
+
+def end_lost(reason: str) -> NoReturn:
+    """Ends the process with status 75: another of its program is lost, and nothing is left to do.
+
+    At once, for JAX would wait for the other; from any thread.
+    """
+    message = f"interrupted: {reason}; run the same command again on all hosts to go on"
+    words.say(words.shorten(printable(message)), sys.stderr)
+    sys.stdout.flush()
+    os._exit(INTERRUPTED)
+
+
 def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     """Runs `main(argv, stop)` and ends the process with its exit status.
 
@@ -94,6 +116,23 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     """
     stop = Stop(go_on)
     _open_streams()
+    try:
+        status = _run(main, stop)
+    except SystemExit as ended:
+        end_others(ended.code if isinstance(ended.code, int) else FAILED)
+        raise
+    except BaseException:
+        end_others(FAILED)
+        raise
+    if status == INTERRUPTED:
+        stop.end()
+    end_others(status)
+    for number in SIGNALS:  # all is done: while Python goes it would fall back on their default
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(status)
+
+
+def _run(main: Callable[[Sequence[str], Stop], int], stop: Stop) -> int:
     warnings.formatwarning = lambda message, *_: f"{WARNING}{printable(str(message))}\n"
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # whatever a path or a terminal's encoding holds
@@ -110,6 +149,8 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
         status = DONE
     except KeyboardInterrupt:  # ours are signals: code from outside raised it
         status = INTERRUPTED
+    except HostLost as error:
+        end_lost(str(error))
     except (RunError, OSError) as error:
         words.say(f"error: {words.shorten(printable(str(error)))}", sys.stderr)
         status = FAILED
@@ -121,11 +162,7 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
             flags.refuse(where)
         words.say(f"error: {words.shorten(printable(str(short)))}", sys.stderr)
         status = FAILED
-    if status == INTERRUPTED:
-        stop.end()
-    for number in SIGNALS:  # all is done: while Python goes it would fall back on their default
-        signal.signal(number, signal.SIG_IGN)
-    sys.exit(status)
+    return status
 
 
 def _open_streams() -> None:
@@ -158,6 +195,7 @@ def observe(stop: Stop, quiet: bool = False) -> Iterator["Observer"]:
     Notes go to stderr. Both are left out where it is to be `quiet`.
     """
     from cnnjax.report import progress
+    from cnnjax.sweep import multihost
     from cnnjax.sweep.observer import Observer
 
     with contextlib.ExitStack() as stack:
@@ -169,7 +207,7 @@ def observe(stop: Stop, quiet: bool = False) -> Iterator["Observer"]:
 
         yield Observer(
             on_start, bar.on_examples, bar.on_waiting, bar.on_record,
-            open_notes(quiet), lambda: stop.requested,
+            open_notes(quiet), lambda: stop.requested or multihost.is_asked(),
         )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from cnnjax.config.epochs import Epochs, fill_steps
 from cnnjax.config.knobs import printable
 from cnnjax.config.mesh import AUTO
 from cnnjax.records import shared
-from experiments import rented, script
+from experiments import hosts, rented, script
 
 DESCRIPTION = """
 python -m experiments.train [--name=value ...] --workdir=FOLDER
@@ -63,6 +63,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         " those of neither; none for refusing.",
     )
     script.define_mesh(values)
+    hosts.define_flags(values)
     script.define_keep(values, "final", "in its folder")
     script.define_quiet(values)
     flags.define_where(values)
@@ -78,14 +79,15 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         flags.refuse(
             "--workdir is missing: name the folder of this run, such as --workdir=runs/one"
         )
+    if values.workdir and shared.is_url(values.workdir):
+        flags.refuse("--workdir is a folder of this machine; sweeps share a store: --runs=URL")
+    hosts.join(hosts.read_flags(values), where, stop, values.quiet)
     if epochs is not None:
         say = script.open_notes(values.quiet)
         config = count_steps(given, epochs, where, not values.plan, say)
     if values.plan:
         sources = flags.find_sources(values, argv)
         return print_cost(config, where, sources, values.mesh, asked, values.quiet)
-    if shared.is_url(values.workdir):
-        flags.refuse("--workdir is a folder of this machine; sweeps share a store: --runs=URL")
     workdir = pathlib.Path(values.workdir)
     if values.time_limit is not None:
         stop.limit(values.time_limit)

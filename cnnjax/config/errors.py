@@ -11,3 +11,7 @@ class PluginError(ConfigError):
 
 class RunError(RuntimeError):
     """A failure outside our code and the command line. Its message is one line, and enough."""
+
+
+class HostLost(RuntimeError):
+    """Another process of one program ended or is stuck: what was saved is there, and no more."""

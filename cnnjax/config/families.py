@@ -22,11 +22,12 @@ T = TypeVar("T")
 # The flags that stand beside knobs in a script, absl's own, and arguments of `cnnjax.train`.
 RESERVED = frozenset(
     "accelerator baseline batch_sizes batches board bundle check checkpoint_every"
-    " checkpoint_minutes choose data_dir datasets engine epochs export first_seed flagfile"
-    " format grid h help helpfull helpshort helpxml json judge_only keep lanes list manual_dir"
-    " mesh metric minutes mix networks observer offline on_error opponents plan plugin profile"
-    " prune quick quiet readme restart roofline rounds runs seeds skip_bad_files status study"
-    " time_limit traceback undefok until workdir".split()
+    " checkpoint_minutes choose coordinator_address data_dir datasets engine epochs export"
+    " first_seed flagfile format grid h help helpfull helpshort helpxml join_minutes json"
+    " judge_only keep lanes list manual_dir mesh metric minutes mix multihost networks"
+    " num_processes observer offline on_error opponents plan plugin process_id profile prune"
+    " quick quiet readme restart roofline rounds runs seeds skip_bad_files status stuck_minutes"
+    " study time_limit traceback undefok until workdir".split()
 )
 
 

@@ -1,7 +1,7 @@
 """Training images decoded from disk while others train, as a pure function of seed and step.
 
-The order is Grain's global shuffle, a fresh one each epoch; batches run on across its end. Each
-host reads its share of every batch, and any step can be the first: nothing is replayed.
+The order is Grain's global shuffle, a fresh one each epoch; batches run on across its end. A share
+of every batch can be had alone, and any step can be the first: nothing is replayed.
 """
 
 import concurrent.futures
@@ -78,17 +78,17 @@ def make_batches(
     seed: int,
     batch_size: int,
     first_step: int = 0,
-    host: int = 0,
-    num_hosts: int = 1,
+    share: int = 0,
+    shares: int = 1,
 ) -> Any:
-    """One host's share of every batch from `first_step` on, without end.
+    """One share of every batch from `first_step` on, without end: each of `shares` examples one.
 
-    The examples of a step are the same whatever the number of hosts, which must divide the batch.
+    The examples of a step are the same whatever the number of shares, which must divide the batch.
     """
     import grain  # takes two seconds, so only where data are streamed
 
-    if batch_size % num_hosts:
-        raise ConfigError(f"--batch_size={batch_size} cannot be shared by {num_hosts} hosts")
+    if batch_size % shares:
+        raise ConfigError(f"--batch_size={batch_size} cannot be shared by {shares} devices")
     order = (
         grain.MapDataset.source(examples)
         .seed(seed % 2**31)
@@ -97,8 +97,8 @@ def make_batches(
             ENDLESS // len(examples) + 1  # grain counts batches of an endless one as a float
         )
     )
-    own = batch_size // num_hosts
-    batches = order.random_map(load)[host::num_hosts].batch(own)[first_step:]
+    own = batch_size // shares
+    batches = order.random_map(load)[share::shares].batch(own)[first_step:]
     threads = os.cpu_count() or 1
     reads = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + AHEAD)
     return iter(batches.to_iter_dataset(reads))
@@ -144,9 +144,12 @@ def make_chunks(streams: Sequence[Any], lengths: Sequence[int], reach: int) -> I
 
 def open_streams(
     config: Config, examples: Sequence[Example], seeds: Sequence[int], first_step: int,
-    shape: tuple[int, int, int],
+    shape: tuple[int, int, int], own: Sequence[int] = (), shares: int = 1,
 ) -> list[Any]:  # fmt: skip
-    """The batches of each lane, to be closed at the end."""
+    """The batches of each seed, to be closed at the end; or its `own` of so many shares of them."""
     height, width, channels = shape
     load = make_loader(config, channels, (height, width))
-    return [make_batches(examples, load, seed, config.batch_size, first_step) for seed in seeds]
+    return [
+        make_batches(examples, load, seed, config.batch_size, first_step, share, shares)
+        for seed, share in zip(seeds, own or [0] * len(seeds), strict=True)
+    ]

@@ -124,8 +124,8 @@ def save(
     folders: Iterable[pathlib.Path], step: int, states: program.State,
     curves: Iterable[Sequence[Mapping[str, Any]]], bests: Iterable[Network | None],
 ) -> None:  # fmt: skip
-    """Saves each lane of a wave after `step` steps; the newest two of each stay."""
-    leaves = _name_leaves(jax.device_get(states))
+    """Saves each lane of a wave after `step` steps, in NumPy; the newest two of each stay."""
+    leaves = _name_leaves(states)
     for lane, (folder, lines, best) in enumerate(zip(folders, curves, bests, strict=True)):
         # As text, in which the keys of a line keep their order.
         about = {"form": FORM, "step": step, "lines": [atomic.dump_line(line) for line in lines]}
@@ -155,8 +155,7 @@ def restore(
     found = [_read(path, wanted) for path in paths]
     found += [found[-1]] * (len(begun.step) - len(found))
     stacked = [np.stack([own[name] for own in found]) for name in wanted]
-    treedef = jax.tree.structure(begun)
-    return jax.device_put(jax.tree.unflatten(treedef, stacked), begun.step.sharding)
+    return session.restore(begun, jax.tree.unflatten(jax.tree.structure(begun), stacked))
 
 
 def _read(path: pathlib.Path, wanted: Mapping[str, Any]) -> Mapping[str, np.ndarray]:

@@ -42,10 +42,10 @@ class Final(NamedTuple):
     step: int | None = None  # after how many; None where its file does not say
 
 
-def take(states: program.State, lanes: Iterable[int], step: int) -> list[Network]:
+def take(session: Session, states: program.State, lanes: Iterable[int], step: int) -> list[Network]:
     """These lanes of states after so many steps, each in arrays of its own."""
-    judged = states.ema or program.Average(states.params, states.batch_stats)
-    host = jax.device_get(judged)
+    read = session.fetch(states, ["params", "batch_stats"] if states.ema is None else ["ema"])
+    host = read.ema or program.Average(read.params, read.batch_stats)
     own = [jax.tree.map(lambda leaf, at=lane: np.array(leaf[at]), host) for lane in lanes]
     return [Network(average.params, average.batch_stats, step) for average in own]
 
@@ -64,13 +64,13 @@ def find_best(curve: Sequence[Mapping[str, Any]]) -> int:
 
 
 def renew(
-    best: Sequence[Network | None], curves: Sequence[Sequence[Mapping[str, Any]]],
-    states: program.State,
+    session: Session, best: Sequence[Network | None],
+    curves: Sequence[Sequence[Mapping[str, Any]]], states: program.State,
 ) -> list[Network | None]:  # fmt: skip
     """The best of each lane so far, after an evaluation of these states."""
     step = curves[0][-1]["step"]
     better = [lane for lane, curve in enumerate(curves) if find_best(curve) == step]
-    taken = dict(zip(better, take(states, better, step), strict=True)) if better else {}
+    taken = dict(zip(better, take(session, states, better, step), strict=True)) if better else {}
     return [taken.get(lane, before) for lane, before in enumerate(best)]
 
 
@@ -80,7 +80,7 @@ def keep(
 ) -> list[Final]:  # fmt: skip
     """What is kept of each finished lane: its best network, where there is one, or its last."""
     without = [lane for lane, own in enumerate(best) if own is None]
-    last = dict(zip(without, take(states, without, session.structure.steps), strict=True))
+    last = dict(zip(without, take(session, states, without, session.structure.steps), strict=True))
     spec = session.data.spec
     mean, std = (np.asarray(own, np.float32) for own in (spec.mean, spec.std))
     pixels = Pixels(mean, std, float(spec.low), float(spec.high))

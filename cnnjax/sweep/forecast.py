@@ -24,7 +24,7 @@ from cnnjax.data.dataset import Dataset
 from cnnjax.networks import cost
 from cnnjax.study.bill import Forecast, Wave
 from cnnjax.study.timing import Group
-from cnnjax.sweep import aot, group, placement
+from cnnjax.sweep import aot, feeds, group, placement
 from cnnjax.training import program
 
 BUDGET = 0.8  # of a device's memory, that a wave may take; as `placement.memory_budget` has it
@@ -178,7 +178,7 @@ def bound_step(structure: Config, data: group.GroupData, device: Any) -> float |
     states = jax.eval_shape(jax.vmap(functions.init), numbers)
     train, own = data.train, None
     if train is None:
-        train, own = group.describe_chunk(structure, 1, numbers, data, whole), 0
+        train, own = feeds.describe_chunk(structure, 1, numbers, data, mesh), 0
     advance = jax.vmap(lambda *given: functions.advance(*given, 1), (0, 0, own, None))
     body = find_loop(advance, numbers, states, train, np.int32(1))
     shapes = [jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=whole) for one in body.in_avals]

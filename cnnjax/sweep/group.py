@@ -13,7 +13,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from cnnjax.config.config import Config
 from cnnjax.data import stream
 from cnnjax.measures.examine import Examination
-from cnnjax.sweep import placement
+from cnnjax.sweep import feeds, placement
 from cnnjax.sweep.placed import GroupData
 from cnnjax.training import microbatch, optimizers, program
 
@@ -102,35 +102,6 @@ def cut(length: int, most: int) -> list[int]:
     return [most] * (length // most) + [length % most] * (length % most > 0)
 
 
-def describe_chunk(
-    structure: Config, reach: int, numbers: optimizers.Numbers, data: GroupData,
-    sharding: NamedSharding,
-) -> program.TrainData:  # fmt: skip
-    """Shapes of the images and labels that a stream gives the lanes for so many steps."""
-    leading = (len(numbers["seed"]), reach * structure.batch_size)
-    shape = (*leading, *data.spec.image_shape)
-    return program.TrainData(
-        jax.ShapeDtypeStruct(shape, data.validation.images.dtype, sharding=sharding),
-        jax.ShapeDtypeStruct(leading, np.int32, sharding=sharding),
-    )
-
-
-def open_feed(
-    structure: Config, numbers: optimizers.Numbers, data: GroupData, step: int,
-    lengths: Sequence[int], reach: int,
-) -> Iterator[program.TrainData | None]:  # fmt: skip
-    """The training data of each segment: always the same, unless they are streamed."""
-    if data.stream is None:
-        return itertools.cycle([data.train])
-    seeds = [int(seed) for seed in np.asarray(numbers["seed_order"])]
-    streams = stream.open_streams(structure, data.stream, seeds, step, data.spec.image_shape)
-    sharding = numbers["seed"].sharding
-    return (
-        program.TrainData(*jax.device_put(tuple(chunk), sharding))
-        for chunk in stream.make_chunks(streams, lengths, reach)
-    )
-
-
 def compile_group(
     structure: Config, numbers: optimizers.Numbers, data: GroupData, mesh: jax.sharding.Mesh,
     reach: int,
@@ -148,9 +119,10 @@ def compile_group(
     options = CPU_COMPILER_OPTIONS if platform == "cpu" else {}
 
     def compile_lanes(
-        function: Callable, *arguments: Any, num_own: int = 1, donate: int | None = None
-    ) -> Callable:
-        over_all = placement.over_lanes(function, mesh, chunk, num_own, donate)
+        function: Callable, *arguments: Any, num_own: int = 1, donate: int | None = None,
+        read: bool = False,
+    ) -> Callable:  # fmt: skip
+        over_all = placement.over_lanes(function, mesh, chunk, num_own, donate, read)
         return over_all.lower(*arguments).compile(compiler_options=options)
 
     shapes = jax.eval_shape(placement.over_lanes(functions.init, mesh, chunk, num_own=1), numbers)
@@ -161,17 +133,17 @@ def compile_group(
 
     own, train = 2, data.train
     if train is None:
-        own, train = 3, describe_chunk(structure, reach, numbers, data, sharding)
+        own, train = 3, feeds.describe_chunk(structure, reach, numbers, data, mesh)
     advance = functools.partial(functions.advance, reach=reach)
 
     return Executables(
         reach=reach,
         init=compile_lanes(functions.init, numbers),
         advance=compile_lanes(advance, numbers, states, train, np.int32(0), num_own=own, donate=1),
-        evaluate_validation=compile_lanes(functions.evaluate, states, data.validation),
-        examine=compile_lanes(functions.examine, states, data.validation, data.test),
+        evaluate_validation=compile_lanes(functions.evaluate, states, data.validation, read=True),
+        examine=compile_lanes(functions.examine, states, data.validation, data.test, read=True),
         begin=functions.begin
-        and compile_lanes(functions.begin, numbers, states, data.train, num_own=2),
+        and compile_lanes(functions.begin, numbers, states, data.train, num_own=2, read=True),
     )
 
 
@@ -185,8 +157,9 @@ def train_group(
     read what you want of it in time.
     """
     states: Any = executables.init(numbers) if start is None else start
-    step = int(np.asarray(states.step)[0])
-    feed = open_feed(structure, numbers, data, step, lengths, executables.reach)
+    step = int(np.asarray(states.step.addressable_data(0))[0])
+    mesh = numbers["seed"].sharding.mesh
+    feed = feeds.open_feed(structure, numbers, data, step, lengths, executables.reach, mesh)
     for length in lengths:
         begin = time.perf_counter()
         chunk = next(feed)

@@ -60,13 +60,12 @@ def find_shape(structure: Config, num_lanes: int, info: Info, asked: str = AUTO)
         return placement.share_out_devices(there if in_step else num_lanes, num_pieces, there)
     shape = shape or MeshShape(None, _count_data(structure, info, there))
     most = shape.run or there // shape.data
-    return most if in_step else min(most, num_lanes), shape.data
+    return most if in_step or placement.is_spread() else min(most, num_lanes), shape.data
 
 
 def find_devices() -> tuple[str, int]:
-    """The back end of the devices that there are, and how many they are."""
-    devices = jax.local_devices()
-    return devices[0].platform, len(devices)
+    """The back end of the devices that there are, and how many they are on all hosts."""
+    return jax.local_devices()[0].platform, jax.device_count()
 
 
 def _count_data(structure: Config, info: Info, num_devices: int) -> int:
@@ -90,9 +89,17 @@ def _mixes_foreign(structure: Config, info: Info) -> bool:
 def check(asked: str, groups: Iterable[tuple[Config, Info]]) -> None:
     """Raises ConfigError where structures cannot train on the mesh that is asked for."""
     shape, (_, there) = parse_mesh(asked), find_devices()
+    for structure, info in groups if placement.is_spread() else ():
+        if waiting.takes_one_device(structure, info):
+            raise ConfigError(
+                "--multihost: what calls back into Python trains on one device of a CPU: leave the"
+                " flag out"
+            )
     if shape is None:
         return
     flag = f"--mesh={asked}"
+    if placement.is_spread() and (shape.run or there // shape.data) * shape.data < there:
+        raise ConfigError(f"{flag} leaves devices out, and hosts with them, of {there}: take all")
     if (taken := (shape.run or 1) * shape.data) > there:
         raise ConfigError(f"{flag} takes {taken} devices, and there are {there}: give fewer")
     for structure, info in groups if shape.data > 1 else ():

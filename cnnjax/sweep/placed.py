@@ -14,6 +14,7 @@ from cnnjax.data.dataset import Dataset, Stream
 from cnnjax.data.prepare import make_prepare
 from cnnjax.data.source import Example
 from cnnjax.networks import cost, models
+from cnnjax.sweep import placement
 from cnnjax.training import program
 
 Made = TypeVar("Made")
@@ -85,7 +86,7 @@ def _find_training(dataset: Dataset) -> program.TrainData | None:
 
 def _place(arrays: Any, mesh: jax.sharding.Mesh) -> Any:
     """A tree of arrays on every device of the mesh."""
-    return jax.device_put(arrays, NamedSharding(mesh, PartitionSpec()))
+    return placement.put(arrays, NamedSharding(mesh, PartitionSpec()))
 
 
 def make_spec(

@@ -33,6 +33,10 @@ STEP_SECONDS = 1e-4  # of any step, however little is in it
 CPU_MACS, ACCELERATOR_MACS = 4e9, 1e12  # a second
 
 
+# How images and labels of a stream lie: lanes, and of each the shares of its batches.
+STREAMED = PartitionSpec("run", "data")
+
+
 def count_pieces(
     structure: Config, image_shape: tuple[int, int, int], num_classes: int, platform: str
 ) -> int:
@@ -90,11 +94,11 @@ def settle_form(structure: Config, platform: str, chunk: int) -> Config:
 
 
 def make_mesh(num_lanes: int, num_pieces: int = 1) -> jax.sharding.Mesh:
-    """A mesh of the local devices: lanes along `run`, no more than there are.
+    """A mesh of the devices: lanes along `run`, no more than there are.
 
     Where devices are left over, the pieces of a batch are shared along `data`.
     """
-    return lay_out(*share_out_devices(num_lanes, num_pieces, len(jax.local_devices())))
+    return lay_out(*share_out_devices(num_lanes, num_pieces, jax.device_count()))
 
 
 def share_out_devices(num_lanes: int, num_pieces: int, there: int) -> tuple[int, int]:
@@ -103,15 +107,32 @@ def share_out_devices(num_lanes: int, num_pieces: int, there: int) -> tuple[int,
     """  # fmt: skip
     shared = num_pieces > 1 and num_lanes * microbatch.SHARDS <= there
     data = microbatch.SHARDS if shared else 1
-    return min(num_lanes, there // data), data
+    return (there // data if is_spread() else min(num_lanes, there // data)), data
 
 
 def lay_out(run: int, data: int) -> jax.sharding.Mesh:
-    """The mesh of so many local devices along its two axes."""
+    """The mesh of so many devices along its two axes."""
     return jax.make_mesh(
         (run, data), ("run", "data"), axis_types=(AxisType.Auto,) * 2,
-        devices=jax.local_devices()[: run * data],
+        devices=jax.devices()[: run * data],
     )  # fmt: skip
+
+
+def is_spread() -> bool:
+    """Whether devices are those of several processes: each of them then takes part in all."""
+    return jax.process_count() > 1
+
+
+def put(tree: Any, sharding: jax.sharding.Sharding) -> Any:
+    """NumPy arrays on the devices of a sharding; each process has them whole."""
+    if sharding.is_fully_addressable:
+        return jax.device_put(tree, sharding)
+
+    def place(leaf: Any) -> jax.Array:
+        whole = np.asarray(leaf)
+        return jax.make_array_from_callback(whole.shape, sharding, lambda index: whole[index])
+
+    return jax.tree.map(place, tree)
 
 
 def platform_of(mesh: jax.sharding.Mesh) -> str:
@@ -215,15 +236,18 @@ def stack_numbers(
     stacked = {
         name: np.array([row[name] for row in rows], DTYPES[KNOBS[name].type]) for name in rows[0]
     }
-    return jax.device_put(stacked, NamedSharding(mesh, PartitionSpec("run")))
+    return put(stacked, NamedSharding(mesh, PartitionSpec("run")))
 
 
 def over_lanes(
-    function: Callable, mesh: jax.sharding.Mesh, chunk: int, num_own: int, donate: int | None = None
-) -> Callable:
+    function: Callable, mesh: jax.sharding.Mesh, chunk: int, num_own: int,
+    donate: int | None = None, read: bool = False,
+) -> Callable:  # fmt: skip
     """`function` for all lanes: each of its first `num_own` arguments leads with the lane axis.
 
-    The others are shared. Argument `donate` is gone after a call: the result takes its place.
+    The others are shared. Argument `donate` is gone after a call: the result takes its place. What
+    is to be `read` lies on all devices where those are of several processes. Three own arguments
+    are numbers, states and training data of a stream, which lie as `STREAMED` says.
     """
     spread, everywhere = PartitionSpec("run"), PartitionSpec()
     in_step = chunk if chunk > 1 else None
@@ -231,10 +255,12 @@ def over_lanes(
     def on_device(own: tuple, shared: tuple) -> Any:
         return lax.map(lambda lane: function(*lane, *shared), own, batch_size=in_step)
 
+    own = (spread, spread, STREAMED) if num_own == 3 else spread
     spread_out = jax.shard_map(
-        on_device, mesh=mesh, in_specs=(spread, everywhere), out_specs=spread, check_vma=False
+        on_device, mesh=mesh, in_specs=(own, everywhere), out_specs=spread, check_vma=False
     )
     return jax.jit(
         lambda *arguments: spread_out(arguments[:num_own], arguments[num_own:]),
         donate_argnums=donate,
+        out_shardings=NamedSharding(mesh, everywhere) if read and is_spread() else None,
     )

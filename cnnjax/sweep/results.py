@@ -23,15 +23,14 @@ def describe_scores(
 
 
 def describe_segment(segment: group.Segment, num_lanes: int) -> list[dict[str, Any]]:
-    """A line of each lane's learning curve, after a segment that ends in an evaluation.
+    """A line of each lane's learning curve, after a segment, in NumPy, that ends in an evaluation.
 
     `constant_loss` is the training loss of the best constant prediction on the same targets: the
     entropy of their mean. `diverged_at` is the first step, from 1, whose loss was no number: from
     there on a lane has no score.
     """
     assert segment.validation is not None
-    found, diverged_at = jax.device_get((segment.states.sums, segment.states.diverged_at))
-    sums = program.read_sums(found)
+    sums, diverged_at = program.read_sums(segment.states.sums), segment.states.diverged_at
     lines = []
     for lane in range(num_lanes):
         scores = describe_scores("train", sums, lane)

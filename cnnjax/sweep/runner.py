@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 import jax
 
 from cnnjax.config.config import Config, structure_of
+from cnnjax.config.errors import HostLost
 from cnnjax.config.mesh import AUTO
 from cnnjax.data.dataset import Dataset
 from cnnjax.records.predictions import Predictions, pack
-from cnnjax.sweep import checkpoints, final, leftovers
+from cnnjax.sweep import checkpoints, final, leftovers, multihost
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.final import Final
 from cnnjax.sweep.group import is_due
@@ -136,11 +137,12 @@ def run_lanes(
 
     waiting = group_lanes(configs)[::-1]
     workers = len(jax.local_devices()) if jax.default_backend() == "cpu" else os.cpu_count() or 1
+    ahead = 0 if multihost.is_many() else workers  # many hosts do one thing after the other
     pool = concurrent.futures.ThreadPoolExecutor(workers)
     pending: dict[concurrent.futures.Future[Ready], Group] = {}
     try:
         while waiting or pending:
-            while waiting and len(pending) <= workers:  # compiled programs wait in memory: few
+            while waiting and len(pending) <= ahead:  # compiled programs wait in memory: few
                 group = waiting.pop()
                 pending[pool.submit(make_ready, group)] = group
             done, _ = concurrent.futures.wait(pending, 0.1, concurrent.futures.FIRST_COMPLETED)
@@ -161,9 +163,11 @@ def run_lanes(
                         for result in _run_wave(session, own, observer, saving, keep, names):
                             yield result
                             del left[result.config]
-                except (Interrupted, OSError):
+                except (Interrupted, OSError, HostLost):
                     raise
                 except Exception as error:  # one bad group must not end a sweep overnight
+                    if session and multihost.is_many():
+                        raise HostLost(f"what devices did together broke off: {error}") from error
                     halved = session.wave // 2 if session else 0
                     if session and halved >= session.least and _is_out_of_memory(error):
                         waiting.append(Group(group.structure, tuple(left), halved))
@@ -197,7 +201,7 @@ def _run_wave(
 
     def save() -> None:
         if clock and states is not None:
-            checkpoints.save(folders, step, states, curves, best)
+            checkpoints.save(folders, step, session.fetch(states), curves, best)
             clock.start(step)
 
     def look() -> bool:
@@ -214,15 +218,15 @@ def _run_wave(
         trained = (segment.step - step) * structure.batch_size * len(lanes)
         states, seconds, step = segment.states, seconds + segment.seconds, segment.step
         if segment.validation is not None:
-            segment = segment._replace(validation=_read(segment.validation, look))
-            for lane, curve, line in zip(
-                lanes, curves, describe_segment(segment, len(lanes)), strict=True
-            ):
+            scores = _read(segment.validation, look)
+            told = session.fetch(states, ["sums", "diverged_at"])
+            lines = describe_segment(segment._replace(states=told, validation=scores), len(lanes))
+            for lane, curve, line in zip(lanes, curves, lines, strict=True):
                 if _is_lacking(structure, step, curve):
                     curve.append(line)
                     observer.on_lines(lane, curve)
             if keep == "best":
-                best = final.renew(best, curves, states)
+                best = final.renew(session, best, curves, states)
         if trained:
             observer.on_examples(trained)
             observer.on_waiting(segment.waiting / segment.seconds)

@@ -1,6 +1,7 @@
 """A structure opened once, for any number of its lanes: mesh, data, numbers, executables.
 
-Every run is one of these: a sweep, a run alone, a benchmark.
+Every run is one of these: a sweep, a run alone, a benchmark. On many hosts each of its methods is
+told to all of them by `multihost`, and `follow` calls the same one there.
 """
 
 import time
@@ -12,7 +13,8 @@ import jax
 from cnnjax.config.config import Config
 from cnnjax.config.mesh import AUTO
 from cnnjax.data.dataset import Dataset
-from cnnjax.sweep import group, meshes, placement, results
+from cnnjax.measures.examine import Examination
+from cnnjax.sweep import group, meshes, multihost, placement, results
 from cnnjax.sweep.placed import GroupData, Shared, place_data
 from cnnjax.training import optimizers, program
 
@@ -36,7 +38,17 @@ class Session(NamedTuple):
 
     def init(self, lanes: Sequence[Config]) -> program.State:
         """The lanes before their first step."""
-        return self.executables.init(self.stack(lanes))
+        with multihost.together("init", lanes):
+            return multihost.settle(self.executables.init(self.stack(lanes)))
+
+    def restore(self, like: program.State, saved: Any) -> program.State:
+        """Lanes as they were saved, in NumPy as process 0 has them, in place of others `like` them.
+
+        Another process may leave `saved` out.
+        """
+        with multihost.together("restore"):
+            whole = multihost.share(saved, like)
+            return placement.put(whole, like.step.sharding)
 
     def train(
         self, lanes: Sequence[Config], states: program.State | None = None, step: int = 0
@@ -47,27 +59,51 @@ class Session(NamedTuple):
         or where it would be long.
         """
         lengths = group.segment_lengths(self.structure, step, self.every, self.most)
-        numbers = self.stack(lanes)
-        return group.train_group(
+        with multihost.together("train", lanes, step=step, fresh=states is None):
+            numbers = self.stack(lanes)
+        segments = group.train_group(
             self.executables, self.structure, numbers, self.data, lengths, states
         )
+        for _ in lengths:
+            with multihost.together("segment"):
+                segment = multihost.settle(next(segments))
+            yield segment
 
     def evaluate(self, states: program.State, step: int) -> group.Segment:
         """Lanes that were saved before they were evaluated, as at the end of their segment."""
-        scores = self.executables.evaluate_validation(states, self.data.validation)
+        with multihost.together("evaluate", step=step):
+            scores = self.executables.evaluate_validation(states, self.data.validation)
+            multihost.settle(scores)
         return group.Segment(step, states, scores, 0.0)
+
+    def fetch(self, states: program.State, names: Sequence[str] = ()) -> program.State:
+        """States whose parts so named, or all, are in NumPy."""
+        with multihost.together("fetch", names=names):
+            own = {name: getattr(states, name) for name in names or states._fields}
+            return states._replace(**multihost.fetch(own))
+
+    def measure_start(self, lanes: Sequence[Config]) -> program.Scores:
+        """The lanes' sums over the validation split before their first step."""
+        with multihost.together("measure_start", lanes):
+            begun = group.measure_start(self.executables, self.stack(lanes), self.data)
+            return multihost.settle(begun)
+
+    def examine(self, lanes: Sequence[Config], states: program.State) -> Examination:
+        """What is measured on the finished lanes. The test split is read here."""
+        with multihost.together("examine", lanes):
+            found = group.examine(self.executables, self.stack(lanes), states, self.data)
+            return multihost.settle(found)
 
     def finish(
         self, lanes: Sequence[Config], states: program.State,
         curves: Sequence[list[dict[str, Any]]], read: Callable[[Any], Any] = jax.device_get,
     ) -> list[results.Finished]:  # fmt: skip
-        """What each lane comes to, given its learning curve. The test split is read here.
+        """What each lane comes to, given its learning curve.
 
         `read` waits for arrays that devices are at work on, and gives them in NumPy.
         """
-        numbers = self.stack(lanes)
-        begun = read(group.measure_start(self.executables, numbers, self.data))
-        found = read(group.examine(self.executables, numbers, states, self.data))
+        begun = read(self.measure_start(lanes))
+        found = read(self.examine(lanes, states))
         return [
             results.finish_lane(curve, begun, found, self.data, lane)
             for lane, curve in enumerate(curves)
@@ -76,21 +112,32 @@ class Session(NamedTuple):
 
 def open_session(
     structure: Config, lanes: Sequence[Config], dataset: Dataset, shared: Shared | None = None,
-    every: int = 0, at_most: int | None = None, mesh_asked: str = AUTO,
+    every: int = 0, at_most: int | None = None, mesh_asked: str = AUTO, budget: int | None = None,
 ) -> Session:  # fmt: skip
     """Places the data and compiles everything for these lanes; runs nothing.
 
-    They go in waves that fit the memory, of `at_most` so many lanes. Sessions of one data set may
-    hand on what is `shared`. Training can begin after any number of steps, with a checkpoint
-    `every` so many. Raises RunError where the smallest wave does not fit the memory, ConfigError
-    where the mesh cannot be that is asked for, as --mesh does.
+    They go in waves that fit the memory (a `budget` of a device, in bytes), of `at_most` so many
+    lanes. Sessions of one data set may hand on what is `shared`. Training can begin after any
+    number of steps, with a checkpoint `every` so many. Raises RunError where the smallest wave does
+    not fit the memory, ConfigError where the mesh cannot be that is asked for, as --mesh does.
     """
+    budget = placement.memory_budget() if budget is None else budget
+    asked = {"every": every, "at_most": at_most, "mesh_asked": mesh_asked, "budget": budget}
+    about = {"data": dataset.fingerprint, "feed": dataset.feed}
+    with multihost.agreed("open", lanes, asked=asked, **about):
+        return _open(structure, lanes, dataset, shared, **asked)
+
+
+def _open(
+    structure: Config, lanes: Sequence[Config], dataset: Dataset, shared: Shared | None,
+    every: int, at_most: int | None, mesh_asked: str, budget: int,
+) -> Session:  # fmt: skip
     begin = time.perf_counter()
     mesh = meshes.make_group_mesh(structure, len(lanes), dataset, mesh_asked)
     data = place_data(structure, dataset, mesh, shared)
     chunk = placement.count_chunk(structure, data.spec, placement.platform_of(mesh))
-    least, budget = mesh.shape["run"] * chunk, placement.memory_budget()
-    wave = placement.fit_wave(structure, len(lanes), data.spec, mesh)
+    least = mesh.shape["run"] * chunk
+    wave = placement.fit_wave(structure, len(lanes), data.spec, mesh, budget)
     wave = max(min(wave, at_most or wave), least)
     while True:
         numbers = placement.stack_numbers(lanes[:wave], mesh, data.spec)

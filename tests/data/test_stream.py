@@ -60,8 +60,8 @@ def test_each_epoch_sees_every_example_once_in_a_new_order():
     assert (other != labels).any()
 
 
-def test_a_batch_that_hosts_cannot_share_is_refused():
-    with pytest.raises(ConfigError, match="--batch_size=6 cannot be shared by 4 hosts"):
+def test_a_batch_that_devices_cannot_share_is_refused():
+    with pytest.raises(ConfigError, match="--batch_size=6 cannot be shared by 4 devices"):
         take(1, hosts=4)
 
 

@@ -9,7 +9,7 @@ import pytest
 from cnnjax.config.config import KNOBS, Config, numbers_of
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import transform
-from cnnjax.sweep import group, placement
+from cnnjax.sweep import feeds, placement
 from cnnjax.training import program
 from tests.training.test_program import assert_same_bits, lane_of, make_functions, train
 
@@ -77,13 +77,13 @@ def test_a_batch_of_all_images_has_the_draw_and_no_order(small, digits):
 def test_a_stream_heeds_the_seed_of_its_order(small, digits, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        group.stream, "open_streams", lambda config, data, seeds, *rest: seen.extend(seeds) or []
+        feeds.stream, "open_streams", lambda config, data, seeds, *rest: seen.extend(seeds) or []
     )
     mesh = placement.make_mesh(1)
     _, data, _ = make_functions(small, digits)
     lanes = [dataclasses.replace(small, seed_order=seed, feed="stream") for seed in (-1, 7)]
     numbers = placement.stack_numbers(lanes, mesh, data.spec)
-    group.open_feed(lanes[0], numbers, data._replace(stream=[]), 0, [1], 1)
+    feeds.open_feed(lanes[0], numbers, data._replace(stream=[]), 0, [1], 1, mesh)
     assert seen == [3, 7]
 
 

@@ -1,0 +1,107 @@
+"""Flags of a program on many hosts, and how a script takes part in one."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+
+from absl import flags as absl_flags
+
+from cnnjax.config import flags, hosts, numeric
+from cnnjax.config.datasets import Where
+from experiments import script
+
+
+def define_flags(values: absl_flags.FlagValues) -> None:
+    """Defines --multihost and what goes with it."""
+    absl_flags.DEFINE_boolean(
+        "multihost", False,
+        "One program on the devices of many hosts: start the same command on each. Slurm,"
+        " Kubernetes and TPUs say which hosts there are; elsewhere the next three flags.",
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_string(
+        "coordinator_address", None,
+        "HOST:PORT of process 0 for the others; it takes the port above too.", flag_values=values,
+    )  # fmt: skip
+    numeric.define_integer(values, "num_processes", None, "How many hosts there are.", 1)
+    numeric.define_integer(values, "process_id", None, "Which of them this is, from 0.", 0)
+    numeric.define_number(
+        values, "join_minutes", hosts.JOIN_SECONDS / 60,
+        "Minutes that hosts wait for one another at the start.",
+    )  # fmt: skip
+    numeric.define_number(
+        values, "stuck_minutes", hosts.STUCK_SECONDS / 60,
+        "Minutes after which a host that devices keep waiting ends, and shows where; more than"
+        " compiling takes.",
+    )  # fmt: skip
+
+
+def read_flags(values: absl_flags.FlagValues) -> hosts.Hosts | None:
+    """Which host this is, of those asked for. Raises ConfigError where there can be no such."""
+    named = ("coordinator_address", "num_processes", "process_id", "join_minutes", "stuck_minutes")
+    if not values.multihost:
+        for name in named:
+            if values[name].present:
+                flags.refuse(f"--{name} is of a program on many hosts: give --multihost too")
+        return None
+    for name in ("plan", "status", "judge_only"):
+        if name in values and values[name].value:
+            flags.refuse(f"--{name} trains nothing and is for one host: leave out --multihost")
+    if "engine" in values and values.engine:
+        flags.refuse("--engine sends runs elsewhere, and --multihost trains here: give one of them")
+    asked = hosts.Hosts(
+        values.coordinator_address, values.num_processes, values.process_id,
+        60 * values.join_minutes, 60 * values.stuck_minutes,
+    )  # fmt: skip
+    hosts.check(asked)
+    return asked
+
+
+def join(asked: hosts.Hosts | None, where: Where, stop: script.Stop, quiet: bool) -> None:
+    """Makes this process one of several, if that is asked for; returns on process 0 alone.
+
+    The others do as they are told until all is done, and end.
+    """
+    if asked is None:
+        return
+    _supervise(stop)
+    from cnnjax.sweep import backend, follow, multihost
+
+    crew = multihost.join(asked, lambda: stop.requested, script.end_lost)
+    backend.configure_jax()
+    follow.agree(crew)
+    if crew.leads:
+        return
+    with stop.listen():
+        status = follow.follow(where, script.open_notes(quiet))
+    if status == script.INTERRUPTED:
+        stop.end()
+    sys.exit(status)
+
+
+def _supervise(stop: script.Stop) -> None:
+    """Goes on in a child of this process, which passes signals on and says how the child ended.
+
+    JAX's runtime aborts a process whose coordinator is gone, and nothing within can prevent it:
+    that is an interruption. Before JAX is imported: its threads would not be in the child.
+    """
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)  # so that a terminal's Ctrl-C comes once, through the parent
+        stop.twice_seconds = 1.0  # what ends a group of processes may reach both
+        with contextlib.suppress(OSError, AttributeError):  # Linux: gone with the parent
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        return
+    for number in script.SIGNALS:
+        signal.signal(number, lambda number, frame: os.kill(child, number))
+    while True:
+        with contextlib.suppress(InterruptedError):
+            _, status = os.waitpid(child, 0)
+            break
+    code = os.waitstatus_to_exitcode(status)
+    if code == -signal.SIGABRT:
+        script.end_lost("JAX's runtime ended this process: another is lost")
+    sys.stdout.flush()
+    os._exit(code if code >= 0 else 128 - code)
