@@ -27,6 +27,7 @@ PARTS = {  # in this order: what needs no JAX, then what starts processes of its
     "inputs": "data and files of flags that are damaged or hostile",
     "commands": "command lines of every script",
     "kills": "sweeps and single runs that are killed, interrupted and shared",
+    "launches": "six launches of one sweep, three of them killed",
     "hosts": "one program on several hosts, of which one is lost",
     "files": "disks that are full, read-only or flip bits",
     "configs": "configurations that a plan accepts, trained",

@@ -1,7 +1,9 @@
 """The digits come back through TFDS as scikit-learn has them, and every example is counted once."""
 
+import os
 import subprocess
 import sys
+import tempfile
 
 import jax
 import numpy as np
@@ -64,6 +66,13 @@ def test_nothing_prints_or_writes_when_read_again(digits, data_dir):
     )
     assert (run.stdout, run.stderr) == (digits.fingerprint + "\n", "")
     assert {path: path.stat().st_mtime_ns for path in data_dir.rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", ["digits", "dot", "scans"])
+def test_a_data_set_that_ships_leaves_nothing_among_temporary_files(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", os.fspath(tmp_path))
+    load.describe(Config(dataset=name), Where(str(tmp_path / "data")))
+    assert [*tmp_path.iterdir()] == []
 
 
 @pytest.mark.slow

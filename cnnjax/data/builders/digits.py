@@ -10,6 +10,8 @@ import pathlib
 import numpy as np
 import tensorflow_datasets as tfds
 
+from cnnjax.data.builders.embedded import EmbeddedInfo
+
 SPLITS = {"train": (0, 600), "validation": (600, 797), "test": (797, 1797)}
 
 CITATION = """@misc{alpaydin1998optical,
@@ -34,7 +36,7 @@ class CnnjaxDigits(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(
+        return EmbeddedInfo(
             builder=self,
             description="Handwritten digits of 8x8 pixels, the test half of the UCI set.",
             features=tfds.features.FeaturesDict(

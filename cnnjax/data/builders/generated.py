@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 
 from cnnjax.config import datasets
 from cnnjax.data.builders import drawings
+from cnnjax.data.builders.embedded import EmbeddedInfo
 
 # At a discordance of 2% so many test images alone leave an interval of 0.3 points either way.
 SIZES = {"train": 10_000, "validation": 1000, "test": 10_000}
@@ -36,7 +37,7 @@ def make_info(
     }
     if clusters:
         features["cluster"] = tfds.features.Scalar(dtype=np.int64)
-    return tfds.core.DatasetInfo(
+    return EmbeddedInfo(
         builder=builder,
         description=description,
         features=tfds.features.FeaturesDict(features),
