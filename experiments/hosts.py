@@ -91,6 +91,7 @@ def _supervise(stop: script.Stop) -> None:
     if child == 0:
         os.setpgid(0, 0)  # so that a terminal's Ctrl-C comes once, through the parent
         stop.twice_seconds = 1.0  # what ends a group of processes may reach both
+        _keep_stdout()
         with contextlib.suppress(OSError, AttributeError):  # Linux: gone with the parent
             ctypes.CDLL(None).prctl(1, signal.SIGKILL)
         return
@@ -105,3 +106,11 @@ def _supervise(stop: script.Stop) -> None:
         script.end_lost("JAX's runtime ended this process: another is lost")
     sys.stdout.flush()
     os._exit(code if code >= 0 else 128 - code)
+
+
+def _keep_stdout() -> None:
+    """What libraries in C++ print, as of who is connected with whom, goes to stderr from now on."""
+    sys.stdout.flush()
+    own, encoding = os.dup(1), sys.stdout.encoding
+    os.dup2(2, 1)
+    sys.stdout = open(own, "w", encoding=encoding, errors="backslashreplace", buffering=1)

@@ -37,17 +37,18 @@ def follow(where: Where, on_note: Callable[[str], None]) -> int:
 
     Gives that exit status. Raises HostLost where process 0 ended, or a device failed.
     """
-    follower = _Follower(where, on_note)
+    follower = Follower(where, on_note)
     while (said := multihost.hear())["do"] != "end":
-        lanes = [from_json(values) for values in said.pop("lanes")]
         try:
-            getattr(follower, said.pop("do"))(lanes, **said)
+            step = STEPS[said.pop("do")]
+            lanes = [from_json(values) for values in said.pop("lanes")]
+            step(follower, lanes, **said)
         except Exception as error:
             raise HostLost(f"what devices did together broke off: {error}") from error
     return said["status"]
 
 
-class _Follower:
+class Follower:
     """A session as it is on another host, and its lanes; each method is one of Session's."""
 
     def __init__(self, where: Where, on_note: Callable[[str], None]):
@@ -98,3 +99,6 @@ class _Follower:
 
     def examine(self, lanes: list) -> None:
         self.session.examine(lanes, self.states)
+
+
+STEPS = {name: step for name, step in vars(Follower).items() if not name.startswith("_")}
