@@ -48,7 +48,7 @@ from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
 from cnnjax.sweep import backend, loop, meshes, placement, stages, waiting
 from cnnjax.sweep.engines import Engine, local
-from cnnjax.sweep.lanes import open_finder, open_others, require_weights
+from cnnjax.sweep.lanes import open_finder, open_namer, open_others, require_weights
 from cnnjax.sweep.loop import Outcome
 from cnnjax.sweep.observer import QUIET, Observer
 from cnnjax.sweep.stages import Finished as Finished
@@ -217,14 +217,15 @@ def train_wanted(
         checkpoint_every=options.checkpoint_every, checkpoint_minutes=options.checkpoint_minutes,
         keep=options.keep, mesh=options.mesh,
     )  # fmt: skip
-    find = open_finder(datasets, options.runs, options.mix, observer.on_note, options.mesh)
+    name = open_namer(datasets, options.mesh)
+    find = open_finder(datasets, options.runs, options.mix, observer.on_note, options.mesh, name)
     if options.keep != "none":
         find = require_weights(find, options.runs, options.keep, observer.on_note)
     with shared.open_leases(options.runs) as held:
         engine: Engine = functools.partial(local.run, datasets=datasets, held=held)
         if options.engine:
             engine = plugins.find_engine(options.engine)
-        others = open_others(datasets, held, options.mesh)
+        others = open_others(name, held)
         done = loop.run_wanted(wanted, find, jobs, engine, observer, others, options.on_error)
         local.clear_finished(options.runs, {own.id for own in done.records.values()}, held)
         return done

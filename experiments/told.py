@@ -40,7 +40,8 @@ def print_status(checked: "api.Checked", options: Options, observer: "Observer")
 
     datasets = api.load_datasets(checked, options, observer)
     own = wanted.of_study(checked.study, checked.base, options.num_seeds, options.first_seed)
-    for line in status.describe(status.look(own, datasets, options)):
+    found = status.look(own, datasets, options, wanted.is_fixed(checked.study))
+    for line in status.describe(found):
         words.say(printable(f"{checked.study.name}: {line}"))
 
 

@@ -6,6 +6,7 @@ value, so runs that differ only in numbers train together in one program).
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -93,9 +94,21 @@ def values_of(config: Config) -> dict[str, Any]:
 
 def to_json(config: Config) -> dict[str, Any]:
     """The config as plain JSON values, one key a knob; of families from outside those in `own`."""
-    values, own = vars(config), {name for one in config.own for name in vars(one)}
-    found = ((name, values[name]) for name in KNOBS if name in own or not KNOBS[name].source)
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in found}
+    values = vars(config)
+    if config.own:
+        own = {name for one in config.own for name in vars(one)}
+        names: Sequence[str] = [name for name in KNOBS if name in own or not KNOBS[name].source]
+    else:
+        names = _list_ours(tuple(KNOBS))
+    return {
+        name: list(value) if isinstance(value := values[name], tuple) else value for name in names
+    }
+
+
+@functools.lru_cache(maxsize=4)
+def _list_ours(names: tuple[str, ...]) -> list[str]:
+    """The knobs among those that are there that are not from outside: asked for each lane."""
+    return [name for name in names if not KNOBS[name].source]
 
 
 def from_json(values: Mapping[str, Any]) -> Config:

@@ -7,6 +7,7 @@ import pathlib
 import re
 import secrets
 import socket
+import time
 import uuid
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ class Holder(NamedTuple):
     pid: int
     started: int  # clock ticks from the boot to its start; 0 where the system does not tell
     count: int = 0  # of heartbeats
+    since: int = 0  # when it began, in seconds since 1970 by its own clock; for readers alone
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
@@ -35,7 +37,8 @@ def make_holder() -> Holder:
     host, boot = _find_place()
     pid = os.getpid()
     _, started = _read_stat(pid) or ("", 0)
-    return Holder(f"{host}-{pid}-{secrets.token_hex(8)}", host, boot, pid, started)
+    name, since = f"{host}-{pid}-{secrets.token_hex(8)}", int(time.time())
+    return Holder(name, host, boot, pid, started, since=since)
 
 
 def dump(holder: Holder) -> bytes:
@@ -58,7 +61,7 @@ def parse(content: bytes) -> Holder | None:
         holder = Holder(**json.loads(content))
     except (ValueError, TypeError, RecursionError):
         return None
-    numbers = holder.pid, holder.started, holder.count
+    numbers = holder.pid, holder.started, holder.count, holder.since
     texts = holder.name, holder.host, holder.boot
     sound = (
         all(type(number) is int for number in numbers)

@@ -56,6 +56,17 @@ def list_newest(runs: pathlib.Path, count: int) -> list[Record]:
     return [_make_head(index, id) for id in newest]
 
 
+def list_failed(runs: pathlib.Path) -> dict[str, bool]:
+    """Whether its run failed, of every record of this schema, by id: of 100,000 in seconds."""
+    index = _update(runs)
+    failed, diverged = (len(STAMP) + 4 + SCORES.index(own) for own in ("failed", "diverged"))
+    found = {}
+    for id in _known(index):
+        row = index.rows[id]
+        found[id] = bool(row[diverged] if row[failed] is None else row[failed])
+    return found
+
+
 def open_heads(runs: pathlib.Path, heads: Iterable[Record]) -> list[Record]:
     """The whole records of heads, of the data set that these name.
 

@@ -106,15 +106,24 @@ class Leases:
             self._remove(f"{CLAIMS}/{key}/{self._held[key]}")
             del self._held[key]
 
+    def are_any(self) -> bool:
+        """Whether anyone holds anything."""
+        return bool(self._files.list_names(CLAIMS))
+
     def held_by_others(self, keys: Iterable[str]) -> dict[str, str]:
         """Those keys that others hold, each with who does in words; stale claims are left out."""
-        held = {}
+        found = self.find_others(keys)
+        return {key: str(holder or "an unknown process") for key, holder in found.items()}
+
+    def find_others(self, keys: Iterable[str]) -> dict[str, Holder | None]:
+        """Those keys that others hold, each with who does; None where a claim is damaged."""
+        held: dict[str, Holder | None] = {}
         claimed = {*self._files.list_names(CLAIMS)}
         for key in (key for key in keys if key in claimed):
             generation, holder = self._find(key)
             ours = holder is not None and holder.name == self.me.name
             if generation and not ours and not self._is_stale(key, holder):
-                held[key] = str(holder or "an unknown process")
+                held[key] = holder
         return held
 
     def is_alive(self, key: str) -> bool:

@@ -25,11 +25,15 @@ def load_records(
 
 def list_ids(runs: pathlib.Path) -> list[str]:
     """The folders of `runs` in which something has the name of a record, be it damaged."""
+    return sorted(id for id in list_names(runs) if os.path.lexists(record_path(runs, id)))
+
+
+def list_names(runs: pathlib.Path) -> list[str]:
+    """All that lies beside the records of `runs`, and they; nothing is opened."""
     try:
-        names = os.listdir(runs / "records")
+        return os.listdir(runs / "records")
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(id for id in names if os.path.lexists(record_path(runs, id)))
 
 
 def count_files(runs: pathlib.Path) -> int:

@@ -34,6 +34,11 @@ def fixed(lanes: Sequence[Config]) -> Wanted:
     return wanted
 
 
+def is_fixed(study: Study) -> bool:
+    """Whether all that a study wants is known before anything is recorded."""
+    return study.tuning is None and study.choosing is None and not study.looks
+
+
 def of_study(study: Study, base: Config, num_seeds: int, first_seed: int = 0) -> Wanted:
     """Every setting of a study's tuning, then each arm's seeds in the setting that won, and then,
     where a study chooses by validation, fresh seeds of the best arm and the baseline.

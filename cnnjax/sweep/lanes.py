@@ -1,22 +1,24 @@
 """Lanes and their records: what a lane is addressed by, what it leaves, what there is of it."""
 
+import dataclasses
 import datetime
 import functools
 import importlib.metadata
+import operator
 import pathlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import jax
 
-from cnnjax.config.config import Config, request_of, structure_of, to_json
+from cnnjax.config.config import KNOBS, Config, request_of, structure_of, to_json
 from cnnjax.config.datasets import Request
 from cnnjax.config.mesh import AUTO
 from cnnjax.data.dataset import Dataset
 from cnnjax.measures import outcome
 from cnnjax.networks import cost
-from cnnjax.records import archive, atomic, index, kept, shared, weights
-from cnnjax.records.address import record_id
+from cnnjax.records import archive, atomic, index, kept, shared, store, weights
+from cnnjax.records.address import Form, fill, make_form
 from cnnjax.records.leases import Leases
 from cnnjax.records.origin import Origin
 from cnnjax.records.plugins import hash_files
@@ -115,16 +117,29 @@ def make_record(
     )
 
 
-def open_others(datasets: Mapping[Request, Dataset], held: Leases, mesh: str = AUTO) -> Others:
-    """What tells which lanes other launches hold, and who."""
+def open_namer(datasets: Mapping[Request, Dataset], mesh: str = AUTO) -> Callable[[Config], str]:
+    """What gives a lane's record id, as training it here and now would."""
     version, machine = program_version(), backend.describe()
+    forms: dict[tuple, Form] = {}
+    names = (field.name for field in dataclasses.fields(Config))  # and `own`
+    fixed = operator.itemgetter(*(one for one in names if one == "own" or not KNOBS[one].traced))
 
-    @functools.cache
     def name(lane: Config) -> str:
-        origin = describe_origin(lane, datasets[request_of(lane)], version, machine, mesh)
-        return record_id(lane, origin)
+        structure = fixed(vars(lane))
+        if structure not in forms:  # an origin follows from these and the data
+            origin = describe_origin(lane, datasets[request_of(lane)], version, machine, mesh)
+            forms[structure] = make_form(lane, origin)
+        return fill(forms[structure], lane)
+
+    return name
+
+
+def open_others(name: Callable[[Config], str], held: Leases) -> Others:
+    """What tells which lanes other launches hold, and who; `name` gives a lane's record id."""
 
     def find_others(lanes: Sequence[Config]) -> dict[Config, str]:
+        if not held.are_any():
+            return {}
         by_id = {name(lane): lane for lane in lanes}
         return {by_id[id]: who for id, who in held.held_by_others(by_id).items()}
 
@@ -134,23 +149,23 @@ def open_others(datasets: Mapping[Request, Dataset], held: Leases, mesh: str = A
 def open_finder(
     datasets: Mapping[Request, Dataset], runs: pathlib.Path, mix: Collection[str] = (),
     on_note: Callable[[str], None] = lambda text: None, mesh: str = AUTO,
+    name: Callable[[Config], str] | None = None,
 ) -> Find:  # fmt: skip
     """What finds those records of lanes that training them here and now would give again.
 
     A record of another origin will do where it differs in nothing but what `mix` names; one of the
     same data under another path is the lane's too.
     """
-    version, machine = program_version(), backend.describe()
+    name = name or open_namer(datasets, mesh)
 
     def find(lanes: Sequence[Config]) -> dict[Config, Record]:
-        origins = {
-            lane: describe_origin(lane, datasets[request_of(lane)], version, machine, mesh)
-            for lane in lanes
-        }
         found: dict[Config, Record] = {}
-        ids = {lane: record_id(lane, origin) for lane, origin in origins.items()}
+        ids = {lane: name(lane) for lane in lanes}
         shared.pull_folders(runs / "records", "record.json", ids.values())
-        for lane, id in ids.items():
+        there = {*store.list_names(runs)}
+        for lane, id in ids.items() if there else ():
+            if id not in there:
+                continue
             try:
                 record = _load_of(lane, runs, id)
             except DamagedRecord as error:
@@ -159,8 +174,13 @@ def open_finder(
             if record is not None:
                 found[lane] = record
         if mix:
-            lacking = [lane for lane in origins if lane not in found]
-            alike = archive.find_alike(lacking, origins, index.list_heads(runs), mix)
+            version, machine = program_version(), backend.describe()
+            lacking = {
+                lane: describe_origin(lane, datasets[request_of(lane)], version, machine, mesh)
+                for lane in lanes
+                if lane not in found
+            }
+            alike = archive.find_alike([*lacking], lacking, index.list_heads(runs), mix)
             found |= zip(alike, index.open_heads(runs, alike.values()), strict=True)
         return found
 

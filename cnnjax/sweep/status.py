@@ -1,16 +1,20 @@
 """How far a study is: what is recorded, who works on what, what nobody has begun."""
 
-from collections.abc import Mapping, Sequence
+import collections
+import datetime
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from cnnjax.config.config import Config
 from cnnjax.config.datasets import Request
 from cnnjax.data.dataset import Dataset
-from cnnjax.records import shared
+from cnnjax.records import index, shared
+from cnnjax.records.holder import Holder
+from cnnjax.records.leases import Leases
 from cnnjax.records.record import Record
 from cnnjax.study.options import Options
 from cnnjax.study.wanted import Wanted
-from cnnjax.sweep.lanes import Find, Others, open_finder, open_others
+from cnnjax.sweep.lanes import Find, Others, open_finder, open_namer
 
 
 class Status(NamedTuple):
@@ -33,17 +37,66 @@ def find_status(wanted: Wanted, find: Find, others: Others) -> Status:
             break
         records |= find(lanes)
         missing = [lane for lane in dict.fromkeys(lanes) if lane not in records]
-    held = [*others(missing).values()] if missing else []
-    by_holder = {who: held.count(who) for who in dict.fromkeys(held)}
     failed = sum(record.failed for record in records.values())
-    return Status(len(records), failed, by_holder, len(missing) - len(held), not missing)
+    return _sum_up(len(records), failed, missing, others)
 
 
-def look(wanted: Wanted, datasets: Mapping[Request, Dataset], options: Options) -> Status:
-    """The status of what is wanted in a folder of runs, or a store."""
-    find = open_finder(datasets, options.runs, options.mix, mesh=options.mesh)
-    with shared.open_leases(options.runs) as held:
-        return find_status(wanted, find, open_others(datasets, held, options.mesh))
+def _sum_up(done: int, failed: int, missing: Sequence[Config], others: Others) -> Status:
+    held = collections.Counter(others(missing).values()) if missing else {}
+    return Status(done, failed, dict(held), len(missing) - sum(held.values()), not missing)
+
+
+def count_fixed(
+    lanes: Sequence[Config], name: Callable[[Config], str], failed: Mapping[str, bool],
+    others: Others,
+) -> Status:  # fmt: skip
+    """The status of lanes that are all known, whose records' ids `name` gives.
+
+    `failed` has the ids of all records, and whether the run did. Opens none of them.
+    """
+    ids = {lane: name(lane) for lane in lanes}
+    missing = [lane for lane, id in ids.items() if id not in failed]
+    done = [failed[id] for id in ids.values() if id in failed]
+    return _sum_up(len(done), sum(done), missing, others)
+
+
+def look(
+    wanted: Wanted, datasets: Mapping[Request, Dataset], options: Options, fixed: bool = False
+) -> Status:
+    """The status of what is wanted, in a folder of runs or a store.
+
+    Of what is `fixed` whatever is recorded, 100,000 lanes are counted in seconds.
+    """
+    name, runs = open_namer(datasets, options.mesh), options.runs
+    with shared.open_leases(runs) as held:
+        others = _open_others(name, held)
+        if fixed and not options.mix:
+            return count_fixed(wanted([]), name, index.list_failed(runs), others)
+        find = open_finder(datasets, runs, options.mix, mesh=options.mesh, name=name)
+        return find_status(wanted, find, others)
+
+
+def _open_others(name: Callable[[Config], str], held: Leases) -> Others:
+    """What tells which lanes others hold, and who, since when."""
+
+    def find_others(lanes: Sequence[Config]) -> dict[Config, str]:
+        if not held.are_any():
+            return {}
+        by_id = {name(lane): lane for lane in lanes}
+        found = held.find_others(by_id).items()
+        return {by_id[id]: describe_holder(holder) for id, holder in found}
+
+    return find_others
+
+
+def describe_holder(holder: Holder | None) -> str:
+    """Who trains lanes, and since when where he says it."""
+    if holder is None:
+        return "an unknown process"
+    if not holder.since:
+        return str(holder)
+    since = datetime.datetime.fromtimestamp(holder.since, datetime.UTC)
+    return f"{holder}, since {since:%Y-%m-%d %H:%M} UTC"
 
 
 def describe(status: Status) -> list[str]:

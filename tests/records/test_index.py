@@ -59,6 +59,18 @@ def test_heads_say_what_records_say(runs):
         assert head.metrics == []
 
 
+def test_what_failed_is_listed_and_nothing_opened_again(runs, opened):
+    """An older record says only whether it diverged."""
+    for name, said in (("a", {"failed": True}), ("b", {"diverged": True}), ("c", {})):
+        record = make_record(LANES[0], name)
+        scores = {own: value for own, value in record.scores.items() if own != "failed"}
+        write_record(runs, record._replace(scores={**scores, **said}))
+    expected = {record.id: record.failed for record in load_records(runs)}
+    assert index.list_failed(runs) == expected and sum(expected.values()) == 2
+    opened.clear()
+    assert index.list_failed(runs) == expected and opened == []
+
+
 def test_heads_are_chosen_as_records_are_and_opened_then(runs):
     (by_heads,) = list_complete(LANES, index.list_heads(runs))
     (whole,) = list_complete(LANES, load_records(runs))

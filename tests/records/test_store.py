@@ -1,14 +1,16 @@
 """Records are found by all that can change their numbers, and are written whole or not at all."""
 
 import dataclasses
+import hashlib
 import json
 import re
 import subprocess
 
 import pytest
 
+from cnnjax.config import datasets
 from cnnjax.config.config import KNOBS, Config, make_config, override, to_json
-from cnnjax.records.address import arm_key, record_id
+from cnnjax.records.address import arm_key, fill, make_form, record_id
 from cnnjax.records.atomic import write_json
 from cnnjax.records.origin import Origin
 from cnnjax.records.provenance import code_revision
@@ -107,6 +109,25 @@ def test_every_field_is_part_of_the_address(field):
 def test_every_field_of_the_origin_is_part_of_the_address(field):
     other = {**ORIGIN, field: {"other": 1}}
     assert record_id(CONFIG, other) != record_id(CONFIG, ORIGIN)
+
+
+@pytest.mark.parametrize("field", OTHER_VALUES)
+def test_the_address_is_a_hash_of_config_and_origin_as_json_with_sorted_keys(field):
+    lane = override(BASES.get(field, Config()), {field: OTHER_VALUES[field]})
+    fields = {**to_json(lane), "dataset": datasets.without_path(lane.dataset)}
+    text = json.dumps([fields, ORIGIN], sort_keys=True, allow_nan=False)
+    assert record_id(lane, ORIGIN) == hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def test_lanes_that_differ_in_traced_numbers_share_a_form():
+    form = make_form(CONFIG, ORIGIN)
+    for lane in (
+        CONFIG,
+        *(override(CONFIG, {"seed": -7, "learning_rate": r}) for r in (1e-7, 3.0)),
+    ):
+        assert fill(form, lane) == record_id(lane, ORIGIN)
+        assert make_form(lane, ORIGIN) == form
+    assert make_form(override(CONFIG, {"widths": (9,)}), ORIGIN) != form
 
 
 def test_the_address_does_not_depend_on_the_order_of_fields():

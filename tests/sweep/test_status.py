@@ -1,19 +1,30 @@
 """What a study's status counts, from records and claims alone."""
 
 import dataclasses
+import time
 
 import pytest
 
 from cnnjax import api
 from cnnjax.config.config import Config
 from cnnjax.config.datasets import Where
+from cnnjax.records.holder import make_holder
 from cnnjax.records.leases import Leases
 from cnnjax.records.record import Record, record_path
 from cnnjax.study import grids
+from cnnjax.study.claims import Tuning
+from cnnjax.study.looks import LOOKS
 from cnnjax.study.options import Options
-from cnnjax.study.wanted import of_study
+from cnnjax.study.wanted import is_fixed, of_study
 from cnnjax.sweep.observer import QUIET
-from cnnjax.sweep.status import Status, describe, find_status, look
+from cnnjax.sweep.status import (
+    Status,
+    count_fixed,
+    describe,
+    describe_holder,
+    find_status,
+    look,
+)  # fmt: skip
 
 OPTAX = True  # see conftest.py
 LANES = [dataclasses.replace(Config(), seed=seed) for seed in range(6)]
@@ -64,6 +75,29 @@ def test_nothing_and_the_same_twice(lanes):
     assert found == Status(0, 0, {}, len(set(lanes)), not lanes)
 
 
+def test_lanes_that_are_all_known_are_counted_by_their_addresses_alone():
+    failed = {"0": False, "1": True, "of another study": True}
+    found = count_fixed(LANES, lambda lane: str(lane.seed), failed, hold(s2="A"))
+    assert found == Status(2, 1, {"A": 1}, 3, False)
+    whole = {str(seed): False for seed in range(6)}
+    assert count_fixed(LANES, lambda lane: str(lane.seed), whole, hold()).complete
+
+
+def test_who_trains_is_said_with_since_when():
+    holder = make_holder()._replace(host="a", pid=7, since=1_800_000_000)
+    assert describe_holder(holder) == "process 7 on a, since 2027-01-15 08:00 UTC"
+    assert describe_holder(holder._replace(since=0)) == "process 7 on a"
+    assert describe_holder(None) == "an unknown process"
+    assert abs(make_holder().since - time.time()) < 5
+
+
+def test_only_what_no_record_changes_is_fixed():
+    study = grids.make_study({"pool": ("max", "avg")})
+    assert is_fixed(study)
+    assert not is_fixed(study._replace(tuning=Tuning({"learning_rate": (0.1, 0.2)})))
+    assert not is_fixed(study._replace(looks=LOOKS))
+
+
 @pytest.mark.slow
 def test_a_folder_of_runs_tells_what_is_done_and_who_trains_the_rest(tmp_path, data_dir, digits):
     study = grids.make_study({"pool": ("max", "avg")})
@@ -75,7 +109,9 @@ def test_a_folder_of_runs_tells_what_is_done_and_who_trains_the_rest(tmp_path, d
 
     def see(num_seeds):
         own = of_study(checked.study, checked.base, num_seeds)
-        return look(own, datasets, options)._replace(failed=0)  # two steps teach nothing
+        found = [look(own, datasets, options, fixed) for fixed in (False, True)]
+        assert found[0] == found[1]
+        return found[0]._replace(failed=0)  # two steps teach nothing
 
     assert see(1) == Status(2, 0, {}, 0, True)
     more = options._replace(num_seeds=2)
@@ -83,6 +119,6 @@ def test_a_folder_of_runs_tells_what_is_done_and_who_trains_the_rest(tmp_path, d
     record_path(tmp_path, trained.id).unlink()
     other = Leases(tmp_path / "leases")
     assert other.claim(trained.id)
-    assert see(2) == Status(3, 0, {str(other.me): 1}, 0, False)
+    assert see(2) == Status(3, 0, {describe_holder(other.me): 1}, 0, False)
     other.close()
     assert see(2) == Status(3, 0, {}, 1, False)

@@ -12,12 +12,11 @@ from cnnjax.config.datasets import Request, Where
 from cnnjax.data import load
 from cnnjax.data.dataset import Dataset
 from cnnjax.records import atomic, predictions, shared, weights
-from cnnjax.records.address import record_id
 from cnnjax.records.leases import Leases
 from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
 from cnnjax.records.record import CHECKPOINTS, record_path, write_record
-from cnnjax.sweep import backend, final, lanes, runner
+from cnnjax.sweep import final, lanes, runner
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.engines import Job
 from cnnjax.sweep.observer import Observer
@@ -33,7 +32,6 @@ def run(
     whether they still live; without any it opens its own. Raises runner.Interrupted when the
     observer asked to stop: what was finished is written.
     """
-    version, machine = program_version(), backend.describe()
     for job in jobs:
         plugins.load(job.plugins)
         configs = [from_json(values) for values in job.lanes]
@@ -41,12 +39,8 @@ def run(
         dataset = datasets.get(request) or load.load_dataset(
             configs[0], Where(**job.where), feed=job.feed, say=observer.on_note
         )
-        ids = {
-            config: record_id(
-                config, lanes.describe_origin(config, dataset, version, machine, job.mesh)
-            )
-            for config in configs
-        }
+        name = lanes.open_namer({request: dataset}, job.mesh)
+        ids = {config: name(config) for config in configs}
         with contextlib.ExitStack() as stack:
             own = held or stack.enter_context(shared.open_leases(pathlib.Path(job.runs)))
             yield from _train(job, ids, dataset, observer, own)
