@@ -10,7 +10,6 @@ import faulthandler
 import json
 import queue
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -126,7 +125,7 @@ class Crew:
                 time.sleep(BEAT_SECONDS / 10)
                 busy, now = self.busy, time.monotonic()
                 if busy and now - busy[1] > stuck_seconds:
-                    faulthandler.dump_traceback(sys.stderr)
+                    faulthandler.dump_traceback()
                     on_lost(f"stuck for {stuck_seconds:g} seconds at {busy[0]}")
                 elif (lost := _find_lost(self.lines.values(), now)) and not self.over:
                     on_lost(lost)
@@ -179,11 +178,11 @@ def _accept(place: Place, until: float, seconds: float) -> dict[int, Line]:
             line, said = Line(connection, host), None
             with contextlib.suppress(TimeoutError):
                 said = line.receive(HELLO_SECONDS)
-            process = (said or {}).get("process")
             if reason := _refuse(place, lines, said):
                 line.send({"do": "refuse", "why": reason})
                 line.close()
                 continue
+            process = (said or {})["process"]
             line.name = f"process {process} ({host})"
             lines[process] = line
     for line in lines.values():

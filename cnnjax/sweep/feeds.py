@@ -84,7 +84,7 @@ def _place(
     def place(own: np.ndarray, whole: jax.ShapeDtypeStruct) -> jax.Array:
         size = own.shape[1]
 
-        def cut(index: tuple[slice, ...]) -> np.ndarray:
+        def cut(index: Any) -> np.ndarray:
             lanes = range(*index[0].indices(whole.shape[0]))
             share = (index[1].start or 0) // size
             return own[[rows[Part(lane, share)] for lane in lanes]]

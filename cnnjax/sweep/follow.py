@@ -7,6 +7,7 @@ from cnnjax.config.config import from_json, structure_of
 from cnnjax.config.datasets import Where
 from cnnjax.config.errors import ConfigError, HostLost
 from cnnjax.data import load
+from cnnjax.data.dataset import Feed
 from cnnjax.records.provenance import program_version
 from cnnjax.sweep import backend, group, multihost
 from cnnjax.sweep.channel import Crew, Said
@@ -58,7 +59,7 @@ class Follower:
         self.segments: Iterator[group.Segment] = iter(())
         self.known: dict[str, tuple[Any, Shared]] = {}  # data sets by fingerprint, one at a time
 
-    def open(self, lanes: list, asked: Said, data: str, feed: str) -> None:
+    def open(self, lanes: list, asked: Said, data: str, feed: Feed) -> None:
         self.session = self.states = None  # their memory is free
         self.segments = iter(())
         try:

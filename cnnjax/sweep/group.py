@@ -158,8 +158,8 @@ def train_group(
     """
     states: Any = executables.init(numbers) if start is None else start
     step = int(np.asarray(states.step.addressable_data(0))[0])
-    mesh = numbers["seed"].sharding.mesh
-    feed = feeds.open_feed(structure, numbers, data, step, lengths, executables.reach, mesh)
+    spread: Any = numbers["seed"].sharding
+    feed = feeds.open_feed(structure, numbers, data, step, lengths, executables.reach, spread.mesh)
     for length in lengths:
         begin = time.perf_counter()
         chunk = next(feed)

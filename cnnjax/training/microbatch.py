@@ -66,6 +66,21 @@ def sum_over_batch(
     return lax.psum(sums, axis), kept
 
 
+def gather_batch(shares: Any, indices: jax.Array, axis: str) -> Any:
+    """The examples `indices` [batch] of arrays that are dealt out one by one to a mesh `axis`.
+
+    They follow one another, as in a stream: each device has its share of them, and gets all.
+    """
+    number = lax.axis_size(axis)
+    first, size = indices[0] // number, len(indices) // number
+
+    def gather(own: jax.Array) -> jax.Array:
+        dealt = lax.all_gather(lax.dynamic_slice_in_dim(own, first, size), axis, axis=1)
+        return dealt.reshape(-1, *own.shape[1:])
+
+    return jax.tree.map(gather, shares)
+
+
 def _take_share(whole: Any, axis: str) -> Any:
     """The part of a tree of arrays that is this device's, of as many as a mesh axis has."""
     number, index = lax.axis_size(axis), lax.axis_index(axis)

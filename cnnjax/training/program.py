@@ -188,20 +188,12 @@ def make_program(
         optimizer = optimizers.make_optimizer(structure, numbers, model.roles)
         all_labels = find_labels(numbers, data)
 
-        def take_examples(indices: Array) -> tuple[Array, Array]:
-            if not (spec.streamed and axis):
-                return data.images[indices], all_labels[indices]
-            # Every device has a share of each batch, and its examples are dealt out one by one.
-            size = structure.batch_size // lax.axis_size(axis)
-            first = indices[0] // lax.axis_size(axis)
-            shares = jax.tree.map(
-                lambda own: lax.all_gather(lax.dynamic_slice_in_dim(own, first, size), axis),
-                (data.images, all_labels),
-            )
-            return jax.tree.map(lambda own: own.swapaxes(0, 1).reshape(-1, *own.shape[2:]), shares)
-
         def load_batch(key: Array, indices: Array) -> tuple[Array, Array, Array]:
-            images, labels = take_examples(indices)
+            if axis and spec.streamed:
+                shares = (data.images, all_labels)
+                images, labels = microbatch.gather_batch(shares, indices, axis)
+            else:
+                images, labels = data.images[indices], all_labels[indices]
             images = images.astype(jnp.float32)
             targets = jax.nn.one_hot(labels, spec.num_classes)
             images, targets = augment.augment(
