@@ -187,7 +187,7 @@ def _accept(place: Place, until: float, seconds: float) -> dict[int, Line]:
             lines[process] = line
     for line in lines.values():
         line.send({"do": "begin"})
-    return lines
+    return dict(sorted(lines.items()))
 
 
 def _listen(port: int) -> socket.socket:

@@ -5,7 +5,7 @@ Of a stream each host reads what its devices take: their lanes, and of each batc
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
