@@ -49,6 +49,8 @@ def read_flags(values: absl_flags.FlagValues) -> hosts.Hosts | None:
     for name in ("plan", "status", "judge_only"):
         if name in values and values[name].value:
             flags.refuse(f"--{name} trains nothing and is for one host: leave out --multihost")
+    if "offline" in values and values.offline:
+        flags.refuse("--offline uses no network, by which hosts meet: leave out --multihost")
     if "engine" in values and values.engine:
         flags.refuse("--engine sends runs elsewhere, and --multihost trains here: give one of them")
     asked = hosts.Hosts(

@@ -121,6 +121,7 @@ def read(*arguments):
     values = absl_flags.FlagValues()
     hosts_script.define_flags(values)
     absl_flags.DEFINE_boolean("plan", False, "", flag_values=values)
+    absl_flags.DEFINE_boolean("offline", False, "", flag_values=values)
     absl_flags.DEFINE_string("engine", None, "", flag_values=values)
     values(["", *arguments])
     return hosts_script.read_flags(values)
@@ -160,6 +161,7 @@ def test_a_host_that_cannot_be_is_refused(given, words):
         (["--process_id=0"], "--process_id is of a program on many hosts"),
         (["--join_minutes=1"], "--join_minutes is of a program on many hosts"),
         ([*ALL, "--plan"], "--plan trains nothing and is for one host"),
+        ([*ALL, "--offline"], "--offline uses no network, by which hosts meet"),
         ([*ALL, "--engine=a:b"], "--engine sends runs elsewhere, and --multihost trains here"),
     ],
 )
