@@ -17,6 +17,8 @@ from cnnjax.study.options import DEFAULTS, ERRORS, FORMATS, MOST_SEEDS, Options
 from experiments import hosts, rented, script, told
 
 if TYPE_CHECKING:  # JAX is imported where it is needed, so that --help is answered at once
+    from cnnjax import api
+    from cnnjax.study import timing
     from cnnjax.study.judge import Judgement
 
 QUICK = 10  # seeds of --quick
@@ -36,6 +38,7 @@ class Asked(NamedTuple):
     time_limit: float | None  # minutes
     accelerator: rented.Rented | None = None  # what the plan is compiled for
     hosts: Hosts | None = None  # of a program on many
+    probe: bool = False  # whether the plan is timed
 
 
 def define_flags(values: absl_flags.FlagValues) -> None:
@@ -58,6 +61,12 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         flag_values=values,
     )
     absl_flags.DEFINE_boolean("plan", False, "Print what would run, and stop.", flag_values=values)
+    absl_flags.DEFINE_boolean(
+        "probe", False,
+        "With --plan: compile every program, train each for a stretch of some seconds, and say how"
+        " long all would take by that; without it records of before tell.",
+        flag_values=values,
+    )  # fmt: skip
     rented.define_flags(values)
     absl_flags.DEFINE_boolean(
         "status", False, "Say what is recorded, in training (by whom) and waiting, and stop.",
@@ -134,6 +143,8 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
         flags.refuse("--runs is empty: name a folder, such as --runs=runs")
     if values.plan and values.judge_only:
         flags.refuse("--plan is of what would run and --judge_only runs nothing: give one")
+    if values.probe and (values.accelerator or not values.plan):
+        flags.refuse("--probe times a plan on this machine: give --plan, and no --accelerator")
     if values.status and (values.plan or values.judge_only):
         flags.refuse("--status trains and judges nothing: give it without --plan or --judge_only")
     many = values.until == "decided" and not values["seeds"].present
@@ -154,7 +165,7 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
     return Asked(
         options, values.plan, values.status, values.judge_only, flags.find_sources(values, argv),
         values.traceback, values.quiet, values.time_limit, rented.read_flags(values),
-        hosts.read_flags(values),
+        hosts.read_flags(values), values.probe,
     )  # fmt: skip
 
 
@@ -210,6 +221,11 @@ def conduct(
         return script.DONE, None
     if asked.plan_only:
         prospect = api.look_ahead(checked, asked.sources, options)
+        if asked.probe:
+            try:
+                prospect = prospect._replace(timing=probe(checked, options, stop, asked.quiet))
+            except Interrupted:
+                return script.INTERRUPTED, None
         told.print_prospect(checked, prospect, options.num_seeds)
         if asked.accelerator is None:
             return script.DONE, None
@@ -229,3 +245,15 @@ def conduct(
     if finished.failures:
         told.print_summary(finished, options)
     return (script.INTERRUPTED if should_stop() else ended), judgement
+
+
+def probe(
+    checked: "api.Checked", options: Options, stop: script.Stop, quiet: bool
+) -> "timing.Timing":
+    """How long a study would take here, by a stretch of training of each of its programs."""
+    from cnnjax import api
+    from cnnjax.sweep import probe
+
+    with script.observe(stop, quiet) as observer:
+        datasets = api.load_datasets(checked, options, observer)
+        return probe.time_groups(checked.plan.groups, datasets, options.mesh, observer)

@@ -25,9 +25,9 @@ RESERVED = frozenset(
     " checkpoint_minutes choose coordinator_address data_dir datasets engine epochs export"
     " first_seed flagfile format grid h help helpfull helpshort helpxml join_minutes json"
     " judge_only keep lanes list manual_dir mesh metric minutes mix multihost networks"
-    " num_processes observer offline on_error opponents plan plugin process_id profile prune"
-    " quick quiet readme restart roofline rounds runs seeds skip_bad_files status stuck_minutes"
-    " study time_limit traceback undefok until workdir".split()
+    " num_processes observer offline on_error opponents plan plugin probe process_id profile"
+    " prune quick quiet readme restart roofline rounds runs seeds skip_bad_files status"
+    " stuck_minutes study time_limit traceback undefok until workdir".split()
 )
 
 

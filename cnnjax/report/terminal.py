@@ -168,7 +168,8 @@ def print_times(plan: Plan, timing: Timing, console: Console) -> None:
     """Prints how long each group would train, and for how many hours of one device."""
     values = {str(place): values_of(own.structure) for place, own in enumerate(plan.groups)}
     keys, cells = tell_apart(values)
-    table = start_table("groups, by these records", *keys)
+    by = "these records" if timing.num_records else "a stretch of each"
+    table = start_table(f"groups, by {by}", *keys)
     for name in ("lanes", "minutes", "device-hours"):
         table.add_column(name, justify="right")
     for name, own, seconds in zip(values, plan.groups, timing.by_group, strict=True):
@@ -181,11 +182,12 @@ def describe_timing(timing: Timing, num_groups: int) -> str:
     """How long a plan would take, and how that is known."""
     other = num_groups - timing.num_alike
     nearest = f"; {other} of {count(num_groups, 'group')} by their MACs from the nearest of those"
+    records = f"{count(timing.num_records, 'record')} of this machine took"
+    taken = records if timing.num_records else "a stretch of each program took just now"
     return (
         f"time: {timing.training_seconds / 60:,.1f} minutes of training on"
         f" {count(timing.num_devices, 'device')}"
         f" ({timing.num_devices * timing.training_seconds / 3600:,.3f} device-hours), and beside it"
-        f" {timing.compile_seconds / 60:,.1f} of compiling, several programs at once; as"
-        f" {count(timing.num_records, 'record')} of this machine took{nearest if other else ''}"
-        " (nothing reused)"
+        f" {timing.compile_seconds / 60:,.1f} of compiling, several programs at once; as {taken}"
+        f"{nearest if other else ''} (nothing reused)"
     )

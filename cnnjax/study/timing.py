@@ -1,4 +1,6 @@
-"""How long a study would take, by records that are there: nothing is assumed of a machine."""
+"""How long a study would take, by records that are there, or by what was just measured: nothing is
+assumed of a machine.
+"""  # fmt: skip
 
 import json
 import math
@@ -33,7 +35,7 @@ class Group(NamedTuple):
 
 
 class Speed(NamedTuple):
-    """How fast a group ran, by its records."""
+    """How fast a group ran."""
 
     macs: int  # of its network, an image
     examples_per_second: float
@@ -46,7 +48,7 @@ class Timing(NamedTuple):
     training_seconds: float
     compile_seconds: float  # of all programs, as if one after another
     num_alike: int  # groups with records of the same program; others by the nearest network's MACs
-    num_records: int
+    num_records: int  # 0 where it was just measured
     num_devices: int = 1  # that all of this takes
     by_group: tuple[float, ...] = ()  # seconds of training of each group
 
@@ -75,20 +77,30 @@ def estimate(
     if not found:
         return None
     speeds = {key: _median(own) for key, own in found.items()}
-    by_group, compiling, num_alike = [], 0.0, 0
+    chosen, num_alike, groups = [], 0, list(groups)
     for group in groups:
-        speed, ratio = speeds.get(_program_key(to_json(group.structure))), 1.0
+        speed = speeds.get(_program_key(to_json(group.structure)))
         if speed is None:
             speed = min(speeds.values(), key=lambda own: _distance(own.macs, group.macs))
             ratio = max(group.macs, 1) / max(speed.macs, 1)
+            speed = speed._replace(examples_per_second=speed.examples_per_second / ratio)
         else:
             num_alike += 1
-        by_group.append(ratio * group.num_examples / speed.examples_per_second)
-        compiling += speed.compile_seconds
+        chosen.append(speed)
     num_records = sum(map(len, found.values()))
-    return Timing(
-        sum(by_group), compiling, num_alike, num_records, num_devices, tuple(by_group)
-    )  # fmt: skip
+    return sum_up(groups, chosen, num_devices)._replace(
+        num_alike=num_alike, num_records=num_records
+    )
+
+
+def sum_up(groups: Sequence[Group], speeds: Sequence[Speed], num_devices: int) -> Timing:
+    """How long groups take that are as fast as was just measured, each by itself."""
+    by_group = tuple(
+        group.num_examples / speed.examples_per_second
+        for group, speed in zip(groups, speeds, strict=True)
+    )
+    compiling = sum(speed.compile_seconds for speed in speeds)
+    return Timing(sum(by_group), compiling, len(by_group), 0, num_devices, by_group)
 
 
 def _read_speed(cost: Mapping[str, Any]) -> Speed | None:

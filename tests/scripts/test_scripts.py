@@ -41,6 +41,7 @@ def test_help_names_every_flag_with_type_default_and_meaning(call, script):
         ([*LAUNCH, "--activation=rely"], "flag --activation=rely: give relu|leaky_relu|"),
         ([*LAUNCH, "--learning_rate=-1"], "give a number > 0.0"),
         ([*LAUNCH, "--seeds=0"], "flag --seeds=0"),
+        ([*LAUNCH, "--probe"], "--probe times a plan on this machine: give --plan"),
         (
             [*LAUNCH, "--leaning_rate=1"],
             "unknown flag --leaning_rate: did you mean --learning_rate?",

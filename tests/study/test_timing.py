@@ -52,6 +52,11 @@ def test_another_network_is_as_fast_as_the_nearest_by_macs():
     assert found == timing.Timing(seconds, 5.0, 0, 2, 2, (seconds,))
 
 
+def test_what_was_just_measured_is_said_to_be():
+    told = describe_timing(timing.Timing(150.0, 30.0, 4, 0, 2), 4)
+    assert told.endswith("; as a stretch of each program took just now (nothing reused)")
+
+
 def test_each_group_has_its_own_time():
     other = GROUP._replace(structure=structure_of(Config(steps=3000)), num_lanes=10)
     found = estimate([make_record()], (GROUP, other))
