@@ -23,7 +23,7 @@ def define_flags(values: absl_flags.FlagValues) -> None:
     )  # fmt: skip
     absl_flags.DEFINE_string(
         "coordinator_address", None,
-        "HOST:PORT of process 0 for the others; it takes the port above too.", flag_values=values,
+        "HOST:PORT of process 0 for the others; it takes the next port too.", flag_values=values,
     )  # fmt: skip
     numeric.define_integer(values, "num_processes", None, "How many hosts there are.", 1)
     numeric.define_integer(values, "process_id", None, "Which of them this is, from 0.", 0)
@@ -89,6 +89,9 @@ def _supervise(stop: script.Stop) -> None:
     JAX's runtime aborts a process whose coordinator is gone, and nothing within can prevent it:
     that is an interruption. Before JAX is imported: its threads would not be in the child.
     """
+    parent = os.getpid()
+    sys.stdout.flush()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, script.SIGNALS)
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)  # so that a terminal's Ctrl-C comes once, through the parent
@@ -96,16 +99,25 @@ def _supervise(stop: script.Stop) -> None:
         _keep_stdout()
         with contextlib.suppress(OSError, AttributeError):  # Linux: gone with the parent
             ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(script.INTERRUPTED)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return
+
+    def pass_on(number: int, frame: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, number)
+
     for number in script.SIGNALS:
-        signal.signal(number, lambda number, frame: os.kill(child, number))
+        signal.signal(number, pass_on)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     while True:
         with contextlib.suppress(InterruptedError):
             _, status = os.waitpid(child, 0)
             break
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGABRT:
-        script.end_lost("JAX's runtime ended this process: another is lost")
+        script.end_lost("JAX's runtime ended this process: another is lost, or see above")
     sys.stdout.flush()
     os._exit(code if code >= 0 else 128 - code)
 

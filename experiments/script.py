@@ -95,15 +95,16 @@ def end_others(status: int) -> None:
         multihost.end(status)
 
 
-def end_lost(reason: str) -> NoReturn:
-    """Ends the process with status 75: another of its program is lost, and nothing is left to do.
+def end_lost(reason: str, status: int | None = None) -> NoReturn:
+    """Ends the process, another of whose program is lost, with status 75 or the other's own.
 
     At once, for JAX would wait for the other; from any thread.
     """
-    message = f"interrupted: {reason}; run the same command again on all hosts to go on"
-    words.say(words.shorten(printable(message)), sys.stderr)
+    if status is None:
+        reason = f"interrupted: {reason}; run the same command again on all hosts to go on"
+    words.say(words.shorten(printable(reason)), sys.stderr)
     sys.stdout.flush()
-    os._exit(INTERRUPTED)
+    os._exit(INTERRUPTED if status is None else status)
 
 
 def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:

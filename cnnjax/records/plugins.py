@@ -42,12 +42,21 @@ def keep_texts(folder: pathlib.Path, config: Config) -> None:
 
 def keep_loaded(folder: pathlib.Path) -> dict[str, str]:
     """Likewise each text of the plug-ins that are loaded; gives their hashes by name."""
+    return _keep(folder, _read_loaded())
+
+
+def hash_loaded() -> dict[str, str]:
+    """The hashes of the texts of the plug-ins that are loaded, by name."""
+    return {name: hash_text(text) for name, text in _read_loaded().items()}
+
+
+def _read_loaded() -> dict[str, str]:
     files = (getattr(module, "__file__", None) for module in plugins.LOADED.values())
     found = {}
     for source in files:
         if source and os.path.isfile(source):
             found |= texts.read_files(source)
-    return _keep(folder, found)
+    return found
 
 
 def _keep(folder: pathlib.Path, found: Mapping[str, str]) -> dict[str, str]:

@@ -28,6 +28,8 @@ IN_CONFIG = frozenset({"cnnjax.config.presets"})
 FOR_READERS = frozenset(
     f"cnnjax.config.{name}" for name in ("hints", "installed", "paths", "words")
 )
+# What hosts of one program tell each other: which steps to take, and bits as they are.
+BETWEEN_HOSTS = frozenset({"cnnjax.config.hosts", "cnnjax.sweep.channel", "cnnjax.sweep.multihost"})
 DECLARATIONS = ("structure", "number", "choice")  # of knobs; the second argument is their help
 TEXTS = ("help", "allowed")
 # What a model says of itself beside its layers: values in the Config, or which may be given.
@@ -76,7 +78,7 @@ def list_closure(root: str = ROOT) -> list[str]:
         if module not in seen:
             seen.add(module)
             waiting += list_imports(module)
-    return sorted(seen - IN_CONFIG - FOR_READERS)
+    return sorted(seen - IN_CONFIG - FOR_READERS - BETWEEN_HOSTS)
 
 
 @functools.cache

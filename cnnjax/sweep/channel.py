@@ -12,7 +12,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.config import words
@@ -24,6 +24,7 @@ SILENT_SECONDS = 10.0  # without a beat: a process is lost
 RETRY_SECONDS = 0.1  # between two tries to reach process 0
 
 Said = dict[str, Any]
+OnLost = Callable[[str, int | None], None]  # why, and the exit status that was given, if any
 
 
 class Place(NamedTuple):
@@ -40,7 +41,9 @@ class Line:
 
     def __init__(self, connection: socket.socket, name: str):
         self.name, self.heard, self.gone, self.asked = name, time.monotonic(), False, False
-        self._connection, self._lock = connection, threading.Lock()
+        self.ended: int | None = None  # the exit status with which it ends the program
+        # A signal's handler may say something too, while its thread is at it.
+        self._connection, self._lock = connection, threading.RLock()
         self._waiting: queue.Queue[Said | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -51,8 +54,10 @@ class Line:
                 self.heard = time.monotonic()
                 if said["do"] == "beat":
                     self.asked = self.asked or said["asked"]
-                else:
-                    self._waiting.put(said)
+                    continue
+                if said["do"] == "end":
+                    self.ended = said["status"]
+                self._waiting.put(said)
         self.gone = True
         self._waiting.put(None)
 
@@ -100,20 +105,21 @@ class Crew:
 
     @contextlib.contextmanager
     def at_work(self, name: str) -> Iterator[None]:
-        """Within, the devices are at work on what is so named; longer than allowed is stuck."""
-        self.busy = (name, time.monotonic())
+        """Within, this process is at work on what is so named; longer than allowed is stuck."""
+        before, self.busy = self.busy, (name, time.monotonic())
         try:
             yield
         finally:
-            self.busy = None
+            self.busy = before
 
-    def watch(
-        self, stuck_seconds: float, asked: Callable[[], bool], on_lost: Callable[[str], None]
-    ) -> None:
+    def watch(self, stuck_seconds: float, asked: Callable[[], bool], on_lost: OnLost) -> None:
         """From now on tells the others that this process lives, and whether it was `asked` to stop.
 
-        Where another is lost, or this one is stuck and shows where, calls `on_lost` in a thread.
+        Where another is lost, or this one is stuck and shows where, calls `on_lost` in a thread,
+        with an exit status where the other gave one.
         """
+        for line in self.lines.values():  # till now nobody said that he lives
+            line.heard = time.monotonic()
 
         def beat() -> None:
             while not self.over:
@@ -126,9 +132,10 @@ class Crew:
                 busy, now = self.busy, time.monotonic()
                 if busy and now - busy[1] > stuck_seconds:
                     faulthandler.dump_traceback()
-                    on_lost(f"stuck for {stuck_seconds:g} seconds at {busy[0]}")
+                    on_lost(f"stuck for {stuck_seconds:g} seconds at {busy[0]}", None)
                 elif (lost := _find_lost(self.lines.values(), now)) and not self.over:
-                    on_lost(lost)
+                    if lost.ended is None or busy:  # else what it says is about to be read
+                        on_lost(_describe_lost(lost), lost.ended)
 
         for own in (beat, look):
             threading.Thread(target=own, daemon=True).start()
@@ -138,14 +145,15 @@ class Crew:
         self.over = True
 
 
-def _find_lost(lines: Any, now: float) -> str:
-    """Which of the others is lost, in words; empty where none is."""
-    for line in lines:
-        if line.gone:
-            return f"{line.name} ended"
-        if now - line.heard > SILENT_SECONDS:
-            return f"{line.name} was not heard of for {SILENT_SECONDS:g} seconds"
-    return ""
+def _find_lost(lines: Iterable[Line], now: float) -> Line | None:
+    silent = (line for line in lines if line.gone or now - line.heard > SILENT_SECONDS)
+    return next(silent, None)
+
+
+def _describe_lost(line: Line) -> str:
+    if line.gone:
+        return f"{line.name} ended"
+    return f"{line.name} was not heard of for {SILENT_SECONDS:g} seconds"
 
 
 def gather(place: Place, seconds: float) -> Crew:
@@ -165,11 +173,15 @@ def _accept(place: Place, until: float, seconds: float) -> dict[int, Line]:
     except OSError as error:
         raise RunError(f"process 0 cannot listen on port {place.port}: {error.strerror}") from None
     with listening:
+        listening.settimeout(RETRY_SECONDS)
         while len(lines) < place.count - 1:
-            listening.settimeout(max(until - time.monotonic(), 0.001))
+            for process in [process for process, line in lines.items() if line.gone]:
+                lines.pop(process).close()  # it may come again
             try:
                 connection, (host, *_) = listening.accept()
             except TimeoutError:
+                if time.monotonic() < until:
+                    continue
                 missing = _describe_missing(place, lines, seconds)
                 for line in lines.values():
                     line.send({"do": "refuse", "why": missing})
@@ -184,6 +196,8 @@ def _accept(place: Place, until: float, seconds: float) -> dict[int, Line]:
                 continue
             process = (said or {})["process"]
             line.name = f"process {process} ({host})"
+            if before := lines.pop(process, None):
+                before.close()
             lines[process] = line
     for line in lines.values():
         line.send({"do": "begin"})
@@ -202,7 +216,8 @@ def _refuse(place: Place, lines: Mapping[int, Line], said: Said | None) -> str:
         return "it did not say who it is"
     if said["count"] != place.count:
         return f"it is one of {said['count']} processes, and here are {place.count}"
-    return f"process {said['process']} has come already" if said["process"] in lines else ""
+    there = lines.get(said["process"])
+    return f"process {said['process']} has come already" if there and not there.gone else ""
 
 
 def _describe_missing(place: Place, lines: Mapping[int, Line], seconds: float) -> str:
@@ -226,10 +241,7 @@ def _reach(place: Place, until: float, seconds: float) -> dict[int, Line]:
     connection.settimeout(None)
     line = Line(connection, at)
     line.send({"do": "come", "process": place.process, "count": place.count})
-    try:
-        said = line.receive(max(until - time.monotonic(), 0.001) + SILENT_SECONDS)
-    except TimeoutError:
-        said = None
+    said = line.receive()  # as long as it lives process 0 decides who waits
     if said is None or said["do"] != "begin":
         reason = "ended before all had come" if said is None else f"says: {said.get('why')}"
         raise RunError(f"{at} {reason}")

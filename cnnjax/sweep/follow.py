@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax
+
 from cnnjax.config.config import from_json, structure_of
 from cnnjax.config.datasets import Where
 from cnnjax.config.errors import ConfigError, HostLost
 from cnnjax.data import load
 from cnnjax.data.dataset import Feed
+from cnnjax.records import plugins
 from cnnjax.records.provenance import program_version
 from cnnjax.sweep import backend, group, multihost
 from cnnjax.sweep.channel import Crew, Said
@@ -19,7 +22,10 @@ OTHERWISE = "the same files, packages and settings must be on every host"
 
 def agree(crew: Crew) -> None:
     """Raises ConfigError on process 0, before anything is compiled, where hosts are unlike."""
-    own = {"program": program_version(), **backend.describe()}
+    own = {
+        "program": program_version(), "plugins": plugins.hash_loaded(),
+        "devices": jax.local_device_count(), **backend.describe(),
+    }  # fmt: skip
     if not crew.leads:
         crew.tell({"do": "describe", "machine": own})
         return
@@ -62,6 +68,11 @@ class Follower:
     def open(self, lanes: list, asked: Said, data: str, feed: Feed) -> None:
         self.session = self.states = None  # their memory is free
         self.segments = iter(())
+        with multihost.busy("open"):
+            multihost.answer(self._try_to_open(lanes, asked, data, feed))
+
+    def _try_to_open(self, lanes: list, asked: Said, data: str, feed: Feed) -> str | None:
+        """Why it cannot be; None where it is open."""
         try:
             if data not in self.known:
                 self.known.clear()
@@ -72,18 +83,18 @@ class Follower:
             dataset, shared = self.known[data]
             self.session = open_session(structure_of(lanes[0]), lanes, dataset, shared, **asked)
         except Exception as error:
-            multihost.answer(str(error) or type(error).__name__)
-        else:
-            multihost.answer(None)
+            return str(error) or type(error).__name__
+        return None
 
     def init(self, lanes: list) -> None:
+        self.states = None
         self.states = self.session.init(lanes)
 
     def restore(self, lanes: list) -> None:
         self.states = self.session.restore(self.states, None)
 
     def train(self, lanes: list, step: int, fresh: bool) -> None:
-        states = None if fresh else self.states
+        states, self.states = None if fresh else self.states, None
         self.segments = self.session.train(lanes, states, step)
 
     def segment(self, lanes: list) -> None:

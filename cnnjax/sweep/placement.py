@@ -106,6 +106,8 @@ def share_out_devices(num_lanes: int, num_pieces: int, there: int) -> tuple[int,
     one device's bits on `microbatch.SHARDS` of them.
     """  # fmt: skip
     shared = num_pieces > 1 and num_lanes * microbatch.SHARDS <= there
+    if is_spread() and there % microbatch.SHARDS:  # a device, and perhaps its host, would be left
+        shared = False
     data = microbatch.SHARDS if shared else 1
     return (there // data if is_spread() else min(num_lanes, there // data)), data
 

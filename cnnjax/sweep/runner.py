@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 
 from cnnjax.config.config import Config, structure_of
-from cnnjax.config.errors import HostLost
+from cnnjax.config.errors import ConfigError, HostLost, RunError
 from cnnjax.config.mesh import AUTO
 from cnnjax.data.dataset import Dataset
 from cnnjax.records.predictions import Predictions, pack
@@ -167,6 +167,8 @@ def run_lanes(
                     raise
                 except Exception as error:  # one bad group must not end a sweep overnight
                     if session and multihost.is_many():
+                        if isinstance(error, (ConfigError, RunError)):  # here, between two steps
+                            raise
                         raise HostLost(f"what devices did together broke off: {error}") from error
                     halved = session.wave // 2 if session else 0
                     if session and halved >= session.least and _is_out_of_memory(error):
@@ -236,6 +238,8 @@ def _run_wave(
         if stopping:
             raise Interrupted
     assert states is not None
+    if multihost.is_many() and look():  # nobody listens while all of them measure
+        raise Interrupted
     trained = (step - start) * structure.batch_size * len(lanes)
     kept: Sequence[Final | None] = [None] * len(lanes)
     if keep != "none":

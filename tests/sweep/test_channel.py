@@ -105,7 +105,7 @@ def connect(port):
 def watch(crew, seconds=60.0, asked=lambda: False):
     """What is said of the lost, as it comes."""
     said = queue.Queue()
-    crew.watch(seconds, asked, said.put)
+    crew.watch(seconds, asked, lambda *why: said.put(why))
     return said
 
 
@@ -113,20 +113,61 @@ def test_one_that_ends_is_lost_at_once(crews):
     said = [watch(crew) for crew in crews]
     for line in crews[2].lines.values():
         line.close()
-    assert said[0].get(timeout=3).startswith("process 2 (")
+    why, status = said[0].get(timeout=3)
+    assert why.startswith("process 2 (") and status is None
     assert said[1].empty()
 
 
 def test_one_that_is_silent_is_lost(crews, monkeypatch):
     monkeypatch.setattr(channel, "SILENT_SECONDS", 1.5)
     said = [watch(crew) for crew in crews[:2]]
-    assert said[0].get(timeout=6).endswith("was not heard of for 1.5 seconds")
+    why, status = said[0].get(timeout=6)
+    assert why.endswith("was not heard of for 1.5 seconds") and status is None
+
+
+def test_whoever_came_long_before_the_others_has_as_long_to_say_that_he_lives(crews):
+    """Till all are there nobody says it."""
+    for crew in crews:
+        for line in crew.lines.values():
+            line.heard -= 100
+    said = [watch(crew) for crew in crews]
+    time.sleep(0.5)
+    assert all(own.empty() for own in said)
+
+
+@pytest.mark.parametrize("at_work", [True, False])
+def test_whose_end_was_told_ends_the_others_with_its_status(crews, at_work):
+    """One at rest reads it by itself."""
+    said = watch(crews[1])
+    with crews[1].at_work("segment") if at_work else contextlib.nullcontext():
+        crews[0].tell({"do": "end", "status": 1})
+        for line in crews[0].lines.values():
+            line.close()
+        if at_work:
+            why, status = said.get(timeout=3)
+            assert "ended" in why and status == 1
+        else:
+            assert crews[1].lines[0].receive(3) == {"do": "end", "status": 1}
+            time.sleep(0.5)
+            assert said.empty()
+
+
+def test_one_that_ended_before_all_had_come_may_come_again(port):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(channel.gather, Place("127.0.0.1", port, 3, 0), 20.0)
+        early = connect(port)
+        early.sendall(json.dumps({"do": "come", "process": 1, "count": 3}).encode() + b"\n")
+        time.sleep(0.3)
+        early.close()
+        one, two = meet(port, 3, come=[1, 2])
+        assert [*leader.result().lines] == [1, 2]
+        assert not isinstance(one, Exception) and not isinstance(two, Exception)
 
 
 def test_one_that_is_stuck_says_at_what_and_shows_it(crews, capfd):
     said = watch(crews[0], 0.2)
     with crews[0].at_work("segment"):
-        assert said.get(timeout=3) == "stuck for 0.2 seconds at segment"
+        assert said.get(timeout=3) == ("stuck for 0.2 seconds at segment", None)
     assert "test_one_that_is_stuck" in capfd.readouterr().err
 
 

@@ -3,6 +3,7 @@
 What becomes of it where one is lost is tried by experiments.endure --part=hosts.
 """
 
+import json
 import pathlib
 import subprocess
 import sys
@@ -10,15 +11,12 @@ import sys
 import jax
 import numpy as np
 import pytest
-from absl import flags as absl_flags
 
-from cnnjax.config import hosts as config_hosts
 from cnnjax.config.config import Config, structure_of
 from cnnjax.config.datasets import Where
-from cnnjax.config.errors import ConfigError
+from cnnjax.config.errors import ConfigError, RunError
 from cnnjax.data import stream
-from cnnjax.sweep import feeds, follow, multihost, placed, placement
-from experiments import hosts as hosts_script
+from cnnjax.sweep import channel, feeds, follow, multihost, placed, placement
 from experiments.endure.hosts import find_port
 from experiments.endure.outcomes import read_numbers
 from tests import true_formats
@@ -117,81 +115,6 @@ def test_other_data_on_another_host_are_said(digits, data_dir, tiny, monkeypatch
     assert there.session is None
 
 
-def read(*arguments):
-    values = absl_flags.FlagValues()
-    hosts_script.define_flags(values)
-    absl_flags.DEFINE_boolean("plan", False, "", flag_values=values)
-    absl_flags.DEFINE_boolean("offline", False, "", flag_values=values)
-    absl_flags.DEFINE_string("engine", None, "", flag_values=values)
-    values(["", *arguments])
-    return hosts_script.read_flags(values)
-
-
-ALL = ["--multihost", "--coordinator_address=a:80", "--num_processes=2", "--process_id=1"]
-
-
-def test_flags_say_which_host_this_is():
-    assert read() is None
-    assert read("--multihost") == config_hosts.Hosts()
-    found = read(*ALL, "--join_minutes=0.5", "--stuck_minutes=2")
-    assert found == config_hosts.Hosts("a:80", 2, 1, 30.0, 120.0)
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        (ALL[:2], "--num_processes, --process_id: give all of"),
-        (ALL[:3], "--process_id: give all of"),
-        ([*ALL, "--process_id=2"], "--process_id=2 of --num_processes=2: they are numbered from 0"),
-        ([*ALL, "--coordinator_address=here"], "--coordinator_address=here: give HOST:PORT"),
-        ([*ALL, "--coordinator_address=:80"], "give HOST:PORT"),
-        ([*ALL, "--coordinator_address=a:65535"], "give HOST:PORT"),
-        ([*ALL, "--coordinator_address=a:x"], "give HOST:PORT"),
-    ],
-)
-def test_a_host_that_cannot_be_is_refused(given, words):
-    with pytest.raises(ConfigError, match=words):
-        read(*given)
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        (ALL[1:], "--coordinator_address is of a program on many hosts: give --multihost too"),
-        (["--process_id=0"], "--process_id is of a program on many hosts"),
-        (["--join_minutes=1"], "--join_minutes is of a program on many hosts"),
-        ([*ALL, "--plan"], "--plan trains nothing and is for one host"),
-        ([*ALL, "--offline"], "--offline uses no network, by which hosts meet"),
-        ([*ALL, "--engine=a:b"], "--engine sends runs elsewhere, and --multihost trains here"),
-    ],
-)
-def test_what_does_not_go_together_is_refused(given, words, capsys):
-    with pytest.raises(SystemExit) as ended:
-        read(*given)
-    assert ended.value.code == 2 and words in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("address", "found"), [("10.0.0.2:8476", ("10.0.0.2", 8476)), ("[::1]:80", ("::1", 80))]
-)
-def test_an_address_is_read(address, found):
-    assert config_hosts.split_address(address) == found
-
-
-def test_slurm_says_which_host_this_is(monkeypatch):
-    slurm = {"SLURM_JOB_ID": "5000", "SLURM_STEP_NODELIST": "node[03-04]", "SLURM_NTASKS": "2",
-             "SLURM_PROCID": "1", "SLURM_LOCALID": "0", "SLURM_STEP_NUM_NODES": "2"}  # fmt: skip
-    for name, value in slurm.items():
-        monkeypatch.setenv(name, value)
-    found = multihost.find_place(config_hosts.Hosts())
-    assert (found.host, found.count, found.process) == ("node03", 2, 1)
-
-
-def test_where_nobody_says_it_the_flags_are_named():
-    with pytest.raises(ConfigError, match="nothing here says which hosts there are"):
-        multihost.find_place(config_hosts.Hosts())
-
-
 def test_alone_there_is_nobody_to_tell(digits, tiny):
     assert not multihost.is_many() and not multihost.is_asked()
     with multihost.together("init"), multihost.agreed("open", [tiny]):
@@ -227,6 +150,66 @@ def test_a_stream_comes_in_shares_to_the_devices_of_a_batch(tmp_path):
             np.testing.assert_array_equal(np.stack(own, 1).ravel(), labels)
     whole.close()
     chunks.close()
+
+
+def test_hosts_with_other_plug_ins_or_devices_are_unlike(monkeypatch):
+    """Process 0 hears what another has, and names what differs."""
+
+    class Line:
+        name = "process 1"
+
+        def __init__(self, machine):
+            self.machine = machine
+
+        def receive(self):
+            return {"machine": self.machine}
+
+    class Crew:
+        leads = True
+
+        def tell(self, said):
+            self.said = said
+
+    other = Crew()
+    other.leads = False
+    follow.agree(other)
+    own = json.loads(json.dumps(other.said["machine"]))
+    for changed in ({}, {"plugins": {"mine.py": "0"}}, {"devices": 7}):
+        crew = Crew()
+        crew.lines = {1: Line({**own, **changed})}
+        if not changed:
+            follow.agree(crew)
+            continue
+        with pytest.raises(
+            ConfigError, match=f"process 1 differs .* in {next(iter(changed))}: the"
+        ):
+            follow.agree(crew)
+
+
+@pytest.mark.parametrize(
+    ("there", "spread", "mesh"), [(3, True, (3, 1)), (4, True, (2, 2)), (3, False, (1, 2))]
+)
+def test_no_device_of_many_hosts_is_left_out(monkeypatch, there, spread, mesh):
+    monkeypatch.setattr(placement, "is_spread", lambda: spread)
+    assert placement.share_out_devices(1, 4, there) == mesh
+
+
+def test_what_went_wrong_here_counts_more_than_elsewhere(monkeypatch, tiny):
+    class Line:
+        name = "process 1"
+
+        def receive(self):
+            return {"do": "done", "error": "its own trouble"}
+
+    crew = channel.Crew(channel.Place("a", 1, 2, 0), {})
+    crew.lines = {1: Line()}
+    monkeypatch.setattr(crew, "tell", lambda said: None)
+    monkeypatch.setattr(multihost, "_crew", [crew])
+    with pytest.raises(ConfigError, match="ours"), multihost.agreed("open", [tiny]):
+        raise ConfigError("ours")
+    with pytest.raises(RunError, match="process 1: its own trouble"):
+        with multihost.agreed("open", [tiny]):
+            pass
 
 
 def test_what_is_told_is_what_a_session_does():
