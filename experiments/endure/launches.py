@@ -20,7 +20,8 @@ from experiments.endure.tally import Tally
 from experiments.endure.trap import Event
 from experiments.endure.trials import Peace
 
-SWEEP = trials.SWEEP._replace(flags=("--grid=pool=max,avg,stride", "--seeds=4"))
+# One program, in several waves, so that launches have lanes to share and little to compile.
+SWEEP = trials.SWEEP._replace(flags=("--grid=learning_rate=0.01,0.03,0.1", "--seeds=6"), steps=6000)
 LAUNCHES, KILLED = 6, 3
 ROUNDS = (1, 5)  # of a tenth and of the whole
 
@@ -36,7 +37,7 @@ class Ended(NamedTuple):
 
 def run(full: bool, seed: int) -> Tally:
     """Starts them all; gives the figures."""
-    faults, again, lanes = [], 0, 0
+    faults, again, lanes, sharing = [], 0, 0, []
     with tempfile.TemporaryDirectory(prefix="launches-") as place:
         folder = pathlib.Path(place).resolve()
         peace = trials.make_peace(SWEEP, folder / "peace")
@@ -48,10 +49,13 @@ def run(full: bool, seed: int) -> Tally:
             faults += found
             workers = find_workers(ended.events)
             again += sum(len(processes) - 1 for processes in workers.values())
-            lanes += sum(is_record(event) for event in ended.events)
+            recorded = [event.pid for event in ended.events if is_record(event)]
+            lanes += len(recorded)
+            sharing.append(str(len({*recorded})))
     figures = (
         f"{words.count(ROUNDS[full], 'round')} of {LAUNCHES} launches, {KILLED} of them killed and"
-        f" started again: {lanes} lanes recorded, {again} of them gone on with after a kill"
+        f" started again: {lanes} lanes recorded by {', '.join(sharing)} processes, {again} of them"
+        " gone on with after a kill"
     )
     return Tally("launches", figures, tuple(faults))
 
