@@ -10,7 +10,7 @@ from absl import flags as absl_flags
 
 from cnnjax.config import flags, hosts, numeric
 from cnnjax.config.datasets import Where
-from experiments import script
+from experiments import endings, script
 
 
 def define_flags(values: absl_flags.FlagValues) -> None:
@@ -71,7 +71,7 @@ def join(asked: hosts.Hosts | None, where: Where, stop: script.Stop, quiet: bool
     _supervise(stop)
     from cnnjax.sweep import backend, follow, multihost
 
-    crew = multihost.join(asked, lambda: stop.requested, script.end_lost)
+    crew = multihost.join(asked, lambda: stop.requested, endings.end_lost)
     backend.configure_jax()
     follow.agree(crew)
     if crew.leads:
@@ -117,7 +117,7 @@ def _supervise(stop: script.Stop) -> None:
             break
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGABRT:
-        script.end_lost("JAX's runtime ended this process: another is lost, or see above")
+        endings.end_lost("JAX's runtime ended this process: another is lost, or see above")
     sys.stdout.flush()
     os._exit(code if code >= 0 else 128 - code)
 

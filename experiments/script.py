@@ -22,6 +22,7 @@ from cnnjax.config.knobs import ConfigError, RunError, printable
 from cnnjax.config.mesh import AUTO
 from cnnjax.records.origin import MIXABLE
 from cnnjax.study.options import KEEPS, MINUTES
+from experiments import endings
 
 if TYPE_CHECKING:
     from cnnjax.sweep.observer import Observer
@@ -75,7 +76,7 @@ class Stop:
         """Ends the process with status 75, saying how to go on."""
         message = f"interrupted: {self.go_on}; run the same command again to go on"
         words.say(message, sys.stderr)
-        end_others(INTERRUPTED)
+        endings.end_others(INTERRUPTED)
         sys.stdout.flush()
         os._exit(INTERRUPTED)  # a compilation in another thread must not keep us waiting
 
@@ -87,24 +88,6 @@ class Stop:
             yield lambda: self.requested
         finally:
             self.listening = False
-
-
-def end_others(status: int) -> None:
-    """Ends the processes of a program on many hosts, where this is the first of them."""
-    if multihost := sys.modules.get("cnnjax.sweep.multihost"):
-        multihost.end(status)
-
-
-def end_lost(reason: str, status: int | None = None) -> NoReturn:
-    """Ends the process, another of whose program is lost, with status 75 or the other's own.
-
-    At once, for JAX would wait for the other; from any thread.
-    """
-    if status is None:
-        reason = f"interrupted: {reason}; run the same command again on all hosts to go on"
-    words.say(words.shorten(printable(reason)), sys.stderr)
-    sys.stdout.flush()
-    os._exit(INTERRUPTED if status is None else status)
 
 
 def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
@@ -120,14 +103,14 @@ def run(main: Callable[[Sequence[str], Stop], int], go_on: str) -> None:
     try:
         status = _run(main, stop)
     except SystemExit as ended:
-        end_others(ended.code if isinstance(ended.code, int) else FAILED)
+        endings.end_others(ended.code if isinstance(ended.code, int) else FAILED)
         raise
-    except BaseException:
-        end_others(FAILED)
+    except BaseException as error:
+        endings.end_others(FAILED, error)
         raise
     if status == INTERRUPTED:
         stop.end()
-    end_others(status)
+    endings.end_others(status)
     for number in SIGNALS:  # all is done: while Python goes it would fall back on their default
         signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
@@ -151,7 +134,7 @@ def _run(main: Callable[[Sequence[str], Stop], int], stop: Stop) -> int:
     except KeyboardInterrupt:  # ours are signals: code from outside raised it
         status = INTERRUPTED
     except HostLost as error:
-        end_lost(str(error))
+        endings.end_lost(str(error))
     except (RunError, OSError) as error:
         words.say(f"error: {words.shorten(printable(str(error)))}", sys.stderr)
         status = FAILED

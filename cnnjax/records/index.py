@@ -11,7 +11,7 @@ import heapq
 import json
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from cnnjax.config.knobs import RunError
@@ -59,11 +59,11 @@ def list_newest(runs: pathlib.Path, count: int) -> list[Record]:
 def list_failed(runs: pathlib.Path) -> dict[str, bool]:
     """Whether its run failed, of every record of this schema, by id: of 100,000 in seconds."""
     index = _update(runs)
-    failed, diverged = (len(STAMP) + 4 + SCORES.index(own) for own in ("failed", "diverged"))
     found = {}
     for id in _known(index):
-        row = index.rows[id]
-        found[id] = bool(row[diverged] if row[failed] is None else row[failed])
+        config, about, seed, date, *values = index.rows[id][len(STAMP) :]
+        own = _name_values(values)
+        found[id] = bool(own.get("failed", own.get("diverged")))
     return found
 
 
@@ -92,15 +92,17 @@ def _known(index: Index) -> list[str]:
 
 def _make_head(index: Index, id: str) -> Record:
     config, about, seed, date, *values = index.rows[id][len(STAMP) :]
-    found = {
-        name: value
-        for name, value in zip((*SCORES, *COST), values, strict=True)
-        if value is not None
-    }
+    found = _name_values(values)
     scores = {name: found[name] for name in SCORES if name in found}
     cost = {name: found[name] for name in COST if name in found}
     provenance = index.abouts[about] if date is None else {**index.abouts[about], "date": date}
     return Record(id, {**index.configs[config], "seed": seed}, scores, [], cost, provenance)
+
+
+def _name_values(values: Sequence[Any]) -> dict[str, Any]:
+    """The scores and costs at the end of a row, by name; what its record lacks is left out."""
+    named = zip((*SCORES, *COST), values, strict=True)
+    return {name: value for name, value in named if value is not None}
 
 
 def _update(runs: pathlib.Path) -> Index:

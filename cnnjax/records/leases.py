@@ -112,8 +112,7 @@ class Leases:
 
     def held_by_others(self, keys: Iterable[str]) -> dict[str, str]:
         """Those keys that others hold, each with who does in words; stale claims are left out."""
-        found = self.find_others(keys)
-        return {key: str(holder or "an unknown process") for key, holder in found.items()}
+        return {key: describe_holder(holder) for key, holder in self.find_others(keys).items()}
 
     def find_others(self, keys: Iterable[str]) -> dict[str, Holder | None]:
         """Those keys that others hold, each with who does; None where a claim is damaged."""
@@ -200,6 +199,11 @@ class Leases:
         if self._is_own(place):
             self._files.remove(place)
         self._files.remove(place.rpartition("/")[0])
+
+
+def describe_holder(holder: Holder | None) -> str:
+    """Who holds a key, in words; None where its claim is damaged."""
+    return str(holder or "an unknown process")
 
 
 def _place_of(holder: Holder) -> str:

@@ -94,7 +94,7 @@ def estimate(
 
 
 def sum_up(groups: Sequence[Group], speeds: Sequence[Speed], num_devices: int) -> Timing:
-    """How long groups take that are as fast as was just measured, each by itself."""
+    """How long groups take, each as fast as its speed says; taken for just measured."""
     by_group = tuple(
         group.num_examples / speed.examples_per_second
         for group, speed in zip(groups, speeds, strict=True)

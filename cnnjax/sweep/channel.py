@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.config import words
-from cnnjax.config.errors import RunError
+from cnnjax.config.errors import HostLost, RunError
 
 BEAT_SECONDS = 1.0
 HELLO_SECONDS = 5.0  # from a connection to its first words
@@ -72,6 +72,13 @@ class Line:
             return self._waiting.get(timeout=seconds)
         except queue.Empty:
             raise TimeoutError(self.name) from None
+
+    def hear(self) -> Said:
+        """What was said next. Raises HostLost where it is gone."""
+        said = self.receive()
+        if said is None:
+            raise HostLost(f"{self.name} ended")
+        return said
 
     def close(self) -> None:
         """Says nothing any more."""

@@ -30,10 +30,8 @@ def agree(crew: Crew) -> None:
         crew.tell({"do": "describe", "machine": own})
         return
     for line in crew.lines.values():
-        said = line.receive()
-        if said is None:
-            raise HostLost(f"{line.name} ended")
-        if unlike := [name for name in own if said["machine"][name] != own[name]]:
+        there = line.hear()["machine"]
+        if unlike := [name for name in own if there[name] != own[name]]:
             raise ConfigError(
                 f"{line.name} differs from process 0 in {', '.join(unlike)}: {OTHERWISE}"
             )

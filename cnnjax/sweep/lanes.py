@@ -19,7 +19,8 @@ from cnnjax.measures import outcome
 from cnnjax.networks import cost
 from cnnjax.records import archive, atomic, index, kept, shared, store, weights
 from cnnjax.records.address import Form, fill, make_form
-from cnnjax.records.leases import Leases
+from cnnjax.records.holder import Holder
+from cnnjax.records.leases import Leases, describe_holder
 from cnnjax.records.origin import Origin
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.provenance import describe_environment, program_version
@@ -134,14 +135,17 @@ def open_namer(datasets: Mapping[Request, Dataset], mesh: str = AUTO) -> Callabl
     return name
 
 
-def open_others(name: Callable[[Config], str], held: Leases) -> Others:
+def open_others(
+    name: Callable[[Config], str], held: Leases,
+    describe: Callable[[Holder | None], str] = describe_holder,
+) -> Others:  # fmt: skip
     """What tells which lanes other launches hold, and who; `name` gives a lane's record id."""
 
     def find_others(lanes: Sequence[Config]) -> dict[Config, str]:
         if not held.are_any():
             return {}
         by_id = {name(lane): lane for lane in lanes}
-        return {by_id[id]: who for id, who in held.held_by_others(by_id).items()}
+        return {by_id[id]: describe(who) for id, who in held.find_others(by_id).items()}
 
     return find_others
 

@@ -16,7 +16,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from cnnjax.config.config import Config, to_json
-from cnnjax.config.errors import ConfigError, HostLost, RunError
+from cnnjax.config.errors import ConfigError, RunError
 from cnnjax.config.hosts import Hosts, split_address
 from cnnjax.sweep.channel import Crew, OnLost, Place, Said, gather
 
@@ -110,11 +110,9 @@ def _hear_all(crew: Crew) -> dict[str, str]:
     failed = {}
     for line in crew.lines.values():
         with crew.at_work(f"waiting for {line.name}"):
-            said = line.receive()
-        if said is None:
-            raise HostLost(f"{line.name} ended")
-        if said["error"]:
-            failed[line.name] = said["error"]
+            error = line.hear()["error"]
+        if error:
+            failed[line.name] = error
     return failed
 
 
@@ -126,10 +124,7 @@ def answer(error: str | None) -> None:
 def hear() -> Said:
     """What process 0 says next. Raises HostLost where it ended."""
     (line,) = _crew[0].lines.values()
-    said = line.receive()
-    if said is None:
-        raise HostLost(f"{line.name} ended")
-    return said
+    return line.hear()
 
 
 def is_asked() -> bool:

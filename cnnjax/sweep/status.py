@@ -8,13 +8,12 @@ from typing import NamedTuple
 from cnnjax.config.config import Config
 from cnnjax.config.datasets import Request
 from cnnjax.data.dataset import Dataset
-from cnnjax.records import index, shared
+from cnnjax.records import index, leases, shared
 from cnnjax.records.holder import Holder
-from cnnjax.records.leases import Leases
 from cnnjax.records.record import Record
 from cnnjax.study.options import Options
 from cnnjax.study.wanted import Wanted
-from cnnjax.sweep.lanes import Find, Others, open_finder, open_namer
+from cnnjax.sweep.lanes import Find, Others, open_finder, open_namer, open_others
 
 
 class Status(NamedTuple):
@@ -69,32 +68,17 @@ def look(
     """
     name, runs = open_namer(datasets, options.mesh), options.runs
     with shared.open_leases(runs) as held:
-        others = _open_others(name, held)
+        others = open_others(name, held, describe_holder)
         if fixed and not options.mix:
             return count_fixed(wanted([]), name, index.list_failed(runs), others)
         find = open_finder(datasets, runs, options.mix, mesh=options.mesh, name=name)
         return find_status(wanted, find, others)
 
 
-def _open_others(name: Callable[[Config], str], held: Leases) -> Others:
-    """What tells which lanes others hold, and who, since when."""
-
-    def find_others(lanes: Sequence[Config]) -> dict[Config, str]:
-        if not held.are_any():
-            return {}
-        by_id = {name(lane): lane for lane in lanes}
-        found = held.find_others(by_id).items()
-        return {by_id[id]: describe_holder(holder) for id, holder in found}
-
-    return find_others
-
-
 def describe_holder(holder: Holder | None) -> str:
     """Who trains lanes, and since when where he says it."""
-    if holder is None:
-        return "an unknown process"
-    if not holder.since:
-        return str(holder)
+    if holder is None or not holder.since:
+        return leases.describe_holder(holder)
     since = datetime.datetime.fromtimestamp(holder.since, datetime.UTC)
     return f"{holder}, since {since:%Y-%m-%d %H:%M} UTC"
 

@@ -13,7 +13,6 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,8 +20,8 @@ from typing import NamedTuple
 
 from cnnjax.config import words
 from experiments.endure import outcomes, trials
-from experiments.endure.signals import Figure, is_claimed, wait_for
-from experiments.endure.tally import Tally
+from experiments.endure.signals import INTERRUPTED, Figure, is_claimed, wait_for
+from experiments.endure.tally import Tally, say
 from experiments.endure.trials import Command, Ended, Peace
 
 SWEEP = trials.SWEEP._replace(flags=("--grid=pool=max,avg", "--seeds=3"))
@@ -115,13 +114,13 @@ def disturb(crew: Crew, number: signal.Signals, victim: int) -> Iterator[str | F
     yield Figure(f"others ended after {number.name}", took)
     if took > END_SECONDS:
         yield f"the others ended after {took:.1f} s"
-    expected = {at: 75 for at in ended}
+    expected = {at: INTERRUPTED for at in ended}
     if number in (signal.SIGKILL, signal.SIGSTOP):
         expected[victim] = -signal.SIGKILL
     if all(one.status == 0 for one in ended.values()):  # done before it came
         return
     for at, one in ended.items():
-        if one.status != expected[at] or (one.status == 75 and GO_ON not in one.said):
+        if one.status != expected[at] or (one.status == INTERRUPTED and GO_ON not in one.said):
             yield f"process {at}: status {one.status}: {one.said.strip()[-300:]}"
         if "Traceback" in one.said:
             yield f"process {at}: {one.said.strip()[-600:]}"
@@ -191,9 +190,7 @@ def run(full: bool, seed: int) -> Tally:
                     took[own.name] = max(own.seconds, took.get(own.name, 0.0))
                 else:
                     found.append(f"{case.name} of {case.count}, {case.command.name}: {own}")
-            words.say(
-                f"{case.name} of {case.count}: {words.count(len(found), 'fault')}", sys.stderr
-            )
+            say(f"{case.name} of {case.count}", found)
             faults += found
             tried += 1
     figures = (f"{name} {seconds:.1f} s at most" for name, seconds in took.items())

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from cnnjax.config import words
 from experiments.endure import outcomes, signals, trials
-from experiments.endure.tally import Tally
+from experiments.endure.tally import Tally, say
 from experiments.endure.trap import Event, Trap
 from experiments.endure.trials import Command, Ended, Peace
 
@@ -85,11 +85,6 @@ def kill_all(
         if total >= KILLS[full] and len(lives) >= len(COMMANDS):
             return lives
     raise AssertionError("it counts for ever")
-
-
-def say(what: str, faults: Sequence[str]) -> None:
-    """A line of progress."""
-    words.say(f"{what}: {words.count(len(faults), 'fault')}", sys.stderr)
 
 
 def describe_kills(kills: Sequence[Kill], lives: int, faults: Sequence[str]) -> str:

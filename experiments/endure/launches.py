@@ -7,7 +7,6 @@ once, and of those who trained it all but one were killed.
 import collections
 import pathlib
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from typing import NamedTuple
 from cnnjax.config import words
 from experiments.endure import outcomes, trap, trials
 from experiments.endure.signals import is_record
-from experiments.endure.tally import Tally
+from experiments.endure.tally import Tally, say
 from experiments.endure.trap import Event
 from experiments.endure.trials import Peace
 
@@ -45,7 +44,7 @@ def run(full: bool, seed: int) -> Tally:
             own = folder / str(number)
             ended = launch(own, peace, random.Random(f"{seed} {number}"))
             found = [*find_faults(own, peace, ended)]
-            words.say(f"round {number + 1}: {words.count(len(found), 'fault')}", sys.stderr)
+            say(f"round {number + 1}", found)
             faults += found
             workers = find_workers(ended.events)
             again += sum(len(processes) - 1 for processes in workers.values())

@@ -161,7 +161,7 @@ def test_hosts_with_other_plug_ins_or_devices_are_unlike(monkeypatch):
         def __init__(self, machine):
             self.machine = machine
 
-        def receive(self):
+        def hear(self):
             return {"machine": self.machine}
 
     class Crew:
@@ -198,7 +198,7 @@ def test_what_went_wrong_here_counts_more_than_elsewhere(monkeypatch, tiny):
     class Line:
         name = "process 1"
 
-        def receive(self):
+        def hear(self):
             return {"do": "done", "error": "its own trouble"}
 
     crew = channel.Crew(channel.Place("a", 1, 2, 0), {})
