@@ -19,9 +19,8 @@ from jax.sharding import NamedSharding, PartitionSpec
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Where
 from cnnjax.config.slices import Slice
-from cnnjax.data import batches, outlook, transform
+from cnnjax.data import outlook, transform
 from cnnjax.data.dataset import Dataset
-from cnnjax.networks import cost
 from cnnjax.study.bill import Forecast, Wave
 from cnnjax.study.timing import Group
 from cnnjax.sweep import aot, feeds, group, placement
@@ -120,8 +119,7 @@ def _describe_data(structure: Config, dataset: Dataset, mesh: jax.sharding.Mesh)
         shape, num_classes, num_train, mean=np.float32(100), std=np.float32(50),
         positions=dataset.positions, streamed=dataset.feed == "stream", drawn=drawn,
     )  # fmt: skip
-    layer_bytes = cost.measure(structure, shape, num_classes).layer_bytes
-    at_once = batches.count_at_once(layer_bytes)
+    at_once = placement.count_at_once(structure, spec, placement.platform_of(mesh))
     splits = [len(own.labels) or at_once for own in (dataset.validation, dataset.test)]
     counts = [math.ceil(total / at_once) for total in splits]
     sizes = [(own, math.ceil(total / own)) for own, total in zip(counts, splits, strict=True)]

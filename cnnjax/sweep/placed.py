@@ -13,7 +13,7 @@ from cnnjax.data import batches, transform
 from cnnjax.data.dataset import Dataset, Stream
 from cnnjax.data.prepare import make_prepare
 from cnnjax.data.source import Example
-from cnnjax.networks import cost, models
+from cnnjax.networks import models
 from cnnjax.sweep import placement
 from cnnjax.training import program
 
@@ -62,8 +62,7 @@ def place_data(
     view = transform.view_of(structure, dataset)
     seen = shared.recall(view, lambda: transform.transform(structure, dataset))
     train = shared.recall((view, mesh), lambda: _place(_find_training(seen), mesh))
-    measured = cost.measure(structure, seen.image_shape, seen.num_classes)
-    at_once = batches.count_at_once(measured.layer_bytes)
+    at_once = placement.count_at_once(structure, seen, placement.platform_of(mesh))
     validation, test = shared.recall(
         (view, mesh, at_once),
         lambda: _place(

@@ -14,9 +14,11 @@ import numpy as np
 from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from cnnjax.config import machine
-from cnnjax.config.config import KNOBS, Config, numbers_of
+from cnnjax.config import machine, rules, words
+from cnnjax.config.config import KNOBS, Config, numbers_of, values_of
 from cnnjax.config.errors import RunError
+from cnnjax.data import batches
+from cnnjax.data.dataset import Dataset
 from cnnjax.networks import cost
 from cnnjax.ops import precision
 from cnnjax.sweep.trial import DTYPES, describe_numbers
@@ -59,7 +61,7 @@ def find_strategy(structure: Config, platform: str) -> str:
     return structure.lanes_strategy
 
 
-def count_chunk(structure: Config, spec: program.DataSpec, platform: str) -> int:
+def count_chunk(structure: Config, spec: program.DataSpec | Dataset, platform: str) -> int:
     """Lanes that a device trains in step, a power of two: 1 with `map`.
 
     Fewer lanes are filled up to a chunk, so that a lane's bits do not tell how many they were.
@@ -76,6 +78,12 @@ def count_chunk(structure: Config, spec: program.DataSpec, platform: str) -> int
     return chunk
 
 
+def count_at_once(structure: Config, spec: program.DataSpec | Dataset, platform: str) -> int:
+    """Images that each lane is evaluated on at once: those of a chunk of lanes are one batch."""
+    measured = cost.measure(structure, spec.image_shape, spec.num_classes)
+    return batches.count_at_once(measured.layer_bytes * count_chunk(structure, spec, platform))
+
+
 def settle_form(structure: Config, platform: str, chunk: int) -> Config:
     """The structure in the form that its convolutions have where lanes train in step: on a GPU as
     patches times a matrix.
@@ -88,9 +96,12 @@ def settle_form(structure: Config, platform: str, chunk: int) -> Config:
         digits, 32   0.03                           0.35    3.36      0.90    4.17
         cnn28, 128   0.16                  0.40     0.44    0.62
     """
-    if platform == "gpu" and chunk > 1 and structure.conv_form == "auto":
-        return dataclasses.replace(structure, conv_form="patches")
-    return structure
+    if platform != "gpu" or chunk < 2 or structure.conv_form != "auto":
+        return structure
+    values = values_of(structure) | {"conv_form": "patches"}
+    if rules.find_obstacle(KNOBS["conv_form"], values):  # a network without such convolutions
+        return structure
+    return dataclasses.replace(structure, conv_form="patches")
 
 
 def make_mesh(num_lanes: int, num_pieces: int = 1) -> jax.sharding.Mesh:
@@ -165,6 +176,18 @@ def check_memory(needed: int, num_devices: int) -> None:
             f"the smallest program for these lanes takes {asked} of memory, and {of} {there}: give"
             " a smaller --batch_size or network, or another machine"
         )
+
+
+def refuse(least: int, structure: Config, error: Exception) -> RunError:
+    """Of what cannot be had in less: the fewest lanes that train at once did not fit the memory."""
+    fewer = " --lanes_strategy=map, which takes lanes one after the other," if least > 1 else ""
+    fewer = "" if structure.lanes_strategy == "map" else fewer
+    refused = RunError(
+        f"{words.count(least, 'lane')} at once, the fewest, did not fit the memory: give{fewer} a"
+        " smaller --batch_size or network, or a machine or device that is less in use"
+    )
+    refused.__cause__ = error
+    return refused
 
 
 def data_budget() -> int:

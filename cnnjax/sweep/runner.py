@@ -20,7 +20,7 @@ from cnnjax.config.errors import ConfigError, HostLost, RunError
 from cnnjax.config.mesh import AUTO
 from cnnjax.data.dataset import Dataset
 from cnnjax.records.predictions import Predictions, pack
-from cnnjax.sweep import checkpoints, final, leftovers, multihost
+from cnnjax.sweep import checkpoints, final, leftovers, multihost, placement
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.final import Final
 from cnnjax.sweep.group import is_due
@@ -174,6 +174,8 @@ def run_lanes(
                     if session and halved >= session.least and _is_out_of_memory(error):
                         waiting.append(Group(group.structure, tuple(left), halved))
                     else:
+                        if session and _is_out_of_memory(error):
+                            error = placement.refuse(session.least, group.structure, error)
                         yield Failure(group._replace(lanes=tuple(left)), error)
                 leftovers.give_back()
     finally:

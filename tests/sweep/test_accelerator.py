@@ -140,6 +140,14 @@ MORE = [
 ]  # fmt: skip
 
 
+def test_every_network_has_a_form_for_lanes_in_step_on_a_gpu():
+    tuned = [make_small(model) for model in SMALL]
+    given = [make_config({**TINY, **option} if "model" not in option else option)
+             for option in OPTIONS + MORE]  # fmt: skip
+    forms = [placement.settle_form(structure_of(config), "gpu", 32) for config in tuned + given]
+    assert {structure.conv_form for structure in forms} == {"auto", "patches"}
+
+
 @pytest.mark.parametrize(
     "given", [*OPTIONS, *(pytest.param(own, marks=pytest.mark.slow) for own in MORE)], ids=str
 )

@@ -6,6 +6,7 @@ import functools
 import jax
 import pytest
 
+from cnnjax.config.config import make_config, structure_of
 from cnnjax.networks import cost
 from cnnjax.sweep import meshes, placed, placement, runner, session
 from cnnjax.training import program
@@ -49,6 +50,31 @@ def test_convolutions_of_lanes_in_step_are_patches_on_a_gpu(tiny, platform, chun
     structure = dataclasses.replace(tiny, conv_form=form)
     found = placement.settle_form(structure, platform, chunk)
     assert found == dataclasses.replace(tiny, conv_form=settled)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"model": "mlp"}, {"model": "logistic"}, {"conv": "unshared"}, {"model": "local_twin"}],
+)
+def test_networks_without_such_convolutions_train_in_step_on_a_gpu_as_they_are(given):
+    structure = structure_of(make_config(given))
+    assert placement.settle_form(structure, "gpu", 32) == structure
+
+
+def test_fewer_images_are_evaluated_at_once_where_lanes_are_in_step(digits):
+    structure = structure_of(make_config({"widths": (256,), "kernel_size": (1,)}))
+    assert placement.count_chunk(structure, digits, "gpu") == 32  # of 64 KiB a layer and image
+    assert placement.count_at_once(structure, digits, "cpu") == 256
+    assert placement.count_at_once(structure, digits, "gpu") == 128
+
+
+def test_what_did_not_fit_says_what_may():
+    lane = structure_of(make_config({}))
+    said = str(placement.refuse(32, lane, RuntimeError("RESOURCE_EXHAUSTED")))
+    assert said.startswith("32 lanes at once, the fewest, did not fit the memory: give")
+    assert "--lanes_strategy=map" in said
+    one_by_one = dataclasses.replace(lane, lanes_strategy="map")
+    assert "map" not in str(placement.refuse(2, one_by_one, MemoryError()))
 
 
 @pytest.mark.slow

@@ -156,4 +156,7 @@ def test_one_that_does_not_fit_alone_is_a_failure(tiny, digits, monkeypatch):
 
     monkeypatch.setattr(runner, "_run_wave", refuse)
     (failure,) = runner.run_lanes([tiny], digits)
-    assert isinstance(failure, runner.Failure) and "Out of memory" in str(failure.error)
+    assert isinstance(failure, runner.Failure) and isinstance(failure.error, RunError)
+    said = "1 lane at once, the fewest, did not fit the memory: give a smaller --batch_size"
+    assert str(failure.error).startswith(said)
+    assert "Out of memory" in str(failure.error.__cause__)
