@@ -205,7 +205,8 @@ def _answer(question: Question, own: _Measured, level: float, p_adjusted: float)
     confidence = 1 - level
 
     def interval(of: Estimate) -> tuple[float, float]:
-        if question.counts_failures and math.isfinite(of.mean):
+        pairs = np.isin(own.kept, (-1.0, 0.0, 1.0)).all()  # not slopes, leads or averages of arms
+        if question.counts_failures and pairs and math.isfinite(of.mean):
             return statistics.sign_test(own.kept, confidence)[1]
         return of.interval(confidence)
 

@@ -232,7 +232,8 @@ def sign_test(
     """The exact test of as many pairs above 0 as below, and the interval that belongs to it.
 
     On shares of failures, which are 0 or 1 a run, it is McNemar's (1947). The interval is Clopper
-    and Pearson's for the share above among those that differ, as a mean difference of such pairs.
+    and Pearson's for the share above among those that differ, as a mean difference of such pairs:
+    it is none of differences of other sizes.
     """
     d = np.asarray(differences, np.float64)
     above, below = int((d > 0).sum()), int((d < 0).sum())

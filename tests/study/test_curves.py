@@ -54,3 +54,14 @@ def test_a_slope_may_be_over_some_levels():
     assert row["verdict"] == "supported" and row["difference"] == pytest.approx(-0.01, abs=0.002)
     assert compare(Slope({}, "batch_size"), 0.0, ">", records=records, arms=arms)["difference"] > 0
     assert name_side(slope) == "per doubling of batch_size from 16 to 64"
+
+
+def test_an_interval_of_a_slope_of_failures_has_width_though_all_seeds_agree():
+    arms = cross({"batch_size": (16, 32, 64)})
+    records = make_records(effects={"max": 0.0}, own=STUDY._replace(arms=arms))
+    failed = [fail(own) if own.config["batch_size"] == 64 else own for own in records]
+    row = compare(Slope({}, "batch_size"), 0.0, ">", "failed", records=failed, arms=arms)
+    low, high = row["interval"]
+    assert row["difference"] == pytest.approx(0.5) and row["verdict"] == "supported"
+    # Weights -1/2, 0, 1/2 a doubling; over 20 seeds a spread of sqrt(1/2) / sqrt(2) / sqrt(6).
+    assert (low, high) == pytest.approx((0.5 - 0.0955, 0.5 + 0.0955), abs=2e-4)

@@ -169,6 +169,21 @@ def test_shares_of_failures_are_told_apart_by_the_exact_test_alone(a, b, relatio
     assert decision.judge([question], "bonferroni")[0]["verdict"] == verdict
 
 
+@pytest.mark.parametrize(
+    ("slopes", "least"),
+    [([0.24] * 5, 0.05), ([0.18, 0.24, 0.24, 0.24, 0.18], 0.05), ([0.24] * 3, 0)],
+)
+def test_the_interval_of_a_slope_of_failures_is_one_of_its_mean(slopes, least):
+    question = Question(
+        np.array(slopes), np.zeros(len(slopes)), ">", 0.05, threshold=0.0, role="headline",
+        counts_failures=True, resolution=0.17,
+    )  # fmt: skip
+    row = decision.judge([question], "bonferroni")[0]
+    low, high = row["interval"]
+    middle = np.mean(slopes)
+    assert (low + high) / 2 == pytest.approx(middle) and least < high - middle < 0.2
+
+
 def draw_images(num_seeds=6, num_images=200, effect=0.02, seed=0):
     rng = np.random.default_rng(seed)
     return (rng.random((num_seeds, num_images)) < effect).astype(float)

@@ -212,6 +212,23 @@ def test_draws_from_a_pool_answer_for_new_data_only_where_they_overlap_little(sh
     assert missed / repetitions <= most + error(most, repetitions)
 
 
+@pytest.mark.parametrize("num_seeds", [5, 20])
+@pytest.mark.parametrize(
+    ("middle", "steepness"), [(2.5, 1.0), (2.0, 50.0), (4.5, 2.0), (10.0, 1.0)]
+)
+def test_the_interval_of_a_slope_of_failures_holds_the_true_one(num_seeds, middle, steepness):
+    rng, missed, repetitions = np.random.default_rng(17), 0, 600
+    doublings = np.arange(6.0) - 2.5
+    weights = doublings / (doublings**2).sum()
+    chances = 1 / (1 + np.exp(-steepness * (np.arange(6) - middle)))
+    resolution = math.sqrt((weights**2).sum() / 2)  # see questions.py
+    for _ in range(repetitions):
+        slopes = (rng.random((num_seeds, 6)) < chances) @ weights
+        low, high = statistics.estimate(slopes, resolution).interval()
+        missed += not low <= weights @ chances <= high
+    assert missed / repetitions <= 0.05 + error(0.05, repetitions)
+
+
 @pytest.mark.parametrize("chance", [0.1, 0.5])
 def test_equal_shares_of_failures_are_seldom_told_apart(chance):
     rng, found, repetitions = np.random.default_rng(13), 0, 600
