@@ -22,7 +22,8 @@ alternating round by round, and prints how many times as many examples per secon
 the median, least and greatest ratio of the rounds. Compilation and a first round of each are not
 counted. A flag of a run, such as --pool, holds for all networks. With --profile it times each layer
 of one run's step instead, forward and backward; with --accelerator what a GPU or TPU does with one
-run in each arithmetic, beside PyTorch, and with lanes one after the other and in step.
+run in each arithmetic, beside PyTorch, and with lanes one after the other and in step; with
+--scaling how many times as fast the same lanes train on several devices as on one.
 """
 
 # What each network is, and the shape of the random images it gets; None for the digits.
@@ -72,6 +73,10 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     absl_flags.DEFINE_boolean(
         "accelerator", False, "Measure arithmetic, forms and lanes instead.", flag_values=values
     )
+    absl_flags.DEFINE_boolean(
+        "scaling", False, "Time the same lanes on one device and on more instead.",
+        flag_values=values,
+    )  # fmt: skip
     numeric.define_number(values, "minutes", 10.0, "With --accelerator: begin nothing after them.")
     flags.define_where(values)
     flags.define_config(values, Config(), without=["epochs"])
@@ -94,6 +99,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         return profile(configs, flags.read_where(values), values.roofline)
     if values.accelerator:
         return measure_accelerator(configs, values.minutes, values.json)
+    if values.scaling:
+        return measure_scaling(configs, flags.read_where(values), values.rounds, values.json)
     if any(name.startswith("pytorch") for name in values.opponents):
         try:
             import torch  # noqa: F401
@@ -114,8 +121,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     for name, config in configs:
         dataset = load_data(name, config, flags.read_where(values))
         rows += measure_network(name, config, dataset, lanes, values.opponents, values.rounds, peak)
-    if values.json:
-        pathlib.Path(values.json).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write_rows(values.json, rows)
     return script.DONE
 
 
@@ -166,6 +172,26 @@ def measure_accelerator(
     datasets = {name: throughput.make_random_dataset(shape) for name, shape in shapes.items()}
     accelerator.measure_all(dict(configs), datasets, minutes, path)
     return script.DONE
+
+
+def measure_scaling(
+    configs: Sequence[tuple[str, Config]], where: Where, rounds: int, path: str | None
+) -> int:
+    """Prints how much faster lanes train on more devices; gives the exit status."""
+    from cnnjax.sweep import backend
+
+    backend.configure_jax()
+    from experiments.benchmark import scaling
+
+    networks = [(name, config, load_data(name, config, where)) for name, config in configs]
+    write_rows(path, scaling.measure_all(networks, rounds))
+    return script.DONE
+
+
+def write_rows(path: str | None, rows: Sequence[dict[str, Any]]) -> None:
+    """Rows as JSON, where a file is named."""
+    if path:
+        pathlib.Path(path).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 def load_data(name: str, config: Config, where: Where) -> Dataset:

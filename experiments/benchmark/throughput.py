@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from cnnjax.config.config import Config
+from cnnjax.config.mesh import AUTO
 from cnnjax.data.dataset import Dataset, Split
 from cnnjax.sweep import backend, group
 from cnnjax.sweep.session import open_session
@@ -55,11 +56,11 @@ def make_opponents(
     return found, close
 
 
-def make_ours(config: Config, lanes: int, dataset: Dataset) -> Train:
+def make_ours(config: Config, lanes: int, dataset: Dataset, mesh: str = AUTO) -> Train:
     """A function that takes so many steps of all lanes with the compiled program of a sweep."""
     config = dataclasses.replace(config, eval_every=0)  # all steps as one segment
     configs = [dataclasses.replace(config, seed=seed) for seed in range(lanes)]
-    session = open_session(config, configs, dataset)
+    session = open_session(config, configs, dataset, mesh_asked=mesh)
     waves = [configs[first : first + session.wave] for first in range(0, lanes, session.wave)]
     numbers, states = [*map(session.stack, waves)], [*map(session.init, waves)]
     lengths = group.segment_lengths(config, most=session.most)

@@ -1,12 +1,13 @@
 """The benchmark, through its real command line."""
 
 import json
+import os
 
 import pytest
 
 from cnnjax.config.config import Config
 from cnnjax.networks import cost
-from experiments.benchmark import accelerator, throughput
+from experiments.benchmark import accelerator, scaling, throughput
 
 BENCHMARK = ["-m", "experiments.benchmark"]
 SMALL = ["--widths=4", "--hidden=8", "--train_examples=48", "--steps=6", "--pool_every=1"]
@@ -83,3 +84,24 @@ def test_an_accelerator_is_measured_and_written_as_far_as_time_allows(call, tmp_
     (row,) = json.loads(path.read_text()) or [None]
     assert row["network"] == "digits" and row["lanes"] == 4 and row["images_per_second"] > 0
     assert row["what"] == "ours, auto, chunks of 1"
+
+
+def test_lanes_are_timed_on_powers_of_two_and_all_devices():
+    assert [scaling.list_counts(there) for there in (1, 2, 4, 6)] == [[], [2], [2, 4], [2, 4, 6]]
+
+
+def test_a_device_of_a_cpu_has_a_core_while_it_is_timed():
+    before = os.sched_getaffinity(0)
+    with scaling.on_cores(1):
+        assert len(os.sched_getaffinity(0)) == 1
+    assert os.sched_getaffinity(0) == before
+
+
+@pytest.mark.slow
+def test_lanes_on_more_devices_are_timed_beside_one(call, tmp_path):
+    run = call(*BENCHMARK, *SMALL, "--scaling", "--rounds=1", f"--json={tmp_path / 'rows.json'}")
+    assert run.returncode == 0, run.stderr
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    there = len(os.sched_getaffinity(0))
+    assert [row["devices"] for row in rows] == scaling.list_counts(there)
+    assert all(row["lanes"] == scaling.LANES * there and row["ratio"] > 0 for row in rows)
