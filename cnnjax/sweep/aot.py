@@ -68,9 +68,9 @@ def explain(error: Exception, topology: str) -> Exception:
     return RunError(f"the TPU compiler did not start ({said})")
 
 
-def make_mesh(devices: Sequence[Any]) -> Mesh:
-    """A mesh of devices, all of them for lanes."""
-    grid = np.array(devices).reshape(-1, 1)
+def make_mesh(devices: Sequence[Any], data: int = 1) -> Mesh:
+    """A mesh of devices, so many of them for each batch and the rest for lanes."""
+    grid = np.array(devices).reshape(-1, data)
     return Mesh(grid, ("run", "data"), axis_types=(AxisType.Auto,) * 2)
 
 

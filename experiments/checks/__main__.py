@@ -12,13 +12,16 @@ from experiments import script
 from experiments.checks import tpu
 
 DESCRIPTION = """
-python -m experiments.checks [--tpu [--all | --models=cnn,vgg11] [--topology=v6e:2x2]]
+python -m experiments.checks [--tpu [--all | --models=cnn,vgg11] [--meshes=lanes,data,mixed]
+    [--topology=v6e:2x2]]
 
 Without flags, decides the claims that mathematics decides, and prints what was found. With --tpu,
 compiles the CNN, a residual network and airbench94 in bfloat16 for a slice of TPUs by the real
 compiler, with no TPU: seconds, what each chip holds, collectives. Widths, images and numbers of
-blocks are small. It needs the extra `tpu`. --all and --models have the compiler look less hard for
-fast code: what each chip holds is then more than it would. --models does --all in pieces.
+blocks are small. Chips have lanes of their own, which must need no collective, share each batch, or
+both (--meshes; all three with --all). It needs the extra `tpu`. --all and --models have the
+compiler look less hard for fast code: what each chip holds is then more than it would. --models
+does --all in pieces.
 
 Exit status: 0 done, 1 a network was refused or the compiler did not start, 2 the command line is
 wrong or no compiler is there.
@@ -39,18 +42,26 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     absl_flags.DEFINE_string(
         "topology", tpu.TOPOLOGY, "With --tpu: kind and shape of the slice.", flag_values=values
     )
+    absl_flags.DEFINE_list(
+        "meshes", None, f"With --tpu: how chips share the work, of {','.join(tpu.MESHES)}; lanes if"
+        " not given, all with --all.", flag_values=values,
+    )  # fmt: skip
     if others := flags.parse(values, argv, DESCRIPTION):
         flags.refuse(f"unexpected {others[0]!r}: all is given by flags")
     if not values.tpu:
-        for name in ("all", "models", "topology"):
+        for name in ("all", "models", "meshes", "topology"):
             if values[name].present:
                 flags.refuse(f"--{name} goes with --tpu")
         return print_known_answers()
     models, dtypes, effort = choose_networks(values.all, values.models)
+    meshes = values.meshes or (tpu.MESHES if values.all else tpu.MESHES[:1])
+    for mesh in meshes:
+        if mesh not in tpu.MESHES:
+            flags.refuse(flags.describe_unknown("mesh", mesh, tpu.MESHES))
     slices.require_compiler("--tpu")
     begin = time.perf_counter()
     found = []
-    for row in tpu.compile_all(models, dtypes, values.topology, effort):
+    for row in tpu.compile_all(models, dtypes, values.topology, effort, meshes):
         if isinstance(row, tpu.Failure) or row.seconds:  # its first program, or that it has none
             print(f"{row.network}: {time.perf_counter() - begin:.0f} s", file=sys.stderr)
         found.append(row)

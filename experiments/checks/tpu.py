@@ -5,7 +5,9 @@ collectives a program has. Nothing is run.
 """
 
 import contextlib
+import dataclasses
 import functools
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -33,6 +35,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "resnet20": {"width_multiplier": 1.0},  # narrow as it is
     **dict.fromkeys(("resnet18", "resnet34", "resnet50"), {"image_size": 32}),
 }
+
+
+# How chips share the work: each has lanes of its own, all share each batch, or some of them do.
+MESHES = ("lanes", "data", "mixed")
 
 
 class Compiled(NamedTuple):
@@ -108,9 +114,10 @@ def few_blocks() -> Iterator[None]:
 
 
 def compile_all(
-    models: Sequence[str], dtypes: Sequence[str], topology: str, effort: float
-) -> Iterator[Compiled | Failure]:
-    """Compiles every program of every network, one result after the other.
+    models: Sequence[str], dtypes: Sequence[str], topology: str, effort: float,
+    meshes: Sequence[str] = MESHES[:1],
+) -> Iterator[Compiled | Failure]:  # fmt: skip
+    """Compiles every program of every network on every mesh, one result after the other.
 
     Raises ConfigError on a topology that the compiler does not know, RunError where it does not
     start.
@@ -121,28 +128,58 @@ def compile_all(
     from cnnjax.sweep import aot
 
     jax.config.update("jax_exec_time_optimization_effort", effort)
-    mesh = aot.make_mesh(aot.find_devices(topology))
-    for name, config in list_networks(models, dtypes).items():
+    devices = aot.find_devices(topology)
+    networks = list_networks(models, dtypes).items()
+    for (name, config), kind in itertools.product(networks, meshes):
+        mesh = aot.make_mesh(devices, count_data(kind, len(devices)))
         try:
             with few_blocks():
                 found = list(compile_network(name, config, mesh))
+            check_collectives(found, kind)
         except Exception as error:  # of our tracing or of the compiler: a row, and on with the next
-            found = [Failure(name, " ".join(str(error).split())[:300])]
+            found = [Failure(f"{name}, {kind}", " ".join(str(error).split())[:300])]
         yield from found
 
 
+def count_data(kind: str, num_devices: int) -> int:
+    """Devices that share each batch: one, all of them, or the root of how many there are."""
+    if kind == "data":
+        return num_devices
+    return 2 ** (num_devices.bit_length() // 2) if kind == "mixed" else 1
+
+
+def check_collectives(found: Sequence[Compiled], kind: str) -> None:
+    """Raises RunError where chips that have lanes of their own wait for each other in any program,
+    or where those that share a batch do not add up what they found.
+    """  # fmt: skip
+    from cnnjax.config.errors import RunError
+
+    none = {row.program for row in found if row.collectives == "none"}
+    if kind == "lanes" and len(none) < len(found):
+        talking = next(row for row in found if row.program not in none)
+        raise RunError(f"{talking.program} of lanes alone has {talking.collectives}")
+    if kind != "lanes" and "advance" in none:
+        raise RunError("advance has no collective: shares of a batch are not added up")
+
+
 def compile_network(name: str, config: Config, mesh: "Mesh") -> Iterator[Compiled]:
-    """Compiles the programs of lanes of one config, as `group.compile_group` has them."""
+    """Compiles the programs of lanes of one config, as `group.compile_group` has them.
+
+    A batch has at least an image for each device that shares it.
+    """
     from cnnjax.config import models
     from cnnjax.config.config import structure_of
     from cnnjax.sweep import aot, group, placement
     from cnnjax.training import program
 
     shape = models.images_of(config.model)
-    structure = structure_of(config)
-    spec = program.DataSpec(shape, 10, TRAINING, mean=100.0, std=50.0)
+    run, shares = mesh.shape["run"], mesh.shape["data"]
+    size = max(config.batch_size, shares)
+    structure = structure_of(dataclasses.replace(config, batch_size=size))
+    spec = program.DataSpec(shape, 10, max(TRAINING, size), mean=100.0, std=50.0)
     # As many lanes as a chip trains in step: fewer would be filled up to these.
-    lanes = mesh.devices.size * placement.count_chunk(structure, spec, "tpu")
+    lanes = run * placement.count_chunk(structure, spec, "tpu")
+    where = f"{count(lanes, 'lane')}, mesh {run}x{shares}"
     numbers = aot.describe_numbers(structure, lanes, mesh)
     data = aot.describe_data(spec, [(1, TESTING), (1, TESTING)], mesh)
     begin = time.perf_counter()
@@ -156,7 +193,7 @@ def compile_network(name: str, config: Config, mesh: "Mesh") -> Iterator[Compile
     }
     for place, (title, compiled) in enumerate(programs.items()):
         took = 0.0 if place else seconds  # all four were compiled in it
-        yield describe_compiled(f"{name}, {count(lanes, 'lane')}", title, took, compiled)
+        yield describe_compiled(f"{name}, {where}", title, took, compiled)
 
 
 def describe_compiled(name: str, program: str, seconds: float, compiled: Any) -> Compiled:

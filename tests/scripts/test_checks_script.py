@@ -1,5 +1,6 @@
 """experiments.checks: known answers, and programs compiled for TPUs that are not there."""
 
+import contextlib
 import types
 
 import pytest
@@ -26,6 +27,8 @@ def call(*arguments):
         (["--all"], "--all goes with --tpu"),
         (["--topology=v5e:2x2"], "--topology goes with --tpu"),
         (["--models=cnn"], "--models goes with --tpu"),
+        (["--meshes=data"], "--meshes goes with --tpu"),
+        (["--tpu", "--meshes=lane"], "unknown mesh 'lane': did you mean lanes?"),
         (["--tpu", "--models=ccn"], "unknown model 'ccn': did you mean cnn?"),
         (["--tpu", "--all", "--models=cnn"], "--all and --models exclude each other"),
         (["cnn"], "unexpected 'cnn'"),
@@ -85,21 +88,45 @@ MODELS, DTYPES = KNOBS["model"].choices, KNOBS["dtype"].choices
 
 
 @pytest.mark.parametrize(
-    ("arguments", "models", "dtypes", "effort"),
+    ("arguments", "models", "dtypes", "effort", "meshes"),
     [
-        ([], ("cnn", "resnet20", "airbench94"), ("bfloat16",), tpu.USUAL),
-        (["--all"], MODELS, DTYPES, tpu.LEAST),
-        (["--models=cnn,vgg11"], ("cnn", "vgg11"), DTYPES, tpu.LEAST),
+        ([], ("cnn", "resnet20", "airbench94"), ("bfloat16",), tpu.USUAL, ("lanes",)),
+        (["--all"], MODELS, DTYPES, tpu.LEAST, tpu.MESHES),
+        (["--models=cnn,vgg11"], ("cnn", "vgg11"), DTYPES, tpu.LEAST, ("lanes",)),
+        (["--models=cnn", "--meshes=data"], ("cnn",), DTYPES, tpu.LEAST, ["data"]),
     ],
 )
-def test_flags_say_which_networks(monkeypatch, arguments, models, dtypes, effort):
+def test_flags_say_which_networks(monkeypatch, arguments, models, dtypes, effort, meshes):
     monkeypatch.setattr(slices, "is_compiler_installed", lambda: True)
     asked = []
     monkeypatch.setattr(tpu, "compile_all", lambda *given: asked.append(given) or iter([ROW]))
     assert call("--tpu", *arguments) == 0
     assert [(tuple(found), *rest) for found, *rest in asked] == [
-        (models, dtypes, tpu.TOPOLOGY, effort)
+        (models, dtypes, tpu.TOPOLOGY, effort, meshes)
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "data"),
+    [("lanes", 16, 1), ("data", 16, 16), ("mixed", 16, 4), ("mixed", 256, 16), ("mixed", 8, 4)],
+)
+def test_chips_share_batches_by_the_kind_of_mesh(kind, count, data):
+    assert tpu.count_data(kind, count) == data
+
+
+@pytest.mark.parametrize(
+    ("kind", "collectives", "said"),
+    [
+        ("lanes", "none", None),
+        ("lanes", "1 all-gather", "advance of lanes alone has 1 all-gather"),
+        ("data", "2 all-reduce", None),
+        ("mixed", "none", "shares of a batch are not added up"),
+    ],
+)
+def test_what_chips_tell_each_other_is_what_their_mesh_needs(kind, collectives, said):
+    rows = [ROW._replace(program="init"), ROW._replace(collectives=collectives)]
+    with pytest.raises(RunError, match=said) if said else contextlib.nullcontext():
+        tpu.check_collectives(rows, kind)
 
 
 def test_every_model_has_a_config_in_both_precisions():
