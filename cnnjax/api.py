@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from cnnjax.config import plugins, words
+from cnnjax.config import words
 from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.config.epochs import name_source
@@ -46,7 +46,7 @@ from cnnjax.study.plan import Plan, list_notes, make_plan, network_of
 from cnnjax.study.spread import spread
 from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
-from cnnjax.sweep import backend, loop, meshes, placement, stages, waiting
+from cnnjax.sweep import backend, engines, loop, meshes, placement, stages, waiting
 from cnnjax.sweep.engines import Engine, local
 from cnnjax.sweep.lanes import open_finder, open_namer, open_others, require_weights
 from cnnjax.sweep.loop import Outcome
@@ -224,7 +224,7 @@ def train_wanted(
     with shared.open_leases(options.runs) as held:
         engine: Engine = functools.partial(local.run, datasets=datasets, held=held)
         if options.engine:
-            engine = plugins.find_engine(options.engine)
+            engine = engines.find(options.engine, options.placing)
         others = open_others(name, held)
         done = loop.run_wanted(wanted, find, jobs, engine, observer, others, options.on_error)
         local.clear_finished(options.runs, {own.id for own in done.records.values()}, held)

@@ -14,7 +14,7 @@ from cnnjax.records import index, remembered, shared
 from cnnjax.study.claims import Study
 from cnnjax.study.looks import LOOKS, UNTILS
 from cnnjax.study.options import DEFAULTS, ERRORS, FORMATS, MOST_SEEDS, Options
-from experiments import hosts, rented, script, told
+from experiments import hosts, placing, rented, script, told
 
 if TYPE_CHECKING:  # JAX is imported where it is needed, so that --help is answered at once
     from cnnjax import api
@@ -95,11 +95,7 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         flag_values=values,
     )  # fmt: skip
     script.define_saving(values)
-    absl_flags.DEFINE_string(
-        "engine", DEFAULTS.engine,
-        "What trains lanes, as module:function or FILE.py:function; none for this machine.",
-        flag_values=values,
-    )  # fmt: skip
+    placing.define_flags(values)
     script.define_mesh(values)
     hosts.define_flags(values)
     script.define_keep(values, DEFAULTS.keep, "beside its record")
@@ -156,6 +152,7 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
         command=flags.quote_command(["python", *argv]),
         first_seed=values.first_seed,
         engine=values.engine,
+        placing=placing.read_flags(values),
         keep=values.keep,
         on_error=values.on_error,
         format=values.format,

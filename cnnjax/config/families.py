@@ -26,8 +26,9 @@ RESERVED = frozenset(
     " first_seed flagfile format grid h help helpfull helpshort helpxml join_minutes json"
     " judge_only keep lanes list manual_dir mesh metric minutes mix multihost networks"
     " num_processes observer offline on_error opponents plan plugin probe process_id profile"
-    " prune quick quiet readme restart roofline rounds runs seeds skip_bad_files status"
-    " stuck_minutes study time_limit traceback undefok until workdir".split()
+    " prune quick quiet ray_address readme restart roofline rounds runs scaling seeds"
+    " skip_bad_files status stuck_minutes study task_cpus task_gpus task_tpus time_limit traceback"
+    " undefok until workdir".split()
 )
 
 

@@ -3,7 +3,8 @@
 import pathlib
 from typing import NamedTuple
 
-from cnnjax.config import plugins
+from cnnjax.config import clusters, plugins
+from cnnjax.config.clusters import Placing
 from cnnjax.config.datasets import Where
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.mesh import AUTO, parse_mesh
@@ -27,7 +28,8 @@ class Options(NamedTuple):
     checkpoint_every: int | None = None  # steps; 0 for at every evaluation, None for by time alone
     checkpoint_minutes: float | None = MINUTES  # None for by steps alone
     first_seed: int = 0
-    engine: str | None = None  # module:function, or FILE.py:function; None for this machine
+    engine: str | None = None  # one of ours, or [module|FILE.py]:function; None for this machine
+    placing: Placing = Placing()  # of an engine of ours
     on_error: str = "continue"  # or "stop": what else is trained where runs break off
     keep: str = "none"  # one of KEEPS: weights of finished lanes, beside their records
     format: str = FORMATS[0]
@@ -48,5 +50,7 @@ def check_options(options: Options) -> None:
     if options.format not in FORMATS:
         raise ConfigError(f"format={options.format!r}: give {' or '.join(FORMATS)}")
     parse_mesh(options.mesh)
-    if options.engine:
+    if options.engine and options.engine in clusters.ENGINES:
+        clusters.check(options.engine)
+    elif options.engine:
         plugins.find_engine(options.engine)

@@ -16,6 +16,7 @@ class Observer(NamedTuple):
     on_record: Callable[[Record], None] = lambda record: None
     on_note: Callable[[str], None] = lambda text: None  # "warning: " at its start: to be heeded
     should_stop: Callable[[], bool] = lambda: False
+    on_saved: Callable[[int], None] = lambda step: None  # a wave in training, after so many steps
     on_lines: Callable[[Config, Sequence[Mapping[str, Any]]], None] = lambda config, curve: None
 
 

@@ -206,6 +206,8 @@ def _run_wave(
     def save() -> None:
         if clock and states is not None:
             checkpoints.save(folders, step, session.fetch(states), curves, best)
+            if step > start:
+                observer.on_saved(step)
             clock.start(step)
 
     def look() -> bool:

@@ -28,6 +28,7 @@ PARTS = {  # in this order: what needs no JAX, then what starts processes of its
     "commands": "command lines of every script",
     "kills": "sweeps and single runs that are killed, interrupted and shared",
     "launches": "six launches of one sweep, three of them killed",
+    "ray": "a sweep on a Ray cluster that loses a worker and a node",
     "hosts": "one program on several hosts, of which one is lost",
     "files": "disks that are full, read-only or flip bits",
     "configs": "configurations that a plan accepts, trained",

@@ -1,8 +1,12 @@
 """What trains lanes: each engine is a function `run(jobs, observer)`; results are in the store."""
 
+import functools
+import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from cnnjax.config import clusters, plugins
+from cnnjax.config.clusters import Placing
 from cnnjax.config.mesh import AUTO
 from cnnjax.data.dataset import Feed
 from cnnjax.study.options import MINUTES
@@ -32,3 +36,12 @@ class Job(NamedTuple):
 # yields the failure of its group. Raises `runner.Interrupted` soon after the observer asked to
 # stop.
 Engine = Callable[[Iterable[Job], Observer], Iterator[Failure]]
+
+
+def find(name: str, placing: Placing) -> Engine:
+    """The engine of a name, ours or module:function. Raises ConfigError where there is none."""
+    if name in clusters.ENGINES:
+        clusters.check(name)
+        run = importlib.import_module(f"{__name__}.on_{name}").run
+        return functools.partial(run, placing=placing)
+    return plugins.find_engine(name)

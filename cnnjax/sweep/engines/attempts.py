@@ -1,0 +1,133 @@
+"""A job that is tried until it is done: by workers that may end at any moment, anywhere.
+
+A worker that ended before its job was done is an attempt. What it saved is not lost, and the next
+goes on from there; several in a row that saved nothing new end the job.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from cnnjax.config.config import Config, from_json, structure_of, to_json
+from cnnjax.config.errors import RunError
+from cnnjax.records import shared
+from cnnjax.records.record import load_record
+from cnnjax.sweep import runner
+from cnnjax.sweep.engines import Job
+from cnnjax.sweep.observer import Observer
+
+MOST = 3  # attempts in a row that saved nothing
+LAST_WORDS = 2_000  # characters of what a worker said as it broke
+
+
+class Task:
+    """A job, and how far its attempts came."""
+
+    def __init__(self, job: Job):
+        self.job = job
+        self._lanes = [from_json(dict(values)) for values in job.lanes]
+        self._left = [*self._lanes]  # without a record
+        self._fruitless = 0
+        self._saved = False  # by the attempt that is under way
+        self._done = False
+
+    def describe(self) -> str:
+        """The job as a worker reads it, in whose store's own name another machine finds it."""
+        runs = shared.name_of(pathlib.Path(self.job.runs))
+        return json.dumps(self.job._replace(runs=runs)._asdict())
+
+    def hear(self, event: Mapping[str, Any], observer: Observer) -> runner.Failure | None:
+        """Takes a worker's event: the observer hears of it, or it is the failure of a group."""
+        if "examples" in event:
+            observer.on_examples(event["examples"])
+        elif "waiting" in event:
+            observer.on_waiting(event["waiting"])
+        elif "note" in event:
+            observer.on_note(event["note"])
+        elif "saved" in event:
+            self._saved = True
+        elif "record" in event:
+            self._saved = True
+            runs = pathlib.Path(self.job.runs)
+            shared.pull(runs / "records" / event["record"], "record.json")
+            record = load_record(runs, event["record"])
+            if record is not None:
+                self._left = [lane for lane in self._left if to_json(lane) != record.config]
+                observer.on_record(record)
+        elif "failure" in event:
+            found = event["failure"]
+            shown = found.get("traceback")
+            error = RunError(f"{found['error']}\n{shown}" if shown else found["error"])
+            return make_failure([self._lanes[place] for place in found["lanes"]], error)
+        elif "ended" in event:
+            self._done = event["ended"] == 0
+        return None
+
+    def end_attempt(self, how: str) -> runner.Failure | None:
+        """Closes an attempt whose worker ended, `how` so; a failure where there is to be no other.
+
+        `is_done` tells whether there is anything left to try.
+        """
+        self._fruitless = 0 if self._saved else self._fruitless + 1
+        self._saved = False
+        self._done = self._done or not self._left
+        if self._done or self._fruitless < MOST:
+            return None
+        self._done = True
+        said = f"{MOST} attempts in a row saved nothing new; the last {how}"
+        return make_failure(self._left, RunError(said))
+
+    def is_done(self) -> bool:
+        """Whether no other attempt is to be made."""
+        return self._done
+
+
+def make_failure(lanes: Iterable[Config], error: Exception) -> runner.Failure:
+    """Lanes of one structure that broke off."""
+    own = tuple(lanes)
+    return runner.Failure(runner.Group(structure_of(own[0]), own), error)
+
+
+def split(jobs: Iterable[Job]) -> Iterator[Job]:
+    """Each job as one for each program: what a task of a cluster compiles and trains."""
+    for job in jobs:
+        by_structure: dict[Config, list[Mapping[str, Any]]] = {}
+        for values in job.lanes:
+            by_structure.setdefault(structure_of(from_json(dict(values))), []).append(values)
+        for lanes in by_structure.values():
+            yield job._replace(lanes=tuple(lanes))
+
+
+def follow_worker(job: str, environment: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Starts a worker here on a job; gives its events, and last how it `ended` and what it `said`.
+
+    Closed early, it has the worker save what it trains, and waits for it.
+    """
+    with tempfile.TemporaryFile() as said, subprocess.Popen(
+        [sys.executable, "-m", "cnnjax.sweep.worker"], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=said, env={**os.environ, **environment}, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdin and process.stdout
+        try:
+            process.stdin.write(job)
+            process.stdin.close()
+            for line in process.stdout:
+                yield json.loads(line)
+        except BaseException:
+            process.terminate()
+            raise
+        status = process.wait()
+        said.seek(max(said.seek(0, os.SEEK_END) - LAST_WORDS, 0))
+        yield {"ended": status, "said": said.read().decode(errors="replace")}
+
+
+def describe_end(event: Mapping[str, Any]) -> str:
+    """How a worker ended, in words: by its status, with what it said last where it broke."""
+    status, lines = event["ended"], event["said"].strip().splitlines()
+    how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+    return f"{how}: {lines[-1]}" if lines and status not in (0, 75) else how
