@@ -16,6 +16,7 @@ from cnnjax.study import own
 from cnnjax.study.arms import make_base, make_configs
 from cnnjax.study.options import Options
 from experiments import conduct, hosts, listing, script
+from experiments.cloud import write
 
 if TYPE_CHECKING:
     from cnnjax.study.judge import Judgement
@@ -80,6 +81,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     }
     for name in names:  # a flag that one of them refuses is refused before any runs
         make_configs(studies[name], make_base(studies[name], given))
+    if asked.cloud is not None:
+        return write.write(asked.cloud)
     hosts.join(asked.hosts, asked.options.where, stop, asked.quiet)
     status, judgements, lacking = script.DONE, {}, []
     for name in names:

@@ -11,6 +11,7 @@ from cnnjax.config.config import KNOBS, find_knob
 from cnnjax.config.knobs import ConfigError, format_value, parse_value, split_values
 from cnnjax.study import own
 from experiments import conduct, hosts, script
+from experiments.cloud import write
 
 DESCRIPTION = """
 python -m experiments.ablate --grid=KNOB=VALUE,VALUE [--grid=...] [--name=value ...]
@@ -69,7 +70,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
 
     from cnnjax.report import folders
     from cnnjax.study import grids
-    from cnnjax.study.arms import list_seeds, make_base
+    from cnnjax.study.arms import list_seeds, make_base, make_configs
 
     choose = values.choose is not None
     grids.check_metric(values.metric, choose)
@@ -78,6 +79,9 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     study = study._replace(epochs=long and long.number)
     study = conduct.widen(study, conduct.read_datasets(values), values.until, asked.options)
     base = make_base(study, given)
+    if asked.cloud is not None:
+        make_configs(study, base)
+        return write.write(asked.cloud)
     seeds = list_seeds(study, asked.options.num_seeds, asked.options.first_seed)
     name = values.study or "-".join(
         ("ablate", folders.join_names(grid), folders.hash_study(study, base, seeds))

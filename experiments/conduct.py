@@ -1,6 +1,7 @@
 """A study from its flags to what is printed: what launch.py and experiments.ablate share."""
 
 import contextlib
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +16,7 @@ from cnnjax.study.claims import Study
 from cnnjax.study.looks import LOOKS, UNTILS
 from cnnjax.study.options import DEFAULTS, ERRORS, FORMATS, MOST_SEEDS, Options
 from experiments import hosts, placing, rented, script, told
+from experiments.cloud import flags as renting
 
 if TYPE_CHECKING:  # JAX is imported where it is needed, so that --help is answered at once
     from cnnjax import api
@@ -39,6 +41,7 @@ class Asked(NamedTuple):
     accelerator: rented.Rented | None = None  # what the plan is compiled for
     hosts: Hosts | None = None  # of a program on many
     probe: bool = False  # whether the plan is timed
+    cloud: renting.Cloud | None = None  # what is rented: a script for that is written, no more
 
 
 def define_flags(values: absl_flags.FlagValues) -> None:
@@ -98,6 +101,7 @@ def define_flags(values: absl_flags.FlagValues) -> None:
     placing.define_flags(values)
     script.define_mesh(values)
     hosts.define_flags(values)
+    renting.define_flags(values)
     script.define_keep(values, DEFAULTS.keep, "beside its record")
     absl_flags.DEFINE_string(
         "runs",
@@ -144,14 +148,15 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
     if values.status and (values.plan or values.judge_only):
         flags.refuse("--status trains and judges nothing: give it without --plan or --judge_only")
     many = values.until == "decided" and not values["seeds"].present
+    cloud = renting.read_flags(values, argv)
     options = Options(
-        runs=shared.open_runs(values.runs),
+        runs=shared.open_runs(values.runs) if cloud is None else pathlib.Path(values.runs),
         where=flags.read_where(values),
         num_seeds=QUICK if values.quick else values.seeds if not many else MOST,
         mix=script.read_mix(values),
         command=flags.quote_command(["python", *argv]),
         first_seed=values.first_seed,
-        engine=values.engine,
+        engine=values.engine if cloud is None else None,
         placing=placing.read_flags(values),
         keep=values.keep,
         on_error=values.on_error,
@@ -162,7 +167,7 @@ def read_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> Asked:
     return Asked(
         options, values.plan, values.status, values.judge_only, flags.find_sources(values, argv),
         values.traceback, values.quiet, values.time_limit, rented.read_flags(values),
-        hosts.read_flags(values), values.probe,
+        hosts.read_flags(values), values.probe, cloud,
     )  # fmt: skip
 
 

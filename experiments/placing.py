@@ -15,7 +15,8 @@ def define_flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_string(
         "engine", None,
         f"What trains lanes: {', '.join(clusters.ENGINES)} for a cluster, or what is yours, as"
-        " module:function or FILE.py:function; none for this machine.",
+        " module:function or FILE.py:function; none for this machine. With cloud nothing trains: it"
+        " writes a script by which you rent TPUs.",
         flag_values=values,
     )  # fmt: skip
     absl_flags.DEFINE_string(

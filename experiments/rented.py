@@ -10,6 +10,7 @@ from absl import flags as absl_flags
 from cnnjax.config import flags, numeric, slices, words
 from cnnjax.config.datasets import Where
 from experiments import script
+from experiments.cloud.flags import ENGINE as CLOUD
 
 if TYPE_CHECKING:
     from cnnjax.study.timing import Group
@@ -28,7 +29,7 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         "accelerator", None,
         "With --plan: compile every program for a slice of TPUs, such as v6e-8, where there is"
         " none, and say what each chip must hold and what training takes at least. Needs the extra"
-        " tpu.",
+        " tpu. With --engine=cloud: what to rent.",
         flag_values=values,
     )  # fmt: skip
     numeric.define_number(
@@ -46,6 +47,8 @@ def read_flags(values: absl_flags.FlagValues) -> Rented | None:
     if name is None:
         if price is not None:
             flags.refuse("--price_per_hour is of a slice: name it too, as --accelerator=v6e-8")
+        return None
+    if "engine" in values and values.engine == CLOUD:
         return None
     if not values.plan:
         flags.refuse(f"--accelerator={name} compiles and trains nothing: give --plan beside it")

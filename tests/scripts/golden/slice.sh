@@ -1,0 +1,342 @@
+#!/usr/bin/env bash
+# 1 machine of v6e-16 (4 VMs of 4 chips each, spot) by Compute Engine: rents them, trains on them,
+# and deletes them.
+#
+#   bash rent.sh all       create, watch, delete; deletes also after an error or Ctrl-C
+#   bash rent.sh create    the machines that are not there
+#   bash rent.sh install   the code of REVISION and what it needs, on those that are up
+#   bash rent.sh start     COMMAND, where it does not run; an interruption starts it again
+#   bash rent.sh watch     until it has ended; installs and starts it on machines that are new, and
+#                         makes those again that were taken away
+#   bash rent.sh delete    everything; what is left costs money
+#
+# Run it in the checkout of cnnjax that is to be copied, or say CHECKOUT=FOLDER. It needs git and
+# gcloud, which is logged in. What machines say lies in LOGS.
+set -euo pipefail
+
+PROJECT=${PROJECT:?say which: PROJECT=... bash rent.sh all}
+ZONE=${ZONE:-us-east5-b}
+PREFIX=cnnjax-9df3e6 # of the names of all that is made
+COUNT=1
+HOSTS=4 # of the slice
+TOPOLOGY=4x4
+CHECKOUT=${CHECKOUT:-.}
+REVISION=0000000000000000000000000000000000000000
+RUNS=gs://bucket/runs
+JOB=experiments/cloud/job.sh
+MACHINE=(
+  --machine-type=ct6e-standard-4t
+  --provisioning-model=SPOT
+  --instance-termination-action=DELETE
+  --image-project=ubuntu-os-accelerator-images
+  --image-family=ubuntu-accel-2204-amd64-tpu-v5e-v5p-v6e
+  --maintenance-policy=TERMINATE
+  --boot-disk-size=200GB
+  --scopes=cloud-platform
+)
+IFS= read -r COMMAND << 'END_OF_COMMAND'
+.venv/bin/python launch.py --multihost --join_minutes=15 padding --seeds=3 --runs=gs://bucket/runs
+END_OF_COMMAND
+
+# ---- How Compute Engine is asked: a machine is a managed group of VMs, made all at once ---------
+
+REGION=${ZONE%-*}
+TEMPLATE=projects/$PROJECT/regions/$REGION/instanceTemplates/$PREFIX
+POLICY=projects/$PROJECT/regions/$REGION/resourcePolicies/$PREFIX
+
+# Name and state of each VM of a group.
+list_hosts() {
+  gcloud compute instance-groups managed list-instances "$1" --project="$PROJECT" --zone="$ZONE" \
+    --format='value(instance.basename(),instanceStatus)'
+}
+
+# NAME and up, coming or lost, of each machine that there is; fails where nobody answers.
+list_machines() {
+  local groups name hosts
+  groups=$(gcloud compute instance-groups managed list --project="$PROJECT" --zones="$ZONE" \
+    --filter="name~^$PREFIX-" --format='value(name)') || return 1
+  for name in $groups; do
+    hosts=$(list_hosts "$name") || return 1
+    if [ "$(grep -c '[[:space:]]RUNNING$' <<< "$hosts")" = "$HOSTS" ]; then
+      echo "$name up"
+    elif grep -qE '[[:space:]](STOPPING|STOPPED|SUSPENDED|TERMINATED)$' <<< "$hosts"; then
+      echo "$name lost"
+    else
+      echo "$name coming"
+    fi
+  done
+}
+
+has_policy() {
+  [ -n "$(gcloud compute resource-policies list --project="$PROJECT" \
+    --filter="name=$PREFIX" --format='value(name)')" ]
+}
+
+has_template() {
+  [ -n "$(gcloud compute instance-templates list --project="$PROJECT" --regions="$REGION" \
+    --filter="name=$PREFIX" --format='value(name)')" ]
+}
+
+make_machines() {
+  has_policy || gcloud compute resource-policies create workload-policy "$PREFIX" \
+    --project="$PROJECT" --region="$REGION" --type=HIGH_THROUGHPUT \
+    --accelerator-topology="$TOPOLOGY" >&2 || return 1
+  has_template || gcloud compute instance-templates create "$PREFIX" \
+    --project="$PROJECT" --instance-template-region="$REGION" "${MACHINE[@]}" >&2 || return 1
+  gcloud compute instance-groups managed create "$1" --project="$PROJECT" --zone="$ZONE" \
+    --template="$TEMPLATE" --workload-policy="$POLICY" --size="$HOSTS" \
+    --target-size-policy-mode=bulk --default-action-on-vm-failure=do-nothing >&2
+}
+
+drop_machines() {
+  gcloud compute instance-groups managed delete "$@" --project="$PROJECT" --zone="$ZONE" \
+    --quiet >&2
+}
+
+# What was made for the group.
+clean_up() {
+  if has_template; then
+    gcloud compute instance-templates delete "$PREFIX" --project="$PROJECT" --region="$REGION" \
+      --quiet >&2 || return 1
+  fi
+  if has_policy; then
+    gcloud compute resource-policies delete "$PREFIX" --project="$PROJECT" --region="$REGION" \
+      --quiet >&2 || return 1
+  fi
+}
+
+# Calls a function for each VM of a group, all at once: FUNCTION GROUP ARGUMENTS, with the VM's name
+# in place of the group's.
+for_hosts() {
+  local what=$1 host pid hosts failed=0 pids=()
+  hosts=$(list_hosts "$2") || return 1
+  shift 2
+  while read -r host _; do
+    "$what" "$host" "$@" &
+    pids+=("$!")
+  done <<< "$hosts"
+  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+  return "$failed"
+}
+
+on_host() {
+  gcloud compute ssh "$1" --project="$PROJECT" --zone="$ZONE" --quiet --command="$2" < /dev/null
+}
+
+send_host() {
+  gcloud compute scp "$2" "$1:$3" --project="$PROJECT" --zone="$ZONE" --quiet < /dev/null
+}
+
+# Runs a command on each host of a machine.
+on() { for_hosts on_host "$1" "$2"; }
+
+# Copies a file to each host of a machine: FILE NAME PATH.
+send() { for_hosts send_host "$2" "$1" "$3"; }
+
+# ---- What is done; each word of the command line is a function ----------------------------------
+
+POLL_SECONDS=${POLL_SECONDS:-60}
+MOST_SILENT=20 # looks at which a machine does not answer, before another takes its place
+MOST_STARTS=3  # of one machine
+LOGS=${LOGS:-$PREFIX-logs}
+NAMES=()
+for ((i = 0; i < COUNT; i++)); do NAMES+=("$PREFIX-$i"); done
+
+say() { printf '%s\n' "$*" >&2; }
+
+# Makes the machines that are not there.
+create() {
+  local found name missing=()
+  found=$(list_machines)
+  for name in "${NAMES[@]}"; do
+    grep -q "^$name " <<< "$found" || missing+=("$name")
+  done
+  if [ "${#missing[@]}" -gt 0 ]; then make_machines "${missing[@]}"; fi
+}
+
+# Copies the code to the machines named, or to all, and installs what it needs.
+install() {
+  local archive
+  if [ $# != 1 ]; then at_once install "$@"; return; fi
+  git -C "$CHECKOUT" cat-file -e "$REVISION:experiments/cloud/job.sh"
+  wait_for "$1"
+  archive=$(mktemp "${TMPDIR:-/tmp}/cnnjax.XXXXXX")
+  git -C "$CHECKOUT" archive --format=tar.gz "$REVISION" > "$archive"
+  send "$archive" "$1" cnnjax.tar.gz || { rm -f "$archive"; return 1; }
+  rm -f "$archive"
+  on "$1" "mkdir -p cnnjax && tar -xzf cnnjax.tar.gz -C cnnjax && bash cnnjax/$JOB install"
+}
+
+# Starts the command on the machines named, or on all, where it does not run.
+start() {
+  if [ $# != 1 ]; then at_once start "$@"; return; fi
+  on "$1" "cd cnnjax && { RUNS='$RUNS' nohup bash $JOB run $COMMAND >> job.log 2>&1 < /dev/null & }"
+}
+
+# Does to each machine named, or to all, what a word says.
+at_once() {
+  local word=$1 name pid failed=0 pids=()
+  shift
+  [ $# -gt 0 ] || set -- "${NAMES[@]}"
+  for name in "$@"; do
+    bash "$0" "$word" "$name" &
+    pids+=("$!")
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+  return "$failed"
+}
+
+# Until a machine answers.
+wait_for() {
+  local try
+  for ((try = 0; try < MOST_SILENT; try++)); do
+    if on "$1" true > /dev/null 2>&1; then return; fi
+    say "$1 does not answer yet"
+    sleep "$POLL_SECONDS"
+  done
+  return 1
+}
+
+# What the command does on a machine; empty where that does not answer.
+ask() {
+  local said one
+  said=$(on "$1" "if [ -f cnnjax/$JOB ]; then bash cnnjax/$JOB ask; else echo absent; fi" \
+    2> /dev/null | tr -d '\r' | grep -E '^(absent|stopped|training|ended [0-9]+)$' | sort -u) || true
+  for one in absent stopped training; do # what one of several hosts says counts for all
+    if grep -q "^$one$" <<< "$said"; then echo "$one"; return; fi
+  done
+  tail -n 1 <<< "$said"
+}
+
+# Until the command has ended everywhere: makes machines that are gone again, starts it on those on
+# which it does not run. Status 0 if it ended with 0 on one, for then all is recorded.
+watch() {
+  local found i left
+  mkdir -p "$LOGS"
+  DONE='' WORKER=() SILENT=() STARTS=() SEEN=() SAID=()
+  for i in "${!NAMES[@]}"; do WORKER[i]=0 SILENT[i]=0 STARTS[i]=0 SEEN[i]='' SAID[i]=''; done
+  while :; do
+    left=0
+    if found=$(list_machines); then
+      for i in "${!NAMES[@]}"; do
+        look "$i" "$(sed -n "s/^${NAMES[i]} //p" <<< "$found")" || left=$((left + 1))
+      done
+      say "$(date +%H:%M:%S) ${SAID[*]}"
+      [ "$left" -gt 0 ] || break
+    else
+      say "nobody says which machines there are: asking again"
+    fi
+    sleep "$POLL_SECONDS"
+  done
+  for i in "${!NAMES[@]}"; do
+    on "${NAMES[i]}" 'cat cnnjax/job.log' > "$LOGS/${NAMES[i]}.log" 2> /dev/null || true
+  done
+  if [ -z "$DONE" ]; then say "not all is recorded: $LOGS has what was said"; return 1; fi
+  say "all is recorded in $RUNS"
+}
+
+# Brings machine number $1, which is in state $2, one step further. Status 0 where nothing is left
+# to be done with it.
+look() {
+  local i=$1 name=${NAMES[$1]} said=$2
+  if [ "$said" = up ]; then
+    SEEN[i]=1
+    said=$(ask "$name")
+    if [ -n "$said" ]; then SILENT[i]=0; else SILENT[i]=$((SILENT[i] + 1)); said=silent; fi
+    if [ "${SILENT[i]}" -gt "$MOST_SILENT" ]; then said=lost; fi
+  elif [ "$said" = coming ] && [ -n "${SEEN[i]}" ]; then
+    said=lost # it was up before: it is going
+  fi
+  SAID[i]="$name: ${said:-gone};"
+  case ${said:-gone} in
+    'ended 0') DONE=1; return 0 ;;
+    ended*) return 0 ;;
+    lost | gone) [ -z "$DONE" ] || return 0; replace "$i" "${said:-gone}"; return 1 ;;
+    absent | stopped) [ -z "$DONE" ] || return 0; set_going "$i" "$said" ;;
+    coming) [ -n "$DONE" ] ;;
+    *) return 1 ;;
+  esac
+}
+
+# Makes machine number $1 again.
+replace() {
+  local i=$1 name=${NAMES[$1]}
+  say "$name is $2: it is made again"
+  if [ "${WORKER[i]}" != 0 ]; then kill "${WORKER[i]}" 2> /dev/null || true; fi
+  WORKER[i]=0 SILENT[i]=0 STARTS[i]=0 SEEN[i]=''
+  if [ "$2" = lost ]; then drop_machines "$name" || return 0; fi
+  make_machines "$name" || say "$name cannot be made now"
+}
+
+# Installs and starts on machine number $1, in the background. Status 0 where that was tried too
+# often.
+set_going() {
+  local i=$1 name=${NAMES[$1]}
+  if [ "${WORKER[i]}" != 0 ] && kill -0 "${WORKER[i]}" 2> /dev/null; then
+    SAID[i]="$name: setting up;"
+    return 1
+  fi
+  if [ "${STARTS[i]}" -ge "$MOST_STARTS" ]; then
+    SAID[i]="$name: given up, see $LOGS/$name.start.log;"
+    return 0
+  fi
+  STARTS[i]=$((STARTS[i] + 1))
+  SAID[i]="$name: setting up;"
+  bash "$0" set_up "$name" "$2" >> "$LOGS/$name.start.log" 2>&1 &
+  WORKER[i]=$!
+  return 1
+}
+
+# In a process of its own, for set_going.
+set_up() {
+  if [ "$2" != stopped ]; then install "$1"; fi
+  start "$1"
+}
+
+# Deletes all that is there; a second time there is nothing to do.
+delete() {
+  local found names try
+  for try in 1 2 3 4 5; do
+    if found=$(list_machines); then
+      names=$(cut -d ' ' -f 1 <<< "$found")
+      if [ -z "$names" ]; then
+        clean_up || break
+        say "no machine of $PREFIX is there"
+        return 0
+      fi
+      # shellcheck disable=SC2086  # names have no blanks
+      drop_machines $names || true
+    fi
+    [ "$try" = 1 ] || sleep "$POLL_SECONDS"
+  done
+  say "NOT ALL IS DELETED, and what is left costs money: bash $0 delete"
+  return 1
+}
+
+# From nothing to nothing: the machines are deleted at the end, also after an error or Ctrl-C.
+all() {
+  trap 'leave $?' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+  create || say "not all machines could be made: watch tries again"
+  if [ -z "$(list_machines)" ]; then say "no machine could be made"; return 1; fi
+  watch
+}
+
+leave() {
+  local i
+  trap '' INT TERM HUP
+  trap - EXIT
+  say "deleting all machines of $PREFIX; wait for it"
+  for i in "${!WORKER[@]}"; do
+    if [ "${WORKER[i]}" != 0 ]; then kill "${WORKER[i]}" 2> /dev/null || true; fi
+  done
+  delete || exit 1
+  exit "$1"
+}
+
+WORKER=(0)
+case ${1:-} in
+  create | install | start | watch | delete | all | set_up) "$@" ;;
+  *) say "bash $0 create|install|start|watch|delete|all"; exit 2 ;;
+esac
