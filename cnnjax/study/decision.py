@@ -37,6 +37,7 @@ class Question(NamedTuple):
     clusters: npt.ArrayLike | None = None  # [images] what each image was taken from
     doubt: str = ""  # about what is compared
     counts_failures: bool = False  # whether the scores are shares of runs that failed
+    pairs: bool = True  # a run against a run: no slope, lead, average of arms or number
     unpaired: bool = False  # whether the runs share no seeds: then a and b may differ in length
 
 
@@ -205,8 +206,7 @@ def _answer(question: Question, own: _Measured, level: float, p_adjusted: float)
     confidence = 1 - level
 
     def interval(of: Estimate) -> tuple[float, float]:
-        pairs = np.isin(own.kept, (-1.0, 0.0, 1.0)).all()  # not slopes, leads or averages of arms
-        if question.counts_failures and pairs and math.isfinite(of.mean):
+        if question.counts_failures and question.pairs and math.isfinite(of.mean):
             return statistics.sign_test(own.kept, confidence)[1]
         return of.interval(confidence)
 

@@ -44,6 +44,7 @@ def ask(pair: Comparison, metric_name: str, role: Role, arms: Mapping[str, Arm])
         images=images,
         clusters=clusters,
         counts_failures=metric.counts_failures,
+        pairs=all([*side.weights.values()] == [1.0] for side in sides),
         doubt=doubt,
     )
 

@@ -113,6 +113,12 @@ def _share(
             if new and failed.isdisjoint(free):
                 raise RunError("an engine says of lanes that were not its own that they broke off")
             idle_before, idle = idle, not look(left) and not new and not others(free)
+            unknown = own - {record.id for record in records.values()}
+            if idle and unknown:
+                raise RunError(
+                    f"trained otherwise than this machine would: {len(unknown)} lanes; give"
+                    " --mix=device, or for unlike CPUs --mix=cpu, or launch on such a machine"
+                )
             if new and on_error == "stop":
                 break
             if idle and idle_before:  # once, others may have had them for a moment

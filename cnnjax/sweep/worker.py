@@ -7,6 +7,7 @@ off; all else that is printed goes to standard error. SIGTERM, and the end of wh
 have it save what is in training and end with status 75.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -14,18 +15,23 @@ import pathlib
 import signal
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TextIO
 
 from cnnjax.config.errors import ConfigError, RunError
 from cnnjax.records import shared
+from cnnjax.records.leases import Leases
+from cnnjax.records.record import record_path
 from cnnjax.sweep import backend
 from cnnjax.sweep.engines import Job, local
+from cnnjax.sweep.engines.attempts import STARTER
 from cnnjax.sweep.observer import Observer
 from cnnjax.sweep.runner import Failure, Interrupted
 
-DONE, INTERRUPTED = 0, 75
+DONE, FAILED, INTERRUPTED = 0, 1, 75
+LOOK_SECONDS = 0.5
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 Tell = Callable[[Mapping[str, Any]], None]
@@ -40,18 +46,50 @@ def main() -> int:
     _end_with_parent(stop)
 
     def tell(event: Mapping[str, Any]) -> None:
-        print(json.dumps(event), file=events, flush=True)
+        with contextlib.suppress(OSError):  # nobody listens any more: all is saved the same
+            print(json.dumps(event), file=events, flush=True)
 
-    job = read_job(sys.stdin.read())
+    job, observer = read_job(sys.stdin.read()), _observe(tell, stop)
     try:
         backend.configure_jax()
-        for failure in local.run([job], _observe(tell, stop)):
+        for failure in train(job, observer):
             tell({"failure": describe_failure(failure, job)})
     except Interrupted:
         return INTERRUPTED
-    except (ConfigError, RunError, OSError) as error:  # of all its lanes: no start, a full disk
+    except (ConfigError, RunError) as error:  # of all its lanes: none can be as it is
         tell({"failure": {"lanes": [*range(len(job.lanes))], "error": str(error)}})
+    except OSError as error:  # a full disk, a store that does not answer: it may go another time
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
     return DONE
+
+
+def train(job: Job, observer: Observer) -> Iterator[Failure]:
+    """Trains the job by the local engine; lanes of a worker that was lost elsewhere are waited for.
+
+    That one holds what it trained until its heart was seen to stand still for long enough.
+    """
+    runs = pathlib.Path(job.runs)
+    ids, dataset = local.open_job(job, observer)
+    left = {*ids.values()}
+    with shared.open_leases(runs) as held:
+        while True:
+            for failure in local.train(job, ids, dataset, observer, held):
+                left -= {ids[lane] for lane in failure.group.lanes}
+                yield failure
+            left = {id for id in left if not record_path(runs, id).exists()}
+            if not wait_for_lost(left, held, observer):
+                return
+
+
+def wait_for_lost(left: Collection[str], held: Leases, observer: Observer) -> bool:
+    """Looks whether those live who hold these lanes, until that is known; whether one does not."""
+    others = held.find_others(left)
+    while any(not held.is_alive(id) for id in held.find_others(others)):
+        if observer.should_stop():
+            raise Interrupted
+        time.sleep(LOOK_SECONDS)
+    return len(held.find_others(others)) < len(others)
 
 
 def read_job(text: str) -> Job:
@@ -97,11 +135,13 @@ def _end_with_parent(stop: threading.Event) -> None:
     """Has SIGTERM sent to this process when the one that started it ends. Linux alone can."""
     if not pathlib.Path("/proc/self").is_dir():
         return
-    parent = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent or parent == 1:  # it ended before
+    if os.environ.get(STARTER, str(os.getppid())) != str(os.getppid()):  # it ended before
         stop.set()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    if status == INTERRUPTED:
+        os._exit(status)  # a compilation in another thread must not keep whoever waits
+    sys.exit(status)

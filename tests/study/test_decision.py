@@ -176,7 +176,7 @@ def test_shares_of_failures_are_told_apart_by_the_exact_test_alone(a, b, relatio
 def test_the_interval_of_a_slope_of_failures_is_one_of_its_mean(slopes, least):
     question = Question(
         np.array(slopes), np.zeros(len(slopes)), ">", 0.05, threshold=0.0, role="headline",
-        counts_failures=True, resolution=0.17,
+        counts_failures=True, pairs=False, resolution=0.17,
     )  # fmt: skip
     row = decision.judge([question], "bonferroni")[0]
     low, high = row["interval"]

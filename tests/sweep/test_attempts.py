@@ -1,5 +1,6 @@
 """A job tried until it is done, by workers that may end at any moment."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from cnnjax.config import clusters
 from cnnjax.config.config import to_json, with_seed
 from cnnjax.config.datasets import Where
 from cnnjax.config.errors import ConfigError, RunError
+from cnnjax.records.leases import Leases
 from cnnjax.records.record import load_record
 from cnnjax.sweep import engines, loop, runner, worker
 from cnnjax.sweep.engines import Job, attempts
@@ -95,8 +97,6 @@ def test_it_is_said_how_a_worker_ended(event, said):
 
 
 def test_each_program_of_lanes_is_a_task(tiny, tmp_path):
-    import dataclasses
-
     other = dataclasses.replace(tiny, widths=(6,))
     lanes = [with_seed(tiny, 0), other, with_seed(tiny, 1)]
     jobs = loop.make_jobs(lanes, tmp_path, Where(), {loop.request_of(tiny): "memory"})
@@ -141,21 +141,34 @@ def test_a_worker_leaves_the_records_of_its_job_once(job, task, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_worker_that_cannot_write_says_so_of_all_its_lanes(job, tmp_path):
+def test_a_worker_that_cannot_write_is_an_attempt(job, tmp_path):
     (tmp_path / "file").write_text("")
     lost = attempts.Task(job._replace(runs=str(tmp_path / "file" / "runs")))
-    *_, told, ended = attempts.follow_worker(lost.describe(), {})
-    assert told["failure"]["lanes"] == [0, 1] and "file" in told["failure"]["error"]
-    assert ended["ended"] == 0
+    *_, ended = attempts.follow_worker(lost.describe(), {})
+    assert ended["ended"] == 1 and "file" in attempts.describe_end(ended)
+
+
+def endless(job, tiny):
+    lane = dataclasses.replace(tiny, steps=10_000_000, eval_every=0)
+    return attempts.Task(job._replace(lanes=(to_json(lane),), checkpoint_minutes=1000.0))
+
+
+def find_saved(tmp_path):
+    return [*(tmp_path / "runs" / "checkpoints").glob("*/step-*")]
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_no_longer_followed_saves_what_it_trains(job, tiny, tmp_path):
+    events = attempts.follow_worker(endless(job, tiny).describe(), {})
+    assert "examples" in next(events)
+    assert not find_saved(tmp_path)
+    events.close()
+    assert find_saved(tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="Linux alone tells of the end")
-def test_a_worker_ends_with_whoever_started_it(job, tiny):
-    import dataclasses
-
-    endless = dataclasses.replace(tiny, steps=10_000_000, eval_every=0)
-    own = attempts.Task(job._replace(lanes=(to_json(endless),)))
+def test_a_worker_saves_and_ends_with_whoever_started_it(job, tiny, tmp_path):
     starter = (
         "import os, signal, subprocess, sys\n"
         "child = subprocess.Popen([sys.executable, '-m', 'cnnjax.sweep.worker'],"
@@ -166,12 +179,57 @@ def test_a_worker_ends_with_whoever_started_it(job, tiny):
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     found = subprocess.run(
-        [sys.executable, "-c", starter, own.describe()], stdout=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", starter, endless(job, tiny).describe()],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
     child, end = int(found.stdout), time.monotonic() + 60
     while os.path.exists(f"/proc/{child}") and time.monotonic() < end:
         time.sleep(0.1)
     alive = os.path.exists(f"/proc/{child}")
     if alive:
         os.kill(child, signal.SIGKILL)
-    assert not alive
+    assert not alive and find_saved(tmp_path)
+
+
+def claim_elsewhere(folder, key):
+    """A claim of a process of another machine, whose heart stands still."""
+    there = Leases(folder)
+    there.me = there.me._replace(host="elsewhere", boot="another")
+    assert there.claim(key)
+    return there
+
+
+@pytest.mark.parametrize("lives", [False, True])
+def test_lanes_of_a_worker_that_was_lost_elsewhere_are_waited_for(tmp_path, monkeypatch, lives):
+    monkeypatch.setattr(worker, "LOOK_SECONDS", 0.01)
+    there = claim_elsewhere(tmp_path, "lane")
+    held = Leases(tmp_path, stale_seconds=0.2)
+    assert not held.claim("lane")  # at the first look nobody knows
+    looks = []
+
+    def look():
+        looks.append(held.is_alive("lane"))
+        if lives:
+            there.beat()
+        return False
+
+    assert worker.wait_for_lost(["lane"], held, Observer(should_stop=look)) is not lives
+    assert looks and held.claim("lane") is not lives
+
+
+def test_lanes_that_nobody_holds_are_not_waited_for(tmp_path):
+    assert not worker.wait_for_lost(["lane"], Leases(tmp_path), Observer())
+
+
+def test_who_waits_for_others_may_be_stopped(tmp_path):
+    claim_elsewhere(tmp_path, "lane")
+    stopping = Observer(should_stop=lambda: True)
+    with pytest.raises(runner.Interrupted):
+        worker.wait_for_lost(["lane"], Leases(tmp_path), stopping)
+
+
+def test_a_failure_is_told_once_and_not_of_what_is_recorded(task, tiny):
+    broken = {"failure": {"lanes": [0, 1], "error": "no"}}
+    assert len(task.hear(broken, Observer()).group.lanes) == 2
+    assert task.hear(broken, Observer()) is None
+    assert lose(task) is None and task.is_done()  # nothing is left to be tried

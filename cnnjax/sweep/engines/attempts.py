@@ -4,12 +4,15 @@ A worker that ended before its job was done is an attempt. What it saved is not 
 goes on from there; several in a row that saved nothing new end the job.
 """
 
+import contextlib
 import json
 import os
 import pathlib
+import queue
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -22,7 +25,9 @@ from cnnjax.sweep.engines import Job
 from cnnjax.sweep.observer import Observer
 
 MOST = 3  # attempts in a row that saved nothing
+LOOK_SECONDS = 0.5
 LAST_WORDS = 2_000  # characters of what a worker said as it broke
+STARTER = "CNNJAX_STARTER"  # tells a worker which process started it, by its number
 
 
 class Task:
@@ -39,6 +44,7 @@ class Task:
     def describe(self) -> str:
         """The job as a worker reads it, in whose store's own name another machine finds it."""
         runs = shared.name_of(pathlib.Path(self.job.runs))
+        runs = runs if shared.is_url(runs) else os.path.abspath(runs)
         return json.dumps(self.job._replace(runs=runs)._asdict())
 
     def hear(self, event: Mapping[str, Any], observer: Observer) -> runner.Failure | None:
@@ -63,7 +69,10 @@ class Task:
             found = event["failure"]
             shown = found.get("traceback")
             error = RunError(f"{found['error']}\n{shown}" if shown else found["error"])
-            return make_failure([self._lanes[place] for place in found["lanes"]], error)
+            lanes = [self._lanes[place] for place in found["lanes"]]
+            broken = [lane for lane in lanes if lane in self._left]
+            self._left = [lane for lane in self._left if lane not in broken]
+            return make_failure(broken, error) if broken else None
         elif "ended" in event:
             self._done = event["ended"] == 0
         return None
@@ -103,27 +112,57 @@ def split(jobs: Iterable[Job]) -> Iterator[Job]:
             yield job._replace(lanes=tuple(lanes))
 
 
-def follow_worker(job: str, environment: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def follow_worker(
+    job: str, environment: Mapping[str, str], folder: str = "."
+) -> Iterator[dict[str, Any]]:
     """Starts a worker here on a job; gives its events, and last how it `ended` and what it `said`.
 
-    Closed early, it has the worker save what it trains, and waits for it.
+    It works in a folder, where there is such. Closed early, it saves what it trains, and is waited
+    for.
     """
+    own = {**os.environ, **environment, STARTER: str(os.getpid())}
     with tempfile.TemporaryFile() as said, subprocess.Popen(
         [sys.executable, "-m", "cnnjax.sweep.worker"], stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=said, env={**os.environ, **environment}, text=True,
+        stdout=subprocess.PIPE, stderr=said, env=own, text=True,
+        cwd=folder if os.path.isdir(folder) else None,
     ) as process:  # fmt: skip
-        assert process.stdin and process.stdout
         try:
-            process.stdin.write(job)
-            process.stdin.close()
-            for line in process.stdout:
-                yield json.loads(line)
+            yield from _listen(process, job)
+            status = process.wait()
         except BaseException:
             process.terminate()
+            process.wait()
             raise
-        status = process.wait()
         said.seek(max(said.seek(0, os.SEEK_END) - LAST_WORDS, 0))
         yield {"ended": status, "said": said.read().decode(errors="replace")}
+
+
+def _listen(process: "subprocess.Popen[str]", job: str) -> Iterator[dict[str, Any]]:
+    """Gives a worker its job, and its events as they come.
+
+    A thread reads them, so that whoever waits here can be interrupted while nothing comes.
+    """
+    assert process.stdin and process.stdout
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    stdout = process.stdout
+
+    def read() -> None:
+        for line in stdout:
+            lines.put(line)
+        lines.put(None)
+
+    with contextlib.suppress(OSError):  # it ended before it read: it is told how
+        process.stdin.write(job)
+        process.stdin.close()
+    threading.Thread(target=read, name="events", daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=LOOK_SECONDS)
+        except queue.Empty:
+            continue
+        if line is None:
+            return
+        yield json.loads(line)
 
 
 def describe_end(event: Mapping[str, Any]) -> str:

@@ -33,20 +33,27 @@ def run(
     observer asked to stop: what was finished is written.
     """
     for job in jobs:
-        plugins.load(job.plugins)
-        configs = [from_json(values) for values in job.lanes]
-        request = request_of(configs[0])
-        dataset = datasets.get(request) or load.load_dataset(
-            configs[0], Where(**job.where), feed=job.feed, say=observer.on_note
-        )
-        name = lanes.open_namer({request: dataset}, job.mesh)
-        ids = {config: name(config) for config in configs}
+        ids, dataset = open_job(job, observer, datasets)
         with contextlib.ExitStack() as stack:
             own = held or stack.enter_context(shared.open_leases(pathlib.Path(job.runs)))
-            yield from _train(job, ids, dataset, observer, own)
+            yield from train(job, ids, dataset, observer, own)
 
 
-def _train(
+def open_job(
+    job: Job, observer: Observer, datasets: Mapping[Request, Dataset] = MappingProxyType({})
+) -> tuple[dict[Config, str], Dataset]:
+    """The lanes of a job, each with the id of its record, and the data that they train on."""
+    plugins.load(job.plugins)
+    configs = [from_json(values) for values in job.lanes]
+    request = request_of(configs[0])
+    dataset = datasets.get(request) or load.load_dataset(
+        configs[0], Where(**job.where), feed=job.feed, say=observer.on_note
+    )
+    name = lanes.open_namer({request: dataset}, job.mesh)
+    return {config: name(config) for config in configs}, dataset
+
+
+def train(
     job: Job, ids: Mapping[Config, str], dataset: Dataset, observer: Observer, held: Leases
 ) -> Iterator[runner.Failure]:
     """Trains those of a job's lanes, by the id of their record, that no other launch does."""
