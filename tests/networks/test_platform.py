@@ -1,6 +1,7 @@
 """Whose arithmetic a program has is said by its caller, and never taken from the host unasked."""
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import types
@@ -12,10 +13,15 @@ import cnnjax
 from cnnjax.networks import cost, models, modules
 from tests.small import make_small
 
+# Modules that import what an extra has, which may not be there.
+OF_EXTRAS = {"cnnjax.sweep.engines.on_ray": "ray"}
+
 
 def list_signatures():
     """Every function, class (its fields are its arguments) and method of cnnjax, by its name."""
     for info in pkgutil.walk_packages(cnnjax.__path__, "cnnjax."):
+        if info.name in OF_EXTRAS and importlib.util.find_spec(OF_EXTRAS[info.name]) is None:
+            continue
         module = importlib.import_module(info.name)
         for name, found in vars(module).items():
             if getattr(found, "__module__", None) != info.name:

@@ -1,7 +1,6 @@
 """What trains lanes: each engine is a function `run(jobs, observer)`; results are in the store."""
 
 import functools
-import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -42,6 +41,7 @@ def find(name: str, placing: Placing) -> Engine:
     """The engine of a name, ours or module:function. Raises ConfigError where there is none."""
     if name in clusters.ENGINES:
         clusters.check(name)
-        run = importlib.import_module(f"{__name__}.on_{name}").run
-        return functools.partial(run, placing=placing)
+        from cnnjax.sweep.engines import on_ray  # of an extra
+
+        return functools.partial(on_ray.run, placing=placing)
     return plugins.find_engine(name)
