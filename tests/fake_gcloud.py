@@ -71,6 +71,7 @@ def make(name, vms):
 def drop(name):
     if not (MACHINES / name).exists():
         fail("is not there")
+    print(f"Deleting {name}...", file=sys.stderr, flush=True)  # which fails where nobody hears it
     for vm in (MACHINES / name).read_text().split():
         take(vm)
     (MACHINES / name).unlink()

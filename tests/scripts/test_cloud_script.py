@@ -89,7 +89,7 @@ def rented(tmp_path, monkeypatch):
     put(tmp_path / "bin" / "gcloud", f'#!/bin/bash\nexec {sys.executable} -S {FAKE} "$@"\n')
     monkeypatch.setattr(checkout, "find_revision", lambda: ("HEAD", False))
 
-    def rented(word, *flags, hosts=1, **more):
+    def rented(word, *flags, hosts=1, stderr=subprocess.PIPE, **more):
         script = tmp_path / "rent.sh"
         if not script.exists():
             where = ["--engine=cloud", "--zone=us-east5-b", "--project=my-project"]
@@ -100,7 +100,7 @@ def rented(tmp_path, monkeypatch):
             "LOGS": str(tmp_path / "logs"), "GIT_CONFIG_GLOBAL": os.devnull, **more,
         }  # fmt: skip
         return subprocess.Popen(
-            ["bash", script, word], env=env, cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+            ["bash", script, word], env=env, cwd=tmp_path, stderr=stderr, text=True,
         )  # fmt: skip
 
     return rented
@@ -160,17 +160,44 @@ def test_step_by_step_and_each_step_twice(rented, tmp_path):
     check_gone(tmp_path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_who_is_stopped_deletes_first(rented, tmp_path, number):
-    process = rented("all", *FLEET, FAKE_STUCK="1")
+def wait_for_ssh(process, tmp_path):
+    """Until machines are there and one is asked for something."""
     calls, deadline = tmp_path / "cloud" / "calls", time.monotonic() + 60
     while not calls.exists() or "compute ssh" not in calls.read_text():
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_is_stopped_deletes_first(rented, tmp_path, number):
+    process = rented("all", *FLEET, FAKE_STUCK="1")
+    wait_for_ssh(process, tmp_path)
     process.send_signal(number)
     status, said = finish(process)
     assert status == (130 if number == signal.SIGINT else 143)
     assert "deleting all machines" in said and "no machine of cnnjax-" in said
+    check_gone(tmp_path)
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGHUP, signal.SIGTERM])
+def test_machines_are_deleted_though_nobody_hears_any_more(rented, tmp_path, number):
+    process = rented("all", *FLEET, FAKE_STUCK="1")
+    wait_for_ssh(process, tmp_path)
+    process.stderr.close()  # as of `| tee` after Ctrl-C; a signal may come before the next word
+    if number is not None:
+        process.send_signal(number)
+    assert process.wait(timeout=60) in (141, 141 if number is None else 143)
+    [log] = (tmp_path / "logs").glob("delete.log")
+    assert "Deleting cnnjax-" in log.read_text() and "no machine of cnnjax-" in log.read_text()
+    check_gone(tmp_path)
+
+
+def test_machines_are_deleted_where_nothing_can_be_written(rented, tmp_path):
+    (tmp_path / "logs").touch()  # is no folder: watch ends by it, once machines are there
+    with open("/dev/full", "w") as full:
+        process = rented("all", *FLEET, stderr=full)
+    assert process.wait(timeout=60) == 1
+    assert "instances create" in (tmp_path / "cloud" / "calls").read_text()
     check_gone(tmp_path)
 
 

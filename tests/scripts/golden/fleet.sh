@@ -80,7 +80,17 @@ LOGS=${LOGS:-$PREFIX-logs}
 NAMES=()
 for ((i = 0; i < COUNT; i++)); do NAMES+=("$PREFIX-$i"); done
 
-say() { printf '%s\n' "$*" >&2; }
+# Nobody may be there to hear it: that ends nothing.
+say() { printf '%s\n' "$*" >&2 || true; }
+
+# Says it; where nobody hears any more, all that is said goes to a file from here on: gcloud, which
+# cannot write a word, would fail.
+say_or_keep() {
+  if { printf '%s\n' "$*" >&2; } then return; fi
+  mkdir -p "$LOGS" || true
+  { exec >> "$LOGS/delete.log" 2>&1; } || exec > /dev/null 2>&1
+  say "$*"
+}
 
 # Makes the machines that are not there.
 create() {
@@ -234,7 +244,9 @@ set_up() {
 # Deletes all that is there; a second time there is nothing to do.
 delete() {
   local found names try
+  trap '' PIPE
   for try in 1 2 3 4 5; do
+    say_or_keep "deleting all machines of $PREFIX, try $try; wait for it"
     if found=$(list_machines); then
       names=$(cut -d ' ' -f 1 <<< "$found")
       if [ -z "$names" ]; then
@@ -255,6 +267,7 @@ delete() {
 all() {
   trap 'leave $?' EXIT
   trap 'exit 130' INT
+  trap 'exit 141' PIPE
   trap 'exit 143' TERM HUP
   create || say "not all machines could be made: watch tries again"
   if [ -z "$(list_machines)" ]; then say "no machine could be made"; return 1; fi
@@ -263,9 +276,8 @@ all() {
 
 leave() {
   local i
-  trap '' INT TERM HUP
+  trap '' PIPE INT TERM HUP # a terminal that goes sends several, one after another
   trap - EXIT
-  say "deleting all machines of $PREFIX; wait for it"
   for i in "${!WORKER[@]}"; do
     if [ "${WORKER[i]}" != 0 ]; then kill "${WORKER[i]}" 2> /dev/null || true; fi
   done
