@@ -219,9 +219,17 @@ def test_a_wrong_word_and_a_missing_zone_are_one_line(rented, tmp_path):
     status, said = finish(rented("destroy", *FLEET))
     assert status == 2 and said.count("\n") == 1 and "create|install|start" in said
     script = tmp_path / "rent.sh"
-    script.write_text(script.read_text().replace("${ZONE:-us-east5-b}", "${ZONE:?say which}"))
+    script.write_text(script.read_text().replace("\nZONE=us-east5-b\n", "\nZONE=${ZONE:?say which}\n"))
     status, said = finish(rented("all"))
     assert status != 0 and said.count("\n") == 1 and "ZONE: say which" in said
+
+
+def test_what_was_given_is_not_what_the_environment_says(rented, tmp_path):
+    other = {"PROJECT": "of-other-work", "ZONE": "us-east5-a"}  # which would be refused
+    for word in ("create", "delete"):
+        status, said = finish(rented(word, *FLEET, **other))
+        assert status == 0, said
+    check_gone(tmp_path)
 
 
 COMMAND = """#!/bin/bash

@@ -14,7 +14,7 @@
 # gcloud, which is logged in. What machines say lies in LOGS.
 set -euo pipefail
 
-PROJECT=${PROJECT:-my-project}
+PROJECT=my-project
 ZONE=${ZONE:?say which: ZONE=... bash rent.sh all}
 PREFIX=cnnjax-719031 # of the names of all that is made
 COUNT=2

@@ -15,7 +15,7 @@
 set -euo pipefail
 
 PROJECT=${PROJECT:?say which: PROJECT=... bash rent.sh all}
-ZONE=${ZONE:-us-east5-b}
+ZONE=us-east5-b
 PREFIX=cnnjax-9df3e6 # of the names of all that is made
 COUNT=1
 HOSTS=4 # of the slice
