@@ -4,6 +4,8 @@ POLL_SECONDS=${POLL_SECONDS:-60}
 MOST_SILENT=20 # looks at which a machine does not answer, before another takes its place
 MOST_STARTS=3  # of one machine
 LOGS=${LOGS:-$PREFIX-logs}
+# To whom a machine that went away in the middle is not silent for ever: ssh ends in a minute.
+KEEPALIVE=(-oConnectTimeout=30 -oServerAliveInterval=15 -oServerAliveCountMax=4)
 NAMES=()
 for ((i = 0; i < COUNT; i++)); do NAMES+=("$PREFIX-$i"); done
 

@@ -63,12 +63,14 @@ clean_up() { :; }
 
 # Runs a command on a machine.
 on() {
-  gcloud compute ssh "$1" --project="$PROJECT" --zone="$ZONE" --quiet --command="$2" < /dev/null
+  gcloud compute ssh "$1" --project="$PROJECT" --zone="$ZONE" --quiet \
+    "${KEEPALIVE[@]/#/--ssh-flag=}" --command="$2" < /dev/null
 }
 
 # Copies a file to a machine: FILE NAME PATH.
 send() {
-  gcloud compute scp "$1" "$2:$3" --project="$PROJECT" --zone="$ZONE" --quiet < /dev/null
+  gcloud compute scp "$1" "$2:$3" --project="$PROJECT" --zone="$ZONE" --quiet \
+    "${KEEPALIVE[@]/#/--scp-flag=}" < /dev/null
 }
 
 # ---- What is done; each word of the command line is a function ----------------------------------
@@ -77,6 +79,8 @@ POLL_SECONDS=${POLL_SECONDS:-60}
 MOST_SILENT=20 # looks at which a machine does not answer, before another takes its place
 MOST_STARTS=3  # of one machine
 LOGS=${LOGS:-$PREFIX-logs}
+# To whom a machine that went away in the middle is not silent for ever: ssh ends in a minute.
+KEEPALIVE=(-oConnectTimeout=30 -oServerAliveInterval=15 -oServerAliveCountMax=4)
 NAMES=()
 for ((i = 0; i < COUNT; i++)); do NAMES+=("$PREFIX-$i"); done
 
