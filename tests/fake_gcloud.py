@@ -1,7 +1,8 @@
 """A gcloud for tests: knows what --engine=cloud asks of the real one, and refuses all else.
 
 Its cloud is the folder $FAKE_CLOUD: machines/NAME has the names of its VMs, vms/NAME is the home of
-a VM, where commands really run. One machine is taken away once it has recorded something.
+a VM, where commands really run. One machine is taken away once it has recorded something. One whose
+name is a file of going/ is neither up nor gone.
 """
 
 import os
@@ -76,6 +77,7 @@ def drop(name):
     for vm in (MACHINES / name).read_text().split():
         take(vm)
     (MACHINES / name).unlink()
+    (CLOUD / "going" / name).unlink(missing_ok=True)
 
 
 def take(vm):
@@ -100,7 +102,9 @@ def list_machines(pattern, when_up, when_taken):
     for own in sorted(MACHINES.iterdir()):
         up = all((VMS / vm).exists() for vm in own.read_text().split())
         if re.match(pattern, own.name):
-            if up or when_taken:
+            if (CLOUD / "going" / own.name).exists():
+                print(f"{own.name}\tSTOPPING")
+            elif up or when_taken:
                 print(f"{own.name}\t{when_up if up else when_taken}".rstrip())
             else:
                 own.unlink()

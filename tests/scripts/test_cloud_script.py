@@ -160,10 +160,10 @@ def test_step_by_step_and_each_step_twice(rented, tmp_path):
     check_gone(tmp_path)
 
 
-def wait_for_ssh(process, tmp_path):
-    """Until machines are there and one is asked for something."""
+def wait_for_call(process, tmp_path, call="compute ssh"):
+    """Until gcloud was called; by default until a machine is asked for something."""
     calls, deadline = tmp_path / "cloud" / "calls", time.monotonic() + 60
-    while not calls.exists() or "compute ssh" not in calls.read_text():
+    while not calls.exists() or call not in calls.read_text():
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.05)
 
@@ -171,7 +171,7 @@ def wait_for_ssh(process, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_who_is_stopped_deletes_first(rented, tmp_path, number):
     process = rented("all", *FLEET, FAKE_STUCK="1")
-    wait_for_ssh(process, tmp_path)
+    wait_for_call(process, tmp_path)
     process.send_signal(number)
     status, said = finish(process)
     assert status == (130 if number == signal.SIGINT else 143)
@@ -182,7 +182,7 @@ def test_who_is_stopped_deletes_first(rented, tmp_path, number):
 @pytest.mark.parametrize("number", [None, signal.SIGHUP, signal.SIGTERM])
 def test_machines_are_deleted_though_nobody_hears_any_more(rented, tmp_path, number):
     process = rented("all", *FLEET, FAKE_STUCK="1")
-    wait_for_ssh(process, tmp_path)
+    wait_for_call(process, tmp_path)
     process.stderr.close()  # as of `| tee` after Ctrl-C; a signal may come before the next word
     if number is not None:
         process.send_signal(number)
@@ -219,9 +219,27 @@ def test_a_wrong_word_and_a_missing_zone_are_one_line(rented, tmp_path):
     status, said = finish(rented("destroy", *FLEET))
     assert status == 2 and said.count("\n") == 1 and "create|install|start" in said
     script = tmp_path / "rent.sh"
-    script.write_text(script.read_text().replace("\nZONE=us-east5-b\n", "\nZONE=${ZONE:?say which}\n"))
+    script.write_text(script.read_text().replace("ZONE=us-east5-b", "ZONE=${ZONE:?say which}"))
     status, said = finish(rented("all"))
     assert status != 0 and said.count("\n") == 1 and "ZONE: say which" in said
+
+
+def test_a_watch_that_is_started_again_knows_which_machines_were_up(rented, tmp_path):
+    assert finish(rented("create", *FLEET))[0] == 0
+    name = min(path.name for path in (tmp_path / "cloud" / "machines").iterdir())
+    for call in ("compute ssh", "instances delete"):  # the second one sees it going
+        process = rented("watch", FAKE_STUCK="1")
+        try:
+            wait_for_call(process, tmp_path, f"{call} {name}")
+        finally:
+            process.terminate()
+            _, said = finish(process)
+        put(tmp_path / "cloud" / "going" / name, "")
+    assert f"{name} is lost: it is made again" in said
+    (tmp_path / "cloud" / "going" / name).unlink()
+    assert finish(rented("delete"))[0] == 0
+    assert not list((tmp_path / "logs").glob("*.seen"))
+    check_gone(tmp_path)
 
 
 def test_what_was_given_is_not_what_the_environment_says(rented, tmp_path):

@@ -114,7 +114,16 @@ create() {
   for name in "${NAMES[@]}"; do
     grep -q "^$name " <<< "$found" || missing+=("$name")
   done
-  if [ "${#missing[@]}" -gt 0 ]; then make_machines "${missing[@]}"; fi
+  if [ "${#missing[@]}" -gt 0 ]; then
+    forget "${missing[@]}"
+    make_machines "${missing[@]}"
+  fi
+}
+
+# That machines were up: a file of each, for a watch that is started again.
+forget() {
+  local name
+  for name in "$@"; do rm -f "$LOGS/$name.seen"; done
 }
 
 # Copies the code to the machines named, or to all, and installs what it needs.
@@ -176,8 +185,8 @@ ask() {
 watch() {
   local found i left
   mkdir -p "$LOGS"
-  DONE='' WORKER=() SILENT=() STARTS=() SEEN=() SAID=()
-  for i in "${!NAMES[@]}"; do WORKER[i]=0 SILENT[i]=0 STARTS[i]=0 SEEN[i]='' SAID[i]=''; done
+  DONE='' WORKER=() SILENT=() STARTS=() SAID=()
+  for i in "${!NAMES[@]}"; do WORKER[i]=0 SILENT[i]=0 STARTS[i]=0 SAID[i]=''; done
   while :; do
     left=0
     if found=$(list_machines); then
@@ -203,11 +212,11 @@ watch() {
 look() {
   local i=$1 name=${NAMES[$1]} said=$2
   if [ "$said" = up ]; then
-    SEEN[i]=1
+    : > "$LOGS/$name.seen"
     said=$(ask "$name")
     if [ -n "$said" ]; then SILENT[i]=0; else SILENT[i]=$((SILENT[i] + 1)); said=silent; fi
     if [ "${SILENT[i]}" -gt "$MOST_SILENT" ]; then said=lost; fi
-  elif [ "$said" = coming ] && [ -n "${SEEN[i]}" ]; then
+  elif [ "$said" = coming ] && [ -f "$LOGS/$name.seen" ]; then
     said=lost # it was up before: it is going
   fi
   SAID[i]="$name: ${said:-gone};"
@@ -226,8 +235,9 @@ replace() {
   local i=$1 name=${NAMES[$1]}
   say "$name is $2: it is made again"
   if [ "${WORKER[i]}" != 0 ]; then kill "${WORKER[i]}" 2> /dev/null || true; fi
-  WORKER[i]=0 SILENT[i]=0 STARTS[i]=0 SEEN[i]=''
+  WORKER[i]=0 SILENT[i]=0 STARTS[i]=0
   if [ "$2" = lost ]; then drop_machines "$name" || return 0; fi
+  forget "$name"
   make_machines "$name" || say "$name cannot be made now"
 }
 
@@ -266,6 +276,7 @@ delete() {
       names=$(cut -d ' ' -f 1 <<< "$found")
       if [ -z "$names" ]; then
         clean_up || break
+        forget "${NAMES[@]}"
         say "no machine of $PREFIX is there"
         return 0
       fi
