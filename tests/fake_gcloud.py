@@ -1,7 +1,8 @@
 """A gcloud for tests: knows what --engine=cloud asks of the real one, and refuses all else.
 
 Its cloud is the folder $FAKE_CLOUD: machines/NAME has the names of its VMs, vms/NAME is the home of
-a VM, where commands really run. One machine is taken away once it has recorded something.
+a VM, where commands really run. One machine is taken away once it has recorded something. One whose
+name is a file of going/ is neither up nor gone.
 """
 
 import os
@@ -16,20 +17,21 @@ MACHINES, VMS, GONE, BUCKET = (CLOUD / name for name in ("machines", "vms", "gon
 VICTIM, TAKEN = 1, CLOUD / "taken"  # which VM, and whether it was
 VM_FLAGS = "machine-type provisioning-model image-project image-family maintenance-policy"
 VM_FLAGS += " boot-disk-size scopes"
+KEEPALIVE = ["-oConnectTimeout", "-oServerAliveCountMax", "-oServerAliveInterval"]
 # By command: flags that it needs, and others that it may have. As `gcloud ... --help` has them.
 KNOWN = {
     "compute instances create": (f"zone {VM_FLAGS}", "instance-termination-action"),
     "compute instances list": ("zones filter format", ""),
     "compute instances delete": ("zone quiet", ""),
-    "compute ssh": ("zone quiet command", ""),
-    "compute scp": ("zone quiet", ""),
+    "compute ssh": ("zone quiet command ssh-flag", ""),
+    "compute scp": ("zone quiet scp-flag", ""),
     "compute tpus queued-resources create": (
         "zone node-id accelerator-type runtime-version scopes", "spot",
     ),
     "compute tpus queued-resources list": ("zone format", ""),
     "compute tpus queued-resources delete": ("zone force quiet", ""),
-    "compute tpus tpu-vm ssh": ("zone worker quiet command", ""),
-    "compute tpus tpu-vm scp": ("zone worker quiet", ""),
+    "compute tpus tpu-vm ssh": ("zone worker quiet command ssh-flag", ""),
+    "compute tpus tpu-vm scp": ("zone worker quiet scp-flag", ""),
     "compute resource-policies create workload-policy": (
         "region type accelerator-topology", "",
     ),
@@ -71,9 +73,11 @@ def make(name, vms):
 def drop(name):
     if not (MACHINES / name).exists():
         fail("is not there")
+    print(f"Deleting {name}...", file=sys.stderr, flush=True)  # which fails where nobody hears it
     for vm in (MACHINES / name).read_text().split():
         take(vm)
     (MACHINES / name).unlink()
+    (CLOUD / "going" / name).unlink(missing_ok=True)
 
 
 def take(vm):
@@ -98,7 +102,9 @@ def list_machines(pattern, when_up, when_taken):
     for own in sorted(MACHINES.iterdir()):
         up = all((VMS / vm).exists() for vm in own.read_text().split())
         if re.match(pattern, own.name):
-            if up or when_taken:
+            if (CLOUD / "going" / own.name).exists():
+                print(f"{own.name}\tSTOPPING")
+            elif up or when_taken:
                 print(f"{own.name}\t{when_up if up else when_taken}".rstrip())
             else:
                 own.unlink()
@@ -134,6 +140,9 @@ def main():
         fail(f"lacks {sorted(lacking)}")
     if unknown := {*flags} - needed - allowed:
         fail(f"unknown flags {sorted(unknown)}")
+    given = sorted(word[11:] for word in sys.argv if word[2:11] in ("ssh-flag=", "scp-flag="))
+    if given and [own.partition("=")[0] for own in given] != KEEPALIVE:
+        fail("would wait for ever for a machine that went away")
     if flags.get("zone", flags.get("zones", "us-east5-b")) != "us-east5-b":
         fail("another zone")
     if flags.get("region", flags.get("regions", "us-east5")) != "us-east5":

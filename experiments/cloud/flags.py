@@ -104,6 +104,11 @@ def refuse_flags(values: absl_flags.FlagValues, argv: Sequence[str]) -> None:
             )
     if values.price_per_hour is not None:
         flags.refuse(f"--price_per_hour is of a plan: give --plan in place of --engine={ENGINE}")
+    if values.time_limit is not None:
+        flags.refuse(
+            "--time_limit ends as an interruption does, after which machines go on: leave it out,"
+            " and stop the script when it is time, which deletes them"
+        )
     if values.multihost:
         flags.refuse("--multihost is in the script where a slice has several hosts: leave it out")
     if values.offline:

@@ -53,8 +53,9 @@ def make_script(cloud: Cloud, revision: str) -> str:
     head = HEAD.format(
         about="\n".join(textwrap.wrap(about, 98, initial_indent="# ", subsequent_indent="# ")),
         script=script,
-        project=f"${{PROJECT:-{cloud.project}}}" if cloud.project else ask_for("PROJECT", script),
-        zone=f"${{ZONE:-{cloud.zone}}}" if cloud.zone else ask_for("ZONE", script),
+        # What was given is not what the environment, which may be of other work, says.
+        project=shlex.quote(cloud.project) if cloud.project else ask_for("PROJECT", script),
+        zone=shlex.quote(cloud.zone) if cloud.zone else ask_for("ZONE", script),
         prefix=naming.name_prefix(cloud),
         count=cloud.count,
         hosts=f"HOSTS={own.vms} # of the slice\nTOPOLOGY={own.topology}\n" if grouped else "",

@@ -123,6 +123,7 @@ REFUSED = [
     ([*V6E, "--plan"], "--plan is for this machine"),
     ([*V6E, "--status"], "--status is for this machine"),
     ([*V6E, "--price_per_hour=2"], "--price_per_hour is of a plan"),
+    ([*V6E, "--time_limit=60"], "--time_limit ends as an interruption does, after which machines"),
     ([*V6E, "--multihost"], "--multihost is in the script where a slice has several hosts"),
     ([*V6E, "--data_dir=data"], "--data_dir=data lies on this machine"),
     ([*V6E, "--dataset=folder:images"], "the data set folder:images is not on the machines"),

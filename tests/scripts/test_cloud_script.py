@@ -89,7 +89,7 @@ def rented(tmp_path, monkeypatch):
     put(tmp_path / "bin" / "gcloud", f'#!/bin/bash\nexec {sys.executable} -S {FAKE} "$@"\n')
     monkeypatch.setattr(checkout, "find_revision", lambda: ("HEAD", False))
 
-    def rented(word, *flags, hosts=1, **more):
+    def rented(word, *flags, hosts=1, stderr=subprocess.PIPE, **more):
         script = tmp_path / "rent.sh"
         if not script.exists():
             where = ["--engine=cloud", "--zone=us-east5-b", "--project=my-project"]
@@ -100,7 +100,7 @@ def rented(tmp_path, monkeypatch):
             "LOGS": str(tmp_path / "logs"), "GIT_CONFIG_GLOBAL": os.devnull, **more,
         }  # fmt: skip
         return subprocess.Popen(
-            ["bash", script, word], env=env, cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+            ["bash", script, word], env=env, cwd=tmp_path, stderr=stderr, text=True,
         )  # fmt: skip
 
     return rented
@@ -160,17 +160,44 @@ def test_step_by_step_and_each_step_twice(rented, tmp_path):
     check_gone(tmp_path)
 
 
+def wait_for_call(process, tmp_path, call="compute ssh"):
+    """Until gcloud was called; by default until a machine is asked for something."""
+    calls, deadline = tmp_path / "cloud" / "calls", time.monotonic() + 60
+    while not calls.exists() or call not in calls.read_text():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_who_is_stopped_deletes_first(rented, tmp_path, number):
     process = rented("all", *FLEET, FAKE_STUCK="1")
-    calls, deadline = tmp_path / "cloud" / "calls", time.monotonic() + 60
-    while not calls.exists() or "compute ssh" not in calls.read_text():
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.05)
+    wait_for_call(process, tmp_path)
     process.send_signal(number)
     status, said = finish(process)
     assert status == (130 if number == signal.SIGINT else 143)
     assert "deleting all machines" in said and "no machine of cnnjax-" in said
+    check_gone(tmp_path)
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGHUP, signal.SIGTERM])
+def test_machines_are_deleted_though_nobody_hears_any_more(rented, tmp_path, number):
+    process = rented("all", *FLEET, FAKE_STUCK="1")
+    wait_for_call(process, tmp_path)
+    process.stderr.close()  # as of `| tee` after Ctrl-C; a signal may come before the next word
+    if number is not None:
+        process.send_signal(number)
+    assert process.wait(timeout=60) in (141, 141 if number is None else 143)
+    [log] = (tmp_path / "logs").glob("delete.log")
+    assert "Deleting cnnjax-" in log.read_text() and "no machine of cnnjax-" in log.read_text()
+    check_gone(tmp_path)
+
+
+def test_machines_are_deleted_where_nothing_can_be_written(rented, tmp_path):
+    (tmp_path / "logs").touch()  # is no folder: watch ends by it, once machines are there
+    with open("/dev/full", "w") as full:
+        process = rented("all", *FLEET, stderr=full)
+    assert process.wait(timeout=60) == 1
+    assert "instances create" in (tmp_path / "cloud" / "calls").read_text()
     check_gone(tmp_path)
 
 
@@ -192,9 +219,35 @@ def test_a_wrong_word_and_a_missing_zone_are_one_line(rented, tmp_path):
     status, said = finish(rented("destroy", *FLEET))
     assert status == 2 and said.count("\n") == 1 and "create|install|start" in said
     script = tmp_path / "rent.sh"
-    script.write_text(script.read_text().replace("${ZONE:-us-east5-b}", "${ZONE:?say which}"))
+    script.write_text(script.read_text().replace("ZONE=us-east5-b", "ZONE=${ZONE:?say which}"))
     status, said = finish(rented("all"))
     assert status != 0 and said.count("\n") == 1 and "ZONE: say which" in said
+
+
+def test_a_watch_that_is_started_again_knows_which_machines_were_up(rented, tmp_path):
+    assert finish(rented("create", *FLEET))[0] == 0
+    name = min(path.name for path in (tmp_path / "cloud" / "machines").iterdir())
+    for call in ("compute ssh", "instances delete"):  # the second one sees it going
+        process = rented("watch", FAKE_STUCK="1")
+        try:
+            wait_for_call(process, tmp_path, f"{call} {name}")
+        finally:
+            process.terminate()
+            _, said = finish(process)
+        put(tmp_path / "cloud" / "going" / name, "")
+    assert f"{name} is lost: it is made again" in said
+    (tmp_path / "cloud" / "going" / name).unlink()
+    assert finish(rented("delete"))[0] == 0
+    assert not list((tmp_path / "logs").glob("*.seen"))
+    check_gone(tmp_path)
+
+
+def test_what_was_given_is_not_what_the_environment_says(rented, tmp_path):
+    other = {"PROJECT": "of-other-work", "ZONE": "us-east5-a"}  # which would be refused
+    for word in ("create", "delete"):
+        status, said = finish(rented(word, *FLEET, **other))
+        assert status == 0, said
+    check_gone(tmp_path)
 
 
 COMMAND = """#!/bin/bash

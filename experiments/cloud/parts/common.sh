@@ -4,10 +4,22 @@ POLL_SECONDS=${POLL_SECONDS:-60}
 MOST_SILENT=20 # looks at which a machine does not answer, before another takes its place
 MOST_STARTS=3  # of one machine
 LOGS=${LOGS:-$PREFIX-logs}
+# To whom a machine that went away in the middle is not silent for ever: ssh ends in a minute.
+KEEPALIVE=(-oConnectTimeout=30 -oServerAliveInterval=15 -oServerAliveCountMax=4)
 NAMES=()
 for ((i = 0; i < COUNT; i++)); do NAMES+=("$PREFIX-$i"); done
 
-say() { printf '%s\n' "$*" >&2; }
+# Nobody may be there to hear it: that ends nothing.
+say() { printf '%s\n' "$*" >&2 || true; }
+
+# Says it; where nobody hears any more, all that is said goes to a file from here on: gcloud, which
+# cannot write a word, would fail.
+say_or_keep() {
+  if { printf '%s\n' "$*" >&2; } then return; fi
+  mkdir -p "$LOGS" || true
+  { exec >> "$LOGS/delete.log" 2>&1; } || exec > /dev/null 2>&1
+  say "$*"
+}
 
 # Makes the machines that are not there.
 create() {
@@ -16,7 +28,16 @@ create() {
   for name in "${NAMES[@]}"; do
     grep -q "^$name " <<< "$found" || missing+=("$name")
   done
-  if [ "${#missing[@]}" -gt 0 ]; then make_machines "${missing[@]}"; fi
+  if [ "${#missing[@]}" -gt 0 ]; then
+    forget "${missing[@]}"
+    make_machines "${missing[@]}"
+  fi
+}
+
+# That machines were up: a file of each, for a watch that is started again.
+forget() {
+  local name
+  for name in "$@"; do rm -f "$LOGS/$name.seen"; done
 }
 
 # Copies the code to the machines named, or to all, and installs what it needs.
@@ -78,8 +99,8 @@ ask() {
 watch() {
   local found i left
   mkdir -p "$LOGS"
-  DONE='' WORKER=() SILENT=() STARTS=() SEEN=() SAID=()
-  for i in "${!NAMES[@]}"; do WORKER[i]=0 SILENT[i]=0 STARTS[i]=0 SEEN[i]='' SAID[i]=''; done
+  DONE='' WORKER=() SILENT=() STARTS=() SAID=()
+  for i in "${!NAMES[@]}"; do WORKER[i]=0 SILENT[i]=0 STARTS[i]=0 SAID[i]=''; done
   while :; do
     left=0
     if found=$(list_machines); then
@@ -105,11 +126,11 @@ watch() {
 look() {
   local i=$1 name=${NAMES[$1]} said=$2
   if [ "$said" = up ]; then
-    SEEN[i]=1
+    : > "$LOGS/$name.seen"
     said=$(ask "$name")
     if [ -n "$said" ]; then SILENT[i]=0; else SILENT[i]=$((SILENT[i] + 1)); said=silent; fi
     if [ "${SILENT[i]}" -gt "$MOST_SILENT" ]; then said=lost; fi
-  elif [ "$said" = coming ] && [ -n "${SEEN[i]}" ]; then
+  elif [ "$said" = coming ] && [ -f "$LOGS/$name.seen" ]; then
     said=lost # it was up before: it is going
   fi
   SAID[i]="$name: ${said:-gone};"
@@ -128,8 +149,9 @@ replace() {
   local i=$1 name=${NAMES[$1]}
   say "$name is $2: it is made again"
   if [ "${WORKER[i]}" != 0 ]; then kill "${WORKER[i]}" 2> /dev/null || true; fi
-  WORKER[i]=0 SILENT[i]=0 STARTS[i]=0 SEEN[i]=''
+  WORKER[i]=0 SILENT[i]=0 STARTS[i]=0
   if [ "$2" = lost ]; then drop_machines "$name" || return 0; fi
+  forget "$name"
   make_machines "$name" || say "$name cannot be made now"
 }
 
@@ -161,11 +183,14 @@ set_up() {
 # Deletes all that is there; a second time there is nothing to do.
 delete() {
   local found names try
+  trap '' PIPE
   for try in 1 2 3 4 5; do
+    say_or_keep "deleting all machines of $PREFIX, try $try; wait for it"
     if found=$(list_machines); then
       names=$(cut -d ' ' -f 1 <<< "$found")
       if [ -z "$names" ]; then
         clean_up || break
+        forget "${NAMES[@]}"
         say "no machine of $PREFIX is there"
         return 0
       fi
@@ -182,6 +207,7 @@ delete() {
 all() {
   trap 'leave $?' EXIT
   trap 'exit 130' INT
+  trap 'exit 141' PIPE
   trap 'exit 143' TERM HUP
   create || say "not all machines could be made: watch tries again"
   if [ -z "$(list_machines)" ]; then say "no machine could be made"; return 1; fi
@@ -190,9 +216,8 @@ all() {
 
 leave() {
   local i
-  trap '' INT TERM HUP
+  trap '' PIPE INT TERM HUP # a terminal that goes sends several, one after another
   trap - EXIT
-  say "deleting all machines of $PREFIX; wait for it"
   for i in "${!WORKER[@]}"; do
     if [ "${WORKER[i]}" != 0 ]; then kill "${WORKER[i]}" 2> /dev/null || true; fi
   done

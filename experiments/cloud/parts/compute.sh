@@ -25,10 +25,12 @@ clean_up() { :; }
 
 # Runs a command on a machine.
 on() {
-  gcloud compute ssh "$1" --project="$PROJECT" --zone="$ZONE" --quiet --command="$2" < /dev/null
+  gcloud compute ssh "$1" --project="$PROJECT" --zone="$ZONE" --quiet \
+    "${KEEPALIVE[@]/#/--ssh-flag=}" --command="$2" < /dev/null
 }
 
 # Copies a file to a machine: FILE NAME PATH.
 send() {
-  gcloud compute scp "$1" "$2:$3" --project="$PROJECT" --zone="$ZONE" --quiet < /dev/null
+  gcloud compute scp "$1" "$2:$3" --project="$PROJECT" --zone="$ZONE" --quiet \
+    "${KEEPALIVE[@]/#/--scp-flag=}" < /dev/null
 }

@@ -80,11 +80,13 @@ for_hosts() {
 }
 
 on_host() {
-  gcloud compute ssh "$1" --project="$PROJECT" --zone="$ZONE" --quiet --command="$2" < /dev/null
+  gcloud compute ssh "$1" --project="$PROJECT" --zone="$ZONE" --quiet \
+    "${KEEPALIVE[@]/#/--ssh-flag=}" --command="$2" < /dev/null
 }
 
 send_host() {
-  gcloud compute scp "$2" "$1:$3" --project="$PROJECT" --zone="$ZONE" --quiet < /dev/null
+  gcloud compute scp "$2" "$1:$3" --project="$PROJECT" --zone="$ZONE" --quiet \
+    "${KEEPALIVE[@]/#/--scp-flag=}" < /dev/null
 }
 
 # Runs a command on each host of a machine.

@@ -42,11 +42,11 @@ clean_up() { :; }
 # Runs a command on each host of a machine.
 on() {
   gcloud compute tpus tpu-vm ssh "$1" --project="$PROJECT" --zone="$ZONE" --worker=all --quiet \
-    --command="$2" < /dev/null
+    "${KEEPALIVE[@]/#/--ssh-flag=}" --command="$2" < /dev/null
 }
 
 # Copies a file to each host of a machine: FILE NAME PATH.
 send() {
   gcloud compute tpus tpu-vm scp "$1" "$2:$3" --project="$PROJECT" --zone="$ZONE" --worker=all \
-    --quiet < /dev/null
+    --quiet "${KEEPALIVE[@]/#/--scp-flag=}" < /dev/null
 }
