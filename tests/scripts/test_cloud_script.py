@@ -101,9 +101,16 @@ def rented(tmp_path, monkeypatch):
         }  # fmt: skip
         return subprocess.Popen(
             ["bash", script, word], env=env, cwd=tmp_path, stderr=stderr, text=True,
+            preexec_fn=heed_signals,
         )  # fmt: skip
 
     return rented
+
+
+def heed_signals():
+    """What a shell ignores where these tests start, its scripts could not trap."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def finish(process):
