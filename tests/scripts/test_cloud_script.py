@@ -100,17 +100,20 @@ def rented(tmp_path, monkeypatch):
             "LOGS": str(tmp_path / "logs"), "GIT_CONFIG_GLOBAL": os.devnull, **more,
         }  # fmt: skip
         return subprocess.Popen(
-            ["bash", script, word], env=env, cwd=tmp_path, stderr=stderr, text=True,
-            preexec_fn=heed_signals,
+            [sys.executable, "-c", HEEDING, script, word], env=env, cwd=tmp_path, stderr=stderr,
+            text=True,
         )  # fmt: skip
 
     return rented
 
 
-def heed_signals():
-    """What a shell ignores where these tests start, its scripts could not trap."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+# Becomes bash. What the shell ignores where these tests start, its scripts could not trap.
+HEEDING = """
+import os, signal, sys
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+    signal.signal(number, signal.SIG_DFL)
+os.execvp("bash", ["bash", *sys.argv[1:]])
+"""
 
 
 def finish(process):
