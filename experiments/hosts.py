@@ -1,14 +1,13 @@
 """Flags of a program on many hosts, and how a script takes part in one."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import sys
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags, hosts, numeric
+from cnnjax.config import flags, hosts, numeric, processes
 from cnnjax.config.datasets import Where
 from experiments import endings, script
 
@@ -97,8 +96,7 @@ def _supervise(stop: script.Stop) -> None:
         os.setpgid(0, 0)  # so that a terminal's Ctrl-C comes once, through the parent
         stop.twice_seconds = 1.0  # what ends a group of processes may reach both
         _keep_stdout()
-        with contextlib.suppress(OSError, AttributeError):  # Linux: gone with the parent
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        processes.end_with_parent(signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(script.INTERRUPTED)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -50,7 +50,7 @@ def check_options(options: Options) -> None:
     if options.format not in FORMATS:
         raise ConfigError(f"format={options.format!r}: give {' or '.join(FORMATS)}")
     parse_mesh(options.mesh)
-    if options.engine and options.engine in clusters.ENGINES:
+    if options.engine in clusters.ENGINES:
         clusters.check(options.engine)
     elif options.engine:
         plugins.find_engine(options.engine)

@@ -180,8 +180,9 @@ def check_memory(needed: int, num_devices: int) -> None:
 
 def refuse(least: int, structure: Config, error: Exception) -> RunError:
     """Of what cannot be had in less: the fewest lanes that train at once did not fit the memory."""
-    fewer = " --lanes_strategy=map, which takes lanes one after the other," if least > 1 else ""
-    fewer = "" if structure.lanes_strategy == "map" else fewer
+    fewer = ""
+    if least > 1 and structure.lanes_strategy != "map":
+        fewer = " --lanes_strategy=map, which takes lanes one after the other,"
     refused = RunError(
         f"{words.count(least, 'lane')} at once, the fewest, did not fit the memory: give{fewer} a"
         " smaller --batch_size or network, or a machine or device that is less in use"

@@ -170,13 +170,14 @@ def run_lanes(
                         if isinstance(error, (ConfigError, RunError)):  # here, between two steps
                             raise
                         raise HostLost(f"what devices did together broke off: {error}") from error
-                    halved = session.wave // 2 if session else 0
-                    if session and halved >= session.least and _is_out_of_memory(error):
-                        waiting.append(Group(group.structure, tuple(left), halved))
+                    broken = group._replace(lanes=tuple(left))
+                    if not session or not _is_out_of_memory(error):
+                        yield Failure(broken, error)
+                    elif session.wave // 2 >= session.least:
+                        waiting.append(broken._replace(at_most=session.wave // 2))
                     else:
-                        if session and _is_out_of_memory(error):
-                            error = placement.refuse(session.least, group.structure, error)
-                        yield Failure(group._replace(lanes=tuple(left)), error)
+                        refused = placement.refuse(session.least, group.structure, error)
+                        yield Failure(broken, refused)
                 leftovers.give_back()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

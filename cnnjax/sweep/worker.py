@@ -8,7 +8,6 @@ have it save what is in training and end with status 75.
 """
 
 import contextlib
-import ctypes
 import json
 import os
 import pathlib
@@ -20,6 +19,8 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TextIO
 
+from cnnjax.config import processes
+from cnnjax.config.config import to_json
 from cnnjax.config.errors import ConfigError, RunError
 from cnnjax.records import shared
 from cnnjax.records.leases import Leases
@@ -32,7 +33,6 @@ from cnnjax.sweep.runner import Failure, Interrupted
 
 DONE, FAILED, INTERRUPTED = 0, 1, 75
 LOOK_SECONDS = 0.5
-PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 Tell = Callable[[Mapping[str, Any]], None]
 
@@ -102,8 +102,6 @@ def read_job(text: str) -> Job:
 
 def describe_failure(failure: Failure, job: Job) -> dict[str, Any]:
     """What whoever started us is told of a group that broke off: its lanes, by place, and why."""
-    from cnnjax.config.config import to_json
-
     broken = [to_json(lane) for lane in failure.group.lanes]
     lanes = [place for place, lane in enumerate(job.lanes) if lane in broken]
     error = failure.error
@@ -132,10 +130,8 @@ def _take_stdout() -> TextIO:
 
 
 def _end_with_parent(stop: threading.Event) -> None:
-    """Has SIGTERM sent to this process when the one that started it ends. Linux alone can."""
-    if not pathlib.Path("/proc/self").is_dir():
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    """Has SIGTERM sent to this process when the one that started it ends."""
+    processes.end_with_parent(signal.SIGTERM)
     if os.environ.get(STARTER, str(os.getppid())) != str(os.getppid()):  # it ended before
         stop.set()
 

@@ -4,7 +4,7 @@ import hashlib
 
 from cnnjax.config import words
 from experiments.cloud import machines
-from experiments.cloud.flags import Cloud
+from experiments.cloud.flags import SKY, Cloud
 
 
 def describe(cloud: Cloud) -> str:
@@ -15,7 +15,7 @@ def describe(cloud: Cloud) -> str:
     size = f"{vms} of {chips}" if own.vms == 1 else f"{vms} of {chips} each"
     spot = ", spot" if cloud.spot else ""
     by = "Compute Engine" if own.api == machines.COMPUTE else "the Cloud TPU API"
-    by = "SkyPilot" if cloud.route == "sky" else by
+    by = "SkyPilot" if cloud.route == SKY else by
     what = f"{words.count(cloud.count, 'machine')} of {own.accelerator}"
     return f"{what} ({size}{spot}) by {by}"
 

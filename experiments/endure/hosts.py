@@ -76,8 +76,16 @@ class Crew:
 
     def pid_of(self, process: int) -> int:
         """Of the child that works, whose parent only waits for it."""
-        own = self.processes[process].pid
-        return int(pathlib.Path(f"/proc/{own}/task/{own}/children").read_text().split()[0])
+        return list_children(self.processes[process].pid)[0]
+
+
+def list_children(pid: int) -> list[int]:
+    """The processes that one of this machine started, by whichever of its threads."""
+    found = []
+    for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # the thread has ended
+            found += map(int, path.read_text().split())
+    return found
 
 
 def find_port() -> int:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from experiments.endure import trials
+from experiments.endure.hosts import find_port, list_children
 from experiments.endure.tally import Tally, say
 
 # Several programs, so that each node has some.
@@ -124,24 +125,8 @@ def kill(node: subprocess.Popen[bytes]) -> None:
 
 def list_descendants(root: int) -> list[int]:
     """The processes that a process started, and those that they did."""
-    parents: dict[int, int] = {}
-    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-    found, left = [], [root]
-    while left:
-        parent = left.pop()
-        own = [number for number, above in parents.items() if above == parent]
-        found += own
-        left += own
-    return found
-
-
-def find_port() -> int:
-    """A port of this machine that nobody listens at."""
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", 0))
-        return own.getsockname()[1]
+    own = list_children(root)
+    return [*own, *(number for child in own for number in list_descendants(child))]
 
 
 def can_connect(port: int) -> bool:

@@ -105,11 +105,9 @@ def make_failure(lanes: Iterable[Config], error: Exception) -> runner.Failure:
 def split(jobs: Iterable[Job]) -> Iterator[Job]:
     """Each job as one for each program: what a task of a cluster compiles and trains."""
     for job in jobs:
-        by_structure: dict[Config, list[Mapping[str, Any]]] = {}
-        for values in job.lanes:
-            by_structure.setdefault(structure_of(from_json(dict(values))), []).append(values)
-        for lanes in by_structure.values():
-            yield job._replace(lanes=tuple(lanes))
+        lanes = [from_json(dict(values)) for values in job.lanes]
+        for group in runner.group_lanes(lanes):
+            yield job._replace(lanes=tuple(map(to_json, group.lanes)))
 
 
 def follow_worker(
