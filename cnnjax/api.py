@@ -224,7 +224,7 @@ def train_wanted(
     with shared.open_leases(options.runs) as held:
         engine: Engine = functools.partial(local.run, datasets=datasets, held=held)
         if options.engine:
-            engine = engines.find(options.engine, options.placing)
+            engine = engines.find(options.engine, options.placing, options.mix)
         others = open_others(name, held)
         done = loop.run_wanted(wanted, find, jobs, engine, observer, others, options.on_error)
         local.clear_finished(options.runs, {own.id for own in done.records.values()}, held)

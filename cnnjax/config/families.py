@@ -27,8 +27,9 @@ RESERVED = frozenset(
     " json judge_only keep lanes list manual_dir mesh metric minutes mix multihost networks"
     " num_processes observer offline on_error opponents plan plugin probe process_id profile"
     " project prune quick quiet ray_address readme restart roofline rounds route runs"
-    " scaling script seeds skip_bad_files spot status stuck_minutes study task_cpus"
-    " task_gpus task_tpus time_limit traceback undefok until workdir zone".split()
+    " scaling script seeds skip_bad_files slurm slurm_account slurm_constraint"
+    " slurm_options slurm_partition slurm_time spot status stuck_minutes study task_cpus"
+    " task_gpus task_nodes task_tpus time_limit traceback undefok until workdir zone".split()
 )
 
 

@@ -1,10 +1,11 @@
 """A job trained by a process of its own: what engines start wherever there is room.
 
-    python -m cnnjax.sweep.worker < JOB.json
+    python -m cnnjax.sweep.worker [--multihost] < JOB.json
 
-Standard output has a line of JSON for all that an observer hears, and for each group that broke
-off; all else that is printed goes to standard error. SIGTERM, and the end of whoever started it,
-have it save what is in training and end with status 75.
+Several on as many hosts of a cluster train it together, each given the same job. Standard output
+has a line of JSON for all that an observer hears, and for each group that broke off; all else that
+is printed goes to standard error. SIGTERM, Slurm's signal that time is over and the end of whoever
+started it have it save what is in training and end with status 75.
 """
 
 import contextlib
@@ -16,20 +17,24 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, TextIO
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, NoReturn, TextIO
 
-from cnnjax.config import processes
+from cnnjax.config import plugins, processes
 from cnnjax.config.config import to_json
-from cnnjax.config.errors import ConfigError, RunError
+from cnnjax.config.datasets import Where
+from cnnjax.config.errors import ConfigError, HostLost, RunError
+from cnnjax.config.hosts import Hosts
 from cnnjax.records import shared
 from cnnjax.records.leases import Leases
 from cnnjax.records.record import record_path
-from cnnjax.sweep import backend
+from cnnjax.sweep import backend, follow, multihost
+from cnnjax.sweep.channel import Crew
 from cnnjax.sweep.engines import Job, local
-from cnnjax.sweep.engines.attempts import STARTER
+from cnnjax.sweep.following import STARTER
 from cnnjax.sweep.observer import Observer
 from cnnjax.sweep.runner import Failure, Interrupted
+from cnnjax.sweep.turns import MANY
 
 DONE, FAILED, INTERRUPTED = 0, 1, 75
 LOOK_SECONDS = 0.5
@@ -37,11 +42,11 @@ LOOK_SECONDS = 0.5
 Tell = Callable[[Mapping[str, Any]], None]
 
 
-def main() -> int:
+def main(argv: Sequence[str]) -> int:
     """Trains the job on standard input; gives the exit status."""
     events = _take_stdout()
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
         signal.signal(number, lambda *_: stop.set())
     _end_with_parent(stop)
 
@@ -51,17 +56,37 @@ def main() -> int:
 
     job, observer = read_job(sys.stdin.read()), _observe(tell, stop)
     try:
+        crew = _join(job, stop) if MANY in argv else None
         backend.configure_jax()
+        if crew is not None:
+            follow.agree(crew)
+            if not crew.leads:
+                return follow.follow(Where(**job.where), observer.on_note)
+        tell({"machine": backend.describe()})
         for failure in train(job, observer):
             tell({"failure": describe_failure(failure, job)})
     except Interrupted:
         return INTERRUPTED
+    except HostLost as error:
+        _end_lost(str(error))
     except (ConfigError, RunError) as error:  # of all its lanes: none can be as it is
         tell({"failure": {"lanes": [*range(len(job.lanes))], "error": str(error)}})
     except OSError as error:  # a full disk, a store that does not answer: it may go another time
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     return DONE
+
+
+def _join(job: Job, stop: threading.Event) -> Crew:
+    """Meets the other workers of a job, before any device is touched."""
+    plugins.load(job.plugins)  # they must be the same on all
+    return multihost.join(Hosts(), stop.is_set, _end_lost)
+
+
+def _end_lost(reason: str, status: int | None = None) -> NoReturn:
+    """Ends this worker, another of whose job is lost: at once, for JAX would wait for it."""
+    print(reason, file=sys.stderr, flush=True)
+    os._exit(INTERRUPTED if status is None else status)
 
 
 def train(job: Job, observer: Observer) -> Iterator[Failure]:
@@ -118,7 +143,7 @@ def _observe(tell: Tell, stop: threading.Event) -> Observer:
         on_record=lambda record: tell({"record": record.id}),
         on_note=lambda text: tell({"note": text}),
         on_saved=lambda step: tell({"saved": step}),
-        should_stop=stop.is_set,
+        should_stop=lambda: stop.is_set() or multihost.is_asked(),
     )
 
 
@@ -137,7 +162,8 @@ def _end_with_parent(stop: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    status = main()
+    status = main(sys.argv)
+    multihost.end(status)
     if status == INTERRUPTED:
         os._exit(status)  # a compilation in another thread must not keep whoever waits
     sys.exit(status)

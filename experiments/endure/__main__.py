@@ -29,6 +29,7 @@ PARTS = {  # in this order: what needs no JAX, then what starts processes of its
     "kills": "sweeps and single runs that are killed, interrupted and shared",
     "launches": "six launches of one sweep, three of them killed",
     "ray": "a sweep on a Ray cluster that loses a worker and a node",
+    "slurm": "a sweep on a Slurm cluster that loses a worker, turns and a node",
     "hosts": "one program on several hosts, of which one is lost",
     "files": "disks that are full, read-only or flip bits",
     "configs": "configurations that a plan accepts, trained",
@@ -52,12 +53,16 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         "trials", None, "With --part=files: these of its trials alone, such as 245-372.",
         flag_values=values,
     )  # fmt: skip
+    absl_flags.DEFINE_boolean("slurm", False, "The same as --part=slurm.", flag_values=values)
     if others := flags.parse(values, argv, DESCRIPTION):
         flags.refuse(f"unexpected {others[0]!r}: all is given by flags")
+    if values.slurm and values.part:
+        flags.refuse("--slurm is a part, and --part another: give one of the two")
+    part = "slurm" if values.slurm else values.part
     trials = parse_trials(values.trials, values.part)
     for number in (signal.SIGINT, signal.SIGTERM):  # parts tidy up behind themselves
         signal.signal(number, signal.default_int_handler)
-    wanted, faults = [values.part] if values.part else list(PARTS), 0
+    wanted, faults = [part] if part else list(PARTS), 0
     try:
         for name in wanted:
             faults += print_part(name, values.full, values.seed, *trials)

@@ -11,7 +11,6 @@ import os
 import pathlib
 import random
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from cnnjax.config import words
-from experiments.endure import outcomes, trials
+from experiments.endure import nodes, outcomes, trials
 from experiments.endure.signals import INTERRUPTED, Figure, is_claimed, wait_for
 from experiments.endure.tally import Tally, say
 from experiments.endure.trials import Command, Ended, Peace
@@ -46,7 +45,7 @@ class Crew:
 
     def __init__(self, case: Case, folder: pathlib.Path, draws: random.Random):
         self.case, self.folder, self.draws = case, folder, draws
-        self.begun, self.port = time.monotonic(), find_port()
+        self.begun, self.port = time.monotonic(), nodes.find_port()
         self.processes: dict[int, subprocess.Popen[str]] = {}
 
     def start(self, process: int) -> None:
@@ -76,28 +75,7 @@ class Crew:
 
     def pid_of(self, process: int) -> int:
         """Of the child that works, whose parent only waits for it."""
-        return list_children(self.processes[process].pid)[0]
-
-
-def list_children(pid: int) -> list[int]:
-    """The processes that one of this machine started, by whichever of its threads."""
-    found = []
-    for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # the thread has ended
-            found += map(int, path.read_text().split())
-    return found
-
-
-def find_port() -> int:
-    """A port that is free, and the next with it."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as one:
-            port = one.getsockname()[1]
-            try:
-                with socket.create_server(("127.0.0.1", port + 1)):
-                    return port
-            except (OSError, OverflowError):
-                continue
+        return nodes.list_children(self.processes[process].pid)[0]
 
 
 def disturb(crew: Crew, number: signal.Signals, victim: int) -> Iterator[str | Figure]:

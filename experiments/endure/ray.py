@@ -8,15 +8,14 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from experiments.endure import trials
-from experiments.endure.hosts import find_port, list_children
+from experiments.endure import nodes, trials
+from experiments.endure.nodes import find_workers, kill, wait_until
 from experiments.endure.tally import Tally, say
 
 # Several programs, so that each node has some.
@@ -26,7 +25,6 @@ QUIET = {
     "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "TPU_SKIP_MDS_QUERY": "1",
     "JAX_PLATFORMS": "cpu",
 }  # fmt: skip
-WORKER = "cnnjax.sweep.worker"
 
 
 def run(full: bool, seed: int) -> Tally:
@@ -38,12 +36,12 @@ def run(full: bool, seed: int) -> Tally:
         sweep = SWEEP._replace(flags=(*SWEEP.flags, "--engine=ray"))
         peace = trials.make_peace(SWEEP, folder / "peace")
         begun = time.monotonic()
-        with open_cluster(folder) as (address, nodes):
+        with open_cluster(folder) as (address, there):
             process = trials.start(
                 sweep, folder / "ray", more=[f"--ray_address={address}"], variables=QUIET
             )
             try:
-                lost = disturb(nodes[1], folder / "ray")
+                lost = disturb(there[1], folder / "ray")
                 ended = trials.finish(process, folder / "ray", begun)
             finally:
                 trials.end(process)
@@ -67,17 +65,17 @@ def find_ray() -> str | None:
 
 @contextlib.contextmanager
 def open_cluster(
-    folder: pathlib.Path, nodes: int = 2
+    folder: pathlib.Path, count: int = 2
 ) -> Iterator[tuple[str, Sequence[subprocess.Popen[bytes]]]]:
     """Its address, and the process group of each node, with one core each. All end with it."""
-    port = find_port()
+    port = nodes.find_port()
     address, started = f"127.0.0.1:{port}", []
     environment = {**os.environ, **QUIET, "PYTHONPATH": os.fspath(trials.ROOT)}
     common = ["--num-cpus=1", "--block", "--disable-usage-stats", "--node-ip-address=127.0.0.1"]
     with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as short:  # paths of its sockets
         own = [f"--temp-dir={short}", "--head", f"--port={port}", "--include-dashboard=false"]
         try:
-            for number in range(nodes):
+            for number in range(count):
                 role = [f"--address={address}"] if number else own
                 with (folder / f"node-{number}.log").open("wb") as log:
                     started.append(
@@ -86,7 +84,7 @@ def open_cluster(
                             stdin=subprocess.DEVNULL, start_new_session=True, env=environment,
                         )
                     )  # fmt: skip
-                wait_until(lambda: can_connect(port), "the cluster does not start")
+                wait_until(lambda: nodes.can_connect(port), "the cluster does not start")
             yield address, started
         finally:
             for node in reversed(started):
@@ -103,43 +101,3 @@ def disturb(node: subprocess.Popen[bytes], folder: pathlib.Path) -> list[str]:
     wait_until(lambda: any(records.glob("*/record.json")), "no lane ended", trials.LONGEST)
     kill(node)
     return ["a worker", "a node"]
-
-
-def find_workers() -> list[int]:
-    """Processes that train a task on this machine."""
-    found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if WORKER.encode() in path.read_bytes():
-                found.append(int(path.parent.name))
-    return sorted(found)
-
-
-def kill(node: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to all of a node; Ray gives some processes of it groups of their own."""
-    for number in (*list_descendants(node.pid), node.pid):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(number, signal.SIGKILL)
-    node.wait()
-
-
-def list_descendants(root: int) -> list[int]:
-    """The processes that a process started, and those that they did."""
-    own = list_children(root)
-    return [*own, *(number for child in own for number in list_descendants(child))]
-
-
-def can_connect(port: int) -> bool:
-    """Whether somebody listens at a port of this machine."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
-        return True
-    return False
-
-
-def wait_until(is_so: Callable[[], bool], otherwise: str, seconds: float = 60.0) -> None:
-    """Raises RuntimeError where something does not come about in time."""
-    end = time.monotonic() + seconds
-    while not is_so():
-        if time.monotonic() > end:
-            raise RuntimeError(f"{otherwise} within {seconds:g} s")
-        time.sleep(0.05)

@@ -14,7 +14,7 @@ from cnnjax.networks import cost, models, modules
 from tests.small import make_small
 
 # Modules that import what an extra has, which may not be there.
-OF_EXTRAS = {"cnnjax.sweep.engines.on_ray": "ray"}
+OF_EXTRAS = {"cnnjax.sweep.engines.on_ray": "ray", "cnnjax.sweep.engines.on_slurm": "submitit"}
 
 
 def list_signatures():

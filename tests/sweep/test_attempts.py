@@ -16,7 +16,7 @@ from cnnjax.config.datasets import Where
 from cnnjax.config.errors import ConfigError, RunError
 from cnnjax.records.leases import Leases
 from cnnjax.records.record import load_record
-from cnnjax.sweep import engines, loop, runner, worker
+from cnnjax.sweep import backend, engines, following, loop, runner, worker
 from cnnjax.sweep.engines import Job, attempts
 from cnnjax.sweep.observer import Observer
 
@@ -35,7 +35,7 @@ def task(job):
 
 
 def lose(task):
-    return task.end_attempt(attempts.describe_end(LOST))
+    return task.end_attempt(following.describe_end(LOST))
 
 
 def test_three_attempts_in_a_row_that_save_nothing_end_a_job(task, tiny):
@@ -75,6 +75,32 @@ def test_the_observer_hears_what_a_worker_does(task):
     assert heard == events
 
 
+UNLIKE_CPU = {"cpu_threads": 99}
+UNLIKE_DEVICE = {"platform": "gpu", "device_kind": "H100", "cpu": None, "cpu_threads": None}
+
+
+@pytest.mark.parametrize(
+    ("there", "mix", "said"),
+    [
+        ({}, (), None),
+        (UNLIKE_CPU, (), r"cpu_threads: \d+ against 99\): --mix=cpu takes them"),
+        (UNLIKE_CPU, ("cpu",), None),
+        (UNLIKE_DEVICE, (), r"platform: cpu against gpu; .*: --mix=device takes them"),
+        (UNLIKE_DEVICE, ("cpu",), "--mix=device takes them"),
+        (UNLIKE_DEVICE, ("device",), None),
+        ({"versions": {"jax": "0.1"}}, ("device",), "the same must be on every node"),
+    ],
+)
+def test_workers_that_are_unlike_us_are_refused_before_they_train(job, there, mix, said):
+    event = {"machine": backend.describe() | there}
+    task = attempts.Task(job, mix)
+    if said is None:
+        assert task.hear(json.loads(json.dumps(event)), Observer()) is None
+    else:
+        with pytest.raises(ConfigError, match=said):
+            task.hear(event, Observer())
+
+
 def test_a_group_that_broke_off_is_the_failure_that_it_was(task, tiny):
     refused = task.hear({"failure": {"lanes": [1], "error": "no such choice"}}, Observer())
     assert str(refused.error) == "no such choice"
@@ -93,7 +119,7 @@ def test_a_group_that_broke_off_is_the_failure_that_it_was(task, tiny):
     ],
 )
 def test_it_is_said_how_a_worker_ended(event, said):
-    assert attempts.describe_end(event) == said
+    assert following.describe_end(event) == said
 
 
 def test_each_program_of_lanes_is_a_task(tiny, tmp_path):
@@ -127,7 +153,7 @@ def test_an_engine_of_ours_that_is_not_installed_says_how_to_have_it(monkeypatch
 
 @pytest.mark.slow
 def test_a_worker_leaves_the_records_of_its_job_once(job, task, tmp_path):
-    events = [*attempts.follow_worker(task.describe(), {"JAX_NUM_CPU_DEVICES": "1"})]
+    events = [*following.follow_worker(task.describe(), {"JAX_NUM_CPU_DEVICES": "1"})]
     assert events[-1]["ended"] == 0, events[-1]["said"]
     ids = [event["record"] for event in events if "record" in event]
     assert len(ids) == 2 and sum(event.get("examples", 0) for event in events) > 0
@@ -136,7 +162,7 @@ def test_a_worker_leaves_the_records_of_its_job_once(job, task, tmp_path):
         json.loads(json.dumps(own)) for own in job.lanes
     ]
     assert all(record.provenance["num_devices"] == 1 for record in records)
-    again = [*attempts.follow_worker(task.describe(), {})]
+    again = [*following.follow_worker(task.describe(), {})]
     assert [*again[-1]] == ["ended", "said"] and not any("record" in event for event in again)
 
 
@@ -144,8 +170,8 @@ def test_a_worker_leaves_the_records_of_its_job_once(job, task, tmp_path):
 def test_a_worker_that_cannot_write_is_an_attempt(job, tmp_path):
     (tmp_path / "file").write_text("")
     lost = attempts.Task(job._replace(runs=str(tmp_path / "file" / "runs")))
-    *_, ended = attempts.follow_worker(lost.describe(), {})
-    assert ended["ended"] == 1 and "file" in attempts.describe_end(ended)
+    *_, ended = following.follow_worker(lost.describe(), {})
+    assert ended["ended"] == 1 and "file" in following.describe_end(ended)
 
 
 def endless(job, tiny):
@@ -159,7 +185,7 @@ def find_saved(tmp_path):
 
 @pytest.mark.slow
 def test_a_worker_that_is_no_longer_followed_saves_what_it_trains(job, tiny, tmp_path):
-    events = attempts.follow_worker(endless(job, tiny).describe(), {})
+    events = following.follow_worker(endless(job, tiny).describe(), {})
     assert "examples" in next(events)
     assert not find_saved(tmp_path)
     events.close()

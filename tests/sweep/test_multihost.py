@@ -17,7 +17,7 @@ from cnnjax.config.datasets import Where
 from cnnjax.config.errors import ConfigError, RunError
 from cnnjax.data import stream
 from cnnjax.sweep import channel, feeds, follow, multihost, placed, placement
-from experiments.endure.hosts import find_port
+from experiments.endure.nodes import find_port
 from experiments.endure.outcomes import read_numbers
 from tests import true_formats
 

@@ -1,7 +1,7 @@
 """What trains lanes: each engine is a function `run(jobs, observer)`; results are in the store."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cnnjax.config import clusters, plugins
@@ -37,11 +37,16 @@ class Job(NamedTuple):
 Engine = Callable[[Iterable[Job], Observer], Iterator[Failure]]
 
 
-def find(name: str, placing: Placing) -> Engine:
-    """The engine of a name, ours or module:function. Raises ConfigError where there is none."""
+def find(name: str, placing: Placing, mix: Collection[str] = ()) -> Engine:
+    """The engine of a name, ours or module:function. Raises ConfigError where there is none.
+
+    `mix` is in what the machines of one of ours may be unlike this.
+    """
     if name in clusters.ENGINES:
         clusters.check(name)
-        from cnnjax.sweep.engines import on_ray  # of an extra
-
-        return functools.partial(on_ray.run, placing=placing)
+        if name == "ray":  # each is of an extra
+            from cnnjax.sweep.engines import on_ray as own
+        else:
+            from cnnjax.sweep.engines import on_slurm as own
+        return functools.partial(own.run, placing=placing, mix=mix)
     return plugins.find_engine(name)

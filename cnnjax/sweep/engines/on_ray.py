@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import ray
@@ -20,7 +20,7 @@ from ray.exceptions import RayError
 
 from cnnjax.config.clusters import Placing
 from cnnjax.config.errors import ConfigError
-from cnnjax.sweep import runner
+from cnnjax.sweep import following, runner
 from cnnjax.sweep.engines import Job, attempts
 from cnnjax.sweep.observer import Observer
 
@@ -29,24 +29,27 @@ CONNECT_SECONDS = 10.0
 SAVING_SECONDS = 30.0  # that tasks have to save what they train when they are to stop
 
 
-def run(jobs: Iterable[Job], observer: Observer, placing: Placing) -> Iterator[runner.Failure]:
+def run(
+    jobs: Iterable[Job], observer: Observer, placing: Placing, mix: Collection[str] = ()
+) -> Iterator[runner.Failure]:
     """Trains the lanes of every job on the cluster, as soon as it has room for each program.
 
-    Raises ConfigError where there is no such cluster or none of its nodes has room for a task,
-    runner.Interrupted when the observer asked to stop: tasks have saved what they trained.
+    Raises ConfigError where there is no such cluster, none of its nodes has room for a task or they
+    are unlike this machine in more than `mix`; runner.Interrupted when the observer asked to stop:
+    tasks have saved what they trained.
     """
     _connect(placing)
     chips = {"TPU": float(placing.tpus)} if placing.tpus else {}
     follow: Any = ray.remote(
         num_cpus=placing.cpus, num_gpus=placing.gpus, resources=chips, max_retries=0,
         num_returns="streaming",
-    )(attempts.follow_worker)  # fmt: skip
+    )(following.follow_worker)  # fmt: skip
     # A CPU has a device for each core of the task, whatever else the node has.
     environment = {"JAX_NUM_CPU_DEVICES": str(placing.cpus)}
     running: dict[Any, attempts.Task] = {}
     try:
         _find_room(placing, observer)
-        for task in map(attempts.Task, attempts.split(jobs)):
+        for task in (attempts.Task(job, mix) for job in attempts.split(jobs)):
             running[follow.remote(task.describe(), environment, os.getcwd())] = task
         while running:
             if observer.should_stop():
@@ -57,7 +60,7 @@ def run(jobs: Iterable[Job], observer: Observer, placing: Placing) -> Iterator[r
                 try:
                     event: Any = ray.get(next(stream))  # pyright: ignore[reportArgumentType]
                     failure = task.hear(event, observer)
-                    how = attempts.describe_end(event) if "ended" in event else None
+                    how = following.describe_end(event) if "ended" in event else None
                 except (RayError, StopIteration) as error:  # its worker, or its whole node, is gone
                     failure, how = None, f"was lost ({type(error).__name__})"
                 if failure is not None:
