@@ -52,7 +52,8 @@ class Turn(NamedTuple):
 
 def tell(file: TextIO, event: Mapping[str, Any]) -> None:
     """Writes an event, for others to read at once."""
-    print(json.dumps(event), file=file, flush=True)
+    file.write(json.dumps(event) + "\n")
+    file.flush()
 
 
 def _end(number: int, frame: object) -> None:

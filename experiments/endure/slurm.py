@@ -27,7 +27,7 @@ from experiments.endure.tally import Tally, say
 SWEEP = trials.SWEEP._replace(flags=("--grid=pool=max,avg,stride", "--seeds=2"), steps=20_000)
 TOGETHER = trials.SWEEP._replace(flags=("--grid=pool=max,avg", "--seeds=2"), steps=2_000)
 # One program, of more than the 30 seconds that Slurm's notice leaves of two minutes.
-LONG = trials.SWEEP._replace(flags=("--grid=pool=max", "--seeds=2"), steps=150_000)
+LONG = trials.SWEEP._replace(flags=("--grid=pool=max,avg", "--seeds=2"), steps=150_000)
 DAEMONS = ("munged", "slurmctld", "slurmd")
 SBIN = "/usr/sbin"  # where Debian has them
 LOST_SECONDS = 10  # without an answer: a node is down
