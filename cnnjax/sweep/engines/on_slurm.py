@@ -144,10 +144,10 @@ def _write(task: attempts.Task, folder: pathlib.Path, number: int) -> Sent:
 def _open_executor(folder: pathlib.Path, placing: Placing) -> submitit.SlurmExecutor:
     """What sends jobs so placed. `srun` starts each on all of its nodes."""
     executor = submitit.SlurmExecutor(folder, max_num_timeout=TIMES)
-    asked = {"partition": placing.partition, "account": placing.account,
-             "constraint": placing.constraint}  # fmt: skip
-    if placing.gpus:
-        asked["gpus_per_node"] = placing.gpus
+    asked = {
+        "partition": placing.partition, "account": placing.account,
+        "constraint": placing.constraint, "gpus_per_node": placing.gpus,
+    }  # fmt: skip
     executor.update_parameters(
         job_name="cnnjax", time=placing.minutes, nodes=placing.nodes, ntasks_per_node=1,
         cpus_per_task=placing.cpus, srun_args=["--kill-on-bad-exit=1"],
