@@ -46,7 +46,7 @@ from cnnjax.study.plan import Plan, list_notes, make_plan, network_of
 from cnnjax.study.spread import spread
 from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
-from cnnjax.sweep import backend, engines, loop, meshes, placement, stages, waiting
+from cnnjax.sweep import backend, engines, loop, meshes, placement, stages, start, waiting
 from cnnjax.sweep.engines import Engine, local
 from cnnjax.sweep.lanes import open_finder, open_namer, open_others, require_weights
 from cnnjax.sweep.loop import Outcome
@@ -111,8 +111,10 @@ def check_study(
     if not prepare:  # a plan is all that is asked for
         waiting.check_choices(shapes)
     warnings = foresight.warn_of_seeds(study, options.num_seeds)
-    found = list_notes(configs, infos)
-    return Checked(study, base, asked, plan, tuple(warnings), found, infos)
+    found = dict.fromkeys(list_notes(configs, infos))
+    for structure, info in shapes:
+        found |= dict.fromkeys(start.describe(structure, *info))
+    return Checked(study, base, asked, plan, tuple(warnings), tuple(found), infos)
 
 
 def count_images(

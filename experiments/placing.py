@@ -35,7 +35,7 @@ NUMBERS = {
     "task_gpus": ("GPUs of each program of lanes, on each of its nodes.", 0),
     "task_tpus": ("TPUs of each program of lanes.", 0),
     "task_nodes": ("nodes that train each program of lanes together.", 1),
-    "slurm_time": ("minutes after which a task is stopped, saved and waits for its next turn.", 2),
+    "slurm_time": ("minutes after which a task is stopped, saved and waits for its next turn.", 3),
 }
 
 

@@ -176,6 +176,12 @@ class Layers:
         by_model=True,
         used_with={"activation": but("maxout")},
     )
+    init_from: str = structure(
+        "",
+        "Weights to start from in place of drawn ones: the folder of a run that kept them, or a"
+        " file; of a run on other classes all but the last layer. Empty for none.",
+        allowed="a folder of a run, or a .safetensors file",
+    )
     init: str = choice(
         "he_normal",
         "Initial kernels; He's gain is for layers below an activation, the logits then have"
@@ -190,9 +196,12 @@ class Layers:
         "Multiple of the initial kernels of all layers below an activation.",
         above=0.0,
         by_model=True,
+        used_with={"init_from": ("",)},
     )
-    freeze: Literal["none", "convolutions"] = structure(
+    freeze: Literal["none", "convolutions", "body"] = structure(
         "none",
-        "What stays as it was initialised: nothing, or kernels and biases of all convolutions.",
+        "What stays as it was initialised, or as --init_from has it: nothing, kernels and biases of"
+        " all convolutions, or all parameters but those of the layer of the logits. Running"
+        " statistics of norms move all the same.",
         by_model=True,
     )

@@ -1,6 +1,6 @@
 """What a program and its measures must know of data before they see them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax.typing import ArrayLike
@@ -20,4 +20,5 @@ class DataSpec(NamedTuple):
     # Row and column of each class [classes, 2], where classes are places.
     positions: np.ndarray | None = None
     streamed: bool = False  # training images come in the order in which they are seen
+    start: tuple[Any, Any] | None = None  # parameters and statistics that are not drawn, as trees
     drawn: bool = False  # each seed trains on `num_train` images of its own, out of all

@@ -6,7 +6,7 @@ are read unimported; the module may stand in a file of its own beside this one.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -98,6 +98,22 @@ def find_filters(
 def set_filters(stats: Stats, filters: np.ndarray | None, roles: Roles) -> Stats:
     """The statistics with these whitening kernels, if any, for those the first layer began with."""
     return stats if filters is None else {**stats, roles.first: {"kernel": jnp.asarray(filters)}}
+
+
+def set_weights(
+    drawn: tuple[Params, Stats], given: tuple[Params, Stats] | None
+) -> tuple[Params, Stats]:
+    """Parameters and statistics, those that are given in the place of drawn ones."""
+
+    def put(drawn: Any, given: Any) -> Any:
+        if not isinstance(drawn, Mapping):
+            return jnp.asarray(given, drawn.dtype)
+        return {
+            name: put(value, given[name]) if name in given else value
+            for name, value in drawn.items()
+        }
+
+    return drawn if given is None else (put(drawn[0], given[0]), put(drawn[1], given[1]))
 
 
 def find_parameter(params: Params, path: str) -> Array:

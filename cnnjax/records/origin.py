@@ -22,6 +22,7 @@ class Origin(NamedTuple):
     data: str  # fingerprint
     feed: str  # memory or stream, where --feed=auto left it to the machine
     plugins: dict[str, str] | None = None  # hash of each file from outside that the lane uses
+    start: str | None = None  # hash of the weights that --init_from has in place of drawn ones
     batch_shares: int = 1  # in which devices sum each batch, where one would give other bits
 
 

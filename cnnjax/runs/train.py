@@ -26,7 +26,7 @@ from cnnjax.records.record import CHECKPOINTS
 from cnnjax.runs import result
 from cnnjax.study.options import MINUTES
 from cnnjax.study.plan import count_copies
-from cnnjax.sweep import final, lanes, meshes, placement, runner, waiting
+from cnnjax.sweep import final, lanes, meshes, placement, runner, start, waiting
 from cnnjax.sweep.checkpoints import Checkpoints, find_step
 from cnnjax.sweep.observer import QUIET, Observer
 
@@ -76,7 +76,7 @@ def describe_run(config: Config, where: Where, mesh: str = AUTO, here: bool = Tr
     if here:
         check_memory(config, measured)
     waiting.check_choices([(config, info)])
-    found = notes.list_notes(config, *info)
+    found = (*notes.list_notes(config, *info), *start.describe(config, *info))
     feed = outlook.describe_feed(config, where, placement.data_budget())
     on = meshes.describe_meshes(mesh, {structure_of(config): 1}, {request_of(config): info})
     return Described(measured, found, feed, on)
@@ -180,7 +180,7 @@ def _open(config: Config, where: Where, observer: Observer, mesh: str) -> _Opene
     measured = cost.measure(config, *info)
     check_memory(config, measured)
     meshes.check(mesh, [(config, info)])
-    for note in notes.list_notes(config, *info):
+    for note in (*notes.list_notes(config, *info), *start.describe(config, *info)):
         observer.on_note(note)
     budget = placement.data_budget()
     dataset = load.load_dataset(config, where, budget, say=observer.on_note)

@@ -16,6 +16,7 @@ from cnnjax.sweep import backend, group, multihost
 from cnnjax.sweep.channel import Crew, Said
 from cnnjax.sweep.placed import Shared
 from cnnjax.sweep.session import open_session
+from cnnjax.sweep.start import load as load_start
 
 OTHERWISE = "the same files, packages and settings must be on every host"
 
@@ -63,13 +64,17 @@ class Follower:
         self.segments: Iterator[group.Segment] = iter(())
         self.known: dict[str, tuple[Any, Shared]] = {}  # data sets by fingerprint, one at a time
 
-    def open(self, lanes: list, asked: Said, data: str, feed: Feed) -> None:
+    def open(
+        self, lanes: list, asked: Said, data: str, feed: Feed, start: str | None = None
+    ) -> None:
         self.session = self.states = None  # their memory is free
         self.segments = iter(())
         with multihost.busy("open"):
-            multihost.answer(self._try_to_open(lanes, asked, data, feed))
+            multihost.answer(self._try_to_open(lanes, asked, data, feed, start))
 
-    def _try_to_open(self, lanes: list, asked: Said, data: str, feed: Feed) -> str | None:
+    def _try_to_open(
+        self, lanes: list, asked: Said, data: str, feed: Feed, start: str | None
+    ) -> str | None:
         """Why it cannot be; None where it is open."""
         try:
             if data not in self.known:
@@ -79,6 +84,11 @@ class Follower:
                     raise ConfigError(f"{lanes[0].dataset} holds other data here than on process 0")
                 self.known[data] = (dataset, Shared())
             dataset, shared = self.known[data]
+            own = load_start(lanes[0], dataset.image_shape, dataset.num_classes)
+            if (own and own.sha256) != start:
+                raise ConfigError(
+                    f"{lanes[0].init_from} holds other weights here than on process 0"
+                )
             self.session = open_session(structure_of(lanes[0]), lanes, dataset, shared, **asked)
         except Exception as error:
             return str(error) or type(error).__name__

@@ -25,7 +25,7 @@ from cnnjax.records.origin import Origin
 from cnnjax.records.plugins import hash_files
 from cnnjax.records.provenance import describe_environment, program_version
 from cnnjax.records.record import DamagedRecord, Record, load_record, record_path
-from cnnjax.sweep import backend, meshes, placement, runner
+from cnnjax.sweep import backend, meshes, placement, runner, start
 
 Others = Callable[[Sequence[Config]], Mapping[Config, str]]  # held, each with who does in words
 Find = Callable[[Sequence[Config]], dict[Config, Record]]
@@ -43,6 +43,7 @@ def describe_origin(
         data=dataset.fingerprint,
         feed=dataset.feed,
         plugins=hash_files(config),
+        **start.describe_origin(config, *info),
     )._asdict()
 
 

@@ -14,7 +14,7 @@ from cnnjax.data.dataset import Dataset, Stream
 from cnnjax.data.prepare import make_prepare
 from cnnjax.data.source import Example
 from cnnjax.networks import models
-from cnnjax.sweep import placement
+from cnnjax.sweep import placement, start
 from cnnjax.training import program
 
 Made = TypeVar("Made")
@@ -96,10 +96,12 @@ def make_spec(
     pixels = measured or transform.measure_pixels(structure, images)
     prepare = make_prepare(structure, pixels.mean, pixels.std)
     filters = models.find_filters(structure, images, prepare)
+    found = start.load(structure, dataset.image_shape, dataset.num_classes)
     drawn = transform.draws_by_seed(structure, dataset)
     return program.DataSpec(
         image_shape=dataset.image_shape, num_classes=dataset.num_classes, drawn=drawn,
         num_train=drawn and structure.train_examples or len(images),
         filters=filters, **pixels._asdict(),
         positions=dataset.positions, streamed=dataset.feed == "stream",
+        start=found and (found.params, found.stats),
     )  # fmt: skip

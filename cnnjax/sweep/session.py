@@ -14,7 +14,7 @@ from cnnjax.config.config import Config
 from cnnjax.config.mesh import AUTO
 from cnnjax.data.dataset import Dataset
 from cnnjax.measures.examine import Examination
-from cnnjax.sweep import group, meshes, multihost, placement, results
+from cnnjax.sweep import group, meshes, multihost, placement, results, start
 from cnnjax.sweep.placed import GroupData, Shared, place_data
 from cnnjax.training import optimizers, program
 
@@ -123,7 +123,10 @@ def open_session(
     """
     budget = placement.memory_budget() if budget is None else budget
     asked = {"every": every, "at_most": at_most, "mesh_asked": mesh_asked, "budget": budget}
-    about = {"data": dataset.fingerprint, "feed": dataset.feed}
+    about = {
+        "data": dataset.fingerprint, "feed": dataset.feed,
+        **start.describe_origin(structure, dataset.image_shape, dataset.num_classes),
+    }  # fmt: skip
     with multihost.agreed("open", lanes, asked=asked, **about):
         return _open(structure, lanes, dataset, shared, **asked)
 

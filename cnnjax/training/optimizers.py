@@ -8,6 +8,7 @@ from optax import contrib
 
 from cnnjax.config import register
 from cnnjax.config.config import Config
+from cnnjax.config.errors import ConfigError
 from cnnjax.networks import count
 from cnnjax.networks.facts import Roles
 from cnnjax.training.schedules import Numbers, make_schedule
@@ -140,8 +141,21 @@ def muon(numbers: Numbers, schedule: optax.Schedule, kernels: Mask) -> optax.Gra
 
 def find_trained(structure: Config, roles: Roles, params: optax.Params) -> optax.Params:
     """True for each of the parameters that training moves, False for the frozen ones."""
-    frozen = roles.convolutions if structure.freeze == "convolutions" else ()
+    frozen = {"none": frozenset(), "convolutions": roles.convolutions}.get(structure.freeze)
+    if frozen is None:  # body
+        return make_mask(find_last(roles, params))(params)
     return jax.tree.map(lambda held: not held, make_mask(frozen)(params))
+
+
+def find_last(roles: Roles, params: optax.Params) -> frozenset[str]:
+    """Paths of the parameters of the layer of the logits.
+
+    Raises ConfigError where there is no such layer.
+    """
+    layer = (roles.logits or "").rpartition("/")[0]
+    if not layer:
+        raise ConfigError("--freeze=body needs logits of a linear layer of their own")
+    return frozenset(name for name in count.flatten(params) if name.startswith(f"{layer}/"))
 
 
 def make_optimizer(

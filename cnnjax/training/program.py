@@ -133,6 +133,7 @@ def make_program(
         params, batch_stats = model.init(run_key(numbers, INIT))
         params = models.scale_kernels(params, numbers["init_gain"], model.roles)
         batch_stats = models.set_filters(batch_stats, spec.filters, model.roles)
+        params, batch_stats = models.set_weights((params, batch_stats), spec.start)
         opt_state = optimizers.make_optimizer(structure, numbers, model.roles).init(params)
         ema = Average(params, batch_stats) if structure.ema_decay else None
         none, sums = jnp.zeros((), jnp.int32), jnp.zeros(3 + spec.num_classes)

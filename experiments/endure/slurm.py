@@ -26,8 +26,8 @@ from experiments.endure.tally import Tally, say
 # Several programs, so that each node has some.
 SWEEP = trials.SWEEP._replace(flags=("--grid=pool=max,avg,stride", "--seeds=2"), steps=20_000)
 TOGETHER = trials.SWEEP._replace(flags=("--grid=pool=max,avg", "--seeds=2"), steps=2_000)
-# One program, of more than the 30 seconds that Slurm's notice leaves of two minutes.
-LONG = trials.SWEEP._replace(flags=("--grid=pool=max,avg", "--seeds=2"), steps=150_000)
+# Programs of more than the 90 seconds that Slurm's notice leaves of three minutes.
+LONG = trials.SWEEP._replace(flags=("--grid=pool=max,avg", "--seeds=2"), steps=400_000)
 DAEMONS = ("munged", "slurmctld", "slurmd")
 SBIN = "/usr/sbin"  # where Debian has them
 LOST_SECONDS = 10  # without an answer: a node is down
@@ -105,7 +105,7 @@ def run(full: bool, seed: int) -> Tally:
             for number, case in enumerate(case for case in CASES if full or not case.full):
                 own = folder / str(number)
                 peace = trials.make_peace(case.command, own / "peace")
-                found, seconds = try_case(cluster, case, own, peace)
+                found, seconds = try_case(cluster, case, own / "sweep", peace)
                 say(f"slurm, {case.name}", found)
                 faults += [f"{case.name}: {fault}" for fault in found]
                 figures.append(
@@ -172,7 +172,7 @@ def run_out(cluster: Cluster, folder: pathlib.Path) -> None:
 CASES = (
     Case("a worker killed, tasks preempted, a node lost", SWEEP, (), lose),
     Case("tasks on both nodes together", TOGETHER, ("--task_nodes=2",)),
-    Case("time over", LONG, ("--slurm_time=2",), run_out, full=True),
+    Case("time over", LONG, ("--slurm_time=3",), run_out, full=True),
 )
 
 

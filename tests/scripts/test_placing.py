@@ -73,7 +73,7 @@ def test_what_is_no_option_of_sbatch_is_refused(text, said, capsys):
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("argument", ["--task_nodes=0", "--slurm_time=1", "--task_cpus=0"])
+@pytest.mark.parametrize("argument", ["--task_nodes=0", "--slurm_time=2", "--task_cpus=0"])
 def test_too_little_of_anything_is_refused(argument):
     with pytest.raises(absl_flags.IllegalFlagValueError):
         read("--engine=slurm", argument)
