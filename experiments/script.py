@@ -258,6 +258,14 @@ def define_keep(values: absl_flags.FlagValues, default: str, where: str) -> None
     )  # fmt: skip
 
 
+def define_keep_of(values: absl_flags.FlagValues) -> None:
+    """Defines --keep of a run that is opened."""
+    absl_flags.DEFINE_enum(
+        "keep", None, [own for own in KEEPS if own != "none"],
+        "Which of the weights that it kept; the last where they are there.", flag_values=values,
+    )  # fmt: skip
+
+
 def print_note(text: str) -> None:
     """On stderr, what a person should know, or must where it says that it is a warning."""
     said = text if text.startswith(WARNING) else f"note: {text}"

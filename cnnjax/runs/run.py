@@ -16,7 +16,7 @@ from cnnjax.config.datasets import Where
 from cnnjax.config.knobs import ConfigError, format_value
 from cnnjax.config.mesh import AUTO
 from cnnjax.data import transform
-from cnnjax.data.prepare import Prepare, make_prepare
+from cnnjax.data.prepare import make_prepare
 from cnnjax.networks import models
 from cnnjax.networks.models import Params, Stats
 from cnnjax.records import predictions, weights
@@ -67,21 +67,34 @@ class Run:
             raise ConfigError(describe_missing(self.path or pathlib.Path()))
         return self.final
 
-    def predict(self, images: ArrayLike) -> np.ndarray:
+    @property
+    def temperature(self) -> float | None:
+        """What calibrates its probabilities, as validation says; None where that was not asked."""
+        return self.scores.get("temperature")
+
+    def predict(self, images: ArrayLike, calibrated: bool = False) -> np.ndarray:
         """Probabilities [N, classes] float32, a row an image, in the order of `class_names`.
 
         Images are [N, height, width, channels] as the data set stores them, of bytes or of floats
-        in the same range: they are standardised here, as in training. Raises ConfigError on images
-        of another shape or range.
+        in the same range: they are standardised here, as in training. Where `calibrated` is asked
+        for, the logits are first divided by `temperature` (Guo et al. 2017). Raises ConfigError on
+        images of another shape or range, and where there is no temperature.
         """
         images = check_images(images, self.input.image_shape, self.input.pixels.low)
+        if self.config.permute_pixels:
+            images = transform.permute_pixels(images)
+        found = self.answer(images)
+        return calibrate(found, self.temperature) if calibrated else found
+
+    def answer(self, images: np.ndarray) -> np.ndarray:
+        """As `predict`, of images as the run sees those of its data set: in its order of pixels."""
         if not len(images):
             return np.empty((0, self.input.num_classes), np.float32)
         outside = tuple((hash_files(self.config) or {}).items())
         apply = _compile(
             structure_of(self.config), self.input.image_shape, self.input.num_classes, outside
         )
-        prepare = open_prepare(self.config, self.input)
+        prepare = make_prepare(self.config, self.input.pixels.mean, self.input.pixels.std)
         size = min(AT_ONCE, 1 << (len(images) - 1).bit_length())  # few shapes are compiled
         found = []
         for start in range(0, len(images), size):
@@ -152,12 +165,14 @@ def make_run(
     return Run(config, scores, metrics, own, record, answers, folder)
 
 
-def open_prepare(config: Config, taken: Input) -> Prepare:
-    """`prepare(images)`: images as stored [N, H, W, C] to what the network takes, float32."""
-    prepare = make_prepare(config, taken.pixels.mean, taken.pixels.std)
-    if not config.permute_pixels:
-        return prepare
-    return lambda images: prepare(transform.permute_pixels(images))
+def calibrate(probabilities: np.ndarray, temperature: float | None) -> np.ndarray:
+    """Probabilities [N, classes] of logits divided by a temperature. Raises ConfigError on None."""
+    if temperature is None:
+        raise ConfigError("the run has no temperature, by which probabilities are calibrated")
+    tiny = np.finfo(np.float32).tiny
+    logits = np.log(np.maximum(probabilities, tiny)).astype(np.float64) / temperature
+    found = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return (found / found.sum(axis=-1, keepdims=True)).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=16)

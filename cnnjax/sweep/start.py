@@ -76,7 +76,7 @@ def _load(
     return Start(_unflatten(own), _unflatten(kept), drawn, digest.hexdigest())
 
 
-def describe_origin(config: Config, image_shape: Sequence[int], num_classes: int) -> dict[str, str]:
+def describe_origin(config: Config, image_shape: Sequence[int], num_classes: int) -> dict[str, Any]:
     """What an origin says of the weights that a run starts from; nothing where all are drawn."""
     start = load(config, image_shape, num_classes)
     return {} if start is None else {"start": start.sha256}

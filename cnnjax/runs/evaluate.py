@@ -1,0 +1,139 @@
+"""How a kept network does on images that it was not made for."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from scipy import stats
+
+from cnnjax.config.config import override
+from cnnjax.config.datasets import Where
+from cnnjax.config.errors import ConfigError
+from cnnjax.data import load, transform
+from cnnjax.data.dataset import Dataset, Split, Stream
+from cnnjax.data.source import Say, say_nothing
+from cnnjax.measures import calibration
+from cnnjax.runs.run import Run, calibrate
+
+SPLITS = ("test", "validation", "train")
+LEVEL = 0.95
+SHOWN = 5  # names in a refusal
+
+
+class Share(NamedTuple):
+    """A share of images, and what is known of it by their number."""
+
+    right: int
+    count: int
+    interval: tuple[float, float]  # 95%, of Wilson (1927)
+
+    @property
+    def mean(self) -> float:
+        """NaN of no images."""
+        return self.right / self.count if self.count else np.nan
+
+
+class Evaluation(NamedTuple):
+    """The scores of a network on a split of a data set."""
+
+    dataset: str
+    split: str
+    accuracy: Share
+    loss: float  # mean negative log-likelihood, in nats
+    ece: float  # expected calibration error (Guo et al. 2017)
+    ece_scaled: float | None  # the same, calibrated on the run's own validation images
+    by_class: dict[str, Share]  # of the images of each class
+    confusion: np.ndarray  # [classes, classes] images of a class (row) by what they are taken for
+
+
+def evaluate(
+    run: Run, dataset: str | None, where: Where, split: str = "test", say: Say = say_nothing
+) -> Evaluation:
+    """Scores a run on a split of a data set of the same classes, its own where none is named.
+
+    Classes are known by their names, in whatever order. Raises ConfigError where some are others,
+    or images are of another shape than the network takes.
+    """
+    given = {} if dataset is None else {"dataset": dataset}
+    config = override(run.config, {**given, "train_examples": 0})
+    loaded = load.load_dataset(config, where, say=say)
+    order = match_classes(run, loaded)
+    if loaded.image_shape != run.input.image_shape:
+        shapes = ("x".join(map(str, own)) for own in (loaded.image_shape, run.input.image_shape))
+        there, here = shapes
+        raise ConfigError(f"{config.dataset} has images of {there}, and this network takes {here}")
+    images, labels = _take(transform.transform(config, loaded), split)
+    return score(run, run.answer(images), np.asarray(order)[labels], loaded.name, split)
+
+
+def match_classes(run: Run, dataset: Dataset) -> list[int]:
+    """For each class of a data set its column of `predict`. Raises ConfigError where one has none.
+
+    Classes that are only numbered must be as many.
+    """
+    own, there = run.class_names, dataset.class_names
+    if not there or not run.input.class_names:
+        if dataset.num_classes != run.input.num_classes:
+            raise ConfigError(
+                f"{dataset.name} has {dataset.num_classes} classes, and this network tells"
+                f" {run.input.num_classes}"
+            )
+        return list(range(dataset.num_classes))
+    if unknown := [name for name in there if name not in own]:
+        more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+        raise ConfigError(
+            f"{dataset.name} has classes that this network does not tell:"
+            f" {', '.join(unknown[:SHOWN])}{more}"
+        )
+    return [own.index(name) for name in there]
+
+
+def _take(dataset: Dataset, split: str) -> Split:
+    if split == "train":
+        return dataset.sample if isinstance(dataset.train, Stream) else dataset.train
+    return dataset.test if split == "test" else dataset.validation
+
+
+def score(
+    run: Run, probabilities: np.ndarray, labels: np.ndarray, name: str, split: str
+) -> Evaluation:
+    """The scores of answers [N, classes] to images of these classes [N]."""
+    if not len(labels):
+        raise ConfigError(f"{name} has no {split} images")
+    predicted, classes = probabilities.argmax(axis=-1), run.class_names
+    confusion = np.zeros((len(classes), len(classes)), int)
+    np.add.at(confusion, (labels, predicted), 1)
+    plain = _calibration_of(probabilities, labels)
+    scaled = None
+    if run.temperature is not None:
+        scaled = float(_calibration_of(calibrate(probabilities, run.temperature), labels).ece)
+    return Evaluation(
+        name, split, make_share(int(confusion.trace()), len(labels)),
+        float(np.asarray(plain.loss, np.float64).mean()), float(plain.ece), scaled,
+        {
+            classes[place]: make_share(int(row[place]), int(row.sum()))
+            for place, row in enumerate(confusion) if row.sum()
+        },
+        confusion,
+    )  # fmt: skip
+
+
+def _calibration_of(probabilities: np.ndarray, labels: np.ndarray) -> calibration.Calibration:
+    logits = jnp.log(jnp.maximum(probabilities, np.finfo(np.float32).tiny))
+    mask = jnp.ones(len(labels), jnp.float32)
+    return calibration.calibrate(logits, jnp.asarray(labels, jnp.int32), mask)
+
+
+def make_share(right: int, count: int) -> Share:
+    """A share with its interval."""
+    found = stats.binomtest(right, count).proportion_ci(LEVEL, method="wilson")
+    return Share(right, count, (float(found.low), float(found.high)))
+
+
+def list_confused(evaluation: Evaluation, names: Sequence[str]) -> list[tuple[str, str, int]]:
+    """The classes most often taken for another: true, taken for, how many images."""
+    wrong = evaluation.confusion - np.diag(np.diag(evaluation.confusion))
+    places = np.argsort(wrong, axis=None, kind="stable")[::-1]
+    pairs = (divmod(int(place), len(names)) for place in places)
+    return [(names[row], names[col], int(wrong[row, col])) for row, col in pairs if wrong[row, col]]
