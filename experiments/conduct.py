@@ -228,7 +228,7 @@ def conduct(
                 prospect = prospect._replace(timing=probe(checked, options, stop, asked.quiet))
             except Interrupted:
                 return script.INTERRUPTED, None
-        told.print_prospect(checked, prospect, options.num_seeds)
+        told.print_prospect(checked, prospect, options)
         if asked.accelerator is None:
             return script.DONE, None
         groups, where = checked.plan.groups, options.where

@@ -17,13 +17,16 @@ if TYPE_CHECKING:  # JAX is imported where it is needed, so that --help is answe
     from cnnjax.sweep.runner import Failure
 
 
-def print_prospect(checked: "api.Checked", prospect: "api.Prospect", num_seeds: int) -> None:
+def print_prospect(checked: "api.Checked", prospect: "api.Prospect", options: Options) -> None:
     """Prints what a study would run and could show."""
     from cnnjax.report import terminal, text
     from cnnjax.report.console import open_console, print_text
 
-    console = open_console()
-    terminal.print_plan(checked.study, checked.plan, num_seeds, console, prospect.timing)
+    console, num_seeds, plan = open_console(), options.num_seeds, checked.plan
+    terminal.print_plan(checked.study, plan, num_seeds, console, prospect.timing)
+    if options.keep != "none":
+        size = f"{plan.weight_bytes / 2**20:,.1f} MiB in {words.count(plan.num_lanes, 'file')}"
+        words.say(f"weights: {size} would be kept beside the records")
     script.print_choices(prospect.choices)
     for outlook in prospect.outlooks:
         print_text(text.describe_outlook(outlook, num_seeds), console)

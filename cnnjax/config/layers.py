@@ -196,7 +196,6 @@ class Layers:
         "Multiple of the initial kernels of all layers below an activation.",
         above=0.0,
         by_model=True,
-        used_with={"init_from": ("",)},
     )
     freeze: Literal["none", "convolutions", "body"] = structure(
         "none",

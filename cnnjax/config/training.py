@@ -107,6 +107,10 @@ def check_training(values: Mapping[str, Any]) -> None:
     steps, batch_size, warmup = values["steps"], values["batch_size"], values["warmup_steps"]
     if warmup >= steps:
         raise ConfigError(f"--warmup_steps={warmup} leaves nothing of --steps={steps}: give less")
+    if values["init_from"] and values["init_gain"] != 1:
+        raise ConfigError(
+            f"--init_gain={values['init_gain']} does nothing with --init_from: leave it out"
+        )
     every = values["eval_every"]
     if every and steps // every > MOST_EVALUATIONS:
         raise ConfigError(

@@ -11,13 +11,13 @@ from cnnjax.config.errors import ConfigError
 from cnnjax.data import decode
 from cnnjax.data.source import Say, say_nothing
 from cnnjax.data.sources import layout
+from cnnjax.data.sources.files import WORDS
 from cnnjax.records.npz import read_npz
 from cnnjax.runs.run import Run
 
 BRIGHTEST = 255.0  # pixel of an image file
 DIM = 16.0  # brightest pixel of scikit-learn's digits; an image of bytes is brighter
 FULL = ("tfds", "folder", "idx")  # kinds of data sets that store what files hold
-IMAGES = "images"  # array of a file that has several
 
 
 class Given(NamedTuple):
@@ -117,6 +117,7 @@ def _read_array(path: pathlib.Path) -> np.ndarray:
         arrays = read_npz(path)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
-    if IMAGES not in arrays and len(arrays) != 1:
-        raise ConfigError(f"{path} has the arrays {', '.join(arrays)}: call one of them {IMAGES}")
-    return arrays.get(IMAGES, next(iter(arrays.values())))
+    named = [name for name in arrays if name in WORDS["images"]] or [*arrays]
+    if len(named) != 1:
+        raise ConfigError(f"{path} has the arrays {', '.join(arrays)}: call one of them images")
+    return arrays[named[0]]

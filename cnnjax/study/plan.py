@@ -29,6 +29,7 @@ class Plan(NamedTuple):
     arms: dict[str, Cost]
     steps: dict[str, int]  # of each arm
     state_bytes: int  # parameters and optimiser state of all lanes of the largest group
+    weight_bytes: int = 0  # parameters of all lanes, which --keep leaves on disk
 
     @property
     def training_macs(self) -> float:
@@ -74,6 +75,7 @@ def make_plan(study: Study, base: Config, num_seeds: int, infos: Infos) -> Plan:
         state_bytes=max(
             4 * costs[own].parameters * count_copies(own) * number for own, number in counts.items()
         ),
+        weight_bytes=sum(4 * costs[own].parameters * number for own, number in counts.items()),
     )
 
 

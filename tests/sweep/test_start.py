@@ -138,7 +138,7 @@ def test_only_the_last_layer_learns_where_the_body_is_frozen(norm, digits, train
 
 
 def test_a_gain_of_what_is_not_drawn_is_refused():
-    with pytest.raises(ConfigError, match="--init_gain=2.0 does nothing with --init_from=one"):
+    with pytest.raises(ConfigError, match="--init_gain=2.0 does nothing with --init_from: leave"):
         make_config({"init_from": "one", "init_gain": 2.0})
 
 
