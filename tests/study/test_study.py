@@ -74,6 +74,7 @@ def test_plan_counts_groups_lanes_and_work():
     plan = make_plan(STUDY, make_base(STUDY, {}), 20, INFOS)
     assert (plan.num_groups, plan.num_lanes) == (4, 80)
     assert plan.state_bytes == 4 * 4 * 20 * max(cost.parameters for cost in plan.arms.values())
+    assert plan.weight_bytes == 4 * 20 * sum(cost.parameters for cost in plan.arms.values())
     macs = sum(cost.macs for cost in plan.arms.values())
     assert plan.training_macs == 3 * macs * 32 * 400 * 20
 
