@@ -17,7 +17,7 @@ from cnnjax.config import models as rows
 from cnnjax.config.config import Config, make_config
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.layouts import Conv, Layout, ResNet
-from cnnjax.networks import cost, models
+from cnnjax.networks import cost, count, models
 from cnnjax.networks.models import Params, Stats
 
 Tensors = Mapping[str, np.ndarray]  # by their names in a file
@@ -128,7 +128,7 @@ def _name_maps(layout: Layout) -> Iterator[tuple[str, str]]:
 def _name_blocks(plan: ResNet) -> Iterator[tuple[str, str]]:
     """Of a residual network: blocks are counted anew in each stage."""
     yield from (("conv_stem", "conv1"), ("norm_stem", "bn1"))
-    blocks = [(stage, own) for stage, count in enumerate(plan.blocks, 1) for own in range(count)]
+    blocks = [(stage, own) for stage, number in enumerate(plan.blocks, 1) for own in range(number)]
     for index, (stage, own) in enumerate(blocks, start=1):
         here, there = f"block_{index}", f"layer{stage}.{own}"
         for number in range(1, 4 if plan.bottleneck else 3):
@@ -171,8 +171,8 @@ def _find_shapes(config: Config, image_shape: ImageShape, num_classes: int) -> S
     cost.measure(config, image_shape, num_classes)  # refuses images that do not fit
     model = models.make_model(config, image_shape, num_classes, models.SHAPES_ONLY)
     params, stats = jax.eval_shape(model.init, jax.random.key(0))
-    trees = traverse_util.flatten_dict({"params": params, "stats": stats}, sep="/")
-    return {path: leaf.shape for path, leaf in trees.items()}
+    leaves = count.flatten({"params": params, "stats": stats})
+    return {path: leaf.shape for path, leaf in leaves.items()}
 
 
 def _find_flattened(
