@@ -120,7 +120,7 @@ def compare(theirs, tensors, config, shape, classes=CLASSES):
     params, stats = published.convert(tensors, config, shape, classes)
     network = here.make_model(config, shape, classes)
     found, _ = jax.jit(network.apply)(params, stats, images)
-    assert 0.1 < there.std() < 30 and np.ptp(there, axis=0).max() > 0.1
+    assert 0.1 < there.std() < 30 and np.ptp(there, axis=0).max() > 0.01
     np.testing.assert_allclose(found, there, rtol=0, atol=1e-4)
     return np.abs(found - there).max()
 
@@ -149,7 +149,10 @@ def test_logits_are_pytorchs(name, shape):
 @pytest.mark.parametrize("name", published.SETTINGS)
 def test_logits_are_those_of_torchvision_itself(name):
     """At its own width, where it is installed."""
-    torchvision = pytest.importorskip("torchvision")
+    try:
+        import torchvision
+    except (ImportError, RuntimeError) as error:  # the latter beside a PyTorch of another build
+        pytest.skip(f"torchvision cannot be imported: {error}")
     side, hidden = 64 if name == "alexnet" else 32, 4096
     own = {"hidden": (hidden, hidden)} if name in layout.PLAIN else {}
     config = config_of(name, width_multiplier=1.0, **own)
