@@ -18,6 +18,7 @@ class Conv(NamedTuple):
     kernel_size: tuple[int, ...]
     stride: int = 1
     padding: str = "HALF"  # the published border
+    pad: int = 0  # cells on each side of it, where it is explicit
     grouped: bool = False  # whether --groups divides its channels
     partial: bool = False  # whether --connectivity cuts its connections
     responds: bool = True  # whether --norm=response reaches it

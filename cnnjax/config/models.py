@@ -119,6 +119,35 @@ def alexnet(config: "Config", num_classes: int) -> Layout:
 
 
 @register.model(
+    "alexnet_2014",
+    reads=presets.PUBLISHED | {"padding=published"},
+    defaults={
+        "image_size": 224, "padding": "published", "pool_size": 3, "pool_stride": 2,
+        "hidden": (4096, 4096), "dropout": 0.5,
+    },
+    small={"width_multiplier": 0.07, "image_size": 64, "hidden": (32,)},
+    instead="--model=cnn",
+)  # fmt: skip
+def alexnet_2014(config: "Config", num_classes: int) -> Layout:
+    """Krizhevsky 2014 without response normalisation, as PyTorch's library has it; 224x224 images.
+
+    "One weird trick for parallelizing convolutional neural networks".
+    """
+    first, *others = (scale_width(config, n) for n in (64, 192, 384, 256, 256))
+    second, third, fourth, fifth = (Conv(features, (3,)) for features in others)
+    return (
+        Conv(first, (11,), stride=4, padding="explicit", pad=2),
+        POOL,
+        second._replace(kernel_size=(5,)),
+        POOL,
+        third,
+        fourth,
+        fifth,
+        POOL,
+    )
+
+
+@register.model(
     "all_cnn_c",
     reads=presets.LAYERED | {"width_multiplier", "padding=published"},
     defaults={

@@ -32,6 +32,7 @@ class Conv(nn.Module):
     kernel_size: tuple[int, int]
     stride: int
     padding: str
+    explicit: tuple[int, int]  # cells on each side, of height and width, where it is explicit
     groups: int
     connectivity: str
     use_bias: bool
@@ -132,7 +133,7 @@ class Conv(nn.Module):
     def unshared(self, maps: Array) -> tuple[Array, int]:
         """A kernel a feature and position: the same receptive fields, nothing shared."""
         config, window = self.config, self.kernel_size
-        explicit, fan_in = as_pair(config.pad), math.prod(window) * maps.shape[-1]
+        fan_in = math.prod(window) * maps.shape[-1]
         pads = self.find_pads(maps.shape)
         rows, columns = (
             output_size(size, cells, self.stride, sum(pad), config.dilation)
@@ -148,7 +149,7 @@ class Conv(nn.Module):
         kernel = self.param("kernel", init, (rows, columns, fan_in, self.features))
         maps = conv.local2d(
             maps, self.round(kernel), window, self.stride, self.padding,
-            explicit=explicit, fill=config.fill, dilation=config.dilation,
+            explicit=self.explicit, fill=config.fill, dilation=config.dilation,
         )  # fmt: skip
         return maps, fan_in
 
@@ -170,9 +171,9 @@ class Conv(nn.Module):
 
     def find_pads(self, shape: tuple[int, ...]) -> Pads:
         """The border of maps of that shape, for height and width."""
-        config, explicit = self.config, as_pair(self.config.pad)
+        dilation = self.config.dilation
         return conv.find_pads(
-            shape, self.kernel_size, self.stride, self.padding, explicit, config.dilation
+            shape, self.kernel_size, self.stride, self.padding, self.explicit, dilation
         )
 
     def first_middle(self, shape: tuple[int, ...]) -> np.ndarray:
@@ -187,7 +188,7 @@ class Conv(nn.Module):
         """`conv.conv2d` with this layer's stride, border and precision."""
         config = self.config
         return conv.conv2d(
-            maps, self.round(kernel), self.stride, self.padding, explicit=as_pair(config.pad),
+            maps, self.round(kernel), self.stride, self.padding, explicit=self.explicit,
             fill=config.fill, dilation=config.dilation, groups=groups, form=config.conv_form,
             platform=self.platform,
         )  # fmt: skip
@@ -225,12 +226,14 @@ def make_conv(
 
     Its border is the run's, unless `padding` names another.
     """
+    published = config.padding == "published"
     return Conv(
         config,
         spec.features * activation.pieces_of(config.activation),
         as_pair(spec.kernel_size),
         stride,
-        padding or (spec.padding if config.padding == "published" else config.padding),
+        padding or (spec.padding if published else config.padding),
+        (spec.pad, spec.pad) if published else as_pair(config.pad),
         groups=config.groups if spec.grouped else 1,
         connectivity=config.connectivity if spec.partial else "all",
         use_bias=(config.bias or spec.biased) and use_bias,

@@ -100,9 +100,7 @@ def find_form(config: Config, call: Call) -> str:
         return ""
     if config.conv_form != "auto" or jax.default_backend() != "cpu":
         return "native" if config.conv_form == "auto" else config.conv_form
-    shape, window = call.maps.shape, layer.kernel_size
-    explicit = convolution.as_pair(config.pad)
-    pads = conv.find_pads(shape, window, layer.stride, layer.padding, explicit, config.dilation)
+    shape, window, pads = call.maps.shape, layer.kernel_size, layer.find_pads(call.maps.shape)
     kernel = (*window, shape[-1] // layer.groups, layer.count_features(shape[-1]))
     return conv.choose_form(
         shape, kernel, layer.stride, pads, config.dilation, layer.groups, call.maps.dtype

@@ -29,6 +29,7 @@ FEW = ("cnn", "resnet20", "airbench94")
 # Published networks made small: on smaller images, with fewer hidden units.
 SMALL: dict[str, dict[str, Any]] = {
     "alexnet": {"image_size": 67, "hidden": (64,)},
+    "alexnet_2014": {"image_size": 64, "hidden": (64,)},
     "vgg11": {"image_size": 32, "hidden": (64,)},
     "vgg16": {"image_size": 32, "hidden": (64,)},
     **dict.fromkeys(("airbench94", "all_cnn_c"), {"image_size": 16}),

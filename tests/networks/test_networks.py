@@ -24,6 +24,7 @@ DIGITS, CIFAR, IMAGENET = ((32, 32, 1), 10), ((32, 32, 3), 10), ((224, 224, 3), 
         ("lenet5_modern", DIGITS, 61_706, 416_520, 32),
         ("alexnet", ((227, 227, 3), 1000), 60_965_224, 724_406_816, 195),
         ("alexnet", IMAGENET, 60_965_224, 724_406_816, 195),
+        ("alexnet_2014", IMAGENET, 61_100_840, 714_188_480, 195),
         ("all_cnn_c", CIFAR, 1_369_738, None, None),
         ("vgg11", IMAGENET, 132_863_336, 7_609_090_048, 150),
         ("vgg16", IMAGENET, 138_357_544, 15_470_264_320, 212),
@@ -69,6 +70,9 @@ def test_layers_of_alexnet_and_all_cnn_c():
 
     alexnet = shapes("alexnet", ((227, 227, 3), 1000))
     assert [s[0] for s in alexnet if len(s) == 3] == [55, 27, 27, 13, 13, 13, 13, 6]
+    one_column = shapes("alexnet_2014", IMAGENET)
+    assert [s[0] for s in one_column] == [55, 27, 27, 13, 13, 13, 13, 6, 4096, 4096, 1000]
+    assert [s[2] for s in one_column if len(s) == 3] == [64, 64, 192, 192, 384, 256, 256, 256]
     assert shapes("all_cnn_c", CIFAR)[-3:] == [(6, 6, 192), (6, 6, 192), (6, 6, 10)]
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from cnnjax.config.config import Config
 from cnnjax.networks import cost
-from experiments.benchmark import accelerator, scaling, throughput
+from experiments import script
+from experiments.benchmark import accelerator, convert, scaling, throughput
 
 BENCHMARK = ["-m", "experiments.benchmark"]
 SMALL = ["--widths=4", "--hidden=8", "--train_examples=48", "--steps=6", "--pool_every=1"]
@@ -105,3 +106,22 @@ def test_lanes_on_more_devices_are_timed_beside_one(call, tmp_path):
     there = len(os.sched_getaffinity(0))
     assert [row["devices"] for row in rows] == scaling.list_counts(there)
     assert all(row["lanes"] == scaling.LANES * there and row["ratio"] > 0 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give two files: python -m experiments.benchmark.convert IN.pth OUT.safetensors"),
+        (["a.pth", "b.pth"], "b.pth is to be written as safetensors: give a name with .safetensor"),
+        (["a.pth", "there.safetensors"], "there.safetensors is there already: name a new file"),
+    ],
+)
+def test_what_convert_cannot_do_is_said_in_a_line(
+    tmp_path, monkeypatch, capsys, arguments, message
+):  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.safetensors").touch()
+    with pytest.raises(SystemExit) as end:
+        convert.main(["convert", *arguments], script.Stop.__new__(script.Stop))
+    said = capsys.readouterr().err
+    assert end.value.code == 2 and message in said and said.count("\n") == 1
