@@ -3,7 +3,7 @@
 import numpy as np
 
 from cnnjax.config.config import Config, make_config
-from cnnjax.runs import published
+from cnnjax.networks import published
 
 RESNETS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3)}
 # Places of convolutions among the modules of `features`, with their channels and kernels.

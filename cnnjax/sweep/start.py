@@ -15,7 +15,7 @@ import numpy as np
 from cnnjax.config import paths, words
 from cnnjax.config.config import Config, structure_of
 from cnnjax.config.errors import ConfigError
-from cnnjax.networks import cost, count, models
+from cnnjax.networks import cost, count, models, published
 from cnnjax.records import weights
 
 SHOWN = 3  # names in a refusal
@@ -65,15 +65,28 @@ def _load(
 ) -> Start:
     model = models.make_model(network, shape, num_classes, models.SHAPES_ONLY)
     params, stats = jax.eval_shape(model.init, jax.random.key(0))
-    tree = weights.load(path).tree
+    given = _read(network, shape, path)
     last = (model.roles.logits or "").rpartition("/")[0]
-    own = _fit(network.init_from, count.flatten(params), tree.get("params", {}), last)
-    kept = _fit(network.init_from, count.flatten(stats), tree.get("stats", {}), last)
+    own = _fit(network.init_from, count.flatten(params), given.get("params", {}), last)
+    kept = _fit(network.init_from, count.flatten(stats), given.get("stats", {}), last)
     drawn = tuple(name for name, value in own.items() if value is None)
     digest = hashlib.sha256()
     for name, value in sorted([*own.items(), *kept.items()]):
         digest.update(f"{name} ".encode() + (b"" if value is None else value.tobytes()))
     return Start(_unflatten(own), _unflatten(kept), drawn, digest.hexdigest())
+
+
+def _read(config: Config, shape: tuple[int, int, int], path: pathlib.Path) -> dict[str, Any]:
+    """Parameters and statistics of a file of ours, or of one in torchvision's layout."""
+    tree = weights.load(path).tree
+    if not published.is_published(tree):
+        return tree
+    try:
+        classes = published.count_classes(tree, config)
+        params, stats = published.convert(tree, config, shape, classes)
+    except ConfigError as error:
+        raise ConfigError(f"--init_from={config.init_from}: {error}") from None
+    return {"params": params, "stats": stats}
 
 
 def describe_origin(config: Config, image_shape: Sequence[int], num_classes: int) -> dict[str, Any]:
@@ -93,7 +106,7 @@ def _fit(
     found: dict[str, np.ndarray | None] = {}
     unlike = [f"{name} is not in it" for name in wanted if name not in there]
     unlike += [f"it has {name}" for name in there if name not in wanted]
-    for name in wanted.keys() & there.keys():
+    for name in (name for name in wanted if name in there):
         value, shape = np.asarray(there[name], np.float32), tuple(wanted[name].shape)
         found[name] = value if value.shape == shape else None
         if value.shape != shape and not (last and name.startswith(f"{last}/")):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from absl import flags as absl_flags
 
-from cnnjax.config import flags, words
+from cnnjax.config import flags, installed, words
 from cnnjax.config.errors import ConfigError
 from cnnjax.records.atomic import read_bytes, write_bytes
 from experiments import script
@@ -55,7 +55,7 @@ def read(path: pathlib.Path) -> dict[str, np.ndarray]:
     try:
         import torch
     except ImportError:
-        raise ConfigError("PyTorch is not installed: pip install torch") from None
+        raise ConfigError(f"PyTorch is not installed: {installed.how_to_add('bench')}") from None
     content = io.BytesIO(read_bytes(path))
     try:
         loaded = torch.load(content, map_location="cpu", weights_only=True)

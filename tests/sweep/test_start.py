@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from safetensors import numpy as safetensors
 
 from cnnjax.config.config import make_config, numbers_of, structure_of
 from cnnjax.config.errors import ConfigError
@@ -13,6 +14,7 @@ from cnnjax.networks import count, models
 from cnnjax.records import weights
 from cnnjax.sweep import final, placed, runner, start
 from cnnjax.training import program
+from tests.published import config_of, draw, shapes_of
 
 OPTAX = True
 
@@ -125,6 +127,22 @@ def test_other_weights_are_another_run_and_the_same_elsewhere_the_same(norm, dig
     tree["params"]["conv_1"]["kernel"] = tree["params"]["conv_1"]["kernel"] + np.float32(1)
     weights.save(folder / "final.safetensors", tree, about)
     assert start.describe_origin(config, *info) != before
+
+
+@pytest.mark.parametrize(("classes", "drawn"), [(5, 0), (7, 2)])
+def test_published_weights_are_a_start_too(tmp_path, classes, drawn):
+    tensors = draw(shapes_of("resnet18"))
+    safetensors.save_file(tensors, tmp_path / "resnet18.safetensors")
+    path = str(tmp_path / "resnet18.safetensors")
+    config = dataclasses.replace(config_of("resnet18"), init_from=path)
+    found = start.load(config, (32, 32, 3), classes)
+    assert len(found.drawn) == drawn
+    kernel = found.params["conv_stem"]["kernel"]
+    assert np.array_equal(kernel, tensors["conv1.weight"].transpose(2, 3, 1, 0))
+    with pytest.raises(
+        ConfigError, match="^--init_from=.*: the weights are not of this --model=vgg"
+    ):
+        start.load(dataclasses.replace(config_of("vgg11"), init_from=path), (32, 32, 3), classes)
 
 
 def test_only_the_last_layer_learns_where_the_body_is_frozen(norm, digits, trained):

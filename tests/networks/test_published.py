@@ -9,8 +9,8 @@ from safetensors import numpy as safetensors
 
 from cnnjax.config.config import make_config
 from cnnjax.config.errors import ConfigError
+from cnnjax.networks import published
 from cnnjax.records import weights
-from cnnjax.runs import published
 from tests import here
 from tests.published import CLASSES, config_of, draw, shapes_of
 

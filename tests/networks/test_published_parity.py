@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from cnnjax.config.errors import ConfigError
+from cnnjax.networks import published
 from cnnjax.records import weights
-from cnnjax.runs import published
 from experiments import script
 from experiments.benchmark import convert
 from tests import here
