@@ -11,7 +11,8 @@ from cnnjax.config.knobs import printable
 from experiments import script
 
 if TYPE_CHECKING:
-    from cnnjax.runs.evaluate import Evaluation, Share
+    from cnnjax.runs.evaluate import Evaluation
+    from cnnjax.study.recognised import Share
 
 DESCRIPTION = """
 python -m experiments.evaluate RUN [--dataset=NAME] [--split=test] [--json=FILE]

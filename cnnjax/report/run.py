@@ -1,5 +1,6 @@
 """The page of a single run: what it reached, its learning curves and its rate as a picture."""
 
+import contextlib
 import json
 import pathlib
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from matplotlib.axes import Axes
 
 from cnnjax.config import datasets, knobs, words
 from cnnjax.config.config import KNOBS, Config, settings_of
+from cnnjax.records import predictions
 from cnnjax.records.atomic import write_text
 from cnnjax.report import folders, scope, text
 from cnnjax.report.drawing import (
@@ -24,6 +26,7 @@ from cnnjax.report.drawing import (
     add_legend,
     render_svg,
 )
+from cnnjax.report.errors import find_errors
 from cnnjax.study import metrics
 
 SHOWN = ("test_accuracy", "test_balanced_accuracy", "test_loss", "test_ece", "test_brier",
@@ -41,6 +44,8 @@ def write_page(workdir: pathlib.Path, config: Config, rates: Rates, command: str
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     result = json.loads((workdir / "result.json").read_text(encoding="utf-8"))
     svg = render_svg(draw_run(lines, rates, result.get("diverged_at")))
+    with contextlib.suppress(FileNotFoundError, ValueError):  # deleted, or no more than scores
+        result["answers"] = predictions.load(workdir, result["provenance"])
     path = workdir / folders.PAGE
     html = render_page(workdir.absolute().name, config, lines, result, svg, command)
     write_text(path, folders.seal_page(html))
@@ -57,7 +62,7 @@ def render_page(
     if names := provenance.get("class_names"):
         facts["classes"] = scope.list_classes(names)
     facts["packages"] = ", ".join(f"{own} {at}" for own, at in provenance["packages"].items())
-    settings = settings_of(config)
+    settings, answers = settings_of(config), result.pop("answers", None)
     environment = folders.make_templates()
     environment.filters |= {"value": knobs.format_value, "number": text.number}
     return environment.get_template("run.html").render(
@@ -71,6 +76,7 @@ def render_page(
             if result.get(own) is not None
         },
         result=result,
+        errors=answers and find_errors(answers, names or ()),
         lines=[{key: _number(line.get(key)) for key in COLUMNS} for line in lines],
         columns=COLUMNS,
         drawing=svg,

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
 
 from cnnjax.config.config import override
 from cnnjax.config.datasets import Where
@@ -15,23 +14,10 @@ from cnnjax.data.dataset import Dataset, Split, Stream
 from cnnjax.data.source import Say, say_nothing
 from cnnjax.measures import calibration
 from cnnjax.runs.run import Run, calibrate
+from cnnjax.study.recognised import Share, make_share
 
 SPLITS = ("test", "validation", "train")
-LEVEL = 0.95
 SHOWN = 5  # names in a refusal
-
-
-class Share(NamedTuple):
-    """A share of images, and what is known of it by their number."""
-
-    right: int
-    count: int
-    interval: tuple[float, float]  # 95%, of Wilson (1927)
-
-    @property
-    def mean(self) -> float:
-        """NaN of no images."""
-        return self.right / self.count if self.count else np.nan
 
 
 class Evaluation(NamedTuple):
@@ -123,12 +109,6 @@ def _calibration_of(probabilities: np.ndarray, labels: np.ndarray) -> calibratio
     logits = jnp.log(jnp.maximum(probabilities, np.finfo(np.float32).tiny))
     mask = jnp.ones(len(labels), jnp.float32)
     return calibration.calibrate(logits, jnp.asarray(labels, jnp.int32), mask)
-
-
-def make_share(right: int, count: int) -> Share:
-    """A share with its interval."""
-    found = stats.binomtest(right, count).proportion_ci(LEVEL, method="wilson")
-    return Share(right, count, (float(found.low), float(found.high)))
 
 
 def list_confused(evaluation: Evaluation, names: Sequence[str]) -> list[tuple[str, str, int]]:

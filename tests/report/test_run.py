@@ -3,9 +3,11 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from cnnjax.config.config import Config, make_config
+from cnnjax.records import predictions
 from cnnjax.report import run
 from cnnjax.runs.rate import MOST, list_rates
 from tests.browser import browse, find_browser
@@ -29,7 +31,7 @@ LINES = [
 
 
 def write(folder, result=RESULT, lines=LINES, config=CONFIG):
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "result.json").write_text(json.dumps(result))
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return run.write_page(folder, config, list_rates(config), COMMAND)
@@ -51,6 +53,21 @@ def test_it_says_what_the_run_reached_and_how_to_make_it_again(tmp_path):
         assert label in shown
     said = 'aria-label="Accuracy, loss and learning rate over the steps; after step 100: training'
     assert said in path.read_text()
+
+
+def test_it_says_where_the_run_errs_as_long_as_its_answers_are_there(tmp_path):
+    assert "Where it errs" not in text_of(write(tmp_path / "without"))
+    own = predictions.pack(np.array([0, 1, 1]), np.array([0.9, 0.75, 0.5]), np.array([0, 0, 1]))
+    (tmp_path / "with").mkdir()
+    files = predictions.write(tmp_path / "with", own)
+    provenance = {**RESULT["provenance"], "files": files, "class_names": ["cat", "dog"]}
+    shown = text_of(write(tmp_path / "with", {**RESULT, "provenance": provenance}))
+    assert "1 test image taken for another class" in shown
+    assert "cat 2 50.0% [9.5, 90.5] 1 1 dog 1 100.0% [20.7, 100.0] 1" in shown
+    assert "number 1 cat dog 75.0%" in shown and "taken for. Intervals are" in shown
+    (tmp_path / "with" / predictions.FILE).write_bytes(b"other")  # no answers of this run
+    again = write(tmp_path / "with", {**RESULT, "provenance": provenance})
+    assert "Where it errs" not in text_of(again)
 
 
 def test_a_run_that_diverged_says_where(tmp_path):
