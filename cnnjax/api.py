@@ -111,9 +111,7 @@ def check_study(
     if not prepare:  # a plan is all that is asked for
         waiting.check_choices(shapes)
     warnings = foresight.warn_of_seeds(study, options.num_seeds)
-    found = dict.fromkeys(list_notes(configs, infos))
-    for structure, info in shapes:
-        found |= dict.fromkeys(start.describe(structure, *info))
+    found = dict.fromkeys([*list_notes(configs, infos), *start.describe_all(shapes)])
     return Checked(study, base, asked, plan, tuple(warnings), tuple(found), infos)
 
 

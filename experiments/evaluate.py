@@ -34,9 +34,15 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         "dataset", None, "Data set, as for experiments.train.", flag_values=values
     )
     absl_flags.DEFINE_enum(
-        "split", "test", ["test", "validation", "train"], "Which of its images.", flag_values=values
+        "split",
+        "test",
+        ["test", "validation", "train", "all"],
+        "Which of its images.",
+        flag_values=values,
     )
-    absl_flags.DEFINE_string("json", None, "Write the scores to FILE.json too.", flag_values=values)
+    absl_flags.DEFINE_string(
+        "json", None, "Write the scores to this file too, as JSON.", flag_values=values
+    )
     script.define_keep_of(values)
     script.define_quiet(values)
     flags.define_where(values)

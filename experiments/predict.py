@@ -41,7 +41,10 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     )  # fmt: skip
     for name in ("json", "csv"):
         absl_flags.DEFINE_string(
-            name, None, f"Write the answers to FILE.{name} too.", flag_values=values
+            name,
+            None,
+            f"Write the answers to this file too, as {name.upper()}.",
+            flag_values=values,
         )
     script.define_keep_of(values)
     script.define_quiet(values)

@@ -18,6 +18,8 @@ JOBS, SCRIPTS = QUEUE / "jobs", QUEUE / "scripts"
 def sbatch(script):
     if (QUEUE / "refuse").exists():
         sys.exit("sbatch: error: invalid partition specified: nowhere\nsbatch: error: Batch job")
+    if len([*SCRIPTS.iterdir()]) >= int(os.environ.get("FAKE_LIMIT", "1000")):
+        sys.exit("sbatch: error: QOSMaxSubmitJobPerUserLimit")
     number = len([*SCRIPTS.iterdir()]) + 1
     text = pathlib.Path(script).read_text()
     (SCRIPTS / str(number)).write_text(text)

@@ -35,7 +35,7 @@ MIXABLE: Mapping[str, tuple[str, ...]] = {
 # Packages that are an accelerator's own.
 ACCELERATOR = re.compile("jax-(cuda|rocm)|nvidia-|libtpu|jaxlib-")
 # What the arms of a study may choose.
-BY_ARM = ("data", "feed", "num_devices", "batch_shares", "plugins")
+BY_ARM = ("data", "feed", "num_devices", "batch_shares", "plugins", "start")
 # The fields of a record that was written when its origin was a sentence.
 FORMER = {
     "platform": "platform",

@@ -29,6 +29,8 @@ FOR_READERS = frozenset(
     f"cnnjax.config.{name}" for name in ("hints", "installed", "paths", "words")
 )
 # What hosts of one program tell each other: which steps to take, and bits as they are.
+# Reads weights that a run starts from, whose hash stands in its origin as it gives them.
+TOLD = frozenset({"cnnjax.sweep.start"})
 BETWEEN_HOSTS = frozenset({"cnnjax.config.hosts", "cnnjax.sweep.channel", "cnnjax.sweep.multihost"})
 DECLARATIONS = ("structure", "number", "choice")  # of knobs; the second argument is their help
 TEXTS = ("help", "allowed")
@@ -77,8 +79,8 @@ def list_closure(root: str = ROOT) -> list[str]:
         module = waiting.pop()
         if module not in seen:
             seen.add(module)
-            waiting += list_imports(module)
-    return sorted(seen - IN_CONFIG - FOR_READERS - BETWEEN_HOSTS)
+            waiting += [] if module in TOLD else list_imports(module)
+    return sorted(seen - IN_CONFIG - FOR_READERS - BETWEEN_HOSTS - TOLD)
 
 
 @functools.cache

@@ -1,22 +1,30 @@
 """How a kept network does on images that it was not made for."""
 
+import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-from cnnjax.config.config import override
+from cnnjax.config.config import Config, override
 from cnnjax.config.datasets import Where
 from cnnjax.config.errors import ConfigError
 from cnnjax.data import load, transform
 from cnnjax.data.dataset import Dataset, Split, Stream
 from cnnjax.data.source import Say, say_nothing
 from cnnjax.measures import calibration
+from cnnjax.runs import files
+from cnnjax.runs.images import check_images
 from cnnjax.runs.run import Run, calibrate
 from cnnjax.study.recognised import Share, make_share
 
-SPLITS = ("test", "validation", "train")
+SPLITS, ALL = ("test", "validation", "train"), "all"
+# Knobs of training that could refuse a data set which is only scored.
+WHOLE: dict[str, Any] = {
+    "train_examples": 0, "batch_size": 1, "draw": "first", "seed_draw": -1, "init_from": "",
+    "shuffle_labels": False, "shift": 0, "cutout": 0,
+}  # fmt: skip
 SHOWN = 5  # names in a refusal
 
 
@@ -38,19 +46,57 @@ def evaluate(
 ) -> Evaluation:
     """Scores a run on a split of a data set of the same classes, its own where none is named.
 
-    Classes are known by their names, in whatever order. Raises ConfigError where some are others,
-    or images are of another shape than the network takes.
+    Classes are known by their names, in whatever order; `say` is told what a person should know.
+    Raises ConfigError where classes are others, or images of another shape or range than the
+    network takes.
     """
     given = {} if dataset is None else {"dataset": dataset}
-    config = override(run.config, {**given, "train_examples": 0})
+    config = dataclasses.replace(override(run.config, given), **WHOLE)
     loaded = load.load_dataset(config, where, say=say)
     order = match_classes(run, loaded)
     if loaded.image_shape != run.input.image_shape:
         shapes = ("x".join(map(str, own)) for own in (loaded.image_shape, run.input.image_shape))
         there, here = shapes
         raise ConfigError(f"{config.dataset} has images of {there}, and this network takes {here}")
-    images, labels = _take(transform.transform(config, loaded), split)
+    if split != "test" and loaded.feed == "stream":
+        raise ConfigError(f"{config.dataset} is streamed: --split=test is all that can be scored")
+    parts = dict(zip(SPLITS, _view(config, loaded), strict=True))
+    total = sum(len(part.labels) for part in parts.values())
+    if dataset is not None and split == "test" and len(parts["test"].labels) < total:
+        said = f"{len(parts['test'].labels):,} of {total:,} images"
+        say(f"{config.dataset}: {said} are its test split; --split=all scores all")
+    chosen = [*parts.values()] if split == ALL else [parts[split]]
+    images = np.concatenate([part.images for part in chosen])
+    labels = np.concatenate([part.labels for part in chosen])
+    images = match_pixels(run, images, config.dataset, say)
     return score(run, run.answer(images), np.asarray(order)[labels], loaded.name, split)
+
+
+def _view(config: Config, dataset: Dataset) -> tuple[Split, Split, Split]:
+    """Test, validation and training images, as a run of such a config sees them."""
+    train = dataset.sample if isinstance(dataset.train, Stream) else dataset.train
+    own = dataset._replace(train=train)
+    if config.permute_pixels or config.roll_pixels:
+        own = transform.transform(config, own)
+        train = own.sample
+    return own.test, own.validation, train
+
+
+def match_pixels(run: Run, images: np.ndarray, name: str, say: Say) -> np.ndarray:
+    """The images in the range of pixels that a run was trained on.
+
+    Raises ConfigError where nothing tells how they come there.
+    """
+    high, scale = float(images.max(initial=0)), files.find_scale(run)
+    if scale != 1 and high > files.DIM:
+        say(f"pixels of {name}, 0 to 255, are 0 to {files.BRIGHTEST * scale:g} here")
+        return images * np.float32(scale)
+    if scale == 1 and high <= files.DIM and run.input.pixels.high > files.DIM:
+        raise ConfigError(
+            f"{name} has pixels up to {high:g}, and this network was trained on pixels up to"
+            f" {run.input.pixels.high:g}: give images in that range"
+        )
+    return check_images(images, run.input.image_shape, run.input.pixels.low)
 
 
 def match_classes(run: Run, dataset: Dataset) -> list[int]:
@@ -73,12 +119,6 @@ def match_classes(run: Run, dataset: Dataset) -> list[int]:
             f" {', '.join(unknown[:SHOWN])}{more}"
         )
     return [own.index(name) for name in there]
-
-
-def _take(dataset: Dataset, split: str) -> Split:
-    if split == "train":
-        return dataset.sample if isinstance(dataset.train, Stream) else dataset.train
-    return dataset.test if split == "test" else dataset.validation
 
 
 def score(

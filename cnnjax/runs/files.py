@@ -66,9 +66,9 @@ def find_scale(run: Run) -> float:
     Raises ConfigError where nothing tells.
     """
     pixels, kind = run.input.pixels, datasets.parse(run.config.dataset).kind
-    if kind in FULL or pixels.low >= 0 and pixels.high > DIM:
+    if kind in FULL or pixels.low >= 0 and DIM < pixels.high <= BRIGHTEST:
         return 1.0
-    if pixels.low >= 0:
+    if pixels.low >= 0 and pixels.high <= DIM:
         return max(pixels.high, 1.0) / BRIGHTEST
     raise ConfigError(
         f"{run.config.dataset} has pixels of {pixels.low:g} to {pixels.high:g}, and files of images"
@@ -113,11 +113,11 @@ def _read_file(path: pathlib.Path, run: Run, fit: bool) -> np.ndarray:
 def _read_array(path: pathlib.Path) -> np.ndarray:
     try:
         if path.suffix == ".npy":
-            return np.load(path, allow_pickle=False)
+            return np.atleast_1d(np.load(path, allow_pickle=False))
         arrays = read_npz(path)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
     named = [name for name in arrays if name in WORDS["images"]] or [*arrays]
     if len(named) != 1:
         raise ConfigError(f"{path} has the arrays {', '.join(arrays)}: call one of them images")
-    return arrays[named[0]]
+    return np.atleast_1d(arrays[named[0]])

@@ -69,8 +69,12 @@ class Run:
 
     @property
     def temperature(self) -> float | None:
-        """What calibrates its probabilities, as validation says; None where that was not asked."""
-        return self.scores.get("temperature")
+        """What calibrates its probabilities, as validation says; None where nobody asked that.
+
+        Nor is it known of weights that are not the last: scores are of these.
+        """
+        step = self.final.step if self.final else None
+        return None if step not in (None, self.config.steps) else self.scores.get("temperature")
 
     def predict(self, images: ArrayLike, calibrated: bool = False) -> np.ndarray:
         """Probabilities [N, classes] float32, a row an image, in the order of `class_names`.

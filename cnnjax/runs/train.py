@@ -176,6 +176,7 @@ def train_in_memory(
 
 
 def _open(config: Config, where: Where, observer: Observer, mesh: str) -> _Opened:
+    start.forget()
     info = load.load_info(config, where)
     measured = cost.measure(config, *info)
     check_memory(config, measured)
@@ -256,6 +257,8 @@ def check(
         alike = found == value
         if name == "dataset":  # the origin tells other data under another path
             alike = datasets.without_path(str(found)) == datasets.without_path(str(value))
+        if name == "init_from":  # and other weights
+            alike = bool(found) == bool(value)
         if not alike:
             raise ConfigError(
                 f"{workdir} holds a run with --{name}={found}, not {value}: give another"

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TextIO
 
 LOOK_SECONDS = 0.5
 MOST = 3  # attempts in a row that saved nothing
@@ -21,28 +21,61 @@ STARTER = "CNNJAX_STARTER"  # tells a worker which process started it, by its nu
 
 
 def follow_worker(
-    job: str, environment: Mapping[str, str], folder: str = ".", flags: Sequence[str] = ()
+    job: str, environment: Mapping[str, str], folder: str = "."
 ) -> Iterator[dict[str, Any]]:
     """Starts a worker here on a job; gives its events, and last how it `ended` and what it `said`.
 
     It works in a folder, where there is such. Closed early, it saves what it trains, and is waited
     for.
     """
+    with _start(environment, folder, [], subprocess.PIPE) as (process, ended):
+        yield from _listen(process, job)
+        process.wait()
+        yield ended()
+
+
+def run_worker(
+    job: str, environment: Mapping[str, str], folder: str, flags: Sequence[str], file: TextIO
+) -> dict[str, Any]:
+    """As `follow_worker`, where the worker itself writes its events into a file; gives the last.
+
+    Whatever is raised here meanwhile, it saves what it trains and tells of it, before that goes on.
+    """
+    with _start(environment, folder, flags, file) as (process, ended):
+        _give(process, job)
+        process.wait()
+        return ended()
+
+
+@contextlib.contextmanager
+def _start(
+    environment: Mapping[str, str], folder: str, flags: Sequence[str], stdout: int | TextIO
+) -> Iterator[tuple["subprocess.Popen[str]", Callable[[], dict[str, Any]]]]:
+    """A worker, and what tells how it ended; what is raised within has it save and end first."""
     own = {**os.environ, **environment, STARTER: str(os.getpid())}
     with tempfile.TemporaryFile() as said, subprocess.Popen(
         [sys.executable, "-m", "cnnjax.sweep.worker", *flags], stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=said, env=own, text=True,
+        stdout=stdout, stderr=said, env=own, text=True,
         cwd=folder if os.path.isdir(folder) else None,
     ) as process:  # fmt: skip
+
+        def ended() -> dict[str, Any]:
+            said.seek(max(said.seek(0, os.SEEK_END) - LAST_WORDS, 0))
+            return {"ended": process.returncode, "said": said.read().decode(errors="replace")}
+
         try:
-            yield from _listen(process, job)
-            status = process.wait()
+            yield process, ended
         except BaseException:
             process.terminate()
             process.wait()
             raise
-        said.seek(max(said.seek(0, os.SEEK_END) - LAST_WORDS, 0))
-        yield {"ended": status, "said": said.read().decode(errors="replace")}
+
+
+def _give(process: "subprocess.Popen[str]", job: str) -> None:
+    assert process.stdin
+    with contextlib.suppress(OSError):  # it ended before it read: it is told how
+        process.stdin.write(job)
+        process.stdin.close()
 
 
 def _listen(process: "subprocess.Popen[str]", job: str) -> Iterator[dict[str, Any]]:
@@ -50,7 +83,7 @@ def _listen(process: "subprocess.Popen[str]", job: str) -> Iterator[dict[str, An
 
     A thread reads them, so that whoever waits here can be interrupted while nothing comes.
     """
-    assert process.stdin and process.stdout
+    assert process.stdout
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     stdout = process.stdout
 
@@ -59,9 +92,7 @@ def _listen(process: "subprocess.Popen[str]", job: str) -> Iterator[dict[str, An
             lines.put(line)
         lines.put(None)
 
-    with contextlib.suppress(OSError):  # it ended before it read: it is told how
-        process.stdin.write(job)
-        process.stdin.close()
+    _give(process, job)
     threading.Thread(target=read, name="events", daemon=True).start()
     while True:
         try:

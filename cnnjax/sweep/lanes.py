@@ -197,7 +197,8 @@ def _load_of(lane: Config, runs: pathlib.Path, id: str) -> Record | None:
     record, config = load_record(runs, id), to_json(lane)
     if record is None:
         return None
-    own = record._replace(config={**record.config, "dataset": lane.dataset})
+    moved = {"dataset": lane.dataset, "init_from": lane.init_from}  # paths change no number
+    own = record._replace(config={**record.config, **moved})
     if own.config != config:
         path = record_path(runs, id)
         raise DamagedRecord(f"{path} has another config than its address says: it was changed")

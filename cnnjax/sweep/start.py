@@ -6,7 +6,7 @@ All of a network's, or all but those of its last layer where the classes are oth
 import functools
 import hashlib
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +17,7 @@ from cnnjax.config.config import Config, structure_of
 from cnnjax.config.errors import ConfigError
 from cnnjax.networks import cost, count, models, published
 from cnnjax.records import weights
+from cnnjax.training import optimizers
 
 SHOWN = 3  # names in a refusal
 
@@ -47,25 +48,32 @@ def find_file(text: str) -> pathlib.Path:
 def load(config: Config, image_shape: Sequence[int], num_classes: int) -> Start | None:
     """The weights that a run on images [H, W, C] starts from; None where all are drawn.
 
-    Raises ConfigError where they are of another network.
+    They are read once, until `forget`: what becomes of the file meanwhile changes no run. Raises
+    ConfigError where they are of another network.
     """
     if not config.init_from:
         return None
-    path = find_file(config.init_from)
-    status = path.stat()
     shape = (image_shape[0], image_shape[1], image_shape[2])
-    network = cost.find_network(structure_of(config), shape, num_classes)
-    stamp = (path.absolute(), status.st_mtime_ns, status.st_size)
-    return _load(network, shape, num_classes, *stamp)
+    return _load(cost.find_network(structure_of(config), shape, num_classes), shape, num_classes)
 
 
-@functools.lru_cache(maxsize=4)  # they may be large
-def _load(
-    network: Config, shape: tuple[int, int, int], num_classes: int, path: pathlib.Path, *stamp: int
-) -> Start:
+def describe_all(shapes: Iterable[tuple[Config, tuple[Sequence[int], int]]]) -> list[str]:
+    """`describe` of several runs with what they see, whose weights are read anew."""
+    forget()
+    return [note for config, info in shapes for note in describe(config, *info)]
+
+
+def forget() -> None:
+    """What is asked for from now on is read anew."""
+    _load.cache_clear()
+    _read_file.cache_clear()
+
+
+@functools.cache
+def _load(network: Config, shape: tuple[int, int, int], num_classes: int) -> Start:
     model = models.make_model(network, shape, num_classes, models.SHAPES_ONLY)
     params, stats = jax.eval_shape(model.init, jax.random.key(0))
-    given = _read(network, shape, path)
+    given = _read(network, shape)
     last = (model.roles.logits or "").rpartition("/")[0]
     own = _fit(network.init_from, count.flatten(params), given.get("params", {}), last)
     kept = _fit(network.init_from, count.flatten(stats), given.get("stats", {}), last)
@@ -76,9 +84,14 @@ def _load(
     return Start(_unflatten(own), _unflatten(kept), drawn, digest.hexdigest())
 
 
-def _read(config: Config, shape: tuple[int, int, int], path: pathlib.Path) -> dict[str, Any]:
+@functools.cache
+def _read_file(text: str) -> dict[str, Any]:
+    return weights.load(find_file(text)).tree
+
+
+def _read(config: Config, shape: tuple[int, int, int]) -> dict[str, Any]:
     """Parameters and statistics of a file of ours, or of one in torchvision's layout."""
-    tree = weights.load(path).tree
+    tree = _read_file(config.init_from)
     if not published.is_published(tree):
         return tree
     try:
@@ -132,7 +145,15 @@ def _unflatten(arrays: Mapping[str, np.ndarray | None]) -> dict[str, Any]:
 
 
 def describe(config: Config, image_shape: Sequence[int], num_classes: int) -> list[str]:
-    """What a person should know of weights that a run starts from. Raises ConfigError as `load`."""
+    """What a person should know of weights that a run starts from.
+
+    Raises ConfigError as `load`, and where all but a last layer is to be frozen that it has not.
+    """
+    if config.freeze == "body":
+        shape = (image_shape[0], image_shape[1], image_shape[2])
+        network = cost.find_network(config, shape, num_classes)
+        model = models.make_model(network, shape, num_classes, models.SHAPES_ONLY)
+        optimizers.find_last(model.roles, jax.eval_shape(model.init, jax.random.key(0))[0])
     start = load(config, image_shape, num_classes)
     if start is None or not start.drawn:
         return []

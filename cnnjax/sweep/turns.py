@@ -27,20 +27,21 @@ class Turn(NamedTuple):
     nodes: int
 
     def __call__(self) -> None:
-        """One turn. Ends the process with status 75 where it was stopped, or 1 where it broke."""
+        """One turn. Ends the process with status 75 where it was stopped, or 1 where it broke.
+
+        So it does where turns before saved nothing: then there is no other.
+        """
         job = pathlib.Path(f"{self.base}.json").read_text()
         leads = os.environ.get("SLURM_PROCID", "0") == "0"
         if leads and count_fruitless(read_events(self.base)) >= following.MOST:
-            return
+            sys.exit(1)  # other nodes are not to wait for this one
         signal.signal(signal.SIGTERM, _end)
         flags = [MANY] if self.nodes > 1 else []
-        status = 1
         with _open_turn(self.base) if leads else open(os.devnull, "w") as file:
             tell(file, {"began": os.uname().nodename})
-            for event in following.follow_worker(job, self.environment, self.folder, flags):
-                tell(file, event)
-                status = event.get("ended", status)
-        if status:
+            last = following.run_worker(job, self.environment, self.folder, flags, file)
+            tell(file, last)
+        if status := last["ended"]:
             sys.exit(os.EX_TEMPFAIL if status == os.EX_TEMPFAIL else 1)
 
     def checkpoint(self) -> Any:
@@ -66,7 +67,8 @@ def _open_turn(base: str) -> TextIO:
     number = 0
     while True:
         with contextlib.suppress(FileExistsError):
-            return open(name_turn(base, number), "x", encoding="utf-8")
+            open(name_turn(base, number), "x").close()
+            return open(name_turn(base, number), "a", encoding="utf-8")  # the worker writes too
         number += 1
 
 

@@ -179,6 +179,8 @@ def list_files(values: absl_flags.FlagValues, argv: Sequence[str]) -> Iterator[t
     for argument in argv:
         if argument.lstrip("-").startswith("flagfile="):
             yield argument, argument.partition("=")[2]
+    if values.init_from:
+        yield f"--init_from={values.init_from}", values.init_from
     try:
         sets = [values.dataset, *split_values(values.datasets or "digits")]
     except ConfigError:  # told when they are read

@@ -70,6 +70,7 @@ def test_arrays_are_as_they_are_stored(own, digits, tmp_path):
         (0.0, 0.98, "arrays:x.npz", 1 / 255),
         (0, 1, "folder:x", 1.0),
         (-2.1, 2.6, "arrays:x.npz", None),
+        (0, 1000, "arrays:x.npz", None),
     ],
 )
 def test_pixels_of_files_are_scaled_as_those_of_training_were(own, low, high, dataset, scale):
@@ -81,7 +82,7 @@ def test_pixels_of_files_are_scaled_as_those_of_training_were(own, low, high, da
         own, final=final, config=dataclasses.replace(own.config, dataset=dataset)
     )
     if scale is None:
-        with pytest.raises(ConfigError, match="has pixels of -2.1 to 2.6, and files .*: give arr"):
+        with pytest.raises(ConfigError, match="has pixels of .*, and files .*: give arr"):
             files.find_scale(other)
     else:
         assert files.find_scale(other) == scale
@@ -151,6 +152,51 @@ def test_on_its_own_images_a_run_scores_what_its_record_says(own, where):
     assert found.confusion.sum() == found.accuracy.count
     other = evaluate.evaluate(own, None, where, "validation")
     assert other.accuracy.mean == pytest.approx(scores["validation_accuracy"], abs=1e-6)
+
+
+def test_weights_that_are_not_the_last_have_no_temperature(own):
+    import dataclasses
+
+    best = dataclasses.replace(own, final=own.final._replace(step=own.config.steps // 2))
+    assert best.temperature is None != own.temperature
+
+
+@pytest.fixture
+def pngs(digits, tmp_path):
+    """A data set of images as files of 0 to 255, few enough that no training would take them."""
+    for place in range(30):
+        folder = tmp_path / "set" / str(digits.test.labels[place])
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = np.rint(digits.test.images[place, ..., 0] * (255 / 16)).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{place}.png")
+    return tmp_path / "set"
+
+
+def test_a_small_folder_of_files_is_scored_whole_and_in_the_range_of_training(
+    own, digits, pngs, where
+):
+    said = []
+    found = evaluate.evaluate(own, f"folder:{pngs}", where, "all", said.append)
+    answers = own.predict(digits.test.images[:30]).argmax(axis=1)
+    assert found.accuracy[:2] == ((answers == digits.test.labels[:30]).sum(), 30)
+    assert any("pixels of folder:" in note and "are 0 to 16 here" in note for note in said)
+    few = evaluate.evaluate(own, f"folder:{pngs}", where, "test", said.append)
+    assert few.accuracy.count < 30
+    assert said[-2].endswith(f"{few.accuracy.count} of 30 images are its test split; --split=all"
+                             " scores all")  # fmt: skip
+
+
+def test_images_of_another_range_are_refused_or_scaled(own):
+    import dataclasses
+
+    bright = own.final.input.pixels._replace(high=255.0)
+    other = dataclasses.replace(
+        own, final=own.final._replace(input=own.final.input._replace(pixels=bright))
+    )
+    dim = np.full((1, 8, 8, 1), 16.0)
+    with pytest.raises(ConfigError, match="x has pixels up to 16, .* trained on pixels up to 255"):
+        evaluate.match_pixels(other, dim, "x", print)
+    assert np.array_equal(evaluate.match_pixels(own, dim, "x", print), dim)
 
 
 def test_classes_are_known_by_name_in_whatever_order(own, digits):

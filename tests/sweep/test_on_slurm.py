@@ -64,8 +64,9 @@ def send(tasks, cluster, tmp_path, **placed):
     placing = Placing(**placed)
     executor = on_slurm._open_executor(tmp_path, placing)
     before = len([*(cluster / "scripts").iterdir()])
-    ids = [*on_slurm._send(tasks, executor, placing)]
-    return (cluster / "scripts" / str(before + 1)).read_text(), ids
+    sent = {}
+    on_slurm._send(tasks, executor, placing, sent)
+    return (cluster / "scripts" / str(before + 1)).read_text(), [*sent]
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,7 @@ def test_sbatch_is_asked_for_what_was_placed(cluster, sent, tmp_path, placed, li
     for line in lines:
         assert f"#SBATCH --{line}\n" in text
     assert "srun " in text and "--kill-on-bad-exit=1" in text
+    assert f"--cpus-per-task={placed.get('cpus', 1)} " in text.partition("srun ")[2]
     for name in {"gpus", "partition", "account", "constraint"} - placed.keys():
         assert f"--{name}" not in text
 
@@ -102,6 +104,18 @@ def test_what_sbatch_refuses_is_told_in_a_line(cluster, job):
     with pytest.raises(ConfigError, match=r"^--engine=slurm: .*invalid partition .*: nowhere$"):
         next(on_slurm.run([job], Observer(), Placing()))
     assert not [*pathlib.Path(job.runs).glob("slurm-*")]
+
+
+def test_tasks_before_one_that_sbatch_refuses_are_known_to_be_sent(
+    cluster, job, tmp_path, monkeypatch
+):
+    tasks = [on_slurm.Sent(attempts.Task(job), str(tmp_path / f"{at}")) for at in range(4)]
+    monkeypatch.setattr(on_slurm, "ARRAY", 2)
+    monkeypatch.setenv("FAKE_LIMIT", "1")
+    executor, sent = on_slurm._open_executor(tmp_path, Placing()), {}
+    with pytest.raises(ConfigError, match="QOSMaxSubmitJobPerUserLimit"):
+        on_slurm._send(tasks, executor, Placing(), sent)
+    assert [*sent] == ["1_0", "1_1"]
 
 
 def test_the_job_around_us_does_not_bind_ours(monkeypatch):

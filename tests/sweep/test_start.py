@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from safetensors import numpy as safetensors
 
-from cnnjax.config.config import make_config, numbers_of, structure_of
+from cnnjax.config.config import make_config, numbers_of, request_of, structure_of
 from cnnjax.config.errors import ConfigError
 from cnnjax.networks import count, models
-from cnnjax.records import weights
-from cnnjax.sweep import final, placed, runner, start
+from cnnjax.records import origin, weights
+from cnnjax.sweep import final, lanes, placed, runner, start
 from cnnjax.training import program
 from tests.published import config_of, draw, shapes_of
 
@@ -30,6 +30,11 @@ def trained(norm, digits, tmp_path):
     (own,) = runner.run_lanes([norm], digits, keep="final")
     final.save(tmp_path, norm, own.final)
     return tmp_path, own.final
+
+
+@pytest.fixture(autouse=True)
+def read_anew():
+    start.forget()
 
 
 def begin(config, dataset, seed=0):
@@ -116,17 +121,44 @@ def test_the_best_will_do_where_the_last_were_not_kept(norm, digits, trained):
 
 def test_other_weights_are_another_run_and_the_same_elsewhere_the_same(norm, digits, trained):
     folder, own = trained
-    config = dataclasses.replace(norm, init_from=str(folder))
-    info = (digits.image_shape, digits.num_classes)
-    before = start.describe_origin(config, *info)
-    assert list(before) == ["start"] and start.describe_origin(norm, *info) == {}
+    request = request_of(norm)
+
+    def name(init_from):
+        start.forget()
+        config = dataclasses.replace(norm, init_from=init_from)
+        return lanes.open_namer({request: digits})(config)
+
+    before = name(str(folder))
+    assert before != name("")
     tree, about = weights.load(folder / "final.safetensors")
     weights.save(folder / "copy.safetensors", tree, {**about, "note": "the same arrays"})
-    copy = dataclasses.replace(norm, init_from=str(folder / "copy.safetensors"))
-    assert start.describe_origin(copy, *info) == before
+    assert name(str(folder / "copy.safetensors")) == name(str(folder / "final.safetensors"))
+    assert name(str(folder / "copy.safetensors")) == before
     tree["params"]["conv_1"]["kernel"] = tree["params"]["conv_1"]["kernel"] + np.float32(1)
     weights.save(folder / "final.safetensors", tree, about)
-    assert start.describe_origin(config, *info) != before
+    assert name(str(folder)) != before
+
+
+def test_what_becomes_of_the_file_while_a_launch_goes_on_changes_nothing(norm, digits, trained):
+    folder, own = trained
+    config = dataclasses.replace(norm, init_from=str(folder))
+    before = start.describe_origin(config, digits.image_shape, 10)
+    (folder / "final.safetensors").unlink()
+    assert start.describe_origin(config, digits.image_shape, 10) == before
+    assert same(start.load(config, digits.image_shape, 10).params, own.params)
+    start.forget()
+    with pytest.raises(ConfigError, match="there is no"):
+        start.describe_origin(config, digits.image_shape, 10)
+
+
+def test_runs_of_several_starts_can_be_compared():
+    assert "start" in origin.BY_ARM
+
+
+def test_a_body_without_a_last_layer_is_refused_before_anything_trains():
+    config = make_config({"model": "lenet5", "freeze": "body"})
+    with pytest.raises(ConfigError, match="--freeze=body needs logits of a linear layer"):
+        start.describe(config, (28, 28, 1), 10)
 
 
 @pytest.mark.parametrize(("classes", "drawn"), [(5, 0), (7, 2)])

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -24,14 +25,17 @@ def turn(base):
 
 
 def play(monkeypatch, *events):
-    """In the place of a worker: gives its events, and what it was started with."""
+    """In the place of a worker: tells events, the last its end; and what it was started with."""
     begun = []
 
-    def follow_worker(*arguments):
-        begun.append(arguments)
-        yield from events
+    def run_worker(*arguments):
+        *own, file = arguments
+        begun.append(tuple(own))
+        for event in events[:-1]:
+            turns.tell(file, event)
+        return events[-1]
 
-    monkeypatch.setattr(following, "follow_worker", follow_worker)
+    monkeypatch.setattr(following, "run_worker", run_worker)
     return begun
 
 
@@ -100,8 +104,9 @@ def test_after_three_turns_that_saved_nothing_there_is_no_fourth(monkeypatch, tu
     for _ in range(3):
         with pytest.raises(SystemExit):
             turn()
-    turn()  # well, so that Slurm does not begin it again
-    assert len(begun) == 3
+    with pytest.raises(SystemExit) as ended:
+        turn()
+    assert ended.value.code == 1 and len(begun) == 3  # no status that Slurm begins again
 
 
 def test_of_several_nodes_the_first_alone_tells(monkeypatch, base):
@@ -115,24 +120,38 @@ def test_of_several_nodes_the_first_alone_tells(monkeypatch, base):
     assert SAVED in turns.read_events(base)
 
 
-def test_a_turn_that_slurm_stops_has_its_worker_save(monkeypatch, turn, base):
-    ended = []
+WORKER = """
+import json, pathlib, signal, sys
+def save(*_):
+    print(json.dumps({"saved": 40}), flush=True)
+    sys.exit(75)
+signal.signal(signal.SIGTERM, save)
+print(json.dumps({"examples": 3}), flush=True)
+signal.pause()
+"""
 
-    def follow_worker(*_):
-        try:
-            yield SAVED
-            threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
-            signal.pause()
-            yield {"ended": 0, "said": ""}
-        finally:
-            ended.append(signal.getsignal(signal.SIGTERM))
 
-    monkeypatch.setattr(following, "follow_worker", follow_worker)
+def test_a_turn_that_slurm_stops_has_its_worker_save_and_that_is_known(
+    monkeypatch, turn, base, tmp_path
+):
+    (tmp_path / "cnnjax" / "sweep").mkdir(parents=True)
+    for name in ("cnnjax/__init__.py", "cnnjax/sweep/__init__.py"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "cnnjax" / "sweep" / "worker.py").write_text(WORKER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    own = turn._replace(folder=str(tmp_path))
+
+    def stop():
+        while not any("examples" in event for event in turns.read_events(base)):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop).start()
     with pytest.raises(SystemExit) as stopped:
-        turn()
+        own()
     assert stopped.value.code == 75
-    assert ended == [signal.SIG_IGN]  # a second one does not disturb the saving
-    assert SAVED in turns.read_events(base)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN  # a second one disturbs no saving
+    assert SAVED in turns.read_events(base) and turns.count_fruitless(turns.read_events(base)) == 0
 
 
 def test_what_is_called_in_the_next_turn_is_the_same(turn):

@@ -38,6 +38,7 @@ class Sent:
 
     def __init__(self, task: attempts.Task, base: str):
         self.task, self.base, self.reader = task, base, turns.Reader(base)
+        self.given_up = False
         self.send_again()
 
     def send_again(self) -> None:
@@ -50,10 +51,14 @@ class Sent:
         for event in self.reader.read():
             failure = self.task.hear(event, observer)
             if failure is not None:
+                self.given_up = self.task.is_done()
                 yield failure
             self.ended = "ended" in event
-            if self.ended and (failure := self.task.end_attempt(following.describe_end(event))):
-                yield failure
+            if self.ended:
+                failure = self.task.end_attempt(following.describe_end(event))
+                self.given_up = failure is not None
+                if failure is not None:
+                    yield failure
 
     def is_gone(self, queued: bool) -> bool:
         """Whether it has left the queue; between two states it may seem so once."""
@@ -77,7 +82,8 @@ def run(
     failed = False
     try:
         executor = _open_executor(folder, placing)
-        sent |= _send([_write(own, folder, at) for at, own in enumerate(tasks)], executor, placing)
+        waiting = [_write(own, folder, at) for at, own in enumerate(tasks)]
+        _send(waiting, executor, placing, sent)
         observer.on_note(f"{words.count(len(sent), 'task')} sent to Slurm: squeue --me")
         for failure in _follow(sent, executor, placing, observer):
             failed = True
@@ -94,8 +100,11 @@ def _follow(
     sent: dict[str, Sent], executor: submitit.SlurmExecutor, placing: Placing, observer: Observer
 ) -> Iterator[runner.Failure]:
     """Hears all tasks until they are done, and sends those again that left the queue undone."""
-    asked = 0.0
-    while left := {id: own for id, own in sent.items() if not own.task.is_done()}:
+    asked, again = 0.0, list[Sent]()
+    while True:
+        left = {id: own for id, own in sent.items() if not own.task.is_done()}
+        if not (left or again):
+            return
         if observer.should_stop():
             raise runner.Interrupted
         queued = None
@@ -110,9 +119,16 @@ def _follow(
         for own in lost:
             if not own.ended and (failure := own.task.end_attempt("left Slurm's queue undone")):
                 yield failure
-        if again := [own for own in lost if not own.task.is_done()]:
-            observer.on_note(f"{words.count(len(again), 'task')} left the queue undone: sent again")
-            sent |= _send(again, executor, placing)
+        if undone := [own for own in lost if not own.task.is_done()]:
+            said = words.count(len(undone), "task")
+            observer.on_note(f"{said} left the queue undone: sent again")
+        again += undone
+        if again and queued is not None:  # where sbatch has no answer it is asked at the next look
+            try:
+                _send(again, executor, placing, sent)
+            except ConfigError as error:
+                observer.on_note(f"{error}; it is asked again")
+            again = [own for own in again if own not in sent.values()]
         time.sleep(LOOK_SECONDS)
 
 
@@ -150,7 +166,9 @@ def _open_executor(folder: pathlib.Path, placing: Placing) -> submitit.SlurmExec
     }  # fmt: skip
     executor.update_parameters(
         job_name="cnnjax", time=placing.minutes, nodes=placing.nodes, ntasks_per_node=1,
-        cpus_per_task=placing.cpus, srun_args=["--kill-on-bad-exit=1"],
+        cpus_per_task=placing.cpus,
+        # Since 22.05 srun does not take the cores of its job by itself.
+        srun_args=["--kill-on-bad-exit=1", f"--cpus-per-task={placing.cpus}"],
         additional_parameters={
             "requeue": True, **{name: value or True for name, value in placing.options}
         },
@@ -160,12 +178,15 @@ def _open_executor(folder: pathlib.Path, placing: Placing) -> submitit.SlurmExec
 
 
 def _send(
-    waiting: Sequence[Sent], executor: submitit.SlurmExecutor, placing: Placing
-) -> Mapping[str, Sent]:
-    """Puts tasks into the queue; gives each by the id of its job. Raises ConfigError."""
+    waiting: Sequence[Sent], executor: submitit.SlurmExecutor, placing: Placing,
+    sent: dict[str, Sent],
+) -> None:  # fmt: skip
+    """Puts tasks into the queue, and each into `sent` by the id of its job.
+
+    Raises ConfigError where sbatch refuses some; those before are sent.
+    """
     # A CPU has a device for each core of the task, whatever else the node has.
     environment = {"JAX_NUM_CPU_DEVICES": str(placing.cpus)}
-    sent = {}
     for first in range(0, len(waiting), ARRAY):
         part = waiting[first : first + ARRAY]
         try:
@@ -180,7 +201,6 @@ def _send(
         for own, job in zip(part, jobs, strict=True):
             own.send_again()
             sent[job.job_id] = own
-    return sent
 
 
 @contextlib.contextmanager
@@ -198,8 +218,11 @@ def _outside_of_jobs() -> Iterator[None]:
 
 
 def _leave(sent: Mapping[str, Sent]) -> None:
-    """Has tasks that are not done save what they train; waits until all have left the queue."""
-    cancel([id for id, own in sent.items() if not own.task.is_done()])
+    """Has tasks that are not done save what they train; waits until all have left the queue.
+
+    One that was given up may be there to be begun again.
+    """
+    cancel([id for id, own in sent.items() if own.given_up or not own.task.is_done()])
     end = time.monotonic() + SAVING_SECONDS
     while time.monotonic() < end and not (list_queued() or set()).isdisjoint(sent):
         time.sleep(LOOK_SECONDS)
