@@ -52,6 +52,15 @@ def test_a_run_opens_and_predicts_what_its_scores_say(folder, config, digits):
     assert "by_image" not in own.scores and "by_image" in own.record
 
 
+def test_weights_say_of_what_type_images_are_stored_and_older_ones_do_not(folder, tmp_path):
+    assert load_run(folder).input.dtype == "uint8"
+    shutil.copytree(folder, tmp_path / "older")
+    tree, about = weights.load(folder / "final.safetensors")
+    del about["input"]["dtype"]
+    weights.save(tmp_path / "older" / "final.safetensors", tree, about)
+    assert load_run(tmp_path / "older").input.dtype == ""
+
+
 def test_few_images_are_answered_as_many_are(folder, digits):
     own = load_run(folder)
     images = digits.test.images[:5]
