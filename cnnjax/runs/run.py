@@ -17,7 +17,7 @@ from cnnjax.config.knobs import ConfigError, format_value
 from cnnjax.config.mesh import AUTO
 from cnnjax.data import transform
 from cnnjax.data.prepare import make_prepare
-from cnnjax.networks import models
+from cnnjax.networks import cost, models
 from cnnjax.networks.models import Params, Stats
 from cnnjax.records import predictions, weights
 from cnnjax.records.atomic import write_json
@@ -199,7 +199,8 @@ def _compile(
     `outside` are the hashes of what the structure names from outside: a cell that runs again makes
     another network of the same structure.
     """
-    model = models.make_model(structure, shape, num_classes, jax.default_backend())
+    network = cost.find_network(structure, shape, num_classes)
+    model = models.make_model(network, shape, num_classes, jax.default_backend())
 
     @jax.jit
     def apply(params: Params, stats: Stats, images: jax.Array) -> jax.Array:
