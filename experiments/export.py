@@ -2,12 +2,13 @@
 
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags as absl_flags
 
 from cnnjax.config import flags, words
 from cnnjax.config.knobs import printable
-from cnnjax.records import shared, weights
+from cnnjax.records import shared
 from experiments import script
 
 DESCRIPTION = """
@@ -38,7 +39,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         flag_values=values,
     )  # fmt: skip
     absl_flags.DEFINE_enum(
-        "keep", None, [*weights.NAMES],
+        "keep", None, ["final", "best"],
         "Which weights, where both lie in RUN; none for the final ones if they are there.",
         flag_values=values,
     )  # fmt: skip
@@ -66,11 +67,12 @@ def export(
     from cnnjax.sweep import backend
 
     backend.configure_jax()
+    from cnnjax.records import weights
     from cnnjax.runs.export import Stopped, export_run
     from cnnjax.runs.load import load_run
 
     there = (own for own, name in weights.NAMES.items() if (folder / name).exists())
-    kept = keep or next(there, "final")
+    kept: Any = keep or next(there, "final")
     try:
         with stop.listen() as should_stop:  # what is half written must not stay
             run = load_run(folder, kept)

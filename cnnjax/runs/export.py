@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from cnnjax.config import words
 from cnnjax.config.config import Config, to_json
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.records import atomic, weights
@@ -159,7 +160,10 @@ def answer_elsewhere(
             said.seek(0)
             lines = said.read().decode(errors="replace").strip().splitlines()
             reason = lines[-1] if lines else f"status {child.returncode}"
-            raise RunError(f"{file.name} does not open in a fresh process: {reason}")
+            reason = words.shorten(reason.replace(f"{file.parent}{os.sep}", ""))
+            raise RunError(
+                f"{file.name} does not open in a fresh process, and nothing is written: {reason}"
+            )
         return np.load(answers)
 
 

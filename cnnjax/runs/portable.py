@@ -5,6 +5,7 @@ StableHLO by `jax.export`, ONNX by jax2onnx, of the extra `onnx`.
 
 import importlib.util
 import logging
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from cnnjax.config.data import input_shape
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import transform
 from cnnjax.data.prepare import find_scale
-from cnnjax.networks import models
+from cnnjax.networks import cost, models
 from cnnjax.sweep.final import Final, Input
 
 Function = Callable[[Array], Array]
@@ -47,7 +48,8 @@ def make_function(config: Config, own: Final) -> Function:
     resized in it.
     """
     taken, structure = own.input, structure_of(config)
-    model = models.make_model(structure, taken.image_shape, taken.num_classes, NATIVE)
+    network = cost.find_network(structure, taken.image_shape, taken.num_classes)
+    model = models.make_model(network, taken.image_shape, taken.num_classes, NATIVE)
     mean, scale = find_scale(config, taken.pixels.mean, taken.pixels.std)
     resize = make_resize(config, taken)
     permute: Any = transform.permute_pixels  # of NumPy or of JAX
@@ -109,11 +111,12 @@ def to_onnx(function: Function, shape: tuple[int, ...], dtype: np.dtype) -> byte
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)  # what it thinks of its own graph
     try:
-        model = jax2onnx.to_onnx(
-            function, [images], model_name="cnnjax", opset=OPSET, input_names=[INPUT],
-            output_names=[OUTPUT],
-        )  # fmt: skip
-        return model.SerializeToString()
+        with warnings.catch_warnings(action="ignore"):  # it asks JAX for float64
+            model = jax2onnx.to_onnx(
+                function, [images], model_name="cnnjax", opset=OPSET, input_names=[INPUT],
+                output_names=[OUTPUT],
+            )  # fmt: skip
+            return model.SerializeToString()
     finally:
         logging.disable(before)
 
@@ -148,6 +151,10 @@ def find_form(name: str) -> Form:
 def convert(config: Config, own: Final, name: str) -> bytes:
     """The network of a run in that form. Raises ConfigError where it cannot be written so."""
     form, taken = find_form(name), own.input
+    if name == "onnx" and config.dtype != "float32":
+        raise ConfigError(
+            f"format=onnx: ONNX Runtime has no convolution in {config.dtype}; try format=stablehlo"
+        )
     function = make_function(config, own)
     try:
         return form.convert(function, taken.image_shape, stored_dtype(taken))

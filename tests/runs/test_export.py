@@ -12,7 +12,7 @@ import pytest
 from cnnjax.config.config import Config, from_json, structure_of
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data.transform import Pixels
-from cnnjax.networks import models
+from cnnjax.networks import cost, models
 from cnnjax.runs import export, portable
 from cnnjax.runs.load import load_run
 from cnnjax.runs.run import Run, make_run
@@ -33,6 +33,8 @@ CASES = {
     "larger": (make_small("cnn", image_size=11), GREY, "float32"),
     "smaller": (make_small("cnn", image_size=8), COLOUR, "uint8"),
     "blurred": (make_small("cnn", pool="blur", conv="separable"), COLOUR, "uint8"),
+    "twin": (make_small("mlp_twin"), GREY, "uint8"),
+    "few poolings": (Config(widths=(4, 4, 4, 4, 4), hidden=()), GREY, "uint8"),
     "maxout": (make_small("cnn", activation="maxout", pool="avg"), GREY, "uint8"),
 }  # fmt: skip
 SLOW = dict.fromkeys(("resnet20", "airbench94", "blurred"), pytest.mark.slow)
@@ -40,7 +42,8 @@ SLOW = dict.fromkeys(("resnet20", "airbench94", "blurred"), pytest.mark.slow)
 
 def make(config: Config, shape=GREY, dtype="uint8") -> Run:
     """A run of random weights and statistics, as if it were trained."""
-    model = models.make_model(structure_of(config), shape, 10, "cpu")
+    network = cost.find_network(structure_of(config), shape, 10)
+    model = models.make_model(network, shape, 10, "cpu")
     rng = np.random.default_rng(3)
 
     def draw(leaf):
@@ -153,7 +156,10 @@ def test_whose_answers_differ_leaves_nothing(opened_here, tmp_path, monkeypatch)
 
 def test_what_does_not_open_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(portable, "convert", lambda *_: b"no program")
-    with pytest.raises(RunError, match=r"model\.stablehlo does not open in a fresh process: \w+"):
+    with pytest.raises(
+        RunError,
+        match=r"model\.stablehlo does not open in a fresh process, and nothing is written: \w",
+    ):
         make(make_small("mlp")).export(tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
@@ -217,6 +223,12 @@ def test_a_network_that_counts_its_images_is_refused(tmp_path, monkeypatch):
     run = make(make_small("mlp"))
     monkeypatch.setattr(portable.models, "make_model", make_counting)
     assert "format=stablehlo does not take this network: " in refuse(run, tmp_path / "new")
+
+
+def test_onnx_runtime_has_no_bfloat16(tmp_path, monkeypatch):
+    monkeypatch.setitem(portable.FORMS, "onnx", portable.FORMS["onnx"]._replace(needs=()))
+    said = refuse(make(make_small("mlp", dtype="bfloat16")), tmp_path / "new", "onnx")
+    assert said.startswith("format=onnx: ONNX Runtime has no convolution in bfloat16; try ")
 
 
 @pytest.mark.slow
