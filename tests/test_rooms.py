@@ -177,7 +177,7 @@ def test_help_waits_for_no_arithmetic():
         "    print(name, *{'jax', 'scipy', 'numpy'} & {*sys.modules})\n"
     )
     scripts = ["launch", "experiments.ablate", "experiments.train", "experiments.judge",
-               "experiments.records"]  # fmt: skip
+               "experiments.records", "experiments.export"]  # fmt: skip
     run = subprocess.run(
         [sys.executable, "-c", code, *scripts], cwd=rooms.ROOT, capture_output=True, text=True
     )

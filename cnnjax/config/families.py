@@ -25,7 +25,7 @@ RESERVED = frozenset(
     " checkpoint_minutes choose coordinator_address count csv data_dir datasets engine epochs"
     " export first_seed fit flagfile format grid h help helpfull helpshort helpxml join_minutes"
     " json judge_only keep lanes list manual_dir mesh metric minutes mix multihost networks"
-    " num_processes observer offline on_error opponents plan plugin probe process_id profile"
+    " num_processes observer offline on_error opponents out plan plugin probe process_id profile"
     " project prune quick quiet raw ray_address readme restart roofline rounds route runs"
     " scaling script seeds skip_bad_files slurm slurm_account slurm_constraint"
     " slurm_options slurm_partition slurm_time split spot status stuck_minutes study task_cpus"

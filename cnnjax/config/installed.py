@@ -20,6 +20,7 @@ COMMANDS = {  # what a console script is in a checkout
     "cnnjax-ablate": "python -m experiments.ablate",
     "cnnjax-judge": "python -m experiments.judge",
     "cnnjax-records": "python -m experiments.records",
+    "cnnjax-export": "python -m experiments.export",
     "cnnjax": "python launch.py",
 }
 
@@ -50,6 +51,11 @@ def judge() -> None:
 def records() -> None:
     """The console script `cnnjax-records`."""
     _run("experiments.records", "experiments/records.py", "every file is whole")
+
+
+def export() -> None:
+    """The console script `cnnjax-export`."""
+    _run("experiments.export", "experiments/export.py", "nothing was written")
 
 
 def _run(module: str, path: str, go_on: str) -> None:

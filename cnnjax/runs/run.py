@@ -17,7 +17,7 @@ from cnnjax.config.knobs import ConfigError, format_value
 from cnnjax.config.mesh import AUTO
 from cnnjax.data import transform
 from cnnjax.data.prepare import make_prepare
-from cnnjax.networks import models
+from cnnjax.networks import cost, models
 from cnnjax.networks.models import Params, Stats
 from cnnjax.records import predictions, weights
 from cnnjax.records.atomic import write_json
@@ -48,20 +48,20 @@ class Run:
     @property
     def params(self) -> Params:
         """Arrays by layer and name."""
-        return self._network.params
+        return self.network.params
 
     @property
     def stats(self) -> Stats:
         """What the network keeps besides: running averages, kernels that stay fixed."""
-        return self._network.stats
+        return self.network.stats
 
     @property
     def input(self) -> Input:
         """What the network takes and gives."""
-        return self._network.input
+        return self.network.input
 
     @property
-    def _network(self) -> Final:
+    def network(self) -> Final:
         """Raises ConfigError where its weights were not kept."""
         if self.final is None:
             raise ConfigError(describe_missing(self.path or pathlib.Path()))
@@ -120,9 +120,8 @@ class Run:
         Raises ConfigError where the folder holds something.
         """
         folder = pathlib.Path(path)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ConfigError(f"{folder} is there already: name a new folder")
-        final.save(folder, self.config, self._network)
+        require_new(folder)
+        final.save(folder, self.config, self.network)
         write_json(folder / "config.json", to_json(self.config))
         files = result.write_lines(folder, self.metrics)
         files |= predictions.write(folder, self.predictions) if self.predictions else {}
@@ -130,6 +129,15 @@ class Run:
         write_json(folder / "provenance.json", provenance)
         result.write(folder, {**self.scores, **self.record, "provenance": provenance})
         return folder
+
+    def export(self, path: str | pathlib.Path, format: str = "stablehlo") -> pathlib.Path:
+        """Writes the network to a new folder as a file that needs no cnnjax; gives its path.
+
+        `format` is stablehlo or onnx; see `runs/export.py`, and there for what it raises.
+        """
+        from cnnjax.runs import export  # which imports this file
+
+        return export.export_run(self, pathlib.Path(path), format).folder
 
     def __repr__(self) -> str:
         return f"Run({describe(self.config)}: {describe_scores(self.scores)})"
@@ -144,6 +152,12 @@ def train(config: Config, where: Where, observer: Observer = QUIET, mesh: str = 
     own, record = train_in_memory(config, where, observer, mesh)
     assert own.final is not None
     return make_run(config, record, own.metrics, own.final, own.predictions)
+
+
+def require_new(folder: pathlib.Path) -> None:
+    """Raises ConfigError where a folder holds something, or is a file."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is there already: name a new folder")
 
 
 def describe_missing(folder: pathlib.Path, keep: str = "final") -> str:
@@ -189,7 +203,8 @@ def _compile(
     `outside` are the hashes of what the structure names from outside: a cell that runs again makes
     another network of the same structure.
     """
-    model = models.make_model(structure, shape, num_classes, jax.default_backend())
+    network = cost.find_network(structure, shape, num_classes)
+    model = models.make_model(network, shape, num_classes, jax.default_backend())
 
     @jax.jit
     def apply(params: Params, stats: Stats, images: jax.Array) -> jax.Array:

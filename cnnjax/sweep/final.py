@@ -23,6 +23,7 @@ class Input(NamedTuple):
     num_classes: int
     pixels: Pixels  # of the training images
     class_names: tuple[str, ...] = ()  # in the order of the classes; none where they have no names
+    dtype: str = ""  # of images as stored: uint8 or float32; empty where the file does not say
 
 
 class Network(NamedTuple):
@@ -84,7 +85,8 @@ def keep(
     spec = session.data.spec
     mean, std = (np.asarray(own, np.float32) for own in (spec.mean, spec.std))
     pixels = Pixels(mean, std, float(spec.low), float(spec.high))
-    taken = Input(spec.image_shape, spec.num_classes, pixels, tuple(class_names))
+    dtype = str(session.data.test.images.dtype)
+    taken = Input(spec.image_shape, spec.num_classes, pixels, tuple(class_names), dtype)
     networks = [last[lane] if own is None else own for lane, own in enumerate(best)]
     return [Final(own.params, own.stats, taken, own.step) for own in networks]
 
@@ -116,6 +118,7 @@ def load(path: pathlib.Path) -> tuple[dict[str, Any], Final]:
     own = about["input"]
     mean, std = (np.asarray(own["pixels"][name], np.float32) for name in ("mean", "std"))
     pixels = Pixels(mean, std, own["pixels"]["low"], own["pixels"]["high"])
-    taken = Input(tuple(own["image_shape"]), own["num_classes"], pixels, tuple(own["class_names"]))  # pyright: ignore[reportArgumentType]
+    shape, names, dtype = tuple(own["image_shape"]), tuple(own["class_names"]), own.get("dtype", "")
+    taken = Input(shape, own["num_classes"], pixels, names, dtype)  # pyright: ignore[reportArgumentType]
     params, stats = tree.get("params", {}), tree.get("stats", {})
     return about["config"], Final(params, stats, taken, about.get("step"))

@@ -52,6 +52,22 @@ def test_a_run_opens_and_predicts_what_its_scores_say(folder, config, digits):
     assert "by_image" not in own.scores and "by_image" in own.record
 
 
+def test_weights_say_of_what_type_images_are_stored_and_older_ones_do_not(folder, tmp_path):
+    assert load_run(folder).input.dtype == "uint8"
+    shutil.copytree(folder, tmp_path / "older")
+    tree, about = weights.load(folder / "final.safetensors")
+    del about["input"]["dtype"]
+    weights.save(tmp_path / "older" / "final.safetensors", tree, about)
+    assert load_run(tmp_path / "older").input.dtype == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("given", [{"model": "mlp_twin"}, {"widths": (4, 4, 4, 4, 4)}])
+def test_it_predicts_with_the_network_that_was_trained(given, digits, where):
+    own = cnnjax.train(**given, data_dir=where.data_dir, hidden=(8,), steps=2, eval_every=0)
+    assert accuracy(own, digits.test) == pytest.approx(own.scores["test_accuracy"], abs=1e-6)
+
+
 def test_few_images_are_answered_as_many_are(folder, digits):
     own = load_run(folder)
     images = digits.test.images[:5]
