@@ -140,25 +140,43 @@ def try_case(
 
 def lose(cluster: Cluster, folder: pathlib.Path) -> None:
     """Kills a worker, has others take the nodes for a while, then loses a node for a while."""
+
+    def find_workers(*names: str) -> list[int]:
+        return nodes.find_workers(list_tasks(cluster, *(names or cluster.names)))
+
     saved = folder / "runs" / "checkpoints"
     nodes.wait_until(lambda: any(saved.glob("*/*")), "no task saved anything", trials.LONGEST)
-    nodes.wait_until(lambda: bool(nodes.find_workers()), "no worker was found")
-    os.kill(nodes.find_workers()[0], signal.SIGKILL)
+    nodes.wait_until(lambda: bool(find_workers()), "no worker was found")
+    os.kill(find_workers()[0], signal.SIGKILL)
     records = folder / "runs" / "records"
     nodes.wait_until(lambda: any(records.glob("*/record.json")), "no lane ended", trials.LONGEST)
-    before = {*nodes.find_workers()}
+    before = {*find_workers()}
     cluster.ask("sbatch", "--partition=high", "--nodes=2", "--output=/dev/null", "--wrap=sleep 5")
-    nodes.wait_until(lambda: before.isdisjoint(nodes.find_workers()), "nobody was preempted")
-    nodes.wait_until(lambda: bool(nodes.find_workers()), "nobody came again", trials.LONGEST)
-    first = cluster.nodes[cluster.names[0]]
-    own = nodes.find_workers(nodes.list_descendants(first.pid))
-    lost = cluster.names[0 if own else 1]
+    nodes.wait_until(lambda: before.isdisjoint(find_workers()), "nobody was preempted")
+    nodes.wait_until(lambda: bool(find_workers()), "nobody came again", trials.LONGEST)
+    lost = next(name for name in cluster.names if find_workers(name))
     nodes.kill(cluster.nodes[lost])
+    for number in list_tasks(cluster, lost):  # Slurm has given them to init
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
     nodes.wait_until(
         lambda: "down" in cluster.ask("sinfo", "--noheader", "--format=%T", f"--nodes={lost}"),
         "a node that was lost is not down", 10 * LOST_SECONDS,
     )  # fmt: skip
     cluster.start(lost)
+
+
+def list_tasks(cluster: Cluster, *names: str) -> list[int]:
+    """The processes of jobs on these nodes."""
+    wanted = {f"SLURMD_NODENAME={name}".encode() for name in names}
+    own = f"SLURM_CONF={cluster.variables['SLURM_CONF']}".encode()
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            variables = {*path.read_bytes().split(b"\0")}
+            if own in variables and variables & wanted:
+                found.append(int(path.parent.name))
+    return found
 
 
 def run_out(cluster: Cluster, folder: pathlib.Path) -> None:
