@@ -63,7 +63,7 @@ OTHER_VALUES = {
     "dataset": "dot", "draw": "seed", "permute_pixels": True, "standardise": "all",
     "roll_pixels": 1, "hidden_activation": "identity",
     "shuffle_labels": True, "shift_fill": "reflect", "input_dropout": 0.2,
-    "residual": True, "init_gain": 2.0, "freeze": "convolutions", "measure": ("robustness",),
+    "residual": True, "init_gain": 2.0, "init_from": "runs/one", "freeze": "convolutions", "measure": ("robustness",),
     "train_examples": 5, "image_size": 9, "model": "mlp", "match": "macs", "width_multiplier": 2.0,
     "stem": "small", "logits": "rbf", "stochastic_depth": 0.5, "flip": True, "shift": 1,
     "rotation": 5.0, "crop": 0.5, "jitter": 0.1, "noise": 0.1, "cutout": 2, "mixup": 0.2,
