@@ -31,7 +31,7 @@ def make_form(config: Config, origin: Mapping[str, Any]) -> Form:
     has its address in a moment.
     """
     fields = {**to_json(config), "dataset": datasets.without_path(config.dataset)}
-    fields["init_from"] = bool(config.init_from)  # the origin tells which weights
+    fields["init_from"] = "start" if config.init_from else ""  # the origin tells which weights
     names, texts, text = [], [], "[{"
     for place, (name, value) in enumerate(sorted(fields.items())):
         text += ", " * (place > 0) + f"{json.dumps(name)}: "
