@@ -38,11 +38,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         "format", "stablehlo", FORMATS, "For JAX, or for ONNX Runtime (the extra onnx).",
         flag_values=values,
     )  # fmt: skip
-    absl_flags.DEFINE_enum(
-        "keep", None, ["final", "best"],
-        "Which weights, where both lie in RUN; none for the final ones if they are there.",
-        flag_values=values,
-    )  # fmt: skip
+    script.define_keep_of(values)
     script.define_quiet(values)
     positional = flags.parse(values, argv, DESCRIPTION)
     if len(positional) != 1:

@@ -1,7 +1,7 @@
 """Flags of engines that are ours: where a cluster is, and what each of its tasks takes."""
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from absl import flags as absl_flags
 
@@ -9,34 +9,42 @@ from cnnjax.config import clusters, flags, numeric
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.knobs import split_values
 
-# Each flag with its field of `Placing` and the engines that read it.
+
+class Flag(NamedTuple):
+    """A flag of a cluster."""
+
+    field: str  # of `Placing`
+    engines: tuple[str, ...]  # that read it
+    text: str
+    least: int | None = None  # of a number; None for a text
+
+
+BOTH, RAY, SLURM = ("ray", "slurm"), ("ray",), ("slurm",)
 FLAGS = {
-    "ray_address": ("address", ("ray",)),
-    "task_cpus": ("cpus", ("ray", "slurm")),
-    "task_gpus": ("gpus", ("ray", "slurm")),
-    "task_tpus": ("tpus", ("ray",)),
-    "task_nodes": ("nodes", ("slurm",)),
-    "slurm_time": ("minutes", ("slurm",)),
-    "slurm_partition": ("partition", ("slurm",)),
-    "slurm_account": ("account", ("slurm",)),
-    "slurm_constraint": ("constraint", ("slurm",)),
-    "slurm_options": ("options", ("slurm",)),
-}
-TEXTS = {
-    "ray_address": "HOST:PORT of the cluster; none for one that is found from here, or else one of"
-    " this machine alone.",
-    "slurm_partition": "Where tasks wait, as for sbatch; none for the cluster's own.",
-    "slurm_account": "Who is billed for tasks, as for sbatch.",
-    "slurm_constraint": "What nodes must have, as for sbatch.",
-    "slurm_options": "More of sbatch's, such as qos=long,mem=16G,exclusive.",
-}
-NUMBERS = {
-    "task_cpus": ("cores of each program of lanes, on each of its nodes.", 1),
-    "task_gpus": ("GPUs of each program of lanes, on each of its nodes.", 0),
-    "task_tpus": ("TPUs of each program of lanes.", 0),
-    "task_nodes": ("nodes that train each program of lanes together.", 1),
-    "slurm_time": ("minutes after which a task is stopped, saved and waits for its next turn.", 3),
-}
+    "ray_address": Flag(
+        "address", RAY,
+        "HOST:PORT of the cluster; none for one that is found from here, or else one of this"
+        " machine alone.",
+    ),
+    "task_cpus": Flag(
+        "cpus", BOTH, "cores of each program of lanes, on each of its nodes.", 1
+    ),
+    "task_gpus": Flag("gpus", BOTH, "GPUs of each program of lanes, on each of its nodes.", 0),
+    "task_tpus": Flag("tpus", RAY, "TPUs of each program of lanes.", 0),
+    "task_nodes": Flag("nodes", SLURM, "nodes that train each program of lanes together.", 1),
+    "slurm_time": Flag(
+        "minutes", SLURM,
+        "minutes after which a task is stopped, saved and waits for its next turn.", 3,
+    ),
+    "slurm_partition": Flag(
+        "partition", SLURM, "Where tasks wait, as for sbatch; none for the cluster's own."
+    ),
+    "slurm_account": Flag("account", SLURM, "Who is billed for tasks, as for sbatch."),
+    "slurm_constraint": Flag("constraint", SLURM, "What nodes must have, as for sbatch."),
+    "slurm_options": Flag(
+        "options", SLURM, "More of sbatch's, such as qos=long,mem=16G,exclusive."
+    ),
+}  # fmt: skip
 
 
 def define_flags(values: absl_flags.FlagValues) -> None:
@@ -49,21 +57,20 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         " writes a script by which you rent TPUs.",
         flag_values=values,
     )  # fmt: skip
-    for name, (field, engines) in FLAGS.items():
-        told = f"With --engine={'|'.join(engines)}: "
-        if name in NUMBERS:
-            text, least = NUMBERS[name]
-            numeric.define_integer(values, name, getattr(default, field), told + text, least)
+    for name, own in FLAGS.items():
+        text = f"With --engine={'|'.join(own.engines)}: {own.text}"
+        if own.least is None:
+            absl_flags.DEFINE_string(name, None, text, flag_values=values)
         else:
-            absl_flags.DEFINE_string(name, None, told + TEXTS[name], flag_values=values)
+            numeric.define_integer(values, name, getattr(default, own.field), text, own.least)
 
 
 def read_flags(values: absl_flags.FlagValues) -> clusters.Placing:
     """Where an engine of ours places lanes. Ends the program where it is not asked for."""
-    for name, (_, engines) in FLAGS.items():
-        if values[name].present and values.engine not in engines:
-            flags.refuse(f"--{name} is of a cluster: give --engine={' or '.join(engines)} too")
-    given: dict[str, Any] = {field: values[name].value for name, (field, _) in FLAGS.items()}
+    for name, own in FLAGS.items():
+        if values[name].present and values.engine not in own.engines:
+            flags.refuse(f"--{name} is of a cluster: give --engine={' or '.join(own.engines)} too")
+    given: dict[str, Any] = {own.field: values[name].value for name, own in FLAGS.items()}
     return clusters.Placing(**{**given, "options": read_options(values.slurm_options)})
 
 

@@ -5,7 +5,7 @@ import os
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TextIO
 
 from cnnjax.config import installed
@@ -98,6 +98,12 @@ def read_integer(text: str) -> int:
 def count(number: int, noun: str, several: str = "") -> str:
     """A number with its noun: '1 seed', '2,000 seeds'."""
     return f"{number:,} {noun if number == 1 else several or noun + 's'}"
+
+
+def list_first(items: Collection[object], most: int, between: str = ", ") -> str:
+    """The first few, and how many more there are: 'a, b and 3 more'."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return between.join(map(str, [*items][:most])) + more
 
 
 def join(items: Iterable[object]) -> str:

@@ -100,6 +100,11 @@ def set_filters(stats: Stats, filters: np.ndarray | None, roles: Roles) -> Stats
     return stats if filters is None else {**stats, roles.first: {"kernel": jnp.asarray(filters)}}
 
 
+def find_shapes(model: Model) -> tuple[Params, Stats]:
+    """The parameters and statistics that a network begins with, as shapes alone."""
+    return jax.eval_shape(model.init, jax.random.key(0))
+
+
 def set_weights(
     drawn: tuple[Params, Stats], given: tuple[Params, Stats] | None
 ) -> tuple[Params, Stats]:

@@ -8,12 +8,12 @@ layer of ours that is follows from our own layouts; docs/networks.md says which 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
 from cnnjax.config import models as rows
+from cnnjax.config import words
 from cnnjax.config.config import Config, make_config
 from cnnjax.config.errors import ConfigError
 from cnnjax.config.layouts import Conv, Layout, ResNet
@@ -150,8 +150,8 @@ def _name_arrays(config: Config, paths: Iterable[str]) -> dict[str, str]:
             without.append(f"{layer}/{array}")
     if without:
         raise ConfigError(
-            f"published weights have nothing for {_list(without)} of this --model={config.model}:"
-            " leave the knobs of its layers at their defaults"
+            f"published weights have nothing for {words.list_first(without, NAMED)} of this"
+            f" --model={config.model}: leave the knobs of its layers at their defaults"
         )
     return found
 
@@ -170,7 +170,7 @@ def _find_shapes(config: Config, image_shape: ImageShape, num_classes: int) -> S
     _find_head(config)
     cost.measure(config, image_shape, num_classes)  # refuses images that do not fit
     model = models.make_model(config, image_shape, num_classes, models.SHAPES_ONLY)
-    params, stats = jax.eval_shape(model.init, jax.random.key(0))
+    params, stats = models.find_shapes(model)
     leaves = count.flatten({"params": params, "stats": stats})
     return {path: leaf.shape for path, leaf in leaves.items()}
 
@@ -252,7 +252,7 @@ def _check_shapes(config: Config, given: Tensors, expected: Shapes) -> None:
 
 def _describe(config: Config, wrong: Mapping[str, Collection[str]], given: Tensors) -> str:
     """Why the tensors do not fit, and of which network they are where that is known."""
-    parts = [f"{what} {_list(names)}" for what, names in wrong.items() if names]
+    parts = [f"{what} {words.list_first(names, NAMED)}" for what, names in wrong.items() if names]
     likely = _guess(given)
     own = [f"they are of {likely}, which is --model={SETTINGS[likely]['model']}"] if likely else []
     return f"the weights are not of this --model={config.model}: {'; '.join([*parts, *own])}"
@@ -264,11 +264,6 @@ def _guess(given: Tensors) -> str:
     own = (name for name, settings in SETTINGS.items()
            if modules == {*name_layers(make_config(settings)).values()})  # fmt: skip
     return next(own, "")
-
-
-def _list(names: Collection[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(list(names)[:NAMED]) + more
 
 
 def _cross(shape: tuple[int, ...]) -> str:

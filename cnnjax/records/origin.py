@@ -87,6 +87,11 @@ def compare(origins: Sequence[Mapping[str, Any]], mix: Collection[str] = ()) -> 
     return lines
 
 
+def find_way(origins: Sequence[Mapping[str, Any]], mix: Collection[str] = ()) -> str | None:
+    """The name of `MIXABLE` that lets all differ as they do, beside `mix`; None where none does."""
+    return next((name for name in MIXABLE if not compare(origins, [*mix, name])), None)
+
+
 def _flatten(origin: Mapping[str, Any]) -> dict[str, Any]:
     """Fields that are mappings by the names within them, such as 'versions jax'."""
     flat: dict[str, Any] = {}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnjax.records.predictions import Predictions
-from cnnjax.study.recognised import Share, make_share
+from cnnjax.study.recognised import Share, count_answers, share_of
 
 MOST = 20  # classes of a confusion matrix; of more only those recognised least have a row
 MISTAKES = 10  # that are shown
@@ -43,17 +43,15 @@ def find_errors(answers: Predictions, class_names: Sequence[str]) -> Errors:
     label, predicted = answers.label.astype(int), answers.predicted.astype(int)
     number = max(len(class_names), int(label.max(initial=0)) + 1, int(predicted.max(initial=0)) + 1)
     names = [*class_names, *map(str, range(len(class_names), number))]
-    matrix = np.zeros((number, number), int)
-    np.add.at(matrix, (label, predicted), 1)
+    matrix = count_answers(label, predicted, number)
     few = number <= MOST
     order = [place for place in range(number) if matrix[place].sum()]
     if not few:
         order = sorted(order, key=lambda place: matrix[place, place] / matrix[place].sum())[:MOST]
     rows = [
-        Row(names[place], make_share(int(matrix[place, place]), int(matrix[place].sum())),
-            matrix[place].tolist() if few else [])
+        Row(names[place], share_of(matrix, place), matrix[place].tolist() if few else [])
         for place in order
-    ]  # fmt: skip
+    ]
     wrong = np.flatnonzero(label != predicted)
     surest = wrong[np.argsort(-answers.probability[wrong].astype(float), kind="stable")]
     mistakes = [

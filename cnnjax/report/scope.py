@@ -147,8 +147,7 @@ def list_silent(judgement: Judgement) -> list[str]:
 
 def list_classes(names: Sequence[str]) -> str:
     """The names of a data set's classes, the first ones where there are many."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    return words.list_first(names, NAMED)
 
 
 def order_arms(arms: Sequence[Arm]) -> list[Arm]:

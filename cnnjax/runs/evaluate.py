@@ -7,19 +7,20 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from cnnjax.config.config import Config, override
+from cnnjax.config import words
+from cnnjax.config.config import override
 from cnnjax.config.datasets import Where
 from cnnjax.config.errors import ConfigError
 from cnnjax.data import load, transform
-from cnnjax.data.dataset import Dataset, Split, Stream
+from cnnjax.data.dataset import Dataset
 from cnnjax.data.source import Say, say_nothing
 from cnnjax.measures import calibration
 from cnnjax.runs import files
 from cnnjax.runs.images import check_images
 from cnnjax.runs.run import Run, calibrate
-from cnnjax.study.recognised import Share, make_share
+from cnnjax.study.recognised import Share, count_answers, make_share, share_of
 
-SPLITS, ALL = ("test", "validation", "train"), "all"
+ALL = "all"  # splits
 # Knobs of training that could refuse a data set which is only scored.
 WHOLE: dict[str, Any] = {
     "train_examples": 0, "batch_size": 1, "draw": "first", "seed_draw": -1, "init_from": "",
@@ -55,12 +56,15 @@ def evaluate(
     loaded = load.load_dataset(config, where, say=say)
     order = match_classes(run, loaded)
     if loaded.image_shape != run.input.image_shape:
-        shapes = ("x".join(map(str, own)) for own in (loaded.image_shape, run.input.image_shape))
-        there, here = shapes
+        there, here = (
+            "x".join(map(str, own)) for own in (loaded.image_shape, run.input.image_shape)
+        )
         raise ConfigError(f"{config.dataset} has images of {there}, and this network takes {here}")
     if split != "test" and loaded.feed == "stream":
         raise ConfigError(f"{config.dataset} is streamed: --split=test is all that can be scored")
-    parts = dict(zip(SPLITS, _view(config, loaded), strict=True))
+    # What would be streamed is not checked for that: its training images are not asked for.
+    seen = transform.transform(config, loaded._replace(train=loaded.sample))
+    parts = {"test": seen.test, "validation": seen.validation, "train": seen.sample}
     total = sum(len(part.labels) for part in parts.values())
     if dataset is not None and split == "test" and len(parts["test"].labels) < total:
         said = f"{len(parts['test'].labels):,} of {total:,} images"
@@ -70,16 +74,6 @@ def evaluate(
     labels = np.concatenate([part.labels for part in chosen])
     images = match_pixels(run, images, config.dataset, say)
     return score(run, run.answer(images), np.asarray(order)[labels], loaded.name, split)
-
-
-def _view(config: Config, dataset: Dataset) -> tuple[Split, Split, Split]:
-    """Test, validation and training images, as a run of such a config sees them."""
-    train = dataset.sample if isinstance(dataset.train, Stream) else dataset.train
-    own = dataset._replace(train=train)
-    if config.permute_pixels or config.roll_pixels:
-        own = transform.transform(config, own)
-        train = own.sample
-    return own.test, own.validation, train
 
 
 def match_pixels(run: Run, images: np.ndarray, name: str, say: Say) -> np.ndarray:
@@ -113,10 +107,9 @@ def match_classes(run: Run, dataset: Dataset) -> list[int]:
             )
         return list(range(dataset.num_classes))
     if unknown := [name for name in there if name not in own]:
-        more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
         raise ConfigError(
             f"{dataset.name} has classes that this network does not tell:"
-            f" {', '.join(unknown[:SHOWN])}{more}"
+            f" {words.list_first(unknown, SHOWN)}"
         )
     return [own.index(name) for name in there]
 
@@ -128,8 +121,7 @@ def score(
     if not len(labels):
         raise ConfigError(f"{name} has no {split} images")
     predicted, classes = probabilities.argmax(axis=-1), run.class_names
-    confusion = np.zeros((len(classes), len(classes)), int)
-    np.add.at(confusion, (labels, predicted), 1)
+    confusion = count_answers(labels, predicted, len(classes))
     plain = _calibration_of(probabilities, labels)
     scaled = None
     if run.temperature is not None:
@@ -138,8 +130,8 @@ def score(
         name, split, make_share(int(confusion.trace()), len(labels)),
         float(np.asarray(plain.loss, np.float64).mean()), float(plain.ece), scaled,
         {
-            classes[place]: make_share(int(row[place]), int(row.sum()))
-            for place, row in enumerate(confusion) if row.sum()
+            name: share_of(confusion, place)
+            for place, name in enumerate(classes) if confusion[place].sum()
         },
         confusion,
     )  # fmt: skip

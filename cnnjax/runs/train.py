@@ -76,7 +76,7 @@ def describe_run(config: Config, where: Where, mesh: str = AUTO, here: bool = Tr
     if here:
         check_memory(config, measured)
     waiting.check_choices([(config, info)])
-    found = (*notes.list_notes(config, *info), *start.describe(config, *info))
+    found = (*notes.list_notes(config, *info), *start.describe_all([(config, info)]))
     feed = outlook.describe_feed(config, where, placement.data_budget())
     on = meshes.describe_meshes(mesh, {structure_of(config): 1}, {request_of(config): info})
     return Described(measured, found, feed, on)
@@ -176,12 +176,11 @@ def train_in_memory(
 
 
 def _open(config: Config, where: Where, observer: Observer, mesh: str) -> _Opened:
-    start.forget()
     info = load.load_info(config, where)
     measured = cost.measure(config, *info)
     check_memory(config, measured)
     meshes.check(mesh, [(config, info)])
-    for note in (*notes.list_notes(config, *info), *start.describe(config, *info)):
+    for note in (*notes.list_notes(config, *info), *start.describe_all([(config, info)])):
         observer.on_note(note)
     budget = placement.data_budget()
     dataset = load.load_dataset(config, where, budget, say=observer.on_note)
@@ -267,7 +266,7 @@ def check(
     earlier = _read_object(workdir / "provenance.json", RESTART, shape.STARTED)
     both = [origin.read(earlier), origin.read(provenance)]
     if different := origin.compare(both, mix):
-        name = next((name for name in origin.MIXABLE if not origin.compare(both, [name])), None)
+        name = origin.find_way(both)
         all_the_same = f"--mix={name}, which goes on all the same, or " if name else ""
         raise ConfigError(
             f"{workdir} holds a run of other code or data ({'; '.join(different)}):"

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cnnjax.config import words
 from cnnjax.config.knobs import ConfigError
 from cnnjax.records.npz import read_npz
 from cnnjax.study import tables
@@ -138,8 +139,7 @@ def _pair(
 
 
 def _list(names: Sequence[Any], most: int = 8) -> str:
-    end = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(str, names[:most])) + end
+    return words.list_first(names, most)
 
 
 def _share_images(

@@ -9,8 +9,8 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
+from flax import traverse_util
 
 from cnnjax.config import paths, words
 from cnnjax.config.config import Config, structure_of
@@ -72,7 +72,7 @@ def forget() -> None:
 @functools.cache
 def _load(network: Config, shape: tuple[int, int, int], num_classes: int) -> Start:
     model = models.make_model(network, shape, num_classes, models.SHAPES_ONLY)
-    params, stats = jax.eval_shape(model.init, jax.random.key(0))
+    params, stats = models.find_shapes(model)
     given = _read(network, shape)
     last = (model.roles.logits or "").rpartition("/")[0]
     own = _fit(network.init_from, count.flatten(params), given.get("params", {}), last)
@@ -125,23 +125,14 @@ def _fit(
         if value.shape != shape and not (last and name.startswith(f"{last}/")):
             unlike.append(f"{name} is {list(value.shape)}, and {list(shape)} here")
     if unlike:
-        more = f" and {len(unlike) - SHOWN} more" if len(unlike) > SHOWN else ""
-        raise ConfigError(
-            f"--init_from={text} is of another network: {'; '.join(unlike[:SHOWN])}{more}"
-        )
+        said = words.list_first(unlike, SHOWN, "; ")
+        raise ConfigError(f"--init_from={text} is of another network: {said}")
     return found
 
 
 def _unflatten(arrays: Mapping[str, np.ndarray | None]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for name, value in arrays.items():
-        *folders, leaf = name.split("/")
-        branch = tree
-        for folder in folders:
-            branch = branch.setdefault(folder, {})
-        if value is not None:
-            branch[leaf] = value
-    return tree
+    given = {name: value for name, value in arrays.items() if value is not None}
+    return traverse_util.unflatten_dict(given, sep="/")
 
 
 def describe(config: Config, image_shape: Sequence[int], num_classes: int) -> list[str]:
@@ -153,7 +144,7 @@ def describe(config: Config, image_shape: Sequence[int], num_classes: int) -> li
         shape = (image_shape[0], image_shape[1], image_shape[2])
         network = cost.find_network(config, shape, num_classes)
         model = models.make_model(network, shape, num_classes, models.SHAPES_ONLY)
-        optimizers.find_last(model.roles, jax.eval_shape(model.init, jax.random.key(0))[0])
+        optimizers.find_last(model.roles, models.find_shapes(model)[0])
     start = load(config, image_shape, num_classes)
     if start is None or not start.drawn:
         return []

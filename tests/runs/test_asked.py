@@ -10,22 +10,11 @@ from cnnjax.config.errors import ConfigError
 from cnnjax.runs import evaluate, files
 from cnnjax.runs.load import load_run
 from cnnjax.runs.run import calibrate
-from cnnjax.runs.train import train_run
 from experiments import evaluate as evaluate_script
 from experiments import predict as predict_script
 from experiments import script
 
 OPTAX = True  # see conftest.py
-
-
-@pytest.fixture(scope="module")
-def folder(config, where, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run") / "one"
-    import jax
-
-    with jax.numpy_dtype_promotion("standard"):
-        train_run(config, folder, where)
-    return folder
 
 
 @pytest.fixture

@@ -25,16 +25,6 @@ from tests.outside import METRIC, forget
 OPTAX = True  # see conftest.py
 
 
-@pytest.fixture(scope="module")
-def folder(config, where, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run") / "one"
-    import jax
-
-    with jax.numpy_dtype_promotion("standard"):
-        train_run(config, folder, where)
-    return folder
-
-
 def accuracy(own, split):
     return (own.predict(split.images).argmax(axis=1) == split.labels).mean()
 

@@ -26,7 +26,7 @@ def test_nothing_is_asked_for_without_flags():
 
 @pytest.mark.parametrize("name", GIVEN)
 def test_each_flag_reaches_its_own_place(name):
-    field, engines = placing.FLAGS[name]
+    field, engines = placing.FLAGS[name][:2]
     for engine in engines:
         found = read(f"--engine={engine}", f"--{name}={GIVEN[name]}")
         assert found == Placing()._replace(**{field: GIVEN[name]}) != Placing()
@@ -35,7 +35,7 @@ def test_each_flag_reaches_its_own_place(name):
 @pytest.mark.parametrize("name", [*GIVEN, "slurm_options"])
 @pytest.mark.parametrize("engine", [None, "ray", "slurm", "my_engine:run"])
 def test_a_flag_of_another_engine_is_refused(name, engine, capsys):
-    _, engines = placing.FLAGS[name]
+    engines = placing.FLAGS[name].engines
     if engine in engines:
         return
     own = [f"--engine={engine}"] if engine else []

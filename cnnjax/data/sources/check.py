@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnjax.config import words
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import decode
 from cnnjax.data.source import Example
@@ -25,8 +26,7 @@ IMBALANCE = 0.1  # by how much the largest class may exceed its equal share with
 
 def list_names(names: Sequence[Any]) -> str:
     """The first few names, and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(map(str, names[:SHOWN])) + more
+    return words.list_first(names, SHOWN)
 
 
 def read_labels(name: str, split: str, labels: Any, count: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from typing import Any
 
 import filelock
 
-from cnnjax.config import installed, offline, plugins
+from cnnjax.config import installed, offline, plugins, words
 from cnnjax.config.datasets import DataName, parse
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.data.builders import stand_in
@@ -215,7 +215,7 @@ def _file_name(url: str, info: Any) -> str:
 
 def _list_files(builder: Any) -> str:
     names = sorted(_file_name(*item) for item in (builder.url_infos or {}).items())
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return words.list_first(names, 6)
 
 
 if __name__ == "__main__":

@@ -99,8 +99,8 @@ def check_machine(there: Mapping[str, Any], mix: Collection[str]) -> None:
     """Raises ConfigError where records made there are not what we look for: before there is any."""
     both = [backend.describe(), there]
     if unlike := origin.compare(both, mix):
-        ways = [name for name in origin.MIXABLE if not origin.compare(both, [*mix, name])]
-        way = f"--mix={ways[0]} takes them" if ways else "the same must be on every node"
+        name = origin.find_way(both, mix)
+        way = f"--mix={name} takes them" if name else "the same must be on every node"
         raise ConfigError(
             f"this machine would not take for its own what tasks train ({'; '.join(unlike)}): {way}"
         )
