@@ -41,6 +41,8 @@ def read_images(given: Sequence[str], run: Run, fit: bool = False, say: Say = sa
         path = paths.expand(text)
         if path.suffix in (".npz", ".npy") and path.is_file():
             found = _read_array(path)
+            if found.ndim == 3 and run.input.image_shape[-1] == 1:  # grey, as data sets are read
+                found = found[..., None]
             names += [f"{text}[{place}]" for place in range(len(found))]
             images += [*found]
             continue

@@ -50,6 +50,12 @@ def test_arrays_are_as_they_are_stored(own, digits, tmp_path):
     assert given.names == [f"{path}[{place}]" for path in paths for place in range(2)]
 
 
+def test_grey_arrays_need_no_axis_of_channels(own, digits, tmp_path):
+    np.save(tmp_path / "grey.npy", digits.test.images[:3, ..., 0])
+    given = files.read_images([str(tmp_path / "grey.npy")], own)
+    assert np.array_equal(given.images, digits.test.images[:3])
+
+
 @pytest.mark.parametrize(
     ("low", "high", "dataset", "scale"),
     [
