@@ -1,43 +1,21 @@
 """How many units of a finished network never say anything."""
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import linen as nn
 from jax import Array, lax
 
 from cnnjax.config import register
 from cnnjax.data.batches import Batches
 from cnnjax.data.spec import DataSpec
 from cnnjax.measures.observed import Observed
-from cnnjax.networks import convolution, layers, models
-from cnnjax.ops import activation
+from cnnjax.measures.units import see_activated
+from cnnjax.networks import models
 
 DEAD, UNITS = "dead ", "units "  # of a layer: how many
-WEIGHED = (convolution.Conv, layers.Dense, nn.Conv, nn.Dense)  # what an activation is named by
-
-
-@contextlib.contextmanager
-def _collect() -> Iterator[dict[str, Array]]:
-    """Within, the units [..., C] behind each activation, by the layer of weights before it."""
-    found: dict[str, Array] = {}
-    last = ["layer"]
-
-    def call(next_function: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        if isinstance(context.module, WEIGHED) and context.method_name == "__call__":
-            last[0] = "/".join(context.module.path)
-        return next_function(*args, **kwargs)
-
-    def see(units: Array) -> None:
-        again = sum(name.partition(", ")[0] == last[0] for name in found)
-        found[f"{last[0]}, {again + 1}" if again else last[0]] = units
-
-    with activation.watch(see), nn.intercept_methods(call):
-        yield found
 
 
 def finish(found: Mapping[str, np.ndarray], spec: DataSpec) -> dict[str, Any]:
@@ -58,8 +36,7 @@ def measure_dead_units(
     """The share of units that are 0 for all validation images, a map of a channel being one."""
 
     def find_alive(batch: Batches) -> dict[str, Array]:
-        with _collect() as found:
-            model.apply(params, stats, observed.prepare(batch.images), None)
+        found = see_activated(model, params, stats, observed.prepare(batch.images))
         real = batch.mask > 0
         return {
             name: ((units != 0) & real.reshape(-1, *[1] * (units.ndim - 1))).any(

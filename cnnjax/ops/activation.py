@@ -10,13 +10,16 @@ from jax import Array
 
 from cnnjax.config import register
 
-Seer = Callable[[Array], None]
+Seer = Callable[[Array], Array]
 _seen_by: contextvars.ContextVar[Seer | None] = contextvars.ContextVar("seen_by", default=None)
 
 
 @contextlib.contextmanager
 def watch(see: Seer) -> Iterator[None]:
-    """Within, `see` is called with what each non-linearity gives, as a network is traced."""
+    """Within, `see` is called with what each non-linearity gives, as a network is traced.
+
+    What it gives goes on in their place.
+    """
     before = _seen_by.set(see)
     try:
         yield
@@ -27,9 +30,8 @@ def watch(see: Seer) -> Iterator[None]:
 def activate(name: str, units: Array) -> Array:
     """The non-linearity of that name of units [..., C]."""
     activated = register.find("activation", name).make(units)
-    if (see := _seen_by.get()) is not None:
-        see(activated)
-    return activated
+    see = _seen_by.get()
+    return activated if see is None else see(activated)
 
 
 def pieces_of(name: str) -> int:
