@@ -40,6 +40,7 @@ class Dataset(NamedTuple):
     class_names: tuple[str, ...] = ()
     cluster: np.ndarray | None = None  # of each test image [n] int32: which belong together
     test_fingerprint: str = ""  # of the test images and their labels alone
+    parts: np.ndarray | None = None  # whether images of a class have a part [classes, parts]
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

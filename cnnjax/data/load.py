@@ -4,7 +4,7 @@ import concurrent.futures
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ from cnnjax.data.dataset import Dataset, Feed, Split, Stream
 from cnnjax.data.source import Arrays, Example, Say, Source, say_nothing
 from cnnjax.data.sources import check, files, folder, made, official, prepared
 
-POSITIONS = {"dot": drawings.dot_positions}  # data set -> where each class lies [classes, 2]
+# Data set -> where each class lies [classes, 2], and which parts its images have [classes, parts].
+POSITIONS = {"dot": drawings.dot_positions}
+PARTS = {"strokes": drawings.stroke_parts}
 AT_ONCE = 256  # examples that a core decodes before it takes the next
 SAMPLE = 2048  # training images that stand for all in the statistics of a streamed data set
 SPLITS = ("train", "validation", "test")
@@ -82,12 +84,13 @@ def load_dataset(
         loaded = [load_split(split, opened.channels, side, request.eval_crop) for split in splits]
     except decode.BadImage as error:
         raise RunError(f"--dataset={request.dataset} has an image that is none: {error}") from None
-    positions = POSITIONS[request.dataset]() if request.dataset in POSITIONS else None
+    positions, parts = find_meaning(request.dataset)
     notes = (*opened.notes, *check_loaded(request, opened, loaded, streamed))
     return Dataset(
         request.dataset, len(opened.class_names),
         Stream(train, loaded[0]) if streamed else loaded[0], *loaded[1:],
-        fingerprint=find_fingerprint(opened, loaded, positions, streamed), positions=positions,
+        fingerprint=find_fingerprint(opened, loaded, (positions, parts), streamed),
+        positions=positions, parts=parts,
         notes=(*notes, *note_feed(request, len(train), feed)),
         class_names=opened.class_names, cluster=opened.cluster,
         test_fingerprint=hash_arrays([], loaded[2]),
@@ -213,12 +216,18 @@ def fit_pixels(
     return decode.to_array(decode.fit(opened, side, share))
 
 
+def find_meaning(dataset: str) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Where each class lies, and which parts its images have; None where that has no meaning."""
+    position, part = POSITIONS.get(dataset), PARTS.get(dataset)
+    return position and position(), part and part()
+
+
 def find_fingerprint(
-    opened: Source, loaded: Sequence[Split], positions: np.ndarray | None, streamed: bool
+    opened: Source, loaded: Sequence[Split], meaning: Iterable[np.ndarray | None], streamed: bool
 ) -> str:
     """The hash of everything that a run reads: pixels, shapes, types, labels, classes, clusters."""
     arrays = [array for split in loaded for array in split]
-    arrays += [array for array in (positions, opened.cluster) if array is not None]
+    arrays += [array for array in (*meaning, opened.cluster) if array is not None]
     about = [opened.name, opened.class_names]
     about += ["streamed", opened.channels, opened.find_hash()] if streamed else []
     return hash_arrays(about, arrays)

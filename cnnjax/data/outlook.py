@@ -102,7 +102,8 @@ def make_blank(config: Config, where: Where, budget: int) -> Dataset:
     train, validation, test = map(blank, counts)
     if feed == "stream":
         train = Stream(source.Arrays(*train), train)
+    positions, parts = load.find_meaning(request.dataset)
     return Dataset(
         request.dataset, len(opened.class_names), train, validation, test, fingerprint="",
-        positions=load.POSITIONS[request.dataset]() if request.dataset in load.POSITIONS else None,
+        positions=positions, parts=parts,
     )  # fmt: skip

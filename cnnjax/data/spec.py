@@ -19,6 +19,8 @@ class DataSpec(NamedTuple):
     high: float = 255.0  # brightest
     # Row and column of each class [classes, 2], where classes are places.
     positions: np.ndarray | None = None
+    # Whether the images of each class have each part [classes, parts], where classes are wholes.
+    parts: np.ndarray | None = None
     streamed: bool = False  # training images come in the order in which they are seen
     start: tuple[Any, Any] | None = None  # parameters and statistics that are not drawn, as trees
     drawn: bool = False  # each seed trains on `num_train` images of its own, out of all

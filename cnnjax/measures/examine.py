@@ -13,12 +13,23 @@ from cnnjax.config.errors import ConfigError
 from cnnjax.data.batches import Batches
 from cnnjax.data.prepare import Prepare
 from cnnjax.data.spec import DataSpec
-from cnnjax.measures import answers, calibration, curvature, dead_units, last_layer, robustness
+from cnnjax.measures import (
+    answers,
+    calibration,
+    curvature,
+    dead_units,
+    filters,
+    last_layer,
+    probes,
+    robustness,
+)
 from cnnjax.measures.observed import Observed, Training, observe
 from cnnjax.networks import models
 
 # Where measures are declared: a new file joins here, and so what decides a lane's numbers.
-HOMES = (answers, calibration, last_layer, robustness, dead_units, curvature)
+HOMES = (
+    answers, calibration, last_layer, robustness, dead_units, curvature, filters, probes
+)  # fmt: skip
 SEED = 0  # fixed: every run is measured with the same draws
 # `measures` has what each measure found, by its name and then by that of a score; `validation` the
 # right answers [validation examples]; `predicted` and `probability` the class that each test image

@@ -205,6 +205,15 @@ OTHERS = {  # numbers of a run, with what they must be measured by
     "fc_correlation": ("rank correlation", 0.05, False, ""),
     "fc_correlation_train": ("training rank correlation", 0.05, False, "", "last_layer_training"),
     "dead_units": ("dead units", 0.01, True, "", "dead_units"),
+    "first_layer_selectivity": ("orientation selectivity", 0.05, False, "", "filters"),
+    "first_layer_gabor": ("variance that a Gabor function explains", 0.05, True, "", "filters"),
+    "first_layer_colour": ("colour of the first layer", 0.05, True, "", "filters"),
+    "probe_first": ("class read off the first layer", 0.01, True, "", "probes"),
+    "probe_last": ("class read off the last layer", 0.01, True, "", "probes"),
+    "probe_rise": ("rise from first to last layer", 0.01, True, "", "probes"),
+    "probe_parts_first": ("parts read off the first layer", 0.01, True, "", "probes"),
+    "probe_parts_last": ("parts read off the last layer", 0.01, True, "", "probes"),
+    "probe_parts_rise": ("rise of the parts", 0.01, True, "", "probes"),
     "largest_eigenvalue": ("largest eigenvalue", 0.1, False, "", "largest_eigenvalue"),
 }
 

@@ -117,7 +117,8 @@ def _describe_data(structure: Config, dataset: Dataset, mesh: jax.sharding.Mesh)
         num_train = structure.train_examples if drawn and structure.train_examples else pool
     spec = program.DataSpec(
         shape, num_classes, num_train, mean=np.float32(100), std=np.float32(50),
-        positions=dataset.positions, streamed=dataset.feed == "stream", drawn=drawn,
+        positions=dataset.positions, parts=dataset.parts, streamed=dataset.feed == "stream",
+        drawn=drawn,
     )  # fmt: skip
     at_once = placement.count_at_once(structure, spec, placement.platform_of(mesh))
     splits = [len(own.labels) or at_once for own in (dataset.validation, dataset.test)]

@@ -102,6 +102,6 @@ def make_spec(
         image_shape=dataset.image_shape, num_classes=dataset.num_classes, drawn=drawn,
         num_train=drawn and structure.train_examples or len(images),
         filters=filters, **pixels._asdict(),
-        positions=dataset.positions, streamed=dataset.feed == "stream",
+        positions=dataset.positions, parts=dataset.parts, streamed=dataset.feed == "stream",
         start=found and (found.params, found.stats),
     )  # fmt: skip

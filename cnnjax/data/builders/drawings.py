@@ -113,6 +113,11 @@ ORDERS = [
 ARRANGEMENTS = [f"{STROKES[left]} left of {STROKES[right]}" for left, right in ORDERS]
 
 
+def stroke_parts() -> np.ndarray:
+    """Whether the images of each class of `make_strokes` have each of the strokes [12, 4]."""
+    return np.array([[float(part in order) for part in range(len(STROKES))] for order in ORDERS])
+
+
 def make_strokes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Two strokes of different orientations side by side anywhere, with noise.
 

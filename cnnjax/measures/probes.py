@@ -1,0 +1,151 @@
+"""What can be read linearly off each layer of a network (Alain and Bengio 2016).
+
+A probe is a ridge regression on what a layer says: fitted on the validation images, which the
+network never saw, and scored on the test images. Its ridge is the one of least squared error where
+each image in turn is left out.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from cnnjax.config import register
+from cnnjax.data.batches import Batches
+from cnnjax.data.spec import DataSpec
+from cnnjax.measures.observed import Observed
+from cnnjax.measures.units import Units, see_units
+from cnnjax.networks import models
+
+RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # times the number of images, of standardised features
+TINY = 1e-6  # of what an image leaves to the others
+WHOLE, PART = "probe ", "part probe "  # of a layer
+
+
+class Features(NamedTuple):
+    """What a layer says of images, and which of these are no padding."""
+
+    values: Array  # [n, features]
+    mask: Array  # [n] of 1 and 0
+
+
+class Probe(NamedTuple):
+    """A linear reading of features."""
+
+    mean: Array  # [features]
+    scale: Array  # [features]
+    kernel: Array  # [features, targets]
+    bias: Array  # [targets]
+    ridge: Array  # the one that was chosen
+
+    def __call__(self, values: Array) -> Array:
+        """The targets of features [n, features]."""
+        standard = (values - self.mean) / self.scale
+        return jnp.matmul(standard, self.kernel, precision="highest") + self.bias
+
+
+def fit_probe(features: Features, targets: Array) -> Probe:
+    """The ridge regression of targets [n, targets] on features, each standardised first.
+
+    By its singular values: of ridge r the squares s^2 weigh s^2 / (s^2 + r), and an image that is
+    left out errs by its residual over one less its leverage.
+    """
+    values, mask = features
+    weight, number = mask[:, None], mask.sum()
+    mean = (values * weight).sum(axis=0) / number
+    scale = jnp.sqrt((((values - mean) ** 2) * weight).sum(axis=0) / number)
+    scale = jnp.where(scale > 0, scale, 1.0)
+    bias = (targets * weight).sum(axis=0) / number
+    standard, centred = (values - mean) / scale * weight, (targets - bias) * weight
+    with jax.default_matmul_precision("highest"):
+        left, singular, right = jnp.linalg.svd(standard, full_matrices=False)
+        squares, along = singular**2, left.T @ centred
+
+        def fit(ridge: Array) -> tuple[Array, Array]:
+            share = squares / (squares + ridge)
+            rest = jnp.maximum(1 - (left**2 @ share + 1 / number), TINY)
+            errors = (centred - left @ (share[:, None] * along)) / rest[:, None]
+            return (errors**2 * weight).sum(), ridge
+
+        ridges = jnp.asarray(RIDGES) * number
+        errors, _ = lax.map(fit, ridges)
+        ridge = ridges[errors.argmin()]
+        kernel = right.T @ ((singular / (squares + ridge))[:, None] * along)
+    return Probe(mean, scale, kernel, bias, ridge)
+
+
+def summarise(units: Array) -> Array:
+    """Of maps [n, H, W, C] the largest and the mean by channel [n, 2 C]; units [n, C] as they are.
+
+    So that nothing counts but whether something is there, and how much, wherever it is.
+    """
+    if units.ndim == 2:
+        return units
+    axes = tuple(range(1, units.ndim - 1))
+    return jnp.concatenate([units.max(axis=axes), units.mean(axis=axes)], axis=1)
+
+
+def see_features(
+    model: models.Model, params: models.Params, stats: models.Stats, observed: Observed,
+    batches: Batches, read: Any = summarise,
+) -> dict[str, Features]:  # fmt: skip
+    """What each layer says of images, as `read` makes features of its units."""
+
+    def see(batch: Batches) -> Units:
+        _, seen = see_units(model, params, stats, observed.prepare(batch.images))
+        return {name: read(units.astype(jnp.float32)) for name, units in seen.items()}
+
+    mask = batches.mask.reshape(-1)
+    return {
+        name: Features(own.reshape(len(mask), -1), mask)
+        for name, own in lax.map(see, batches).items()
+    }
+
+
+def score_classes(probe: Probe, features: Features, labels: Array) -> Array:
+    """The share of images whose class [n] is the one that a probe reads."""
+    right = probe(features.values).argmax(axis=-1) == labels
+    return (right * features.mask).sum() / features.mask.sum()
+
+
+def score_parts(probe: Probe, features: Features, parts: Array) -> Array:
+    """The share of answers, whether an image has a part [n, parts], that a probe gives rightly."""
+    right = ((probe(features.values) > 0.5) == (parts > 0.5)).mean(axis=-1)
+    return (right * features.mask).sum() / features.mask.sum()
+
+
+def finish(found: Mapping[str, np.ndarray], spec: DataSpec) -> dict[str, Any]:
+    """What the first layer, the last and the whole way between them score, and each by name."""
+    scores: dict[str, Any] = {}
+    for start, name in ((WHOLE, "probe"), (PART, "probe_parts")):
+        own = {key.removeprefix(start): float(found[key]) for key in found if key.startswith(start)}
+        if own:
+            first, last = (tuple(own.values())[place] for place in (0, -1))
+            scores |= {f"{name}_first": first, f"{name}_last": last, f"{name}_rise": last - first}
+            scores[f"{name}_by_layer"] = own
+    return scores
+
+
+@register.measure("probes", finish=finish)
+def measure_probes(
+    model: models.Model, params: models.Params, stats: models.Stats, observed: Observed, key: Array
+) -> dict[str, Array]:
+    """How well the class is read linearly off each layer, and where it has parts, each of these."""
+    spec = observed.spec
+    fitted, scored = (
+        see_features(model, params, stats, observed, batches)
+        for batches in (observed.validation, observed.test)
+    )
+    known, labels = observed.validation.labels.reshape(-1), observed.labels
+    found = {}
+    for name, features in fitted.items():
+        probe = fit_probe(features, jax.nn.one_hot(known, spec.num_classes))
+        found[WHOLE + name] = score_classes(probe, scored[name], labels)
+        if spec.parts is not None:
+            parts = jnp.asarray(spec.parts, jnp.float32)
+            probe = fit_probe(features, parts[known])
+            found[PART + name] = score_parts(probe, scored[name], parts[labels])
+    return found
