@@ -79,11 +79,11 @@ def find_selectivity(patterns: Array) -> Array:
     frequencies = np.fft.fftfreq(size)
     radius = np.hypot(frequencies[:, None], frequencies)
     angle = np.arctan2(frequencies[:, None], frequencies)
-    counted = (radius > BAND[0]) & (radius < BAND[1])
+    counted = ((radius > BAND[0]) & (radius < BAND[1])).astype(np.float32)
     spectra = jnp.fft.fft2(_centre(patterns), (size, size))
-    power = (spectra.real**2 + spectra.imag**2) * counted
+    power = (spectra.real**2 + spectra.imag**2) * counted[None]
     along, across = (
-        (power * own(2 * angle)).sum(axis=(1, 2)) for own in (np.cos, np.sin)
+        (power * own(2 * angle)[None].astype(np.float32)).sum(axis=(1, 2)) for own in (np.cos, np.sin)
     )  # fmt: skip
     return _divide(jnp.hypot(along, across), power.sum(axis=(1, 2)))
 

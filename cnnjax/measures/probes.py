@@ -5,7 +5,7 @@ network never saw, and scored on the test images. Its ridge is the one of least 
 each image in turn is left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -35,16 +35,24 @@ class Features(NamedTuple):
 class Probe(NamedTuple):
     """A linear reading of features."""
 
-    mean: Array  # [features]
-    scale: Array  # [features]
+    mean: Array  # [1, features]
+    scale: Array  # [1, features]
     kernel: Array  # [features, targets]
-    bias: Array  # [targets]
+    bias: Array  # [1, targets]
     ridge: Array  # the one that was chosen
 
     def __call__(self, values: Array) -> Array:
         """The targets of features [n, features]."""
         standard = (values - self.mean) / self.scale
         return jnp.matmul(standard, self.kernel, precision="highest") + self.bias
+
+
+def measure(features: Features) -> tuple[Array, Array]:
+    """Mean and deviation [1, features] of the images that are no padding; 1 of what is constant."""
+    weight, number = features.mask[:, None], features.mask.sum()
+    mean = (features.values * weight).sum(axis=0, keepdims=True) / number
+    variance = (((features.values - mean) ** 2) * weight).sum(axis=0, keepdims=True) / number
+    return mean, jnp.where(variance > 0, jnp.sqrt(variance), 1.0)
 
 
 def fit_probe(features: Features, targets: Array) -> Probe:
@@ -55,10 +63,8 @@ def fit_probe(features: Features, targets: Array) -> Probe:
     """
     values, mask = features
     weight, number = mask[:, None], mask.sum()
-    mean = (values * weight).sum(axis=0) / number
-    scale = jnp.sqrt((((values - mean) ** 2) * weight).sum(axis=0) / number)
-    scale = jnp.where(scale > 0, scale, 1.0)
-    bias = (targets * weight).sum(axis=0) / number
+    mean, scale = measure(features)
+    bias = (targets * weight).sum(axis=0, keepdims=True) / number
     standard, centred = (values - mean) / scale * weight, (targets - bias) * weight
     with jax.default_matmul_precision("highest"):
         left, singular, right = jnp.linalg.svd(standard, full_matrices=False)
@@ -90,7 +96,7 @@ def summarise(units: Array) -> Array:
 
 def see_features(
     model: models.Model, params: models.Params, stats: models.Stats, observed: Observed,
-    batches: Batches, read: Any = summarise,
+    batches: Batches, read: Callable[[Array], Array] = summarise,
 ) -> dict[str, Features]:  # fmt: skip
     """What each layer says of images, as `read` makes features of its units."""
 
@@ -100,21 +106,26 @@ def see_features(
 
     mask = batches.mask.reshape(-1)
     return {
-        name: Features(own.reshape(len(mask), -1), mask)
+        name: Features(own.reshape(len(mask), *own.shape[2:]), mask)
         for name, own in lax.map(see, batches).items()
     }
 
 
-def score_classes(probe: Probe, features: Features, labels: Array) -> Array:
+def score_classes(probe: Callable[[Array], Array], features: Features, labels: Array) -> Array:
     """The share of images whose class [n] is the one that a probe reads."""
     right = probe(features.values).argmax(axis=-1) == labels
+    return share_of(right.astype(jnp.float32), features)
+
+
+def share_of(right: Array, features: Features) -> Array:
+    """The mean [] over images that are no padding."""
     return (right * features.mask).sum() / features.mask.sum()
 
 
 def score_parts(probe: Probe, features: Features, parts: Array) -> Array:
     """The share of answers, whether an image has a part [n, parts], that a probe gives rightly."""
-    right = ((probe(features.values) > 0.5) == (parts > 0.5)).mean(axis=-1)
-    return (right * features.mask).sum() / features.mask.sum()
+    right = (probe(features.values) > 0.5) == (parts > 0.5)
+    return share_of(right.astype(jnp.float32).mean(axis=-1), features)
 
 
 def finish(found: Mapping[str, np.ndarray], spec: DataSpec) -> dict[str, Any]:

@@ -214,6 +214,9 @@ OTHERS = {  # numbers of a run, with what they must be measured by
     "probe_parts_first": ("parts read off the first layer", 0.01, True, "", "probes"),
     "probe_parts_last": ("parts read off the last layer", 0.01, True, "", "probes"),
     "probe_parts_rise": ("rise of the parts", 0.01, True, "", "probes"),
+    "probe_head_flat": ("linear on the whole map", 0.01, True, "", "head_probes"),
+    "probe_head_mean": ("linear on channel means", 0.01, True, "", "head_probes"),
+    "probe_head_dense": ("hidden layer on the whole map", 0.01, True, "", "head_probes"),
     "largest_eigenvalue": ("largest eigenvalue", 0.1, False, "", "largest_eigenvalue"),
 }
 

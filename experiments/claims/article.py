@@ -29,15 +29,6 @@ OTHERS = (
         "Krizhevsky et al. 2012: top-5 error 15.3% against 26.2% for the runner-up; the 15.3% is"
         " an ensemble with extra pre-training. Not re-run here.",
     ),
-    Statement(
-        "first-layer-edges",
-        "The first layer learns edges, colours and gradient orientations.",
-        "experiment",
-        "",
-    ),
-    Statement(
-        "depth-composes", "Deeper layers combine these into larger pieces.", "experiment", ""
-    ),
     Statement("hyper-parameters", "Hyper-parameters are worth optimising.", "experiment", ""),
     Statement(
         "visual-cortex",

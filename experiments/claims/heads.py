@@ -2,7 +2,9 @@
 
     python launch.py fc-probabilities fc-head fc-correlation
 
-`fc-head`: widths are chosen so that both have parameters within 1%, which a test holds.
+`fc-head`: heads read one and the same map of a network that is trained already, one with a flat
+head or one with a global average, whose widths are chosen so that both have parameters within 1%,
+which a test holds.
 """
 
 from cnnjax.study.claims import Claim, Comparison, Score, Study
@@ -44,18 +46,47 @@ PROBABILITIES = Study(
 
 FLATTEN = {"head": "flatten", "hidden": (64,), "widths": (16, 32)}
 GLOBAL = {"head": "global_avg", "hidden": (), "widths": (32, 127)}
+SAME = "heads that are fitted to the same features, which stay as they are"
 
 HEAD = Study(
     name="fc-head",
-    question="Fully connected layers or a global average on top?",
+    question="What reads the same features best: all of the map, its mean, or a hidden layer?",
     base={"pool_every": 2, "train_examples": 300},
     arms=(FLATTEN, GLOBAL),
+    metric="test_accuracy",
     claims=(
         Claim(
             id="fc-head",
             statement="A fully connected layer on top reads the features.",
-            comparisons=(Comparison(FLATTEN, GLOBAL, ">", "small difference"),),
-            tried_as="Fully connected layers read the features better than their global average.",
+            comparisons=(
+                Comparison(
+                    Score({}, "probe_head_flat"),
+                    Score({}, "probe_head_mean"),
+                    ">",
+                    "2026-11-27: ahead by more than 2 points",
+                    about=SAME,
+                ),
+                *(
+                    Comparison(
+                        Score(arm, "probe_head_flat"),
+                        Score(arm, "probe_head_mean"),
+                        ">",
+                        f"2026-11-27: {expected}",
+                        about=SAME,
+                    )
+                    for arm, expected in ((FLATTEN, "ahead by more"), (GLOBAL, "ahead by less"))
+                ),
+                Comparison(
+                    Score({}, "probe_head_dense"),
+                    Score({}, "probe_head_flat"),
+                    ">",
+                    "2026-11-27: alike",
+                    about=SAME,
+                ),
+                Comparison(FLATTEN, GLOBAL, ">", "small difference"),
+            ),
+            tried_as="A linear layer reads the class better off the whole last map than off the"
+            " mean of each channel.",
         ),
     ),
 )

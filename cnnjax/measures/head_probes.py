@@ -1,0 +1,94 @@
+"""How well heads of several kinds read one and the same last map, which none of them moves."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array, lax
+
+from cnnjax.config import register
+from cnnjax.measures.observed import Observed
+from cnnjax.measures.probes import Features, fit_probe, measure, score_classes, see_features
+from cnnjax.networks import models
+
+UNITS = 64  # of the hidden layer
+STEPS, RATE, DECAY = 300, 3e-3, 0.1  # of AdamW on all images at once, by a cosine to zero
+KINDS = ("flat", "mean", "dense")  # of heads
+
+
+def find_last_map(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+    """The last layer whose units are a map of more than one cell, of shapes [N, H, W, C]."""
+    maps = [name for name, own in shapes.items() if len(own) == 4 and own[1] * own[2] > 1]
+    return maps[-1] if maps else None
+
+
+def fit_dense(key: Array, features: Features, targets: Array) -> Any:
+    """Answers [n, targets] of a hidden layer of ReLU and a linear one, as a function of features.
+
+    Features are standardised; the loss is the cross-entropy, of images that are no padding.
+    """
+    values, mask = features
+    mean, scale = measure(features)
+
+    def answer(weights: dict[str, Array], values: Array) -> Array:
+        hidden = jax.nn.relu((values - mean) / scale @ weights["kernel_1"] + weights["bias_1"])
+        return hidden @ weights["kernel_2"] + weights["bias_2"]
+
+    def loss(weights: dict[str, Array]) -> Array:
+        own = optax.softmax_cross_entropy(answer(weights, values), targets)
+        return (own * mask).sum() / mask.sum()
+
+    make, below = jax.nn.initializers.he_normal(), jax.random.split(key)
+    shapes = {"1": (values.shape[1], UNITS), "2": (UNITS, targets.shape[1])}
+    weights = {}
+    for (name, shape), own in zip(shapes.items(), below, strict=True):
+        weights |= {f"kernel_{name}": make(own, shape), f"bias_{name}": jnp.zeros((1, shape[1]))}
+    rule = optax.adamw(optax.cosine_decay_schedule(RATE, STEPS), weight_decay=DECAY)
+
+    def step(carry: Any, _: None) -> tuple[Any, None]:
+        weights, state = carry
+        moved, state = rule.update(jax.grad(loss)(weights), state, weights)
+        return (optax.apply_updates(weights, moved), state), None
+
+    (weights, _), _ = lax.scan(step, (weights, rule.init(weights)), length=STEPS)
+    return lambda values: answer(weights, values)
+
+
+@register.measure("head_probes")
+def measure_head_probes(
+    model: models.Model, params: models.Params, stats: models.Stats, observed: Observed, key: Array
+) -> dict[str, Array]:
+    """How well the class is read off the last map by a linear layer on all of it, by one on the
+    mean of each channel, and by a hidden layer of 64 units on all of it.
+
+    Fitted on validation images and scored on test images, as the probes of layers; nothing where
+    there is no map.
+    """  # fmt: skip
+
+    def read(units: Array) -> Array:
+        return units
+
+    fitted, scored = (
+        see_features(model, params, stats, observed, batches, read)
+        for batches in (observed.validation, observed.test)
+    )
+    shapes = {name: own.values.shape for name, own in fitted.items()}
+    name = find_last_map(shapes)
+    if name is None:
+        return {}
+    targets = jax.nn.one_hot(observed.validation.labels.reshape(-1), observed.spec.num_classes)
+    found = {}
+    for kind in KINDS:
+        own, other = (
+            side[name]._replace(values=_shape(kind, side[name].values)) for side in (fitted, scored)
+        )
+        fitted_head = fit_dense(key, own, targets) if kind == "dense" else fit_probe(own, targets)
+        found[f"probe_head_{kind}"] = score_classes(fitted_head, other, observed.labels)
+    return found
+
+
+def _shape(kind: str, maps: Array) -> Array:
+    """Maps [n, H, W, C] as a head of a kind sees them [n, features]."""
+    return maps.mean(axis=(1, 2)) if kind == "mean" else maps.reshape(len(maps), -1)

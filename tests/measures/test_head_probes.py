@@ -1,0 +1,84 @@
+"""How heads of several kinds read one map, of maps that only some of them can read."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnjax.config.config import make_config
+from cnnjax.measures import head_probes, probes
+from tests.training.test_program import make_functions
+
+OPTAX = True  # see conftest.py
+
+
+@pytest.fixture(scope="module")
+def maps():
+    """Maps [n, 4, 4, 3] and classes: where the bright cell of the first channel is (left, right),
+    and whether the second channel is bright too, as one or the other (never both, never neither).
+    """  # fmt: skip
+    rng = np.random.default_rng(0)
+    side, bright = rng.integers(0, 2, (2, 400))
+    values = 0.1 * rng.normal(size=(400, 4, 4, 3))
+    values[np.arange(400), rng.integers(0, 4, 400), 3 * side, 0] += 1
+    values[..., 1] += bright[:, None, None]
+    return values.astype(np.float32), side, bright
+
+
+def score(kind, values, labels):
+    """The share of the second half that is read rightly by a head fitted to the first."""
+    shaped = head_probes._shape(kind, jnp.asarray(values))
+    halves = [probes.Features(half, jnp.ones(len(half))) for half in (shaped[:200], shaped[200:])]
+    targets = jax.nn.one_hot(labels[:200], 2)
+    fit = head_probes.fit_dense if kind == "dense" else lambda key, *own: probes.fit_probe(*own)
+    return float(probes.score_classes(fit(jax.random.key(0), halves[0], targets), halves[1],
+                                      labels[200:]))  # fmt: skip
+
+
+def test_the_mean_does_not_know_where(maps):
+    values, side, bright = maps
+    found = {kind: score(kind, values, side) for kind in head_probes.KINDS}
+    assert found["mean"] < 0.6 and found["flat"] > 0.99 and found["dense"] > 0.97
+    assert score("mean", values, bright) > 0.99
+
+
+def test_what_is_either_one_or_the_other_needs_a_hidden_layer(maps):
+    values, side, bright = maps
+    found = {kind: score(kind, values, side ^ bright) for kind in head_probes.KINDS}
+    assert found["flat"] < 0.6 and found["dense"] > 0.9
+
+
+def test_padding_has_no_say(maps):
+    values, side, _ = maps
+    flat = jnp.asarray(values.reshape(400, -1)[:100])
+    padded = jnp.concatenate([flat, 50 + flat])
+    targets = jax.nn.one_hot(jnp.asarray([*side[:100], *(1 - side[:100])]), 2)
+    mask = jnp.repeat(jnp.asarray([1.0, 0.0]), 100)
+    key = jax.random.key(0)
+    one = head_probes.fit_dense(key, probes.Features(padded, mask), targets)(flat)
+    other = head_probes.fit_dense(key, probes.Features(flat, mask[:100]), targets[:100])(flat)
+    np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({"widths": (4, 6), "pool_every": 1}, "conv_2"),
+        ({"widths": (4, 6), "pool_every": 1, "head": "global_avg", "hidden": ()}, "conv_2"),
+        ({"model": "mlp"}, None),
+    ],
+)
+def test_the_last_map_is_read(digits, values, name):
+    config = make_config(
+        {**values, "train_examples": 48, "batch_size": 16, "steps": 2, "measure": ("head_probes",)}
+    )
+    functions, data, numbers = make_functions(config, digits)
+    shapes = jax.eval_shape(functions.examine, functions.init(numbers), data.validation, data.test)
+    found = shapes["measures"]["head_probes"]
+    assert found.keys() == ({f"probe_head_{kind}" for kind in head_probes.KINDS} if name else set())
+
+
+def test_a_map_of_one_cell_is_none():
+    shapes = {"conv_1": (9, 4, 4, 8), "conv_2": (9, 1, 1, 8), "dense": (9, 5)}
+    assert head_probes.find_last_map(shapes) == "conv_1"
+    assert head_probes.find_last_map({"dense": (9, 5)}) is None
