@@ -29,7 +29,8 @@ from cnnjax.networks import models
 
 # Where measures are declared: a new file joins here, and so what decides a lane's numbers.
 HOMES = (
-    answers, calibration, last_layer, robustness, dead_units, curvature, filters, probes, head_probes
+    answers, calibration, last_layer, robustness, dead_units, curvature, filters, probes,
+    head_probes,
 )  # fmt: skip
 SEED = 0  # fixed: every run is measured with the same draws
 # `measures` has what each measure found, by its name and then by that of a score; `validation` the

@@ -82,9 +82,8 @@ def find_selectivity(patterns: Array) -> Array:
     counted = ((radius > BAND[0]) & (radius < BAND[1])).astype(np.float32)
     spectra = jnp.fft.fft2(_centre(patterns), (size, size))
     power = (spectra.real**2 + spectra.imag**2) * counted[None]
-    along, across = (
-        (power * own(2 * angle)[None].astype(np.float32)).sum(axis=(1, 2)) for own in (np.cos, np.sin)
-    )  # fmt: skip
+    waves = (own(2 * angle)[None].astype(np.float32) for own in (np.cos, np.sin))
+    along, across = ((power * wave).sum(axis=(1, 2)) for wave in waves)
     return _divide(jnp.hypot(along, across), power.sum(axis=(1, 2)))
 
 
