@@ -14,6 +14,7 @@ from cnnjax.data.batches import Batches
 from cnnjax.data.prepare import Prepare
 from cnnjax.data.spec import DataSpec
 from cnnjax.measures import (
+    activity,
     answers,
     calibration,
     curvature,
@@ -30,7 +31,7 @@ from cnnjax.networks import models
 # Where measures are declared: a new file joins here, and so what decides a lane's numbers.
 HOMES = (
     answers, calibration, last_layer, robustness, dead_units, curvature, filters, probes,
-    head_probes,
+    head_probes, activity,
 )  # fmt: skip
 SEED = 0  # fixed: every run is measured with the same draws
 # `measures` has what each measure found, by its name and then by that of a score; `validation` the

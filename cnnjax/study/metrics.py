@@ -205,6 +205,7 @@ OTHERS = {  # numbers of a run, with what they must be measured by
     "fc_correlation": ("rank correlation", 0.05, False, ""),
     "fc_correlation_train": ("training rank correlation", 0.05, False, "", "last_layer_training"),
     "dead_units": ("dead units", 0.01, True, "", "dead_units"),
+    "active_units": ("active units", 0.01, True, "", "activity"),
     "first_layer_selectivity": ("orientation selectivity", 0.05, False, "", "filters"),
     "first_layer_gabor": ("variance that a Gabor function explains", 0.05, True, "", "filters"),
     "first_layer_colour": ("colour of the first layer", 0.05, True, "", "filters"),

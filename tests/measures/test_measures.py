@@ -159,7 +159,7 @@ def test_the_source_says_what_the_decorators_do():
         assert {trait: traits[trait] for trait in own.facts} == dict(own.facts)
     assert set(measured.read_built_in()) == {
         "robustness", "test_top5_accuracy", "test_ece_excess", "dead_units", "largest_eigenvalue",
-        "zeroed_features", "last_layer_training", "filters", "probes", "head_probes",
+        "zeroed_features", "last_layer_training", "filters", "probes", "head_probes", "activity",
     }  # fmt: skip
 
 
