@@ -47,9 +47,7 @@ def measure_activity(
         return shares
 
     total = observed.validation.mask.sum()
-    shares = {
-        name: own.sum() / total for name, own in lax.map(count, observed.validation).items()
-    }
+    shares = {name: own.sum() / total for name, own in lax.map(count, observed.validation).items()}
     return {LAYER + name: own for name, own in shares.items()} | {
         UNITS + name: jnp.asarray(sizes[name]) for name in shares
     }

@@ -29,6 +29,14 @@ WHOLE: dict[str, Any] = {
 SHOWN = 5  # names in a refusal
 
 
+class Opened(NamedTuple):
+    """A data set as a run sees it."""
+
+    dataset: Dataset
+    order: list[int]  # the run's class for each class of it
+    streamed: bool  # whether its training images are no more than a sample
+
+
 class Evaluation(NamedTuple):
     """The scores of a network on a split of a data set."""
 
@@ -51,6 +59,26 @@ def evaluate(
     Raises ConfigError where classes are others, or images of another shape or range than the
     network takes.
     """
+    seen, order, streamed = open_dataset(run, dataset, where, say)
+    if split != "test" and streamed:
+        raise ConfigError(f"{seen.name} is streamed: --split=test is all that can be scored")
+    parts = {"test": seen.test, "validation": seen.validation, "train": seen.sample}
+    total = sum(len(part.labels) for part in parts.values())
+    if dataset is not None and split == "test" and len(parts["test"].labels) < total:
+        said = f"{len(parts['test'].labels):,} of {total:,} images"
+        say(f"{seen.name}: {said} are its test split; --split=all scores all")
+    chosen = [*parts.values()] if split == ALL else [parts[split]]
+    images = np.concatenate([part.images for part in chosen])
+    labels = np.concatenate([part.labels for part in chosen])
+    images = match_pixels(run, images, seen.name, say)
+    return score(run, run.answer(images), np.asarray(order)[labels], seen.name, split)
+
+
+def open_dataset(run: Run, dataset: str | None, where: Where, say: Say = say_nothing) -> Opened:
+    """A data set as a run sees it, its own where none is named.
+
+    Raises ConfigError where classes are others than the run's, or images of another shape.
+    """
     given = {} if dataset is None else {"dataset": dataset}
     config = dataclasses.replace(override(run.config, given), **WHOLE)
     loaded = load.load_dataset(config, where, say=say)
@@ -60,20 +88,8 @@ def evaluate(
             "x".join(map(str, own)) for own in (loaded.image_shape, run.input.image_shape)
         )
         raise ConfigError(f"{config.dataset} has images of {there}, and this network takes {here}")
-    if split != "test" and loaded.feed == "stream":
-        raise ConfigError(f"{config.dataset} is streamed: --split=test is all that can be scored")
-    # What would be streamed is not checked for that: its training images are not asked for.
     seen = transform.transform(config, loaded._replace(train=loaded.sample))
-    parts = {"test": seen.test, "validation": seen.validation, "train": seen.sample}
-    total = sum(len(part.labels) for part in parts.values())
-    if dataset is not None and split == "test" and len(parts["test"].labels) < total:
-        said = f"{len(parts['test'].labels):,} of {total:,} images"
-        say(f"{config.dataset}: {said} are its test split; --split=all scores all")
-    chosen = [*parts.values()] if split == ALL else [parts[split]]
-    images = np.concatenate([part.images for part in chosen])
-    labels = np.concatenate([part.labels for part in chosen])
-    images = match_pixels(run, images, config.dataset, say)
-    return score(run, run.answer(images), np.asarray(order)[labels], loaded.name, split)
+    return Opened(seen._replace(name=config.dataset), order, loaded.feed == "stream")
 
 
 def match_pixels(run: Run, images: np.ndarray, name: str, say: Say) -> np.ndarray:
