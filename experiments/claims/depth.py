@@ -22,7 +22,7 @@ STUDY = Study(
     question="Do deeper layers know how parts are arranged, where the first know the parts?",
     base={
         "dataset": "strokes", "draw": "seed", "train_examples": 2000, "pool_every": 1,
-        "head": "global_max", "hidden": (), "batch_size": 64, "steps": 350, "eval_every": 0,
+        "head": "global_max", "hidden": (), "batch_size": 64, "steps": 350, "eval_every": 50,
         "learning_rate": 0.005,
     },
     arms=(DEEP, INITIAL, SHALLOW, TEMPLATES),

@@ -28,7 +28,7 @@ STUDY = Study(
     question="Are the kernels of a first layer oriented because of what they are to tell apart?",
     base={
         "widths": (16,), "kernel_size": (9,), "stride": 2, "hidden": (), "train_examples": 2000,
-        "batch_size": 64, "eval_every": 0, "optimizer": "adamw", "weight_decay": 0.5,
+        "batch_size": 64, "eval_every": 250, "optimizer": "adamw", "weight_decay": 0.5,
     },
     arms=tuple(
         {"dataset": name, **arm}
