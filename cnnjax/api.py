@@ -17,7 +17,7 @@ from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.config.epochs import name_source
 from cnnjax.config.explain import Choice
-from cnnjax.data import load, outlook, transform
+from cnnjax.data import load, outlook, pictures, transform
 from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks.cost import measure
 from cnnjax.records import index, shared
@@ -286,13 +286,15 @@ def report_study(finished: Finished, options: Options) -> Report:
     """Judges the records and writes the report."""
     from cnnjax.report import page  # draws figures, whose library takes a while to import
 
-    judgement = judge_study(finished, options)
-    where = (options.runs, options.command, options.scoreboard, options.format)
+    judgement, look = judge_study(finished, options), pictures.make_look(options.where)
+    where = (options.runs, options.command, options.scoreboard, options.format, look)
     return Report(judgement, page.write_report(judgement, *where))
 
 
-def report_run(config: Config, workdir: pathlib.Path, command: str = "") -> pathlib.Path:
-    """Writes the page of a finished run of `train_run` into its folder; gives its path."""
+def report_run(
+    config: Config, workdir: pathlib.Path, command: str = "", where: Where | None = None
+) -> pathlib.Path:
+    """Writes a finished run's page into its folder, with images where its data are at hand."""
     from cnnjax.report import run  # draws a figure
 
-    return run.write_page(workdir, config, list_rates(config), command)
+    return run.write_page(workdir, config, list_rates(config), command, pictures.make_look(where))

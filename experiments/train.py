@@ -171,7 +171,7 @@ def train(
     page = workdir / "report.html"
     if not is_current(page):
         try:
-            api.report_run(config, workdir, command)
+            api.report_run(config, workdir, command, where)
         except OSError as error:
             script.tell_unwritten(error)
             return script.DONE

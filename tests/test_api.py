@@ -1,5 +1,6 @@
 """What a script does can be done without one: values come back, and nothing is printed."""
 
+import dataclasses
 import json
 
 import pytest
@@ -78,3 +79,13 @@ def test_a_run_is_trained_once_and_then_read(tiny, data_dir, digits, tmp_path, c
     with pytest.raises(ConfigError, match="--batch_size=16, not 8"):
         api.train_run(tiny.__class__(**{**vars(tiny), "batch_size": 8}), tmp_path / "one", where)
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_page_of_a_run_shows_images_where_its_data_are_at_hand(tiny, data_dir, tmp_path):
+    config = dataclasses.replace(tiny, steps=60, eval_every=30, learning_rate=0.01)
+    where = Where(str(data_dir))
+    assert not api.train_run(config, tmp_path / "one", where)["failed"]
+    html = api.report_run(config, tmp_path / "one", where=where).read_text()
+    assert html.count('<img class="whole-pixels" src="data:image/png') == 10
+    html = api.report_run(config, tmp_path / "one").read_text()
+    assert "The surest mistakes" in html and "<img" not in html

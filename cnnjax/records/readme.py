@@ -32,8 +32,9 @@ ID is a hash of all that can change the numbers of a run: settings, data, code, 
 A run that has a record.json is not trained again. Records may be copied here from elsewhere, and
 any folder of one may be deleted: the run is trained again when it is asked for. Where record.json
 stays, a predictions.npz that was deleted is not made again; deleted weights are, where --keep asks
-for them. Reports are made of record.json alone; the command that a report names makes it
-again, with --judge_only without training.
+for them. Verdicts are made of record.json alone; where predictions.npz is there too, a report shows
+where its arms err. The command that a report names makes it again, with --judge_only without
+training.
 """
 
 

@@ -16,6 +16,7 @@ class Row(NamedTuple):
     """A class, and what its test images are taken for."""
 
     name: str
+    place: int  # among the classes
     recognised: Share
     cells: list[int]  # images taken for each class, in the order of the columns; of few classes
 
@@ -38,18 +39,24 @@ class Errors(NamedTuple):
     count: int  # of all mistakes
 
 
+def name_classes(class_names: Sequence[str], answers: Sequence[Predictions]) -> list[str]:
+    """The names of all classes that answers speak of: their numbers where nothing names them."""
+    said = [int(array.max(initial=0)) for own in answers for array in (own.predicted, own.label)]
+    number = max(len(class_names), 1 + max(said))
+    return [*class_names, *map(str, range(len(class_names), number))]
+
+
 def find_errors(answers: Predictions, class_names: Sequence[str]) -> Errors:
     """The classes with the share of their images that is recognised, and the surest mistakes."""
     label, predicted = answers.label.astype(int), answers.predicted.astype(int)
-    number = max(len(class_names), int(label.max(initial=0)) + 1, int(predicted.max(initial=0)) + 1)
-    names = [*class_names, *map(str, range(len(class_names), number))]
-    matrix = count_answers(label, predicted, number)
-    few = number <= MOST
-    order = [place for place in range(number) if matrix[place].sum()]
+    names = name_classes(class_names, [answers])
+    matrix = count_answers(label, predicted, len(names))
+    few = len(names) <= MOST
+    order = [place for place in range(len(names)) if matrix[place].sum()]
     if not few:
         order = sorted(order, key=lambda place: matrix[place, place] / matrix[place].sum())[:MOST]
     rows = [
-        Row(names[place], share_of(matrix, place), matrix[place].tolist() if few else [])
+        Row(names[place], place, share_of(matrix, place), matrix[place].tolist() if few else [])
         for place in order
     ]
     wrong = np.flatnonzero(label != predicted)

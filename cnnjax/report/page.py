@@ -2,7 +2,7 @@
 
 import pathlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -19,6 +19,7 @@ from cnnjax.report import (
     folders,
     listings,
     methods,
+    mistaken,
     reach,
     scope,
     supplement,
@@ -27,6 +28,7 @@ from cnnjax.report import (
     variance,
 )
 from cnnjax.report.drawing import Drawing, render_pdf, render_svg
+from cnnjax.report.thumbnails import Look, look_nowhere
 from cnnjax.study import metrics, rule
 from cnnjax.study.claims import name_arm
 from cnnjax.study.judge import Judgement, verdict_of
@@ -39,16 +41,17 @@ RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equ
 
 def write_report(
     judgement: Judgement, runs: pathlib.Path, command: str, scoreboard: str = "",
-    form: str = FORMATS[0],
+    form: str = FORMATS[0], look: Look = look_nowhere,
 ) -> pathlib.Path:  # fmt: skip
     """Writes everything under `runs/<study>/`, whole or not at all, and gives the page's path.
 
     The page links to that of all statements in the folder `scoreboard` beside it, where one is
     named. A report that was made with other flags before moves below (`folders.replace`). The form
-    `md` writes the same in Markdown beside the page.
+    `md` writes the same in Markdown beside the page. `look` gives test images that are mistaken.
     """
     directory = runs / judgement.study.name
     rendered = figures.draw_all(judgement)
+    errors = mistaken.collect(judgement, runs, look)
 
     def write(folder: pathlib.Path) -> None:
         drawings = write_figures(folder, rendered)
@@ -59,7 +62,7 @@ def write_report(
         write_text(folder / "arms.tex", tables.write_latex(listings.list_arms(judgement)))
         if shares := variance.list_shares(judgement):
             write_text(folder / "variance.csv", tables.write_csv(shares))
-        html = render_page(judgement, drawings, command, scoreboard, form)
+        html = render_page(judgement, drawings, command, scoreboard, form, errors)
         write_text(folder / folders.PAGE, html)
         if form == "md":
             told = supplement.render(judgement, drawings, command)
@@ -116,7 +119,7 @@ def make_environment() -> jinja2.Environment:
 
 def render_page(
     judgement: Judgement, drawings: Mapping[str, str], command: str, scoreboard: str,
-    form: str = FORMATS[0],
+    form: str = FORMATS[0], errors: Sequence[mistaken.Section] = (),
 ) -> str:  # fmt: skip
     """The whole page as one string, with nothing to fetch."""
     arms = judgement.arms
@@ -150,6 +153,7 @@ def render_page(
         lacking=judgement.lacking,
         sources={name: datasets.describe(name) for name in own_datasets},
         classes=list_classes(judgement),
+        errors=errors,
         drawings=drawn,
         methods=methods.describe(judgement),
         reached=reach.list_reach(judgement),

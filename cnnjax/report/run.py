@@ -27,6 +27,7 @@ from cnnjax.report.drawing import (
     render_svg,
 )
 from cnnjax.report.errors import find_errors
+from cnnjax.report.thumbnails import Look, look_nowhere, make_thumbnails
 from cnnjax.study import metrics
 
 SHOWN = ("test_accuracy", "test_balanced_accuracy", "test_loss", "test_ece", "test_brier",
@@ -36,10 +37,13 @@ STEEP = 100  # ratio of losses from which their axis is logarithmic
 Rates = tuple[Sequence[int], Sequence[float]]  # steps, and the learning rate at each
 
 
-def write_page(workdir: pathlib.Path, config: Config, rates: Rates, command: str) -> pathlib.Path:
+def write_page(
+    workdir: pathlib.Path, config: Config, rates: Rates, command: str, look: Look = look_nowhere
+) -> pathlib.Path:
     """Writes the page of a finished run into its folder and gives its path.
 
-    It is made of the run's metrics.jsonl and result.json; `command` is what made the run.
+    It is made of the run's metrics.jsonl, result.json and predictions.npz; `command` is what made
+    the run, and `look` gives the test images that it mistook, by number alone without.
     """
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     result = json.loads((workdir / "result.json").read_text(encoding="utf-8"))
@@ -47,14 +51,14 @@ def write_page(workdir: pathlib.Path, config: Config, rates: Rates, command: str
     with contextlib.suppress(FileNotFoundError, ValueError):  # deleted, or no more than scores
         result["answers"] = predictions.load(workdir, result["provenance"])
     path = workdir / folders.PAGE
-    html = render_page(workdir.absolute().name, config, lines, result, svg, command)
+    html = render_page(workdir.absolute().name, config, lines, result, svg, command, look)
     write_text(path, folders.seal_page(html))
     return path
 
 
 def render_page(
     name: str, config: Config, lines: Sequence[dict[str, Any]], result: dict[str, Any], svg: str,
-    command: str,
+    command: str, look: Look = look_nowhere,
 ) -> str:  # fmt: skip
     """The whole page as one string, with nothing to fetch."""
     provenance = result["provenance"]
@@ -63,6 +67,8 @@ def render_page(
         facts["classes"] = scope.list_classes(names)
     facts["packages"] = ", ".join(f"{own} {at}" for own, at in provenance["packages"].items())
     settings, answers = settings_of(config), result.pop("answers", None)
+    errors = answers and find_errors(answers, names or ())
+    places = [own.place for own in errors.mistakes] if errors else []
     environment = folders.make_templates()
     environment.filters |= {"value": knobs.format_value, "number": text.number}
     return environment.get_template("run.html").render(
@@ -76,7 +82,8 @@ def render_page(
             if result.get(own) is not None
         },
         result=result,
-        errors=answers and find_errors(answers, names or ()),
+        errors=errors,
+        pictures=make_thumbnails(look, config, answers.label, places) if answers else {},
         lines=[{key: _number(line.get(key)) for key in COLUMNS} for line in lines],
         columns=COLUMNS,
         drawing=svg,

@@ -9,6 +9,7 @@ import pytest
 from cnnjax.config.config import Config, make_config
 from cnnjax.records import predictions
 from cnnjax.report import run
+from cnnjax.report.thumbnails import look_nowhere
 from cnnjax.runs.rate import MOST, list_rates
 from tests.browser import browse, find_browser
 
@@ -30,11 +31,11 @@ LINES = [
 ]  # fmt: skip
 
 
-def write(folder, result=RESULT, lines=LINES, config=CONFIG):
+def write(folder, result=RESULT, lines=LINES, config=CONFIG, look=look_nowhere):
     folder.mkdir(exist_ok=True)
     (folder / "result.json").write_text(json.dumps(result))
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return run.write_page(folder, config, list_rates(config), COMMAND)
+    return run.write_page(folder, config, list_rates(config), COMMAND, look)
 
 
 def text_of(path):
@@ -64,10 +65,33 @@ def test_it_says_where_the_run_errs_as_long_as_its_answers_are_there(tmp_path):
     shown = text_of(write(tmp_path / "with", {**RESULT, "provenance": provenance}))
     assert "1 test image taken for another class" in shown
     assert "cat 2 50.0% [9.5, 90.5] 1 1 dog 1 100.0% [20.7, 100.0] 1" in shown
-    assert "number 1 cat dog 75.0%" in shown and "taken for. Intervals are" in shown
+    assert "number 1 cat dog with 75.0%" in shown and "taken for. Intervals are" in shown
     (tmp_path / "with" / predictions.FILE).write_bytes(b"other")  # no answers of this run
     again = write(tmp_path / "with", {**RESULT, "provenance": provenance})
     assert "Where it errs" not in text_of(again)
+
+
+def test_it_shows_the_images_that_it_mistook_where_they_are_at_hand(tmp_path):
+    own = predictions.pack(np.array([0, 1, 1]), np.array([0.9, 0.75, 0.5]), np.array([0, 0, 0]))
+    (tmp_path / "one").mkdir()
+    files = predictions.write(tmp_path / "one", own)
+    result = {**RESULT, "provenance": {**RESULT["provenance"], "files": files}}
+    pixels, asked = np.arange(64, dtype=np.uint8).reshape(8, 8, 1), []
+
+    def look(config, labels, places):
+        asked.append((config, labels.tolist(), [*places]))
+        return {places[0]: (pixels, "cat/<1>.png")}
+
+    path = write(tmp_path / "one", result, look=look)
+    assert asked == [(CONFIG, [0, 0, 0], [1, 2])]
+    html = path.read_text()
+    assert html.count('<img class="whole-pixels" src="data:image/png;base64,') == 1
+    assert 'width="96" height="96" alt="Test image 1: 0, taken for 1"' in html
+    shown = text_of(path)
+    assert "0 taken for 1 with 75.0% number 1 cat/&lt;1&gt;.png" in shown
+    assert "0 taken for 1 with 50.0% number 2" in shown and "<details open>" in html
+    if find_browser() is not None:
+        assert "wider: false" in browse(path, tmp_path)
 
 
 def test_a_run_that_diverged_says_where(tmp_path):
