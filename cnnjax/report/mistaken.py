@@ -24,7 +24,7 @@ from cnnjax.study.summary import Arm
 ARMS = 24
 CELLS = 2400  # of confusion matrices; where there would be more, each arm has only its pairs
 PAIRS = 5  # of classes that an arm confuses most
-ALL_IMAGES = 20
+ALL_IMAGES = 16
 IMAGES = 12  # of a data set
 
 

@@ -115,6 +115,8 @@ def test_arms_on_other_test_images_have_a_section_of_their_own(tmp_path):
     one, two = collect(records, tmp_path)
     assert [len(own.arms) for own in (one, two)] == [2, 2]
     assert two.images == [(1, "dog", "cat", 6, 6)]
+    record.record_path(tmp_path, records[0].id).with_name(predictions.FILE).unlink()
+    assert [own.silent for own in collect(records, tmp_path)] == [1, 0]
 
 
 def test_of_many_classes_the_worst_and_the_pairs_are_shown(tmp_path):
