@@ -1,6 +1,6 @@
 """What a finished run learned, as arrays: what a page of it shows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -179,24 +179,50 @@ def _show(subject: Subject, at: int, pictures: dict[str, np.ndarray]) -> Shown:
 
 
 def look_at_saliency(subject: Subject) -> Explained:
-    """Explanations of the answers to the images that are shown, and of the test they stand."""
-    images, model = subject.prepare(subject.places), subject.model
-    classes = subject.observed.logits[subject.places].argmax(axis=-1)
-    explain = jax.jit(lambda params, stats: saliency.explain(model, params, stats, images, classes))
-    own = explain(subject.params, subject.stats)
+    """Explanations of the answers to the images that are shown, and of the test they stand.
+
+    Scores are those of the measure, of the same images: the first of the test split.
+    """
+    size, logits, model = saliency.IMAGES, subject.observed.logits, subject.model
+
+    @jax.jit  # once, for as many images as the measure has
+    def explain(params: models.Params, stats: models.Stats, images: Any, classes: Any) -> Any:
+        return saliency.explain(model, params, stats, images, classes)
+
+    def see(params: models.Params, stats: models.Stats, places: np.ndarray) -> Any:
+        filled = np.resize(places, size)
+        found = explain(params, stats, subject.prepare(filled), logits[filled].argmax(axis=-1))
+        return {name: own[: len(places)] for name, own in jax.device_get(found).items()}
+
     key = jax.random.key(SEED)
-    alike: dict[str, list[float]] = {name: [] for name in own}
+    own, first = subject.params, subject.stats
+    pictures = see(own, first, subject.places)
+    alike: dict[str, list[float]] = {name: [] for name in pictures}
     layers = []
-    for layer, params, stats in saliency.cascade(*subject.network, images, key):
+    for layer, params, stats in saliency.cascade(*subject.network, subject.prepare([0]), key):
         layers.append(layer)
-        for name, found in explain(params, stats).items():
-            alike[name].append(float(saliency.compare(own[name], found).mean()))
-    pictures = jax.device_get(own)
+        for name, found in see(params, stats, subject.places).items():
+            alike[name].append(float(saliency.compare(pictures[name], found).mean()))
     shown = [
         _show(subject, at, {name: picture[at] for name, picture in pictures.items()})
-        for at in range(len(images))
+        for at in range(len(subject.places))
     ]
-    return Explained(shown, measure(subject, "saliency"), alike, layers)
+    return Explained(shown, _score(subject, see), alike, layers)
+
+
+def _score(subject: Subject, see: Callable[..., Any]) -> dict[str, float]:
+    """As `saliency.measure_saliency`, by what explains the images at some places."""
+    places = np.arange(min(saliency.IMAGES, len(subject.images)))
+    images, classes = subject.prepare(places), subject.observed.logits[places].argmax(axis=-1)
+    drawn = subject.model.init(jax.random.key(SEED))
+    own, other = (see(*each, places) for each in ((subject.params, subject.stats), drawn))
+    scores = {name: float(saliency.compare(own[name], other[name]).mean()) for name in own}
+    wanted = jax.jit(lambda images: saliency.find_differences(*subject.network, images, classes))
+    differences = np.asarray(wanted(images))
+    missed = own["saliency_integrated"].sum(axis=(1, 2)) - differences
+    size = float(np.sqrt((differences**2).mean()))
+    relative = float(np.sqrt((missed**2).mean())) / size if size else 0.0
+    return {**scores, "saliency_completeness": relative}
 
 
 def measure(subject: Subject, name: str) -> dict[str, Any]:
@@ -217,7 +243,7 @@ def measure(subject: Subject, name: str) -> dict[str, Any]:
 def look_at_field(subject: Subject) -> Field | None:
     """The effective receptive field of the last map, of mean weights; None without a map."""
     images = subject.prepare(slice(FIELD))
-    weights = receptive.find_weights(*subject.network, images)
+    weights = jax.jit(lambda images: receptive.find_weights(*subject.network, images))(images)
     side = receptive.find_side(*subject.network, images)
     if weights is None or side is None:
         return None
