@@ -38,7 +38,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     absl_flags.DEFINE_list(
         "what", list(WHAT), f"Which of {', '.join(WHAT)}; all by default.", flag_values=values
     )
-    numeric.define_integer(values, "images", 6, "Test images that are shown.", 1)
+    numeric.define_integer(values, "images", 6, "Test images that are shown.", 1, 32)
     absl_flags.DEFINE_string(
         "dataset", None, "Another data set of the same classes, as for experiments.evaluate.",
         flag_values=values,
@@ -93,6 +93,8 @@ Part = tuple[list["Section"], dict[str, Any]]
 
 
 def _filters(subjects: Sequence["Subject"]) -> Part:
+    import numpy as np
+
     from cnnjax.report import looks
     from cnnjax.runs import look
 
@@ -101,10 +103,11 @@ def _filters(subjects: Sequence["Subject"]) -> Part:
         return [], {}
     scores = {
         "first_layer_selectivity": found.selectivity, "first_layer_gabor": found.gabor,
-        **({} if found.colour is None else {"first_layer_colour": found.colour}),
+        "first_layer_colour": found.colour,
     }  # fmt: skip
-    plain = {name: own.tolist() for name, own in scores.items()}
-    return [looks.describe_filters(found.kernels, scores)], plain
+    known = {name: np.asarray(own) for name, own in scores.items() if own is not None}
+    plain = {name: own.tolist() for name, own in known.items()}
+    return [looks.describe_filters(np.asarray(found.kernels), known)], plain
 
 
 def _activity(subjects: Sequence["Subject"]) -> Part:

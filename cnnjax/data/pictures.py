@@ -20,6 +20,16 @@ class Picture(NamedTuple):
     name: str  # of its file below the data set's folder; empty where images are no files
 
 
+class Shown(NamedTuple):
+    """A test image, and pictures [H, W] or [H, W, C] of what a network makes of it, by name."""
+
+    place: int  # in the test split, from 0
+    label: str  # its class
+    answer: str  # and what it is taken for
+    image: np.ndarray
+    pictures: dict[str, np.ndarray]
+
+
 def make_look(where: Where | None) -> Callable[..., dict[int, Picture]]:
     """What gives `look(config, labels, places)`: images of a run's test split, by their place.
 

@@ -1,5 +1,6 @@
 """How much of each layer answers to an image."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from cnnjax.config import register
 from cnnjax.data.batches import Batches
 from cnnjax.data.spec import DataSpec
 from cnnjax.measures.observed import Observed
-from cnnjax.measures.units import see_activated
+from cnnjax.measures.units import Units, read_numbered, see_activated, write_numbered
 from cnnjax.networks import models
 
 LAYER, UNITS = "active ", "units "  # of a layer: the share that answers, and how many there are
@@ -19,12 +20,10 @@ LAYER, UNITS = "active ", "units "  # of a layer: the share that answers, and ho
 
 def finish(found: Mapping[str, np.ndarray], spec: DataSpec) -> dict[str, Any]:
     """The share of all units together, and by layer."""
-    by_layer = {key.removeprefix(LAYER): float(found[key]) for key in found
-                if key.startswith(LAYER)}  # fmt: skip
+    by_layer, sizes = read_numbered(LAYER, found), read_numbered(UNITS, found)
     if not by_layer:
         return {}
-    sizes = [float(found[UNITS + name]) for name in by_layer]
-    mean = float(np.average([*by_layer.values()], weights=sizes))
+    mean = float(np.average([*by_layer.values()], weights=[*sizes.values()]))
     return {"active_units": mean, "active_units_by_layer": by_layer}
 
 
@@ -39,7 +38,7 @@ def measure_activity(
 
     def count(batch: Batches) -> dict[str, Array]:
         seen = see_activated(model, params, stats, observed.prepare(batch.images))
-        shares = {}
+        shares: Units = OrderedDict()
         for name, units in seen.items():
             flat = (units != 0).reshape(len(units), -1)
             sizes[name] = flat.shape[1]
@@ -48,6 +47,5 @@ def measure_activity(
 
     total = observed.validation.mask.sum()
     shares = {name: own.sum() / total for name, own in lax.map(count, observed.validation).items()}
-    return {LAYER + name: own for name, own in shares.items()} | {
-        UNITS + name: jnp.asarray(sizes[name]) for name in shares
-    }
+    units = {name: jnp.asarray(sizes[name]) for name in shares}
+    return {**write_numbered(LAYER, shares), **write_numbered(UNITS, units)}

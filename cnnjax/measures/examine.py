@@ -23,7 +23,10 @@ from cnnjax.measures import (
     head_probes,
     last_layer,
     probes,
+    receptive,
     robustness,
+    saliency,
+    similarity,
 )
 from cnnjax.measures.observed import Observed, Training, observe
 from cnnjax.networks import models
@@ -31,7 +34,7 @@ from cnnjax.networks import models
 # Where measures are declared: a new file joins here, and so what decides a lane's numbers.
 HOMES = (
     answers, calibration, last_layer, robustness, dead_units, curvature, filters, probes,
-    head_probes, activity,
+    head_probes, activity, saliency, receptive, similarity,
 )  # fmt: skip
 SEED = 0  # fixed: every run is measured with the same draws
 # `measures` has what each measure found, by its name and then by that of a score; `validation` the

@@ -1,6 +1,5 @@
 """How well heads of several kinds read one and the same last map, which none of them moves."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -11,17 +10,12 @@ from jax import Array, lax
 from cnnjax.config import register
 from cnnjax.measures.observed import Observed
 from cnnjax.measures.probes import Features, fit_probe, measure, score_classes, see_features
+from cnnjax.measures.units import find_last_map
 from cnnjax.networks import models
 
 UNITS = 64  # of the hidden layer
 STEPS, RATE, DECAY = 300, 3e-3, 0.1  # of AdamW on all images at once, by a cosine to zero
 KINDS = ("flat", "mean", "dense")  # of heads
-
-
-def find_last_map(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
-    """The last layer whose units are a map of more than one cell, of shapes [N, H, W, C]."""
-    maps = [name for name, own in shapes.items() if len(own) == 4 and own[1] * own[2] > 1]
-    return maps[-1] if maps else None
 
 
 def fit_dense(key: Array, features: Features, targets: Array) -> Any:
@@ -70,19 +64,19 @@ def measure_head_probes(
     def read(units: Array) -> Array:
         return units
 
+    last = find_last_map(model, params, stats, observed.prepare(observed.test.images[0]))
+    if last is None:
+        return {}
     fitted, scored = (
         see_features(model, params, stats, observed, batches, read)
         for batches in (observed.validation, observed.test)
     )
-    shapes = {name: own.values.shape for name, own in fitted.items()}
-    name = find_last_map(shapes)
-    if name is None:
-        return {}
     targets = jax.nn.one_hot(observed.validation.labels.reshape(-1), observed.spec.num_classes)
     found = {}
     for kind in KINDS:
         own, other = (
-            side[name]._replace(values=_shape(kind, side[name].values)) for side in (fitted, scored)
+            side[last[0]]._replace(values=_shape(kind, side[last[0]].values))
+            for side in (fitted, scored)
         )
         fitted_head = fit_dense(key, own, targets) if kind == "dense" else fit_probe(own, targets)
         found[f"probe_head_{kind}"] = score_classes(fitted_head, other, observed.labels)

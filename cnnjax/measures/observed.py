@@ -34,6 +34,23 @@ class Observed(NamedTuple):
         """1 for test examples and 0 for padding [test examples]."""
         return self.test.mask.reshape(-1)
 
+    def lead(self, count: int, at_once: int) -> Batches:
+        """The first so many test images, or as many as there are, in batches of `at_once` at most.
+
+        Never more at once than the network is evaluated on, which changes no more than how they are
+        cut. The mask is 0 on padding.
+        """
+        size = self.test.labels.shape[1]
+        at_once = min(at_once, size)
+
+        def cut(array: Array) -> Array:
+            flat = array[: -(-count // size)].reshape(-1, *array.shape[2:])[:count]
+            padding = -len(flat) % at_once
+            padded = jnp.pad(flat, [(0, padding)] + [(0, 0)] * (flat.ndim - 1))
+            return padded.reshape(-1, at_once, *flat.shape[1:])
+
+        return jax.tree.map(cut, self.test)
+
 
 AT_ONCE = 128  # training images
 

@@ -5,6 +5,7 @@ network never saw, and scored on the test images. Its ridge is the one of least 
 each image in turn is left out.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from cnnjax.config import register
 from cnnjax.data.batches import Batches
 from cnnjax.data.spec import DataSpec
 from cnnjax.measures.observed import Observed
-from cnnjax.measures.units import Units, see_units
+from cnnjax.measures.units import Units, read_numbered, see_units, write_numbered
 from cnnjax.networks import models
 
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # times the number of images, of standardised features
@@ -102,7 +103,7 @@ def see_features(
 
     def see(batch: Batches) -> Units:
         _, seen = see_units(model, params, stats, observed.prepare(batch.images))
-        return {name: read(units.astype(jnp.float32)) for name, units in seen.items()}
+        return OrderedDict((name, read(own.astype(jnp.float32))) for name, own in seen.items())
 
     mask = batches.mask.reshape(-1)
     return {
@@ -132,8 +133,7 @@ def finish(found: Mapping[str, np.ndarray], spec: DataSpec) -> dict[str, Any]:
     """What the first layer, the last and the whole way between them score, and each by name."""
     scores: dict[str, Any] = {}
     for start, name in ((WHOLE, "probe"), (PART, "probe_parts")):
-        own = {key.removeprefix(start): float(found[key]) for key in found if key.startswith(start)}
-        if own:
+        if own := read_numbered(start, found):
             first, last = (tuple(own.values())[place] for place in (0, -1))
             scores |= {f"{name}_first": first, f"{name}_last": last, f"{name}_rise": last - first}
             scores[f"{name}_by_layer"] = own
@@ -151,12 +151,12 @@ def measure_probes(
         for batches in (observed.validation, observed.test)
     )
     known, labels = observed.validation.labels.reshape(-1), observed.labels
-    found = {}
+    whole, part = {}, {}
     for name, features in fitted.items():
         probe = fit_probe(features, jax.nn.one_hot(known, spec.num_classes))
-        found[WHOLE + name] = score_classes(probe, scored[name], labels)
+        whole[name] = score_classes(probe, scored[name], labels)
         if spec.parts is not None:
             parts = jnp.asarray(spec.parts, jnp.float32)
             probe = fit_probe(features, parts[known])
-            found[PART + name] = score_parts(probe, scored[name], parts[labels])
-    return found
+            part[name] = score_parts(probe, scored[name], parts[labels])
+    return {**write_numbered(WHOLE, whole), **write_numbered(PART, part)}

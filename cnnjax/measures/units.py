@@ -1,18 +1,21 @@
 """What the layers of a network say of images, one after the other."""
 
 import contextlib
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
 from flax import linen as nn
+from flax.core import tracers
 from jax import Array
 
 from cnnjax.networks import convolution, layers, models
 from cnnjax.ops import activation
 
 WEIGHED = (convolution.Conv, layers.Dense, nn.Conv, nn.Dense)  # what units are named by
-Units = dict[str, Array]  # [N, ..., C] by the path of a layer of weights, in their order
+# [N, ..., C] by the path of a layer of weights, in their order: as JAX sorts others, an OrderedDict.
+Units = dict[str, Array]
 
 
 def see_units(
@@ -22,9 +25,9 @@ def see_units(
     """Logits [N, classes] of images as the network takes them, and the units behind each
     non-linearity, by the layer of weights before it (a second one behind it is "NAME, 2").
 
-    Of a network that uses none of ours they are what each layer of weights gives. `added`, of the
-    shape of some units and by their name, is added to them before they go on: the gradient of
-    logits by it is that by these units.
+    Of a network that uses none of ours they are what each layer of weights gives. What is within
+    `nn.remat`, `nn.scan` or `nn.jit` is not seen. `added`, of the shape of some units and by their
+    name, is added to them before they go on: the gradient of logits by it is that by these units.
     """
 
     def see(images: Array, behind: bool = True) -> tuple[Array, Units]:
@@ -47,18 +50,50 @@ def see_activated(
 def list_shapes(
     model: models.Model, params: models.Params, stats: models.Stats, images: Array
 ) -> dict[str, tuple[int, ...]]:
-    """The shapes of what `see_units` gives, by name."""
-    found = jax.eval_shape(lambda images: see_units(model, params, stats, images)[1], images)
+    """The shapes of what `see_units` gives, by name in their order."""
+    found = _describe(model, params, stats, images)
     return {name: units.shape for name, units in found.items()}
+
+
+def find_last_map(
+    model: models.Model, params: models.Params, stats: models.Stats, images: Array
+) -> tuple[str, jax.ShapeDtypeStruct] | None:
+    """Name, and shape [N, h, w, C] with type, of the last units of `see_units` that are a map.
+
+    A map has more than one cell. None where there is none.
+    """
+    found = _describe(model, params, stats, images)
+    maps = [own for own in found.items() if own[1].ndim == 4 and own[1].shape[1:3] != (1, 1)]
+    return maps[-1] if maps else None
+
+
+def _describe(
+    model: models.Model, params: models.Params, stats: models.Stats, images: Array
+) -> OrderedDict[str, jax.ShapeDtypeStruct]:
+    """Shapes and types of what `see_units` gives."""
+    return jax.eval_shape(lambda *given: see_units(model, *given)[1], params, stats, images)
+
+
+def write_numbered(start: str, values: Mapping[str, Array]) -> dict[str, Array]:
+    """Values by layer as a measure gives them: JAX sorts names, and so each has its number."""
+    return {f"{start}{place:04} {name}": own for place, (name, own) in enumerate(values.items())}
+
+
+def read_numbered(start: str, found: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers by layer, in their order, of what `write_numbered` gave."""
+    own = sorted(name for name in found if name.startswith(start))
+    return {name.removeprefix(start)[5:]: float(found[name]) for name in own}
 
 
 @contextlib.contextmanager
 def _watch(behind: bool, added: Mapping[str, Array]) -> Iterator[Units]:
     """Within, units are kept: those behind non-linearities, or those of layers of weights."""
-    found: Units = {}
-    last = ["layer"]
+    found: Units = OrderedDict()
+    last, outside = ["layer"], tracers.current_trace()
 
     def keep(name: str, units: Array) -> Array:
+        if tracers.current_trace() != outside:  # in a loop, or what else JAX traces by itself
+            return units
         again = sum(own.partition(", ")[0] == name for own in found)
         name = f"{name}, {again + 1}" if again else name
         found[name] = units + added[name] if name in added else units

@@ -10,7 +10,7 @@ is not affine, an activation, follows.
 import functools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import flax.errors
@@ -106,6 +106,35 @@ def _read(module: nn.Module, image_shape: tuple[int, ...]) -> Network:
         tracer.mixes or any(own not in held for own in kept),
         output,
     )
+
+
+def find_fields(
+    init: Callable[[Any], tuple[Any, Any]], apply: Callable[..., Any],
+    see: Callable[..., Mapping[str, Any]], image_shape: tuple[int, ...],
+) -> dict[str, int | None]:  # fmt: skip
+    """Cells of the image, along one axis, that one cell of each value of a network sees, by name.
+
+    `init(key)` gives parameters and statistics, `see(apply, params, stats, images)` values for
+    images [1, H, W, C] of a network that is called by that `apply`. None for the whole image,
+    whatever its size.
+    """
+    images, tracer = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32), Tracer()
+
+    def marked(*given: Any) -> Any:
+        with nn.intercept_methods(tracer.call):
+            return apply(*given)
+
+    with nn.intercept_methods(tracer.call):
+        params, stats = jax.eval_shape(init, jax.random.key(0))
+    tracer.known = True
+    trace = jax.make_jaxpr(functools.partial(see, marked), return_shape=True)
+    closed, names = trace(params, stats, images)
+    facts = dict(tracer.paths.values()), tracer.inputs, list(tracer.calls.values())
+    views = [value.view for value in Walk(*facts, flatten(params)).run(closed, stats)]
+    return {
+        name: None if view is None or view.gathered else view.field
+        for name, view in zip(names, views, strict=True)
+    }
 
 
 def _apply(module: nn.Module, params: Any, stats: Any, images: Any, train: bool = False) -> Any:

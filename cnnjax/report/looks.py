@@ -1,7 +1,7 @@
 """What a network learned, drawn: kernels, maps, saliency, receptive fields, probes, likeness."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -9,6 +9,7 @@ from matplotlib import figure
 from matplotlib.axes import Axes
 
 from cnnjax.config import words
+from cnnjax.data.pictures import Shown
 from cnnjax.report import text
 from cnnjax.report.drawing import LINE_COLORS, SMALL, STYLE, WIDTH, Drawing
 from cnnjax.study import metrics
@@ -30,16 +31,6 @@ class Section(NamedTuple):
     drawings: Sequence[Drawing] = ()
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()  # a table
-
-
-class Shown(Protocol):
-    """A test image, and pictures of what a network makes of it."""
-
-    place: int
-    label: str
-    answer: str
-    image: np.ndarray
-    pictures: dict[str, np.ndarray]
 
 
 def describe_filters(kernels: np.ndarray, scores: Mapping[str, np.ndarray]) -> Section:

@@ -11,6 +11,7 @@ from cnnjax.config import register
 from cnnjax.config.config import structure_of
 from cnnjax.config.datasets import Where
 from cnnjax.data.batches import pad_batches
+from cnnjax.data.pictures import Shown
 from cnnjax.data.prepare import make_prepare
 from cnnjax.data.source import Say, say_nothing
 from cnnjax.data.spec import DataSpec
@@ -51,16 +52,6 @@ class Subject(NamedTuple):
     def name(self, label: int) -> str:
         """The name of a class."""
         return self.run.class_names[int(label)]
-
-
-class Shown(NamedTuple):
-    """A test image, and pictures [H, W] or [H, W, C] of what a network makes of it, by name."""
-
-    place: int
-    label: str
-    answer: str
-    image: np.ndarray
-    pictures: dict[str, np.ndarray]
 
 
 class Explained(NamedTuple):

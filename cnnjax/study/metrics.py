@@ -219,6 +219,13 @@ OTHERS = {  # numbers of a run, with what they must be measured by
     "probe_head_mean": ("linear on channel means", 0.01, True, "", "head_probes"),
     "probe_head_dense": ("hidden layer on the whole map", 0.01, True, "", "head_probes"),
     "largest_eigenvalue": ("largest eigenvalue", 0.1, False, "", "largest_eigenvalue"),
+    "saliency_gradient": ("gradients as untrained", 0.05, False, "", "saliency"),
+    "saliency_integrated": ("integrated gradients as untrained", 0.05, False, "", "saliency"),
+    "saliency_grad_cam": ("Grad-CAM as untrained", 0.05, False, "", "saliency"),
+    "saliency_completeness": ("error of integrated gradients", 0.01, True, "", "saliency"),
+    "effective_field": ("effective receptive field", 0.5, False, "pixels", "receptive_field"),
+    "effective_field_share": ("used receptive field", 0.02, True, "", "receptive_field"),
+    "cka_first_last": ("CKA of first and last layer", 0.05, False, "", "similarity"),
 }
 
 

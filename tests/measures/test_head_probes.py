@@ -76,9 +76,3 @@ def test_the_last_map_is_read(digits, values, name):
     shapes = jax.eval_shape(functions.examine, functions.init(numbers), data.validation, data.test)
     found = shapes["measures"]["head_probes"]
     assert found.keys() == ({f"probe_head_{kind}" for kind in head_probes.KINDS} if name else set())
-
-
-def test_a_map_of_one_cell_is_none():
-    shapes = {"conv_1": (9, 4, 4, 8), "conv_2": (9, 1, 1, 8), "dense": (9, 5)}
-    assert head_probes.find_last_map(shapes) == "conv_1"
-    assert head_probes.find_last_map({"dense": (9, 5)}) is None

@@ -160,6 +160,7 @@ def test_the_source_says_what_the_decorators_do():
     assert set(measured.read_built_in()) == {
         "robustness", "test_top5_accuracy", "test_ece_excess", "dead_units", "largest_eigenvalue",
         "zeroed_features", "last_layer_training", "filters", "probes", "head_probes", "activity",
+        "saliency", "receptive_field", "similarity",
     }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from flax import linen as nn
 from cnnjax.config.config import make_config
 from cnnjax.measures import units
 from cnnjax.networks import models
+from tests.measures import shown
 
 
 class Foreign(nn.Module):
@@ -66,3 +67,40 @@ def test_of_a_network_from_elsewhere_the_layers_themselves_are_seen(images):
     _, seen = units.see_units(*network, images)
     assert [*seen] == ["first", "last"] and (seen["first"] < 0).any()
     assert units.see_activated(*network, images) == {}
+
+
+class Looped(nn.Module):
+    """Layers that JAX traces by themselves, in a loop and to be computed again, between others."""
+
+    @nn.compact
+    def __call__(self, images, train):
+        maps = nn.Conv(3, (3, 3), name="first")(images)
+        step = nn.scan(Step, variable_axes={"params": 0}, split_rngs={"params": True}, length=3)
+        maps, _ = step(name="loop")(maps, None)
+        maps = nn.remat(nn.Conv)(3, (3, 3), name="again")(maps)
+        return nn.Dense(10, name="last")(maps.mean(axis=(1, 2)))
+
+
+class Step(nn.Module):
+    @nn.compact
+    def __call__(self, maps, nothing):
+        return nn.relu(nn.Conv(3, (3, 3))(maps)), nothing
+
+
+def test_what_is_traced_by_itself_is_not_seen(images):
+    network = shown.make_foreign(Looped())
+    logits, seen = jax.jit(lambda images: units.see_units(*network, images))(images)
+    assert [*seen] == ["first", "last"]
+    np.testing.assert_allclose(logits, network[0].apply(*network[1:], images)[0], rtol=1e-5)
+    assert units.find_last_map(*network, images)[0] == "first"
+
+
+def test_layers_stay_in_their_order_beyond_the_tenth():
+    network = shown.make_network(widths=(2,) * 11, hidden=(), pool="none")
+    names = [f"conv_{place}" for place in range(1, 12)]
+    assert [*units.list_shapes(*network, shown.draw_images(1))] == names
+    _, seen = jax.jit(lambda images: units.see_units(*network, images))(shown.draw_images(1))
+    assert [*seen] == names
+    name, own = units.find_last_map(*network, shown.draw_images(3))
+    assert name == "conv_11" and own.shape == (3, 8, 8, 2)
+    assert units.find_last_map(*shown.make_network(model="mlp"), shown.draw_images(1)) is None

@@ -1,0 +1,138 @@
+"""What a finished run learned, as its measures have it and as its page shows it."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from cnnjax.config.errors import ConfigError
+from cnnjax.measures import filters
+from cnnjax.runs import look
+from cnnjax.runs.load import load_run
+from experiments import look as look_script
+from experiments import script
+
+OPTAX = True  # see conftest.py
+
+
+@pytest.fixture(scope="module")
+def subject(folder, where):
+    with jax.numpy_dtype_promotion("standard"):
+        return look.open_subject(load_run(folder), where, 3)
+
+
+def test_it_answers_as_the_run_does(subject, digits):
+    """Images, labels and logits are those of the run's own test split."""
+    assert np.array_equal(subject.images, digits.test.images)
+    assert np.array_equal(subject.labels, digits.test.labels)
+    answers = subject.run.predict(digits.test.images).argmax(axis=1)
+    own = np.asarray(subject.observed.logits)[: len(answers)].argmax(axis=1)
+    assert np.array_equal(own, answers)
+
+
+def test_images_are_shown_of_each_class_in_turn():
+    labels = np.array([4, 4, 1, 4, 0, 1])
+    assert look.choose_places(labels, 5).tolist() == [4, 2, 0, 5, 1]
+    assert look.choose_places(labels, 99).tolist() == [4, 2, 0, 5, 1, 3]
+
+
+def test_the_channels_of_most_contrast_stand_side_by_side():
+    rng = np.random.default_rng(0)
+    units = rng.normal(size=(4, 5, 12)) * np.arange(12)
+    found = look.spread_channels(units)
+    assert found.shape == (4, look.CHANNELS * 6 - 1)
+    np.testing.assert_allclose(found[:, :5], units[:, :, 4], rtol=1e-6)
+    assert np.isnan(found[:, 5]).all()
+    assert look.spread_channels(np.ones(7)).shape == (1, 7)
+
+
+def test_kernels_are_those_of_the_first_layer(subject):
+    found = look.look_at_filters(subject)
+    kernel = subject.run.params["conv_1"]["kernel"]
+    assert np.array_equal(found.kernels, kernel)
+    own = filters.find_selectivity(filters.find_patterns(kernel))
+    np.testing.assert_allclose(found.selectivity, own, rtol=1e-5)
+
+
+def test_maps_are_seen_of_each_layer(subject):
+    shown = look.look_at_maps(subject)
+    assert [own.place for own in shown] == subject.places.tolist()
+    assert [*shown[0].pictures] == ["conv_1", "head/dense_1"]
+    assert shown[0].label == subject.name(subject.labels[subject.places[0]])
+
+
+def test_scores_of_saliency_are_those_of_the_measure(subject):
+    found = look.look_at_saliency(subject)
+    measured = look.measure(subject, "saliency")
+    assert found.scores.keys() == measured.keys()
+    for name, value in measured.items():
+        assert found.scores[name] == pytest.approx(value, abs=1e-3), name
+
+
+def test_explanations_change_as_layers_are_drawn_anew(subject):
+    """From the logits down to the first layer; with all drawn anew little is left."""
+    found = look.look_at_saliency(subject)
+    assert found.layers == ["head/logits", "head/dense_1", "conv_1"]
+    assert all(len(own) == 3 for own in found.cascade.values())
+    assert max(found.cascade["saliency_gradient"]) < 0.9
+    assert found.shown[0].pictures["saliency_gradient"].shape == (8, 8)
+
+
+def test_a_network_is_like_itself(subject):
+    (found,) = look.look_at_similarity([subject])
+    assert found.rows == found.columns == ["conv_1", "head/dense_1"]
+    np.testing.assert_allclose(np.diag(found.values), 1, atol=1e-4)
+
+
+def test_the_field_lies_within_what_could_be_seen(subject):
+    found = look.look_at_field(subject)
+    assert 0 < found.side <= found.most and found.weights.max() == pytest.approx(1)
+
+
+def stop():
+    return script.Stop("nothing was written")
+
+
+def test_the_page_has_its_numbers_beside_it(folder, where, tmp_path, capsys):
+    argv = ["look", str(folder), f"--out={tmp_path / 'out'}", "--what=filters,probes",
+            f"--data_dir={where.data_dir}"]  # fmt: skip
+    assert look_script.main(argv, stop()) == 0
+    page = (tmp_path / "out/look.html").read_text(encoding="utf-8")
+    numbers = json.loads((tmp_path / "out/look.json").read_text(encoding="utf-8"))
+    assert [*numbers] == ["filters", "probes"]
+    last = numbers["probes"]["probe_last"]
+    assert f"{100 * last:.1f}%" in page and "http" not in page.replace("http://www.w3.org", "")
+    assert str(tmp_path / "out/look.html") in capsys.readouterr().out
+    assert look_script.main(argv, stop()) == 0  # again, over its own page
+
+
+def test_two_runs_are_compared_layer_by_layer(folder, where, tmp_path):
+    argv = ["look", str(folder), str(folder), f"--out={tmp_path}", "--what=similarity",
+            f"--data_dir={where.data_dir}"]  # fmt: skip
+    assert look_script.main(argv, stop()) == 0
+    (found,) = json.loads((tmp_path / "look.json").read_text())["similarity"].values()
+    np.testing.assert_allclose(np.diag(found["cka"]), 1, atol=1e-4)
+
+
+def test_a_page_that_somebody_wrote_stays(folder, where, tmp_path):
+    (tmp_path / "look.html").write_text("mine")
+    argv = ["look", str(folder), f"--out={tmp_path}", "--what=filters",
+            f"--data_dir={where.data_dir}"]  # fmt: skip
+    with pytest.raises(ConfigError, match=r"look.html was written or changed by somebody"):
+        look_script.main(argv, stop())
+    assert (tmp_path / "look.html").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([], "name the folder of a finished run"),
+        (["runs/one"], "--out is missing: name a folder"),
+        (["runs/one", "--out=x", "--what=kernels"], "--what=kernels is not allowed: give filters"),
+    ],
+)
+def test_what_is_not_named_is_asked_for(argv, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        look_script.main(["look", *argv], stop())
+    assert ended.value.code == 2 and said in capsys.readouterr().err
