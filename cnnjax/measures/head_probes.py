@@ -68,18 +68,15 @@ def measure_head_probes(
     if last is None:
         return {}
     fitted, scored = (
-        see_features(model, params, stats, observed, batches, read)
+        see_features(model, params, stats, observed, batches, read)[last[0]]
         for batches in (observed.validation, observed.test)
     )
     targets = jax.nn.one_hot(observed.validation.labels.reshape(-1), observed.spec.num_classes)
     found = {}
     for kind in KINDS:
-        own, other = (
-            side[last[0]]._replace(values=_shape(kind, side[last[0]].values))
-            for side in (fitted, scored)
-        )
-        fitted_head = fit_dense(key, own, targets) if kind == "dense" else fit_probe(own, targets)
-        found[f"probe_head_{kind}"] = score_classes(fitted_head, other, observed.labels)
+        own, other = (side._replace(values=_shape(kind, side.values)) for side in (fitted, scored))
+        head = fit_dense(key, own, targets) if kind == "dense" else fit_probe(own, targets)
+        found[f"probe_head_{kind}"] = score_classes(head, other, observed.labels)
     return found
 
 

@@ -190,7 +190,7 @@ def measure_saliency(
     def see(batch: Batches) -> tuple[Mapping[str, Array], Array, Array]:
         images = observed.prepare(batch.images)
         classes = model.apply(params, stats, images, None)[0].argmax(axis=-1)
-        found = lax.map(lambda own: explain(model, *own, images, classes), both)
+        found = lax.map(lambda own: explain(model, own[0], own[1], images, classes), both)
         wanted = find_differences(model, params, stats, images, classes)
         missed = found["saliency_integrated"][0].sum(axis=(1, 2)) - wanted
         return {name: compare(own[0], own[1]) for name, own in found.items()}, missed, wanted

@@ -14,7 +14,8 @@ from cnnjax.networks import convolution, layers, models
 from cnnjax.ops import activation
 
 WEIGHED = (convolution.Conv, layers.Dense, nn.Conv, nn.Dense)  # what units are named by
-# [N, ..., C] by the path of a layer of weights, in their order: as JAX sorts others, an OrderedDict.
+# [N, ..., C] by the path of a layer of weights, in their order: an OrderedDict, for JAX sorts what
+# else there is.
 Units = dict[str, Array]
 
 
