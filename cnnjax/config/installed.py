@@ -21,6 +21,9 @@ COMMANDS = {  # what a console script is in a checkout
     "cnnjax-judge": "python -m experiments.judge",
     "cnnjax-records": "python -m experiments.records",
     "cnnjax-export": "python -m experiments.export",
+    "cnnjax-predict": "python -m experiments.predict",
+    "cnnjax-evaluate": "python -m experiments.evaluate",
+    "cnnjax-look": "python -m experiments.look",
     "cnnjax": "python launch.py",
 }
 
@@ -56,6 +59,21 @@ def records() -> None:
 def export() -> None:
     """The console script `cnnjax-export`."""
     _run("experiments.export", "experiments/export.py", "nothing was written")
+
+
+def predict() -> None:
+    """The console script `cnnjax-predict`."""
+    _run("experiments.predict", "experiments/predict.py", "nothing was written")
+
+
+def evaluate() -> None:
+    """The console script `cnnjax-evaluate`."""
+    _run("experiments.evaluate", "experiments/evaluate.py", "nothing was written")
+
+
+def look() -> None:
+    """The console script `cnnjax-look`."""
+    _run("experiments.look", "experiments/look.py", "nothing was written")
 
 
 def _run(module: str, path: str, go_on: str) -> None:
