@@ -38,8 +38,7 @@ def test_images_are_shown_of_each_class_in_turn():
 
 
 def test_the_channels_of_most_contrast_stand_side_by_side():
-    rng = np.random.default_rng(0)
-    units = rng.normal(size=(4, 5, 12)) * np.arange(12)
+    units = np.arange(20.0).reshape(4, 5, 1) * np.arange(12)  # the last channels vary most
     found = look.spread_channels(units)
     assert found.shape == (4, look.CHANNELS * 6 - 1)
     np.testing.assert_allclose(found[:, :5], units[:, :, 4], rtol=1e-6)
