@@ -167,9 +167,9 @@ def test_the_source_says_what_the_decorators_do():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("robustnes", "--measure=robustnes is not allowed: give test_top5_accuracy"),
-        ("robustness,,", "--measure= is not allowed: give test_top5_accuracy"),
-        ("calibration", "--measure=calibration is measured always: leave it out, or give test"),
+        ("robustnes", "--measure=robustnes is not allowed: give activity"),
+        ("robustness,,", "--measure= is not allowed: give activity"),
+        ("calibration", "--measure=calibration is measured always: leave it out, or give activity"),
     ],
 )
 def test_a_name_that_is_none_to_ask_for_is_refused(text, message):
