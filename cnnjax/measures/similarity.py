@@ -18,7 +18,7 @@ from cnnjax.networks import models
 
 IMAGES, AT_ONCE = 256, 64  # test images
 ENOUGH = 1e-5  # of a layer's products between images: less is rounding, and it sees them all alike
-PAIR = "pair "  # of a layer and the next: its number, then their names
+PAIR = "pair "  # of a layer and the next
 
 
 def multiply(features: Array, others: Array, origin: Array) -> Array:
@@ -121,10 +121,9 @@ def find_products(see: Callable[[Array], units.Units], blocks: Array) -> units.U
 
 def finish(found: Mapping[str, np.ndarray], spec: DataSpec) -> dict[str, Any]:
     """The scores, and how alike each layer is to the next, by both names in their order."""
-    pairs = sorted(name for name in found if name.startswith(PAIR))
-    if not pairs:
+    by_layer = units.read_numbered(PAIR, found)
+    if not by_layer:
         return {}
-    by_layer = {name.removeprefix(PAIR).partition(" ")[2]: float(found[name]) for name in pairs}
     return {"cka_first_last": float(found["cka_first_last"]), "similarity_by_layer": by_layer}
 
 
@@ -147,9 +146,9 @@ def measure_similarity(
         return {}
     products, mask = find_products(see, lead.images), lead.mask.reshape(-1)
     centered = [center(products[name], mask) for name in names]
-    # JAX sorts names: the number in front keeps layers in their order.
     pairs = {
-        f"{PAIR}{place:04} {one} - {other}": align(*centered[place:][:2])
+        f"{one} - {other}": align(*centered[place:][:2])
         for place, (one, other) in enumerate(itertools.pairwise(names))
     }
-    return {"cka_first_last": align(centered[0], centered[-1]), **pairs}
+    alike = align(centered[0], centered[-1])
+    return {"cka_first_last": alike, **units.write_numbered(PAIR, pairs)}
