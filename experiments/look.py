@@ -51,7 +51,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         flags.refuse(f"name the folder of a finished run, {EXAMPLE}")
     if not values.out:
         flags.refuse(f"--out is missing: name a folder, {EXAMPLE}")
-    for name in values.what:
+    for name in values.what or [""]:
         if name not in WHAT:
             flags.refuse(f"--what={name} is not allowed: give {', '.join(WHAT)}")
     where = flags.read_where(values)
@@ -68,7 +68,10 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         run = load_run(folder, values.keep)
         subjects.append(look.open_subject(run, where, values.images, values.dataset, say))
     command = flags.quote_command(["python", "-m", "experiments.look", *argv[1:]])
-    sections, numbers = collect(subjects, [name for name in WHAT if name in values.what])
+    what = [name for name in WHAT if name in values.what]
+    sections, numbers = collect(subjects, what)
+    if absent := [name for name in what if name not in numbers]:
+        say(f"{positional[0]} has nothing to show of {', '.join(absent)}")
     path = look_page.write(
         pathlib.Path(values.out), positional[0], subjects[0].run.config, sections, numbers, command
     )
@@ -146,7 +149,9 @@ def _probes(subjects: Sequence["Subject"]) -> Part:
     scores = look.measure(subjects[0], "probes")
     if not scores:
         return [], {}
-    return [looks.describe_probes(scores, subjects[0].observed.spec.num_classes)], scores
+    spec, observed = subjects[0].observed.spec, subjects[0].observed
+    counts = int(observed.validation.mask.sum()), int(observed.test.mask.sum())
+    return [looks.describe_probes(scores, spec.num_classes, counts)], scores
 
 
 def _similarity(subjects: Sequence["Subject"]) -> Part:

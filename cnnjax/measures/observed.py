@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from cnnjax.data.batches import Batches
@@ -35,21 +36,27 @@ class Observed(NamedTuple):
         return self.test.mask.reshape(-1)
 
     def lead(self, count: int, at_once: int) -> Batches:
-        """The first so many test images, or as many as there are, in batches of `at_once` at most.
+        """So many test images from all over the split, or as many as there are, in batches of
+        `at_once` at most.
 
         Never more at once than the network is evaluated on, which changes no more than how they are
         cut. The mask is 0 on padding.
-        """
-        size = self.test.labels.shape[1]
-        at_once = min(at_once, size)
+        """  # fmt: skip
+        places = spread_places(self.test.labels.size, count)
+        at_once = min(at_once, self.test.labels.shape[1])
 
         def cut(array: Array) -> Array:
-            flat = array[: -(-count // size)].reshape(-1, *array.shape[2:])[:count]
+            flat = array.reshape(-1, *array.shape[2:])[places]
             padding = -len(flat) % at_once
             padded = jnp.pad(flat, [(0, padding)] + [(0, 0)] * (flat.ndim - 1))
             return padded.reshape(-1, at_once, *flat.shape[1:])
 
         return jax.tree.map(cut, self.test)
+
+
+def spread_places(total: int, count: int) -> np.ndarray:
+    """So many places of `total`, or all, evenly apart: one end of a split may be a class or two."""
+    return np.unique(np.linspace(0, total - 1, min(count, total)).astype(int))
 
 
 AT_ONCE = 128  # training images

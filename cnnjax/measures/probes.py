@@ -6,7 +6,7 @@ each image in turn is left out.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,11 +17,13 @@ from jax import Array, lax
 from cnnjax.config import register
 from cnnjax.data.batches import Batches
 from cnnjax.data.spec import DataSpec
-from cnnjax.measures.observed import Observed
+from cnnjax.measures.observed import Observed, spread_places
 from cnnjax.measures.units import Units, read_numbered, see_units, write_numbered
 from cnnjax.networks import models
 
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # times the number of images, of standardised features
+ROUNDING = 1e-5  # of a mean, below which a deviation is none
+MOST = 10_000  # images to fit to, and as many to score
 TINY = 1e-6  # of what an image leaves to the others
 WHOLE, PART = "probe ", "part probe "  # of a layer
 
@@ -49,15 +51,24 @@ class Probe(NamedTuple):
 
 
 def measure(features: Features) -> tuple[Array, Array]:
-    """Mean and deviation [1, features] of the images that are no padding; 1 of what is constant."""
+    """Mean and deviation [1, features] of the images that are no padding; infinite of what is
+    constant, which then says nothing of others either.
+    """  # fmt: skip
     weight, number = features.mask[:, None], features.mask.sum()
     mean = (features.values * weight).sum(axis=0, keepdims=True) / number
     variance = (((features.values - mean) ** 2) * weight).sum(axis=0, keepdims=True) / number
-    return mean, jnp.where(variance > 0, jnp.sqrt(variance), 1.0)
+    varies = variance > (ROUNDING * mean) ** 2  # what is constant varies by its rounding
+    return mean, jnp.where(varies, jnp.sqrt(jnp.where(varies, variance, 1.0)), jnp.inf)
 
 
 def fit_probe(features: Features, targets: Array) -> Probe:
-    """The ridge regression of targets [n, targets] on features, each standardised first.
+    """The ridge regression of targets [n, targets] on features, each standardised first."""
+    (probe,) = fit_probes(features, [targets])
+    return probe
+
+
+def fit_probes(features: Features, targets: Sequence[Array]) -> list[Probe]:
+    """One of each of several targets [n, targets], each with a ridge of its own.
 
     By its singular values: of ridge r the squares s^2 weigh s^2 / (s^2 + r), and an image that is
     left out errs by its residual over one less its leverage.
@@ -65,23 +76,26 @@ def fit_probe(features: Features, targets: Array) -> Probe:
     values, mask = features
     weight, number = mask[:, None], mask.sum()
     mean, scale = measure(features)
-    bias = (targets * weight).sum(axis=0, keepdims=True) / number
-    standard, centred = (values - mean) / scale * weight, (targets - bias) * weight
-    with jax.default_matmul_precision("highest"):
-        left, singular, right = jnp.linalg.svd(standard, full_matrices=False)
+    standard, ridges = (values - mean) / scale * weight, jnp.asarray(RIDGES) * number
+    left, singular, right = jnp.linalg.svd(standard, full_matrices=False)
+
+    def fit(own: Array) -> Probe:
+        bias = (own * weight).sum(axis=0, keepdims=True) / number
+        centred = (own - bias) * weight
         squares, along = singular**2, left.T @ centred
 
-        def fit(ridge: Array) -> tuple[Array, Array]:
+        def leave_out(ridge: Array) -> Array:
             share = squares / (squares + ridge)
             rest = jnp.maximum(1 - (left**2 @ share + 1 / number), TINY)
             errors = (centred - left @ (share[:, None] * along)) / rest[:, None]
-            return (errors**2 * weight).sum(), ridge
+            return (errors**2 * weight).sum()
 
-        ridges = jnp.asarray(RIDGES) * number
-        errors, _ = lax.map(fit, ridges)
-        ridge = ridges[errors.argmin()]
+        ridge = ridges[lax.map(leave_out, ridges).argmin()]
         kernel = right.T @ ((singular / (squares + ridge))[:, None] * along)
-    return Probe(mean, scale, kernel, bias, ridge)
+        return Probe(mean, scale, kernel, bias, ridge)
+
+    with jax.default_matmul_precision("highest"):
+        return [fit(own) for own in targets]
 
 
 def summarise(units: Array) -> Array:
@@ -95,19 +109,26 @@ def summarise(units: Array) -> Array:
     return jnp.concatenate([units.max(axis=axes), units.mean(axis=axes)], axis=1)
 
 
+def take(batches: Batches) -> Batches:
+    """All batches, or of a large split some from all over it, with MOST images or so."""
+    number, size = batches.labels.shape
+    places = spread_places(number, max(MOST // size, 1))
+    return jax.tree.map(lambda own: own[places], batches)
+
+
 def see_features(
     model: models.Model, params: models.Params, stats: models.Stats, observed: Observed,
-    batches: Batches, read: Callable[[Array], Array] = summarise,
+    batches: Batches,
 ) -> dict[str, Features]:  # fmt: skip
-    """What each layer says of images, as `read` makes features of its units."""
+    """What each layer says of images, as `summarise` makes features of its units."""
 
     def see(batch: Batches) -> Units:
         _, seen = see_units(model, params, stats, observed.prepare(batch.images))
-        return OrderedDict((name, read(own.astype(jnp.float32))) for name, own in seen.items())
+        return OrderedDict((name, summarise(own.astype(jnp.float32))) for name, own in seen.items())
 
     mask = batches.mask.reshape(-1)
     return {
-        name: Features(own.reshape(len(mask), *own.shape[2:]), mask)
+        name: Features(own.reshape(len(mask), own.shape[-1]), mask)
         for name, own in lax.map(see, batches).items()
     }
 
@@ -145,18 +166,17 @@ def measure_probes(
     model: models.Model, params: models.Params, stats: models.Stats, observed: Observed, key: Array
 ) -> dict[str, Array]:
     """How well the class is read linearly off each layer, and where it has parts, each of these."""
-    spec = observed.spec
-    fitted, scored = (
-        see_features(model, params, stats, observed, batches)
-        for batches in (observed.validation, observed.test)
-    )
-    known, labels = observed.validation.labels.reshape(-1), observed.labels
+    spec, splits = observed.spec, (take(observed.validation), take(observed.test))
+    fitted, scored = (see_features(model, params, stats, observed, own) for own in splits)
+    known, labels = (own.labels.reshape(-1) for own in splits)
+    targets = [jax.nn.one_hot(known, spec.num_classes)]
+    parts = None if spec.parts is None else jnp.asarray(spec.parts, jnp.float32)
+    targets += [] if parts is None else [parts[known]]
     whole, part = {}, {}
     for name, features in fitted.items():
-        probe = fit_probe(features, jax.nn.one_hot(known, spec.num_classes))
+        probe, *others = fit_probes(features, targets)
         whole[name] = score_classes(probe, scored[name], labels)
-        if spec.parts is not None:
-            parts = jnp.asarray(spec.parts, jnp.float32)
-            probe = fit_probe(features, parts[known])
-            part[name] = score_parts(probe, scored[name], parts[labels])
+        for other in others:
+            assert parts is not None
+            part[name] = score_parts(other, scored[name], parts[labels])
     return {**write_numbered(WHOLE, whole), **write_numbered(PART, part)}

@@ -39,6 +39,19 @@ def see_units(
     return see(images, behind=bool(jax.eval_shape(see, images)[1]))
 
 
+def see_map(
+    model: models.Model, params: models.Params, stats: models.Stats, images: Array
+) -> Array | None:
+    """The last map [N, h, w, C] of more than one cell, be it behind a pooling of ours: what a head
+    sees, or sees the mean of. None where there is none.
+    """  # fmt: skip
+    with _watch(True, {}, pools=True) as found:
+        model.apply(params, stats, images, None)
+    seen = found or see_units(model, params, stats, images)[1]
+    maps = [own for own in seen.values() if own.ndim == 4 and own.shape[1:3] != (1, 1)]
+    return maps[-1] if maps else None
+
+
 def see_activated(
     model: models.Model, params: models.Params, stats: models.Stats, images: Array
 ) -> Units:
@@ -87,8 +100,11 @@ def read_numbered(start: str, found: Mapping[str, Any]) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def _watch(behind: bool, added: Mapping[str, Array]) -> Iterator[Units]:
-    """Within, units are kept: those behind non-linearities, or those of layers of weights."""
+def _watch(behind: bool, added: Mapping[str, Array], pools: bool = False) -> Iterator[Units]:
+    """Within, units are kept: those behind non-linearities, or those of layers of weights.
+
+    With `pools` those behind poolings too.
+    """
     found: Units = OrderedDict()
     last, outside = ["layer"], tracers.current_trace()
 
@@ -102,6 +118,8 @@ def _watch(behind: bool, added: Mapping[str, Array]) -> Iterator[Units]:
 
     def call(next_function: Any, args: Any, kwargs: Any, context: Any) -> Any:
         given = next_function(*args, **kwargs)
+        if pools and isinstance(context.module, layers.Pool):
+            return keep("/".join(context.module.path), given)
         if not isinstance(context.module, WEIGHED) or context.method_name != "__call__":
             return given
         last[0] = "/".join(context.module.path)

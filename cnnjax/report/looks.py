@@ -1,6 +1,6 @@
 """What a network learned, drawn: kernels, maps, saliency, receptive fields, probes, likeness."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -16,7 +16,7 @@ from cnnjax.study import metrics
 
 COLUMNS = 8  # of kernels
 MOST = 64  # kernels that are drawn
-FEW = 12  # layers that all have their names on an axis
+FEW = 16  # names on an axis
 TITLES = {
     "saliency_gradient": "gradient", "saliency_integrated": "integrated gradients",
     "saliency_grad_cam": "Grad-CAM",
@@ -115,8 +115,9 @@ def describe_saliency(
         " (white); of integrated gradients absolute values. An explanation that looks the same when"
         " weights are drawn anew explains the image and not the network (Adebayo et al. 2018): the"
         " table has the rank correlation with the same network, all its weights drawn anew, on"
-        " average over test images; the curve that with its layers drawn anew from the last one"
-        f" down. Integrated gradients miss the difference of logits by {100 * missed:.2g}%.",
+        f" average over these {words.count(len(shown), 'image')}; the curve that with its layers"
+        " drawn anew from the last one down. Integrated gradients miss the difference of logits by"
+        f" {100 * missed:.2g}%.",
         drawings, ["explanation", "likeness to drawn weights"], rows,
     )  # fmt: skip
 
@@ -182,14 +183,20 @@ def _draw_cascade(cascade: Mapping[str, Sequence[float]], layers: Sequence[str])
         steps = range(len(layers) + 1)
         for color, (name, values) in zip(LINE_COLORS, cascade.items(), strict=False):
             axes.plot(steps, [1.0, *values], color=color, marker=".", label=TITLES[name])
-        few = len(layers) <= FEW
-        names = ["trained", *(name if few or name == layers[-1] else "" for name in layers)]
-        axes.set_xticks(list(steps), names, rotation=60, ha="right", fontsize=SMALL - 1)
+        axes.set_xticks(
+            list(steps), ["trained", *thin(layers)], rotation=60, ha="right", fontsize=SMALL - 1
+        )
         axes.set_ylabel("likeness", fontsize=SMALL)
         axes.axhline(0, color=LINE_COLORS[-1], lw=0.6)
         axes.legend(fontsize=SMALL - 1, frameon=False)
     ends = ", ".join(f"{TITLES[name]} {values[-1]:+.2f}" for name, values in cascade.items())
     return Drawing(drawing, f"Likeness as layers are drawn anew from the last down to {ends}.")
+
+
+def thin(names: Iterable[str]) -> list[str]:
+    """Names for an axis, of many no more than can be read."""
+    every = -(-len(own := [*names]) // FEW)
+    return [name if place % every == 0 else "" for place, name in enumerate(own)]
 
 
 def describe_field(weights: np.ndarray, side: float, most: float) -> Section:
@@ -210,8 +217,11 @@ def describe_field(weights: np.ndarray, side: float, most: float) -> Section:
     )  # fmt: skip
 
 
-def describe_probes(scores: Mapping[str, Any], classes: int) -> Section:
-    """How well the class, and parts where it has any, are read off each layer."""
+def describe_probes(scores: Mapping[str, Any], classes: int, counts: tuple[int, int]) -> Section:
+    """How well the class, and parts where it has any, are read off each layer.
+
+    `counts` are of the validation and test images.
+    """
     whole, parts = scores["probe_by_layer"], scores.get("probe_parts_by_layer", {})
     with matplotlib.rc_context(STYLE):
         drawing = figure.Figure(figsize=(WIDTH, 2.4), layout="constrained")
@@ -222,7 +232,7 @@ def describe_probes(scores: Mapping[str, Any], classes: int) -> Section:
                 axes.plot(range(len(own)), [100 * value for value in own.values()], color=color,
                           marker=".", label=label)  # fmt: skip
         axes.axhline(100 / classes, color=LINE_COLORS[-1], lw=0.8, ls=":", label="chance")
-        axes.set_xticks(range(len(whole)), [*whole], rotation=60, ha="right", fontsize=SMALL - 1)
+        axes.set_xticks(range(len(whole)), thin(whole), rotation=60, ha="right", fontsize=SMALL - 1)
         axes.set_ylim(0, 102)
         axes.set_ylabel("read off (%)", fontsize=SMALL)
         axes.legend(fontsize=SMALL - 1, frameon=False)
@@ -232,8 +242,10 @@ def describe_probes(scores: Mapping[str, Any], classes: int) -> Section:
     ]
     return Section(
         "What is read off each layer",
-        "Test images whose class a ridge regression reads off what a layer says, fitted to the"
-        " validation images: of a map the largest and the mean answer of each channel."
+        f"The share of {counts[1]:,} test images whose class a ridge regression reads off what a"
+        f" layer says, fitted to {counts[0]:,} validation images: of a map the largest and the mean"
+        " answer of each channel."
+        + (" So few of a class are hardly more than noise." if counts[0] < 10 * classes else "")
         + (" Parts: answers, whether an image has one, that are right." if parts else ""),
         [Drawing(drawing, "Share that is read off each layer.")],
         ["layer", "class", *(["parts"] if parts else [])], rows,
@@ -250,8 +262,10 @@ def describe_similarity(
         drawing = figure.Figure(figsize=(WIDTH, height + 0.6), layout="constrained")
         axes = drawing.subplots()
         picture = axes.imshow(values, cmap="viridis", vmin=0, vmax=1, interpolation="nearest")
-        axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right", fontsize=SMALL - 1)
-        axes.set_yticks(range(len(rows)), rows, fontsize=SMALL - 1)
+        axes.set_xticks(
+            range(len(columns)), thin(columns), rotation=60, ha="right", fontsize=SMALL - 1
+        )
+        axes.set_yticks(range(len(rows)), thin(rows), fontsize=SMALL - 1)
         if values.size <= 64:
             for row, column in np.ndindex(*values.shape):
                 color = "white" if values[row, column] < 0.6 else "black"

@@ -89,7 +89,7 @@ def collect(judgement: Judgement, runs: pathlib.Path, look: Look) -> list[Sectio
 
     The records lie below `runs`.
     """
-    if judgement.study.metric == "validation_accuracy":
+    if judgement.study.metric.startswith("validation"):
         return []
     by_name = scope.group_by_dataset(judgement)
     each = max(ARMS // len(by_name), 1)

@@ -1,6 +1,6 @@
 """What a finished run learned, as arrays: what a page of it shows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -10,14 +10,15 @@ import numpy as np
 from cnnjax.config import register
 from cnnjax.config.config import structure_of
 from cnnjax.config.datasets import Where
+from cnnjax.config.errors import ConfigError
 from cnnjax.data.batches import pad_batches
 from cnnjax.data.pictures import Shown
 from cnnjax.data.prepare import make_prepare
 from cnnjax.data.source import Say, say_nothing
 from cnnjax.data.spec import DataSpec
 from cnnjax.measures import filters, receptive, saliency, similarity
-from cnnjax.measures.observed import Observed, observe
-from cnnjax.measures.units import see_units
+from cnnjax.measures.observed import Observed, observe, spread_places
+from cnnjax.measures.units import Units, see_units
 from cnnjax.networks import cost, models
 from cnnjax.runs.evaluate import match_pixels, open_dataset
 from cnnjax.runs.run import Run
@@ -25,7 +26,9 @@ from cnnjax.runs.run import Run
 SEED = 0  # of the weights that are no run's
 CHANNELS = 8  # of a map that are shown, those that differ most between its cells
 COMPARED = 256  # images by which layers are compared
-FIELD = 64  # images over which a receptive field is averaged
+FIELD = 32  # images over which a receptive field is averaged
+AT_ONCE = 64  # images whose layers are seen at once
+STEPS = 12  # of layers drawn anew, where a network has more
 
 
 class Subject(NamedTuple):
@@ -130,9 +133,11 @@ def choose_places(labels: np.ndarray, count: int) -> np.ndarray:
 
 
 def look_at_filters(subject: Subject) -> filters.Filters | None:
-    """The kernels of the first layer; None where it has none."""
+    """The kernels of the first layer; None where it has none, or of less than 3x3 cells."""
     kernels = filters.find_kernels(*subject.network)
-    return None if kernels is None else jax.device_get(filters.describe_filters(kernels))
+    if kernels is None or min(kernels.shape[:2]) < filters.LEAST:
+        return None
+    return jax.device_get(filters.describe_filters(kernels))
 
 
 def look_at_maps(subject: Subject) -> list[Shown]:
@@ -170,50 +175,33 @@ def _show(subject: Subject, at: int, pictures: dict[str, np.ndarray]) -> Shown:
 
 
 def look_at_saliency(subject: Subject) -> Explained:
-    """Explanations of the answers to the images that are shown, and of the test they stand.
+    """Explanations of the answers to the images that are shown, and of the test they stand."""
+    images, model = subject.prepare(subject.places), subject.model
+    classes = subject.observed.logits[subject.places].argmax(axis=-1)
+    key = jax.random.key(SEED)
 
-    Scores are those of the measure, of the same images: the first of the test split.
-    """
-    size, logits, model = saliency.IMAGES, subject.observed.logits, subject.model
-
-    @jax.jit  # once, for as many images as the measure has
-    def explain(params: models.Params, stats: models.Stats, images: Any, classes: Any) -> Any:
+    @jax.jit
+    def explain(params: models.Params, stats: models.Stats) -> Any:
         return saliency.explain(model, params, stats, images, classes)
 
-    def see(params: models.Params, stats: models.Stats, places: np.ndarray) -> Any:
-        filled = np.resize(places, size)
-        found = explain(params, stats, subject.prepare(filled), logits[filled].argmax(axis=-1))
-        return {name: own[: len(places)] for name, own in jax.device_get(found).items()}
-
-    key = jax.random.key(SEED)
-    own, first = subject.params, subject.stats
-    pictures = see(own, first, subject.places)
+    pictures = jax.device_get(explain(subject.params, subject.stats))
+    cascade = [*saliency.cascade(*subject.network, images[:1], key)]
+    steps = [cascade[place] for place in spread_places(len(cascade), STEPS)]
     alike: dict[str, list[float]] = {name: [] for name in pictures}
-    layers = []
-    for layer, params, stats in saliency.cascade(*subject.network, subject.prepare([0]), key):
-        layers.append(layer)
-        for name, found in see(params, stats, subject.places).items():
+    for _, params, stats in steps:
+        for name, found in explain(params, stats).items():
             alike[name].append(float(saliency.compare(pictures[name], found).mean()))
-    shown = [
-        _show(subject, at, {name: picture[at] for name, picture in pictures.items()})
-        for at in range(len(subject.places))
-    ]
-    return Explained(shown, _score(subject, see), alike, layers)
-
-
-def _score(subject: Subject, see: Callable[..., Any]) -> dict[str, float]:
-    """As `saliency.measure_saliency`, by what explains the images at some places."""
-    places = np.arange(min(saliency.IMAGES, len(subject.images)))
-    images, classes = subject.prepare(places), subject.observed.logits[places].argmax(axis=-1)
-    drawn = subject.model.init(jax.random.key(SEED))
-    own, other = (see(*each, places) for each in ((subject.params, subject.stats), drawn))
-    scores = {name: float(saliency.compare(own[name], other[name]).mean()) for name in own}
     wanted = jax.jit(lambda images: saliency.find_differences(*subject.network, images, classes))
     differences = np.asarray(wanted(images))
-    missed = own["saliency_integrated"].sum(axis=(1, 2)) - differences
+    missed = pictures["saliency_integrated"].sum(axis=(1, 2)) - differences
     size = float(np.sqrt((differences**2).mean()))
-    relative = float(np.sqrt((missed**2).mean())) / size if size else 0.0
-    return {**scores, "saliency_completeness": relative}
+    scores = {name: own[-1] for name, own in alike.items() if own}
+    scores["saliency_completeness"] = float(np.sqrt((missed**2).mean())) / size if size else 0.0
+    shown = [
+        _show(subject, at, {name: picture[at] for name, picture in pictures.items()})
+        for at in range(len(images))
+    ]
+    return Explained(shown, scores, alike, [layer for layer, _, _ in steps])
 
 
 def measure(subject: Subject, name: str) -> dict[str, Any]:
@@ -233,7 +221,7 @@ def measure(subject: Subject, name: str) -> dict[str, Any]:
 
 def look_at_field(subject: Subject) -> Field | None:
     """The effective receptive field of the last map, of mean weights; None without a map."""
-    images = subject.prepare(slice(FIELD))
+    images = subject.prepare(spread_places(len(subject.images), FIELD))
     weights = jax.jit(lambda images: receptive.find_weights(*subject.network, images))(images)
     side = receptive.find_side(*subject.network, images)
     if weights is None or side is None:
@@ -248,17 +236,45 @@ def look_at_probes(subject: Subject) -> dict[str, Any]:
 
 
 def look_at_similarity(subjects: Sequence[Subject]) -> list[Alike]:
-    """CKA between all layers of the first run, and between its layers and those of each other."""
-    images = subjects[0].images[:COMPARED]
+    """CKA between all layers of the first run, and between its layers and those of each other.
 
-    def find(subject: Subject) -> Any:
-        own = subject.observed.prepare(jnp.asarray(images))
-        return jax.jit(lambda images: similarity.find_features(*subject.network, images))(own)
-
-    features = [find(subject) for subject in subjects]
+    Raises ConfigError where runs have other test images than the first.
+    """
+    first = subjects[0]
+    for other in subjects[1:]:
+        if not (
+            other.run.config.dataset == first.run.config.dataset
+            and np.array_equal(other.labels, first.labels)
+        ):
+            raise ConfigError(
+                f"{other.run.path} has other test images than {first.run.path}: compare runs of one"
+                " data set"
+            )
+    products = [_find_products(subject) for subject in subjects]
     names = [str(subject.run.path or "run") for subject in subjects]
-    compare = jax.jit(similarity.compare_layers)
+    rows = products[0]
     return [
-        Alike((names[0], name), [*features[0]], [*other], np.asarray(compare(features[0], other)))
-        for name, other in zip(names, features, strict=True)
-    ]
+        Alike(
+            (names[0], name), [*rows], [*columns],
+            np.array([[float(similarity.align(a, b)) for b in columns.values()]
+                      for a in rows.values()]).reshape(len(rows), len(columns)),
+        )
+        for name, columns in zip(names, products, strict=True)
+    ]  # fmt: skip
+
+
+def _find_products(subject: Subject) -> Units:
+    """Centered products of the features of images, by layer: few images at once, as measured."""
+    places = spread_places(len(subject.images), COMPARED)
+    places = places[: len(places) // AT_ONCE * AT_ONCE] if len(places) > AT_ONCE else places
+    images = subject.images[places]
+    blocks = images.reshape(-1, min(AT_ONCE, len(images)), *images.shape[1:])
+
+    def see(images: jax.Array) -> Units:
+        return similarity.find_features(*subject.network, subject.observed.prepare(images))
+
+    @jax.jit
+    def find(blocks: jax.Array) -> Units:
+        return jax.tree.map(similarity.center, similarity.find_products(see, blocks))
+
+    return find(jnp.asarray(blocks))

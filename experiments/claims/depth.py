@@ -53,12 +53,13 @@ STUDY = Study(
                     metric="test_accuracy",
                 ),
                 Comparison(
-                    DEEP, TEMPLATES, "=", "2026-11-27: alike, with fewer parameters",
+                    DEEP, TEMPLATES, "=", "2026-11-27: alike, with fewer multiplications",
                     metric="test_accuracy",
                 ),
             ),
             tried_as="How strokes are arranged is read off the last layer and not the first, and"
             " more so by training.",
+            parts=3,
         ),
     ),
     controls=(INITIAL, SHALLOW),

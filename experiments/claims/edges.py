@@ -3,11 +3,12 @@
     python launch.py first-layer-edges
 
 What is compared is how far the spectrum of each kernel has one orientation: a Gabor function is
-found in smooth noise too. Weight decay erases what a kernel began with. Labels that mean nothing
-are the null: with them kernels follow the statistics of natural images alone (Maennel et al. 2020),
-further the longer they are trained. Both data sets are grey: of colours it says nothing. A trial of
-2026-11-27 with one seed that is none of the study's gave 0.29 trained, 0.13 at the start and on
-shuffled labels (0.23 after five times the steps), 0.14 on permuted pixels.
+found in smooth noise too. Weight decay leaves 8% of what a kernel began with, and nothing after
+five times the steps. Labels that mean nothing are the null: with them kernels follow the statistics
+of natural images alone (Maennel et al. 2020). Both data sets are grey: of colours it says nothing.
+At a rate of 0.003, which left half of the first kernels, five seeds gave a lead of 0.10 over
+shuffled labels and of 0.23 after five times the steps (2026-11-27); at 0.01 one seed that is none
+of the study's gave 0.49 trained and 0.20 on shuffled labels, of which it knew 60% by heart.
 """
 
 import importlib.util
@@ -19,7 +20,7 @@ TRAINED = {"freeze": "none", "shuffle_labels": False, "permute_pixels": False, "
 SHUFFLED = {**TRAINED, "shuffle_labels": True}
 PERMUTED = {**TRAINED, "permute_pixels": True}
 INITIAL = {**TRAINED, "freeze": "body"}
-LONG = {**TRAINED, "steps": 5000}  # in which shuffled labels are learned by heart
+LONG = {**TRAINED, "steps": 5000}
 LONG_SHUFFLED = {**LONG, "shuffle_labels": True}
 GABOR = "first_layer_gabor"
 
@@ -29,6 +30,7 @@ STUDY = Study(
     base={
         "widths": (16,), "kernel_size": (9,), "stride": 2, "hidden": (), "train_examples": 2000,
         "batch_size": 64, "eval_every": 250, "optimizer": "adamw", "weight_decay": 0.5,
+        "learning_rate": 0.01,
     },
     arms=tuple(
         {"dataset": name, **arm}
@@ -50,7 +52,7 @@ STUDY = Study(
                 ),
                 Comparison(TRAINED, INITIAL, ">", "2026-11-27, after a trial: ahead by 0.1"),
                 Comparison(TRAINED, PERMUTED, ">", "2026-11-27, after a trial: ahead by 0.1"),
-                Comparison(LONG, LONG_SHUFFLED, ">", "2026-11-27: ahead by less"),
+                Comparison(LONG, LONG_SHUFFLED, ">", "2026-11-27, after a trial: ahead by 0.2"),
                 Comparison(
                     LONG_SHUFFLED, INITIAL, ">",
                     "2026-11-27: ahead: images alone make some of the edges",
@@ -58,11 +60,12 @@ STUDY = Study(
                 Comparison(
                     TRAINED, SHUFFLED, ">", "2026-11-27, after a trial: ahead", metric=GABOR
                 ),
-                Comparison(LONG, LONG_SHUFFLED, ">", "2026-11-27: ahead by less", metric=GABOR),
+                Comparison(
+                    LONG, LONG_SHUFFLED, ">", "2026-11-27, after a trial: ahead", metric=GABOR
+                ),
             ),
             tried_as="Kernels of a first layer on natural images are more selective for orientation"
             " than where labels mean nothing.",
-            parts=len(SETS),
         ),
     ),
     controls=(SHUFFLED, PERMUTED, INITIAL, LONG_SHUFFLED),

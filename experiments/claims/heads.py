@@ -74,7 +74,7 @@ HEAD = Study(
                     Score({}, "probe_head_flat"),
                     ">",
                     "2026-11-27: alike",
-                    about=SAME,
+                    about=f"{SAME}; a linear layer at its best ridge, a hidden one at one setting",
                 ),
                 Comparison(FLATTEN, GLOBAL, ">", "small difference"),
             ),

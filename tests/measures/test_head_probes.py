@@ -7,6 +7,8 @@ import pytest
 
 from cnnjax.config.config import make_config
 from cnnjax.measures import head_probes, probes
+from cnnjax.measures.units import see_map
+from cnnjax.networks import models
 from tests.training.test_program import make_functions
 
 OPTAX = True  # see conftest.py
@@ -61,18 +63,36 @@ def test_padding_has_no_say(maps):
 
 
 @pytest.mark.parametrize(
-    ("values", "name"),
+    ("values", "shape"),
     [
-        ({"widths": (4, 6), "pool_every": 1}, "conv_2"),
-        ({"widths": (4, 6), "pool_every": 1, "head": "global_avg", "hidden": ()}, "conv_2"),
+        ({"widths": (4, 6), "pool_every": 1}, (2, 2, 6)),
+        ({"widths": (4, 6), "pool_every": 2}, (4, 4, 6)),
+        ({"widths": (4, 6), "pool_every": 2, "head": "global_avg", "hidden": ()}, (4, 4, 6)),
+        ({"widths": (4, 6), "pool": "stride"}, (2, 2, 6)),
         ({"model": "mlp"}, None),
     ],
 )
-def test_the_last_map_is_read(digits, values, name):
+def test_the_map_is_read_that_the_head_sees(digits, values, shape):
     config = make_config(
         {**values, "train_examples": 48, "batch_size": 16, "steps": 2, "measure": ("head_probes",)}
     )
     functions, data, numbers = make_functions(config, digits)
     shapes = jax.eval_shape(functions.examine, functions.init(numbers), data.validation, data.test)
     found = shapes["measures"]["head_probes"]
-    assert found.keys() == ({f"probe_head_{kind}" for kind in head_probes.KINDS} if name else set())
+    names = {f"probe_head_{kind}" for kind in head_probes.KINDS}
+    assert found.keys() == (names if shape else set())
+    model = models.make_model(config, (8, 8, 1), 10, "cpu")
+    params, stats = jax.eval_shape(model.init, jax.random.key(0))
+    seen = jax.eval_shape(
+        lambda *given: see_map(model, *given), params, stats, np.zeros((3, 8, 8, 1), np.float32)
+    )
+    assert (None if seen is None else seen.shape[1:]) == shape
+
+
+def test_maps_that_are_too_large_are_not_read(digits, monkeypatch):
+    monkeypatch.setattr(head_probes, "LARGEST", 1000)
+    config = make_config({"widths": (4,), "train_examples": 48, "batch_size": 16, "steps": 2,
+                          "measure": ("head_probes",)})  # fmt: skip
+    functions, data, numbers = make_functions(config, digits)
+    shapes = jax.eval_shape(functions.examine, functions.init(numbers), data.validation, data.test)
+    assert shapes["measures"]["head_probes"] == {}

@@ -1,8 +1,9 @@
-"""The first test images, for measures that are of a few."""
+"""Some test images from all over the split, for measures that are of a few."""
 
 import numpy as np
 import pytest
 
+from cnnjax.measures.observed import spread_places
 from tests.measures import shown
 
 
@@ -15,10 +16,12 @@ from tests.measures import shown
         (20, 99, 8, (5, 8)),  # all that there are
     ],
 )
-def test_the_first_images_come_in_their_order_and_no_padding_counts(size, count, at_once, expected):
+def test_images_are_evenly_apart_and_no_padding_counts(size, count, at_once, expected):
     images = shown.draw_images(35)
     lead = shown.show(images, size).lead(count, at_once)
     assert lead.images.shape[:2] == lead.mask.shape == lead.labels.shape == expected
     flat, real = lead.images.reshape(-1, 8, 8, 1), np.asarray(lead.mask.reshape(-1) > 0)
-    assert real.sum() == min(count, 35)
-    np.testing.assert_array_equal(flat[real], images[:count])
+    total = -(-35 // size) * size
+    places = [place for place in spread_places(total, count) if place < 35]
+    np.testing.assert_array_equal(flat[real], images[np.array(places)])
+    assert places[0] == 0 and places[-1] >= 34 - 40 // count

@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import RidgeCV
 
 from cnnjax.config.config import make_config
+from cnnjax.data.batches import Batches
 from cnnjax.data.builders import drawings
 from cnnjax.measures import probes
 from tests.training.test_program import make_functions
@@ -33,7 +34,7 @@ def fit(values, labels, mask=None):
 def test_a_probe_is_the_ridge_regression_of_scikit_learn(drawn, count):
     values, labels = drawn[0][:count], drawn[1][:count]
     probe = fit(values, labels)
-    scale = np.where(values.std(axis=0) > 0, values.std(axis=0), 1)
+    scale = np.where(np.ptp(values, axis=0) > 0, values.std(axis=0), np.inf)
     standard = (values - values.mean(axis=0)) / scale
     theirs = RidgeCV(alphas=np.array(probes.RIDGES) * count)
     theirs.fit(standard.astype(float), np.eye(4)[labels])
@@ -52,6 +53,26 @@ def test_padding_has_no_say(drawn):
     right = (probe(values).argmax(axis=1) == labels).mean()
     wrong = np.concatenate([labels, labels[:30] * 0 - 1])
     assert probes.score_classes(probe, features, wrong) == pytest.approx(right)
+
+
+def test_what_is_constant_says_nothing_though_it_is_rounded(drawn):
+    """One tenth in single precision is not its own mean."""
+    values, labels = drawn
+    values = values.copy()
+    values[:, 3] = 0.1
+    probe = fit(values, labels)
+    moved = values.copy()
+    moved[:, 3] += 0.05
+    assert np.array_equal(probe(values), probe(moved))
+
+
+def test_of_a_large_split_some_images_are_taken_from_all_over_it(monkeypatch):
+    monkeypatch.setattr(probes, "MOST", 20)
+    labels = np.arange(60).reshape(12, 5)
+    found = probes.take(Batches(labels, labels, labels))
+    assert found.labels.shape == (4, 5) and found.labels[-1, -1] == 59
+    monkeypatch.setattr(probes, "MOST", 100)
+    assert np.array_equal(probes.take(Batches(labels, labels, labels)).labels, labels)
 
 
 def test_maps_are_read_by_what_is_there_wherever_it_is():

@@ -56,11 +56,21 @@ def test_saliency_says_whether_it_stands_its_test(shown):
 
 def test_probes_are_shown_with_parts_where_there_are_any():
     scores = {"probe_by_layer": {"conv_1": 0.25, "conv_2": 0.75}}
-    found = looks.describe_probes(scores, 10)
+    found = looks.describe_probes(scores, 10, (99, 1200))
+    assert "1,200 test images" in found.says and "99 validation images" in found.says
+    assert "hardly more than noise" in found.says
     assert found.rows == [("conv_1", "25.0%"), ("conv_2", "75.0%")]
     parts = {"probe_parts_by_layer": {"conv_1": 0.9, "conv_2": 0.95}}
-    found = looks.describe_probes({**scores, **parts}, 10)
+    found = looks.describe_probes({**scores, **parts}, 10, (100, 50))
+    assert "noise" not in found.says
     assert found.rows[0] == ("conv_1", "25.0%", "90.0%") and found.columns[-1] == "parts"
+
+
+def test_of_many_layers_some_names_stand_on_an_axis():
+    names = [f"block_{place}" for place in range(40)]
+    thinned = looks.thin(names)
+    assert len(thinned) == 40 and 10 < sum(map(bool, thinned)) <= looks.FEW
+    assert looks.thin(names[:16]) == names[:16]
 
 
 def test_likeness_of_runs_names_both():
