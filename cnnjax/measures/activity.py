@@ -31,9 +31,10 @@ def finish(found: Mapping[str, np.ndarray], spec: DataSpec) -> dict[str, Any]:
 def measure_activity(
     model: models.Model, params: models.Params, stats: models.Stats, observed: Observed, key: Array
 ) -> dict[str, Array]:
-    """The share of units that are not 0 for an image, on average over validation images; each cell
-    of a map is one. Nothing of a network that uses no non-linearity of ours.
-    """  # fmt: skip
+    """The share of units that are not 0 for a validation image, each cell of a map being one.
+
+    Nothing of a network that uses no non-linearity of ours.
+    """
     sizes: dict[str, int] = {}
 
     def count(batch: Batches) -> dict[str, Array]:

@@ -20,9 +20,9 @@ from cnnjax.measures import (
     curvature,
     dead_units,
     filters,
-    head_probes,
     last_layer,
     probes,
+    probes_of_heads,
     receptive,
     robustness,
     saliency,
@@ -34,7 +34,7 @@ from cnnjax.networks import models
 # Where measures are declared: a new file joins here, and so what decides a lane's numbers.
 HOMES = (
     answers, calibration, last_layer, robustness, dead_units, curvature, filters, probes,
-    head_probes, activity, saliency, receptive, similarity,
+    probes_of_heads, activity, saliency, receptive, similarity,
 )  # fmt: skip
 SEED = 0  # fixed: every run is measured with the same draws
 # `measures` has what each measure found, by its name and then by that of a score; `validation` the

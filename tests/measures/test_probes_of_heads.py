@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnnjax.config.config import make_config
-from cnnjax.measures import head_probes, probes
+from cnnjax.measures import probes, probes_of_heads
 from cnnjax.measures.units import see_map
 from cnnjax.networks import models
 from tests.training.test_program import make_functions
@@ -29,24 +29,24 @@ def maps():
 
 def score(kind, values, labels):
     """The share of the second half that is read rightly by a head fitted to the first."""
-    shaped = head_probes._shape(kind, jnp.asarray(values))
+    shaped = probes_of_heads._shape(kind, jnp.asarray(values))
     halves = [probes.Features(half, jnp.ones(len(half))) for half in (shaped[:200], shaped[200:])]
     targets = jax.nn.one_hot(labels[:200], 2)
-    fit = head_probes.fit_dense if kind == "dense" else lambda key, *own: probes.fit_probe(*own)
+    fit = probes_of_heads.fit_dense if kind == "dense" else lambda key, *own: probes.fit_probe(*own)
     return float(probes.score_classes(fit(jax.random.key(0), halves[0], targets), halves[1],
                                       labels[200:]))  # fmt: skip
 
 
 def test_the_mean_does_not_know_where(maps):
     values, side, bright = maps
-    found = {kind: score(kind, values, side) for kind in head_probes.KINDS}
+    found = {kind: score(kind, values, side) for kind in probes_of_heads.KINDS}
     assert found["mean"] < 0.6 and found["flat"] > 0.99 and found["dense"] > 0.97
     assert score("mean", values, bright) > 0.99
 
 
 def test_what_is_either_one_or_the_other_needs_a_hidden_layer(maps):
     values, side, bright = maps
-    found = {kind: score(kind, values, side ^ bright) for kind in head_probes.KINDS}
+    found = {kind: score(kind, values, side ^ bright) for kind in probes_of_heads.KINDS}
     assert found["flat"] < 0.6 and found["dense"] > 0.9
 
 
@@ -57,8 +57,8 @@ def test_padding_has_no_say(maps):
     targets = jax.nn.one_hot(jnp.asarray([*side[:100], *(1 - side[:100])]), 2)
     mask = jnp.repeat(jnp.asarray([1.0, 0.0]), 100)
     key = jax.random.key(0)
-    one = head_probes.fit_dense(key, probes.Features(padded, mask), targets)(flat)
-    other = head_probes.fit_dense(key, probes.Features(flat, mask[:100]), targets[:100])(flat)
+    one = probes_of_heads.fit_dense(key, probes.Features(padded, mask), targets)(flat)
+    other = probes_of_heads.fit_dense(key, probes.Features(flat, mask[:100]), targets[:100])(flat)
     np.testing.assert_allclose(one, other, atol=1e-3)
 
 
@@ -79,7 +79,7 @@ def test_the_map_is_read_that_the_head_sees(digits, values, shape):
     functions, data, numbers = make_functions(config, digits)
     shapes = jax.eval_shape(functions.examine, functions.init(numbers), data.validation, data.test)
     found = shapes["measures"]["head_probes"]
-    names = {f"probe_head_{kind}" for kind in head_probes.KINDS}
+    names = {f"probe_head_{kind}" for kind in probes_of_heads.KINDS}
     assert found.keys() == (names if shape else set())
     model = models.make_model(config, (8, 8, 1), 10, "cpu")
     params, stats = jax.eval_shape(model.init, jax.random.key(0))
@@ -90,7 +90,7 @@ def test_the_map_is_read_that_the_head_sees(digits, values, shape):
 
 
 def test_maps_that_are_too_large_are_not_read(digits, monkeypatch):
-    monkeypatch.setattr(head_probes, "LARGEST", 1000)
+    monkeypatch.setattr(probes_of_heads, "LARGEST", 1000)
     config = make_config({"widths": (4,), "train_examples": 48, "batch_size": 16, "steps": 2,
                           "measure": ("head_probes",)})  # fmt: skip
     functions, data, numbers = make_functions(config, digits)

@@ -57,13 +57,14 @@ def fit_dense(key: Array, features: Features, targets: Array) -> Any:
 def measure_head_probes(
     model: models.Model, params: models.Params, stats: models.Stats, observed: Observed, key: Array
 ) -> dict[str, Array]:
-    """How well the class is read off the last map by a linear layer on all of it, by one on the
-    mean of each channel, and by a hidden layer of 64 units on all of it.
+    """How well heads of three kinds read the class off one and the same last map.
 
-    Fitted on validation images and scored on test images, as the probes of layers. The last map is
-    the one that a head sees, or sees the mean of; nothing where there is none, or more than LARGEST
-    numbers of all images. The linear layers have their best ridge, the hidden one a fixed decay.
-    """  # fmt: skip
+    A linear layer on all of it, one on the mean of each channel, and a hidden layer of 64 units on
+    all of it. Fitted on validation images and scored on test images, as the probes of layers. The
+    map is the one that a head sees, or sees the mean of; nothing where there is none, or where the
+    maps of a split are more than LARGEST numbers. The linear layers have their best ridge, the
+    hidden one a fixed decay.
+    """
 
     def see(batch: Batches) -> Array | None:
         found = see_map(model, params, stats, observed.prepare(batch.images))
