@@ -16,7 +16,7 @@ from cnnjax.measures.units import see_map
 from cnnjax.networks import models
 
 UNITS = 64  # of the hidden layer
-LARGEST = 2**28  # numbers that the maps of a split may be
+LARGEST = 2**26  # numbers that the maps of a split may be
 STEPS, RATE, DECAY = 100, 1e-2, 0.1  # of AdamW on all images at once, by a cosine to zero
 KINDS = ("flat", "mean", "dense")  # of heads
 

@@ -80,7 +80,7 @@ def measure_receptive_field(
 ) -> dict[str, Array]:
     """The side of the effective receptive field of the last map, and its share of what is seen.
 
-    `effective_field` is in pixels, of mean weights over the first 64 test images;
+    `effective_field` is in pixels, of mean weights over 64 test images;
     `effective_field_share` is over the side of the theoretical field within the image. Nothing of
     a network without maps.
     """

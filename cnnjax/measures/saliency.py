@@ -181,7 +181,7 @@ def measure_saliency(
     all of them, for the same class (Adebayo et al. 2018, model parameter randomisation): near 0
     where an explanation is of what was learned. `saliency_completeness` is by how much sums of
     integrated gradients miss the differences of logits: root mean squares over images, the one
-    over the other. All on the first 32 test images.
+    over the other. All on 32 test images.
     """
     # The other network is explained by the same program, which takes long to compile.
     both = jax.tree.map(lambda *own: jnp.stack(own), (params, stats), model.init(key))
