@@ -133,7 +133,7 @@ def measure_similarity(
 ) -> dict[str, Array]:
     """How alike the first and the last layer see images, and each layer and the next: linear CKA.
 
-    `cka_first_last` and `similarity_by_layer`, of the units of `units.see_units` for the first 256
+    `cka_first_last` and `similarity_by_layer`, of the units of `units.see_units` for 256
     test images, maps flattened. Nothing of a network with fewer than two such layers.
     """
     lead = observed.lead(IMAGES, AT_ONCE)
