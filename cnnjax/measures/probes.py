@@ -109,10 +109,10 @@ def summarise(units: Array) -> Array:
     return jnp.concatenate([units.max(axis=axes), units.mean(axis=axes)], axis=1)
 
 
-def take(batches: Batches) -> Batches:
-    """All batches, or of a large split some from all over it, with MOST images or so."""
+def take(batches: Batches, most: int | None = None) -> Batches:
+    """All batches, or of a large split some from all over it, with `most` (MOST) images or so."""
     number, size = batches.labels.shape
-    places = spread_places(number, max(MOST // size, 1))
+    places = spread_places(number, max((most or MOST) // size, 1))
     return jax.tree.map(lambda own: own[places], batches)
 
 

@@ -11,7 +11,14 @@ from jax import Array, lax
 from cnnjax.config import register
 from cnnjax.data.batches import Batches
 from cnnjax.measures.observed import Observed
-from cnnjax.measures.probes import Features, fit_probe, measure, score_classes, take
+from cnnjax.measures.probes import (
+    MOST,
+    Features,
+    fit_probe,
+    measure,
+    score_classes,
+    take,
+)
 from cnnjax.measures.units import see_map
 from cnnjax.networks import models
 
@@ -61,19 +68,20 @@ def measure_head_probes(
 
     A linear layer on all of it, one on the mean of each channel, and a hidden layer of 64 units on
     all of it. Fitted on validation images and scored on test images, as the probes of layers. The
-    map is the one that a head sees, or sees the mean of; nothing where there is none, or where the
-    maps of a split are more than LARGEST numbers. The linear layers have their best ridge, the
-    hidden one a fixed decay.
+    map is the one that a head sees, or sees the mean of; nothing where there is none. Of a split
+    whose maps are more than LARGEST numbers fewer images are taken. The linear layers have their
+    best ridge, the hidden one a fixed decay.
     """
 
     def see(batch: Batches) -> Array | None:
         found = see_map(model, params, stats, observed.prepare(batch.images))
         return None if found is None else found.astype(jnp.float32)
 
-    splits = take(observed.validation), take(observed.test)
-    one = jax.eval_shape(see, jax.tree.map(lambda own: own[0], splits[0]))
-    if one is None or max(own.labels.size for own in splits) * math.prod(one.shape[1:]) > LARGEST:
+    one = jax.eval_shape(see, jax.tree.map(lambda own: own[0], observed.test))
+    if one is None or math.prod(one.shape) > LARGEST:
         return {}
+    most = min(MOST, LARGEST // math.prod(one.shape[1:]))
+    splits = take(observed.validation, most), take(observed.test, most)
     known, labels = (own.labels.reshape(-1) for own in splits)
     targets = jax.nn.one_hot(known, observed.spec.num_classes)
     maps = [lax.map(see, own).reshape(own.labels.size, *one.shape[1:]) for own in splits]

@@ -89,10 +89,12 @@ def test_the_map_is_read_that_the_head_sees(digits, values, shape):
     assert (None if seen is None else seen.shape[1:]) == shape
 
 
-def test_maps_that_are_too_large_are_not_read(digits, monkeypatch):
-    monkeypatch.setattr(probes_of_heads, "LARGEST", 1000)
+@pytest.mark.parametrize(("largest", "count"), [(1000, 0), (2**17, 3), (2**26, 3)])
+def test_of_large_maps_fewer_are_read(digits, monkeypatch, largest, count):
+    """One batch of 250 maps of 4x4x4 is 16,000 numbers."""
+    monkeypatch.setattr(probes_of_heads, "LARGEST", largest)
     config = make_config({"widths": (4,), "train_examples": 48, "batch_size": 16, "steps": 2,
                           "measure": ("head_probes",)})  # fmt: skip
     functions, data, numbers = make_functions(config, digits)
     shapes = jax.eval_shape(functions.examine, functions.init(numbers), data.validation, data.test)
-    assert shapes["measures"]["head_probes"] == {}
+    assert len(shapes["measures"]["head_probes"]) == count
