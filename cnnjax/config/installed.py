@@ -30,57 +30,54 @@ COMMANDS = {  # what a console script is in a checkout
 
 def launch() -> None:
     """The console script `cnnjax`."""
-    _run("launch", "launch.py", "finished lanes are saved")
+    _run("launch", "finished lanes are saved")
 
 
 def train() -> None:
     """The console script `cnnjax-train`."""
-    _run(
-        "experiments.train", "experiments/train.py",
-        "the run is saved up to its last checkpoint, if it reached one",
-    )  # fmt: skip
+    _run("experiments.train", "the run is saved up to its last checkpoint, if it reached one")
 
 
 def ablate() -> None:
     """The console script `cnnjax-ablate`."""
-    _run("experiments.ablate", "experiments/ablate.py", "finished lanes are saved")
+    _run("experiments.ablate", "finished lanes are saved")
 
 
 def judge() -> None:
     """The console script `cnnjax-judge`."""
-    _run("experiments.judge", "experiments/judge.py", "nothing was written")
+    _run("experiments.judge", "nothing was written")
 
 
 def records() -> None:
     """The console script `cnnjax-records`."""
-    _run("experiments.records", "experiments/records.py", "every file is whole")
+    _run("experiments.records", "every file is whole")
 
 
 def export() -> None:
     """The console script `cnnjax-export`."""
-    _run("experiments.export", "experiments/export.py", "nothing was written")
+    _run("experiments.export", "nothing was written")
 
 
 def predict() -> None:
     """The console script `cnnjax-predict`."""
-    _run("experiments.predict", "experiments/predict.py", "nothing was written")
+    _run("experiments.predict", "nothing was written")
 
 
 def evaluate() -> None:
     """The console script `cnnjax-evaluate`."""
-    _run("experiments.evaluate", "experiments/evaluate.py", "nothing was written")
+    _run("experiments.evaluate", "nothing was written")
 
 
 def look() -> None:
     """The console script `cnnjax-look`."""
-    _run("experiments.look", "experiments/look.py", "nothing was written")
+    _run("experiments.look", "nothing was written")
 
 
-def _run(module: str, path: str, go_on: str) -> None:
+def _run(module: str, go_on: str) -> None:
     """Runs the script that a module is, as `python PATH` does in a checkout."""
     sys.path.insert(0, str(find_scripts()))
     sys.path.append("")  # the current folder, for plug-ins: behind all else, as a script has none
-    sys.argv[0] = path
+    sys.argv[0] = f"{module.replace('.', '/')}.py"
     importlib.import_module("experiments.early")
     script = importlib.import_module("experiments.script")
     found = importlib.import_module(module)

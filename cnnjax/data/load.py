@@ -76,9 +76,8 @@ def load_dataset(
     feed = feed or decide_feed(opened, request, side, budget)
     streamed = feed == "stream"
     sample = train = opened.splits["train"]
-    if streamed:  # from all over the split: one end of it may be a class or two
-        places = np.linspace(0, len(train) - 1, min(SAMPLE, len(train))).astype(int).tolist()
-        sample = source.Taken(train, places)
+    if streamed:
+        sample = source.Taken(train, source.spread_places(len(train), SAMPLE).tolist())
     splits = [sample, opened.splits["validation"], opened.splits["test"]]
     try:
         loaded = [load_split(split, opened.channels, side, request.eval_crop) for split in splits]

@@ -57,6 +57,11 @@ def read(examples: Sequence[Any], start: int, stop: int) -> list[Any]:
     return [examples[place] for place in places]
 
 
+def spread_places(total: int, count: int) -> np.ndarray:
+    """So many places of `total`, or all, evenly apart: one end of a split may be a class or two."""
+    return np.linspace(0, total - 1, min(count, total)).astype(int)
+
+
 class Arrays(Sequence):
     """Examples whose pixels lie in memory."""
 

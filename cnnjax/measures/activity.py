@@ -1,9 +1,9 @@
 """How much of each layer answers to an image."""
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -35,18 +35,18 @@ def measure_activity(
 
     Nothing of a network that uses no non-linearity of ours.
     """
-    sizes: dict[str, int] = {}
+    sizes: dict[str, Array] = {}
 
-    def count(batch: Batches) -> dict[str, Array]:
+    def count(batch: Batches) -> Units:
         seen = see_activated(model, params, stats, observed.prepare(batch.images))
-        shares: Units = OrderedDict()
-        for name, units in seen.items():
-            flat = (units != 0).reshape(len(units), -1)
-            sizes[name] = flat.shape[1]
-            shares[name] = (flat.astype(jnp.float32).mean(axis=1) * batch.mask).sum()
-        return shares
+        sizes.update({name: jnp.asarray(own[0].size) for name, own in seen.items()})
+
+        def find(units: Array) -> Array:
+            active = (units != 0).reshape(len(units), -1).astype(jnp.float32)
+            return (active.mean(axis=1) * batch.mask).sum()
+
+        return jax.tree.map(find, seen)
 
     total = observed.validation.mask.sum()
-    shares = {name: own.sum() / total for name, own in lax.map(count, observed.validation).items()}
-    units = {name: jnp.asarray(sizes[name]) for name in shares}
-    return {**write_numbered(LAYER, shares), **write_numbered(UNITS, units)}
+    shares = jax.tree.map(lambda own: own.sum() / total, lax.map(count, observed.validation))
+    return {**write_numbered(LAYER, shares), **write_numbered(UNITS, sizes)}

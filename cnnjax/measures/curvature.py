@@ -8,6 +8,7 @@ from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 
 from cnnjax.config import register
+from cnnjax.measures.arithmetic import divide, find_eigenvalues
 from cnnjax.measures.observed import Training
 from cnnjax.networks import models
 
@@ -28,16 +29,13 @@ def find_largest(product: Callable[[Array], Array], start: Array, steps: int = S
         alpha = new @ vector
         new = new - alpha * vector
         beta = jnp.linalg.norm(new)
-        return (vector, jnp.where(beta > 0, new / jnp.where(beta > 0, beta, 1), 0), beta), (
-            alpha, beta
-        )  # fmt: skip
+        return (vector, divide(new, beta), beta), (alpha, beta)
 
     begin = start / jnp.linalg.norm(start)
     zero = jnp.zeros((), begin.dtype)
     _, (alphas, betas) = lax.scan(step, (jnp.zeros_like(begin), begin, zero), None, steps)
     matrix = jnp.diag(alphas) + jnp.diag(betas[:-1], 1) + jnp.diag(betas[:-1], -1)
-    # One by one: threads that factorise several wait for each other, maybe for ever.
-    return jax.custom_batching.sequential_vmap(lambda own: jnp.linalg.eigvalsh(own))(matrix)[-1]
+    return find_eigenvalues(matrix)[-1]
 
 
 def multiply_hessian(

@@ -12,7 +12,7 @@ from cnnjax.config import register
 from cnnjax.data.batches import Batches
 from cnnjax.data.spec import DataSpec
 from cnnjax.measures.observed import Observed
-from cnnjax.measures.units import see_activated
+from cnnjax.measures.units import Units, read_numbered, see_activated, write_numbered
 from cnnjax.networks import models
 
 DEAD, UNITS = "dead ", "units "  # of a layer: how many
@@ -20,13 +20,12 @@ DEAD, UNITS = "dead ", "units "  # of a layer: how many
 
 def finish(found: Mapping[str, np.ndarray], spec: DataSpec) -> dict[str, Any]:
     """The share of dead units of all layers together, and by layer, from how many there are."""
-    names = [name.removeprefix(UNITS) for name in found if name.startswith(UNITS)]
-    if not names:
+    dead, units = read_numbered(DEAD, found), read_numbered(UNITS, found)
+    if not units:
         return {}
-    units = np.array([found[UNITS + name] for name in names], np.float64)
-    dead = np.array([found[DEAD + name] for name in names], np.float64)
-    by_layer = dict(zip(names, (dead / units).tolist(), strict=True))
-    return {"dead_units": float(dead.sum() / units.sum()), "dead_units_by_layer": by_layer}
+    by_layer = {name: dead[name] / units[name] for name in units}
+    share = sum(dead.values()) / sum(units.values())
+    return {"dead_units": share, "dead_units_by_layer": by_layer}
 
 
 @register.measure("dead_units", finish=finish)
@@ -35,16 +34,17 @@ def measure_dead_units(
 ) -> dict[str, Array]:
     """The share of units that are 0 for all validation images, a map of a channel being one."""
 
-    def find_alive(batch: Batches) -> dict[str, Array]:
+    def find_alive(batch: Batches) -> Units:
         found = see_activated(model, params, stats, observed.prepare(batch.images))
         real = batch.mask > 0
-        return {
-            name: ((units != 0) & real.reshape(-1, *[1] * (units.ndim - 1))).any(
-                axis=tuple(range(units.ndim - 1))
-            )
-            for name, units in found.items()
-        }
+
+        def find(units: Array) -> Array:
+            spoken = (units != 0) & real.reshape(-1, *[1] * (units.ndim - 1))
+            return spoken.any(axis=tuple(range(units.ndim - 1)))
+
+        return jax.tree.map(find, found)
 
     alive = jax.tree.map(lambda own: own.any(axis=0), lax.map(find_alive, observed.validation))
-    dead = {DEAD + name: (~own).sum() for name, own in alive.items()}
-    return dead | {UNITS + name: jnp.asarray(own.size) for name, own in alive.items()}
+    dead = {name: (~own).sum() for name, own in alive.items()}
+    units = {name: jnp.asarray(own.size) for name, own in alive.items()}
+    return {**write_numbered(DEAD, dead), **write_numbered(UNITS, units)}

@@ -3,11 +3,13 @@
 import math
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from cnnjax.config import register
+from cnnjax.measures.arithmetic import divide, factorise
 from cnnjax.measures.observed import Observed
 from cnnjax.networks import count, models
 
@@ -29,9 +31,13 @@ class Filters(NamedTuple):
     kernels: Array  # [height, width, channels, n]
     selectivity: Array  # 0 to 1, of orientations in its spectrum
     gabor: Array  # share of its variance that the best Gabor function explains
-    colour: (
-        Array | None
-    )  # share of its sum of squares that no grey kernel has; None for one channel
+    colour: Array | None  # share of its squares that no grey kernel has; None for one channel
+
+    @property
+    def scores(self) -> dict[str, Array]:
+        """What each kernel is like [n], by the name of its metric."""
+        found = {"first_layer_selectivity": self.selectivity, "first_layer_gabor": self.gabor}
+        return found if self.colour is None else {**found, "first_layer_colour": self.colour}
 
 
 def find_kernels(model: models.Model, params: models.Params, stats: models.Stats) -> Array | None:
@@ -60,14 +66,14 @@ def find_patterns(kernels: Array) -> Array:
     if channels == 1:
         return jnp.moveaxis(kernels[:, :, 0], -1, 0)
     cells = jnp.moveaxis(kernels, -1, 0).reshape(number, height * width, channels)
-    left, values, _ = jnp.linalg.svd(cells, full_matrices=False)
+    left, values, _ = jax.vmap(factorise)(cells)
     return (left[..., 0] * values[:, :1]).reshape(number, height, width)
 
 
 def measure_colour(kernels: Array) -> Array:
     """The share [n] of the sum of squares of kernels [h, w, channels, n] that no grey one has."""
     grey = kernels.mean(axis=2, keepdims=True)
-    return _divide(((kernels - grey) ** 2).sum(axis=(0, 1, 2)), (kernels**2).sum(axis=(0, 1, 2)))
+    return divide(((kernels - grey) ** 2).sum(axis=(0, 1, 2)), (kernels**2).sum(axis=(0, 1, 2)))
 
 
 def find_selectivity(patterns: Array) -> Array:
@@ -84,7 +90,7 @@ def find_selectivity(patterns: Array) -> Array:
     power = (spectra.real**2 + spectra.imag**2) * counted[None]
     waves = (own(2 * angle)[None].astype(np.float32) for own in (np.cos, np.sin))
     along, across = ((power * wave).sum(axis=(1, 2)) for wave in waves)
-    return _divide(jnp.hypot(along, across), power.sum(axis=(1, 2)))
+    return divide(jnp.hypot(along, across), power.sum(axis=(1, 2)))
 
 
 def fit_gabor(patterns: Array) -> Array:
@@ -97,7 +103,7 @@ def fit_gabor(patterns: Array) -> Array:
     own = _centre(patterns).reshape(number, -1)
     pairs = jnp.asarray(make_gabors(height, width))
     products = jnp.einsum("mpk,nk->mpn", pairs, own, precision="highest")
-    return _divide((products**2).sum(axis=1).max(axis=0), (own**2).sum(axis=1))
+    return divide((products**2).sum(axis=1).max(axis=0), (own**2).sum(axis=1))
 
 
 def make_gabors(height: int, width: int) -> np.ndarray:
@@ -133,11 +139,6 @@ def _centre(patterns: Array) -> Array:
     return patterns - patterns.mean(axis=(1, 2), keepdims=True)
 
 
-def _divide(part: Array, whole: Array) -> Array:
-    """A share; 0 of nothing."""
-    return jnp.where(whole > 0, part / jnp.where(whole > 0, whole, 1.0), 0.0)
-
-
 @register.measure("filters")
 def measure_filters(
     model: models.Model, params: models.Params, stats: models.Stats, observed: Observed, key: Array
@@ -149,8 +150,4 @@ def measure_filters(
     kernels = find_kernels(model, params, stats)
     if kernels is None or min(kernels.shape[:2]) < LEAST:
         return {}
-    found = describe_filters(kernels)
-    scores = {"first_layer_selectivity": found.selectivity, "first_layer_gabor": found.gabor}
-    if found.colour is not None:
-        scores["first_layer_colour"] = found.colour
-    return {name: own.mean() for name, own in scores.items()}
+    return {name: own.mean() for name, own in describe_filters(kernels).scores.items()}

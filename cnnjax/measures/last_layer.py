@@ -6,6 +6,7 @@ from jax import Array, lax
 
 from cnnjax.config import register
 from cnnjax.data.batches import Batches
+from cnnjax.measures.arithmetic import divide
 from cnnjax.measures.observed import Observed, Training
 from cnnjax.networks import models
 
@@ -24,7 +25,7 @@ def spearman(a: Array, b: Array) -> Array:
     """Spearman's rank correlation of [n] with [n]; 0 where one is constant."""
     a, b = (ranks - ranks.mean() for ranks in (rank(a), rank(b)))
     scale = jnp.sqrt((a * a).sum() * (b * b).sum())
-    return jnp.where(scale > 0, (a * b).sum() / jnp.where(scale > 0, scale, 1.0), 0.0)
+    return divide((a * b).sum(), scale)
 
 
 def correlate_weights(kernel: Array, sums: Array, counts: Array) -> Array:

@@ -4,11 +4,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 
 from cnnjax.data.batches import Batches
 from cnnjax.data.prepare import Prepare
+from cnnjax.data.source import spread_places
 from cnnjax.data.spec import DataSpec
 from cnnjax.networks import models
 
@@ -35,7 +35,7 @@ class Observed(NamedTuple):
         """1 for test examples and 0 for padding [test examples]."""
         return self.test.mask.reshape(-1)
 
-    def lead(self, count: int, at_once: int) -> Batches:
+    def sample(self, count: int, at_once: int) -> Batches:
         """So many test images from all over the split, or as many as there are, in batches of
         `at_once` at most.
 
@@ -52,11 +52,6 @@ class Observed(NamedTuple):
             return padded.reshape(-1, at_once, *flat.shape[1:])
 
         return jax.tree.map(cut, self.test)
-
-
-def spread_places(total: int, count: int) -> np.ndarray:
-    """So many places of `total`, or all, evenly apart: one end of a split may be a class or two."""
-    return np.unique(np.linspace(0, total - 1, min(count, total)).astype(int))
 
 
 AT_ONCE = 128  # training images

@@ -16,8 +16,10 @@ from jax import Array, lax
 
 from cnnjax.config import register
 from cnnjax.data.batches import Batches
+from cnnjax.data.source import spread_places
 from cnnjax.data.spec import DataSpec
-from cnnjax.measures.observed import Observed, spread_places
+from cnnjax.measures.arithmetic import factorise
+from cnnjax.measures.observed import Observed
 from cnnjax.measures.units import Units, read_numbered, see_units, write_numbered
 from cnnjax.networks import models
 
@@ -77,7 +79,7 @@ def fit_probes(features: Features, targets: Sequence[Array]) -> list[Probe]:
     weight, number = mask[:, None], mask.sum()
     mean, scale = measure(features)
     standard, ridges = (values - mean) / scale * weight, jnp.asarray(RIDGES) * number
-    left, singular, right = jnp.linalg.svd(standard, full_matrices=False)
+    left, singular, right = factorise(standard)
 
     def fit(own: Array) -> Probe:
         bias = (own * weight).sum(axis=0, keepdims=True) / number

@@ -11,14 +11,7 @@ from jax import Array, lax
 from cnnjax.config import register
 from cnnjax.data.batches import Batches
 from cnnjax.measures.observed import Observed
-from cnnjax.measures.probes import (
-    MOST,
-    Features,
-    fit_probe,
-    measure,
-    score_classes,
-    take,
-)
+from cnnjax.measures.probes import MOST, Features, fit_probe, measure, score_classes, take
 from cnnjax.measures.units import see_map
 from cnnjax.networks import models
 
@@ -35,13 +28,14 @@ def fit_dense(key: Array, features: Features, targets: Array) -> Any:
     """
     values, mask = features
     mean, scale = measure(features)
+    standard = (values - mean) / scale
 
-    def answer(weights: dict[str, Array], values: Array) -> Array:
-        hidden = jax.nn.relu((values - mean) / scale @ weights["kernel_1"] + weights["bias_1"])
+    def answer(weights: dict[str, Array], standard: Array) -> Array:
+        hidden = jax.nn.relu(standard @ weights["kernel_1"] + weights["bias_1"])
         return hidden @ weights["kernel_2"] + weights["bias_2"]
 
     def loss(weights: dict[str, Array]) -> Array:
-        own = optax.softmax_cross_entropy(answer(weights, values), targets)
+        own = optax.softmax_cross_entropy(answer(weights, standard), targets)
         return (own * mask).sum() / mask.sum()
 
     make, below = jax.nn.initializers.he_normal(), jax.random.split(key)
@@ -57,7 +51,7 @@ def fit_dense(key: Array, features: Features, targets: Array) -> Any:
         return (optax.apply_updates(weights, moved), state), None
 
     (weights, _), _ = lax.scan(step, (weights, rule.init(weights)), length=STEPS)
-    return lambda values: answer(weights, values)
+    return lambda values: answer(weights, (values - mean) / scale)
 
 
 @register.measure("head_probes")

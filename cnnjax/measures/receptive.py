@@ -74,6 +74,22 @@ def find_side(
     return math.prod(seen) ** (1 / len(seen))
 
 
+def average_weights(
+    model: models.Model, params: models.Params, stats: models.Stats, observed: Observed
+) -> Array:
+    """What `find_weights` gives [H, W], on average over IMAGES test images, of a network with a
+    map.
+    """  # fmt: skip
+    some = observed.sample(IMAGES, AT_ONCE)
+
+    def see(batch: Batches) -> Array:
+        weights = find_weights(model, params, stats, observed.prepare(batch.images))
+        assert weights is not None
+        return jnp.where(batch.mask[:, None, None] > 0, weights, 0).sum(axis=0)
+
+    return lax.map(see, some).sum(axis=0) / some.mask.sum()
+
+
 @register.measure("receptive_field")
 def measure_receptive_field(
     model: models.Model, params: models.Params, stats: models.Stats, observed: Observed, key: Array
@@ -84,16 +100,8 @@ def measure_receptive_field(
     `effective_field_share` is over the side of the theoretical field within the image. Nothing of
     a network without maps.
     """
-    lead = observed.lead(IMAGES, AT_ONCE)
-
-    side = find_side(model, params, stats, observed.prepare(lead.images[0]))
+    side = find_side(model, params, stats, observed.prepare(observed.test.images[0]))
     if side is None:
         return {}
-
-    def see(batch: Batches) -> Array:
-        weights = find_weights(model, params, stats, observed.prepare(batch.images))
-        assert weights is not None
-        return jnp.where(batch.mask[:, None, None] > 0, weights, 0).sum(axis=0)
-
-    found = measure_side(lax.map(see, lead).sum(axis=0))
+    found = measure_side(average_weights(model, params, stats, observed))
     return {"effective_field": found, "effective_field_share": found / side}

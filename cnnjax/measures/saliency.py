@@ -15,6 +15,7 @@ from jax import Array, lax
 from cnnjax.config import register
 from cnnjax.data.batches import Batches
 from cnnjax.measures import units
+from cnnjax.measures.arithmetic import divide
 from cnnjax.measures.last_layer import spearman
 from cnnjax.measures.observed import Observed
 from cnnjax.networks import count, models
@@ -98,9 +99,7 @@ def grad_cam(
     slopes, maps = jax.grad(total, has_aux=True)(jnp.zeros(own.shape, own.dtype))
     slopes, maps = slopes.astype(jnp.float32), maps.astype(jnp.float32)
     spoken = jax.nn.relu((slopes.mean(axis=(1, 2), keepdims=True) * maps).sum(axis=-1))
-    return jax.image.resize(
-        spoken, images.shape[:3], "bilinear", precision=lax.Precision.HIGHEST
-    )  # fmt: skip
+    return jax.image.resize(spoken, images.shape[:3], "bilinear", precision=lax.Precision.HIGHEST)
 
 
 EXPLAIN = {  # by the name of the score
@@ -165,6 +164,12 @@ def _replace(tree: Any, drawn: Any, paths: set[str]) -> Any:
     return jax.tree_util.tree_map_with_path(choose, tree, drawn)
 
 
+def find_error(missed: Array, wanted: Array, mask: Array) -> Array:
+    """Root mean squares [] over real images, of what sums miss over what they were to be."""
+    error, size = (jnp.sqrt(_average(own**2, mask)) for own in (missed, wanted))
+    return divide(error, size)
+
+
 def _average(values: Array, mask: Array) -> Array:
     """The mean [] over real images of values [batches, N]."""
     return jnp.where(mask > 0, values, 0).sum() / jnp.maximum(mask.sum(), 1)
@@ -185,7 +190,7 @@ def measure_saliency(
     """
     # The other network is explained by the same program, which takes long to compile.
     both = jax.tree.map(lambda *own: jnp.stack(own), (params, stats), model.init(key))
-    lead = observed.lead(IMAGES, IMAGES)
+    some = observed.sample(IMAGES, IMAGES)
 
     def see(batch: Batches) -> tuple[Mapping[str, Array], Array, Array]:
         images = observed.prepare(batch.images)
@@ -195,8 +200,6 @@ def measure_saliency(
         missed = found["saliency_integrated"][0].sum(axis=(1, 2)) - wanted
         return {name: compare(own[0], own[1]) for name, own in found.items()}, missed, wanted
 
-    alike, missed, wanted = lax.map(see, lead)
-    error, size = (jnp.sqrt(_average(own**2, lead.mask)) for own in (missed, wanted))
-    relative = jnp.where(size > 0, error / jnp.where(size > 0, size, 1), 0)
-    similar = {name: _average(own, lead.mask) for name, own in alike.items()}
-    return {**similar, "saliency_completeness": relative}
+    alike, missed, wanted = lax.map(see, some)
+    similar = {name: _average(own, some.mask) for name, own in alike.items()}
+    return {**similar, "saliency_completeness": find_error(missed, wanted, some.mask)}

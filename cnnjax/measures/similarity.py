@@ -13,6 +13,7 @@ from jax import Array, lax
 from cnnjax.config import register
 from cnnjax.data.spec import DataSpec
 from cnnjax.measures import units
+from cnnjax.measures.arithmetic import divide
 from cnnjax.measures.observed import Observed
 from cnnjax.networks import models
 
@@ -49,7 +50,7 @@ def center(products: Array, weights: Array | None = None) -> Array:
 def align(one: Array, other: Array) -> Array:
     """The cosine [] of two centered matrices of products [n, n]; 0 where one is 0."""
     scale = jnp.sqrt((one**2).sum()) * jnp.sqrt((other**2).sum())
-    return jnp.where(scale > 0, (one * other).sum() / jnp.where(scale > 0, scale, 1), 0)
+    return divide((one * other).sum(), scale)
 
 
 def cka(one: Array, other: Array) -> Array:
@@ -67,11 +68,10 @@ def compare_layers(ones: Mapping[str, Array], others: Mapping[str, Array]) -> Ar
 
     [layers, others' layers], in their order.
     """
-    rows, columns = (
-        [center(multiply(own, own, _first(own))) for own in layers.values()]
+    return compare_products(*(
+        {name: center(multiply(own, own, _first(own))) for name, own in layers.items()}
         for layers in (ones, others)
-    )
-    return jnp.stack([jnp.stack([align(row, column) for column in columns]) for row in rows])
+    ))  # fmt: skip
 
 
 def _first(features: Array) -> Array:
@@ -127,6 +127,26 @@ def finish(found: Mapping[str, np.ndarray], spec: DataSpec) -> dict[str, Any]:
     return {"cka_first_last": float(found["cka_first_last"]), "similarity_by_layer": by_layer}
 
 
+def find_centered(
+    model: models.Model, params: models.Params, stats: models.Stats, observed: Observed
+) -> units.Units:
+    """Centered products between IMAGES test images by layer, padding being 0 in them."""
+    some = observed.sample(IMAGES, AT_ONCE)
+
+    def see(images: Array) -> units.Units:
+        return find_features(model, params, stats, observed.prepare(images))
+
+    mask = some.mask.reshape(-1)
+    return jax.tree.map(lambda own: center(own, mask), find_products(see, some.images))
+
+
+def compare_products(ones: Mapping[str, Array], others: Mapping[str, Array]) -> Array:
+    """CKA [layers, others' layers] of what `find_centered` gives of two networks."""
+    return jnp.stack(
+        [jnp.stack([align(one, other) for other in others.values()]) for one in ones.values()]
+    )
+
+
 @register.measure("similarity", finish=finish)
 def measure_similarity(
     model: models.Model, params: models.Params, stats: models.Stats, observed: Observed, key: Array
@@ -136,19 +156,12 @@ def measure_similarity(
     `cka_first_last` and `similarity_by_layer`, of the units of `units.see_units` for 256
     test images, maps flattened. Nothing of a network with fewer than two such layers.
     """
-    lead = observed.lead(IMAGES, AT_ONCE)
-
-    def see(images: Array) -> units.Units:
-        return find_features(model, params, stats, observed.prepare(images))
-
-    names = [*jax.eval_shape(see, lead.images[0])]
-    if len(names) < 2:
+    centered = find_centered(model, params, stats, observed)
+    if len(centered) < 2:
         return {}
-    products, mask = find_products(see, lead.images), lead.mask.reshape(-1)
-    centered = [center(products[name], mask) for name in names]
     pairs = {
-        f"{one} - {other}": align(*centered[place:][:2])
-        for place, (one, other) in enumerate(itertools.pairwise(names))
+        f"{one} - {other}": align(centered[one], centered[other])
+        for one, other in itertools.pairwise(centered)
     }
-    alike = align(centered[0], centered[-1])
-    return {"cka_first_last": alike, **units.write_numbered(PAIR, pairs)}
+    first, last = (tuple(centered.values())[place] for place in (0, -1))
+    return {"cka_first_last": align(first, last), **units.write_numbered(PAIR, pairs)}

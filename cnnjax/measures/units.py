@@ -48,8 +48,7 @@ def see_map(
     with _watch(True, {}, pools=True) as found:
         model.apply(params, stats, images, None)
     seen = found or see_units(model, params, stats, images)[1]
-    maps = [own for own in seen.values() if own.ndim == 4 and own.shape[1:3] != (1, 1)]
-    return maps[-1] if maps else None
+    return next((own for own in reversed(seen.values()) if _is_map(own)), None)
 
 
 def see_activated(
@@ -61,30 +60,26 @@ def see_activated(
     return found
 
 
-def list_shapes(
-    model: models.Model, params: models.Params, stats: models.Stats, images: Array
-) -> dict[str, tuple[int, ...]]:
-    """The shapes of what `see_units` gives, by name in their order."""
-    found = _describe(model, params, stats, images)
-    return {name: units.shape for name, units in found.items()}
-
-
 def find_last_map(
     model: models.Model, params: models.Params, stats: models.Stats, images: Array
 ) -> tuple[str, jax.ShapeDtypeStruct] | None:
     """Name, and shape [N, h, w, C] with type, of the last units of `see_units` that are a map.
 
-    A map has more than one cell. None where there is none.
+    None where there is none.
     """
-    found = _describe(model, params, stats, images)
-    maps = [own for own in found.items() if own[1].ndim == 4 and own[1].shape[1:3] != (1, 1)]
-    return maps[-1] if maps else None
+    found = describe_units(model, params, stats, images)
+    return next((own for own in reversed(found.items()) if _is_map(own[1])), None)
 
 
-def _describe(
+def _is_map(units: Array | jax.ShapeDtypeStruct) -> bool:
+    """Whether units are a map of more than one cell."""
+    return units.ndim == 4 and units.shape[1:3] != (1, 1)
+
+
+def describe_units(
     model: models.Model, params: models.Params, stats: models.Stats, images: Array
 ) -> OrderedDict[str, jax.ShapeDtypeStruct]:
-    """Shapes and types of what `see_units` gives."""
+    """Shapes and types of what `see_units` gives, by name in their order."""
     return jax.eval_shape(lambda *given: see_units(model, *given)[1], params, stats, images)
 
 

@@ -12,6 +12,7 @@ from cnnjax.config import words
 from cnnjax.data.pictures import Shown
 from cnnjax.report import text
 from cnnjax.report.drawing import LINE_COLORS, SMALL, STYLE, WIDTH, Drawing
+from cnnjax.report.thumbnails import to_bytes
 from cnnjax.study import metrics
 
 COLUMNS = 8  # of kernels
@@ -47,7 +48,6 @@ def describe_filters(kernels: np.ndarray, scores: Mapping[str, np.ndarray]) -> S
     said = "Colours are weights by channel" if coloured else "Black to white are weights"
     if channels not in (1, 3):
         said = f"Black to white are weights averaged over {channels} channels"
-    drawing = _draw(lambda axes: axes.imshow(lay_tiles(tiles), **scale), tiles, "kernels")
     rows = [(metrics.find(name).label, text.measure(float(np.mean(own)), name))
             for name, own in scores.items()]  # fmt: skip
     cut = f" The first {MOST} of {number}." if number > MOST else ""
@@ -56,7 +56,7 @@ def describe_filters(kernels: np.ndarray, scores: Mapping[str, np.ndarray]) -> S
         f"{words.count(number, 'kernel')} of {kernels.shape[0]}x{kernels.shape[1]}. {said},"
         f" {-largest:.3g} to {largest:.3g}.{cut} Of smooth noise too a Gabor function explains"
         " much; the orientation of a kernel says more.",
-        [drawing], ["mean over kernels", ""], rows,
+        [_draw_tiles(tiles, scale)], ["mean over kernels", ""], rows,
     )  # fmt: skip
 
 
@@ -74,21 +74,21 @@ def lay_tiles(tiles: np.ndarray) -> np.ndarray:
     return whole
 
 
-def _draw(draw: Any, tiles: np.ndarray, what: str) -> Drawing:
+def _draw_tiles(tiles: np.ndarray, scale: Mapping[str, Any]) -> Drawing:
     with matplotlib.rc_context(STYLE):
         picture = lay_tiles(tiles)
         drawing = figure.Figure(
             figsize=(WIDTH, WIDTH * picture.shape[0] / picture.shape[1]), layout="constrained"
         )
         axes = drawing.subplots()
-        draw(axes)
+        axes.imshow(picture, **scale)
         axes.set_axis_off()
-    return Drawing(drawing, f"{words.count(len(tiles), what.removesuffix('s'))}, side by side.")
+    return Drawing(drawing, f"{words.count(len(tiles), 'kernel')}, side by side.")
 
 
 def describe_maps(shown: Sequence[Shown], active: Mapping[str, float]) -> Section:
     """The maps of each image, a row a layer, and the share of units that answers by layer."""
-    drawings = [_draw_rows([own], own.pictures, "gray", own.pictures) for own in shown]
+    drawings = [_draw_stack(own) for own in shown]
     rows = [(name, f"{100 * share:.1f}%") for name, share in active.items()]
     return Section(
         "What the layers answer",
@@ -104,7 +104,7 @@ def describe_saliency(
     layers: Sequence[str],
 ) -> Section:  # fmt: skip
     """Explanations of answers, and how like they stay as layers are drawn anew."""
-    drawings = [_draw_rows(shown, TITLES, "gray", {})]
+    drawings = [_draw_rows(shown)]
     if layers:
         drawings.append(_draw_cascade(cascade, layers))
     rows = [(TITLES[name], f"{scores[name]:+.2f}") for name in TITLES if name in scores]
@@ -122,56 +122,50 @@ def describe_saliency(
     )  # fmt: skip
 
 
-def _draw_rows(
-    shown: Sequence[Shown], titles: Any, cmap: str, stacked: Mapping[str, np.ndarray]
-) -> Drawing:
-    """Images in a column, each with its pictures: beside it, or where `stacked` below it."""
+def _draw_rows(shown: Sequence[Shown]) -> Drawing:
+    """Images in a column, each with its explanations beside it."""
+    names = [name for name in TITLES if name in shown[0].pictures]
+    side = WIDTH / (1 + len(names))
     with matplotlib.rc_context(STYLE):
-        if stacked:
-            return _draw_stack(shown[0], cmap)
-        names = [name for name in titles if name in shown[0].pictures]
-        side = WIDTH / (1 + len(names))
-        drawing = figure.Figure(
-            figsize=(WIDTH, 1.25 * side * len(shown)), layout="constrained"
-        )  # fmt: skip
+        drawing = figure.Figure(figsize=(WIDTH, 1.25 * side * len(shown)), layout="constrained")
         grid = drawing.subplots(len(shown), 1 + len(names), squeeze=False)
         for row, own in zip(grid, shown, strict=True):
             _draw_image(row[0], own)
             for axes, name in zip(row[1:], names, strict=True):
-                axes.imshow(np.abs(own.pictures[name]), cmap=cmap, interpolation="nearest")
-                axes.set_axis_off()
+                _draw_picture(axes, np.abs(own.pictures[name]))
         for axes, name in zip(grid[0, 1:], names, strict=True):
-            axes.set_title(titles[name], fontsize=SMALL)
-        what = words.count(len(shown), "test image")
-        return Drawing(drawing, f"{what}, each with {', '.join(titles[own] for own in names)}.")
+            axes.set_title(TITLES[name], fontsize=SMALL)
+    what = words.count(len(shown), "test image")
+    return Drawing(drawing, f"{what}, each with {', '.join(TITLES[own] for own in names)}.")
 
 
-def _draw_stack(own: Shown, cmap: str) -> Drawing:
+def _draw_stack(own: Shown) -> Drawing:
+    """An image with the maps of each layer below it."""
     layers = own.pictures
-    heights = [1.0] + [
-        max(WIDTH * 0.75 * len(each) / each.shape[1], 0.12) for each in layers.values()
-    ]
-    drawing = figure.Figure(figsize=(WIDTH, sum(heights) + 0.2 * len(heights)),
-                            layout="constrained")  # fmt: skip
-    grid = drawing.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
-    _draw_image(grid[0], own)
-    for axes, (name, picture) in zip(grid[1:], layers.items(), strict=True):
-        axes.imshow(picture, cmap=cmap, interpolation="nearest", aspect="auto"
-                    if len(picture) == 1 else "equal")  # fmt: skip
-        axes.set_axis_off()
-        axes.set_title(name, fontsize=SMALL, loc="left", pad=2)
+    heights = [1.0, *(max(WIDTH * 0.75 * len(each) / each.shape[1], 0.12)
+                      for each in layers.values())]  # fmt: skip
+    with matplotlib.rc_context(STYLE):
+        drawing = figure.Figure(figsize=(WIDTH, sum(heights) + 0.2 * len(heights)),
+                                layout="constrained")  # fmt: skip
+        grid = drawing.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+        _draw_image(grid[0], own)
+        for axes, (name, picture) in zip(grid[1:], layers.items(), strict=True):
+            _draw_picture(axes, picture)
+            axes.set_title(name, fontsize=SMALL, loc="left", pad=2)
     return Drawing(drawing, f"Test image {own.place} and what {', '.join(layers)} answer.")
+
+
+def _draw_picture(axes: Axes, picture: np.ndarray, **scale: Any) -> None:
+    """A picture [H, W] from black to white, or in colour [H, W, 3]; one row fills its place."""
+    axes.imshow(picture, cmap="gray", interpolation="nearest",
+                aspect="auto" if 1 in picture.shape[:2] else "equal", **scale)  # fmt: skip
+    axes.set_axis_off()
 
 
 def _draw_image(axes: Axes, own: Shown) -> None:
     """The image with what it is, and what it is taken for."""
-    pixels = np.asarray(own.image, np.float32)
-    low, high = float(pixels.min()), float(pixels.max())
-    pixels = (pixels - low) / (high - low or 1)
-    shaped = pixels if pixels.shape[-1] == 3 else pixels.mean(axis=-1)
-    axes.imshow(shaped, cmap="gray", interpolation="nearest",
-                aspect="auto" if 1 in shaped.shape[:2] else "equal")  # fmt: skip
-    axes.set_axis_off()
+    pixels = to_bytes(own.image)
+    _draw_picture(axes, pixels if pixels.shape[-1] == 3 else pixels.mean(axis=-1))
     taken = "" if own.label == own.answer else f", taken for {own.answer}"
     axes.set_title(f"{own.place}: {own.label}{taken}", fontsize=SMALL - 1, pad=2)
 
@@ -204,9 +198,7 @@ def describe_field(weights: np.ndarray, side: float, most: float) -> Section:
     with matplotlib.rc_context(STYLE):
         drawing = figure.Figure(figsize=(WIDTH / 2, WIDTH / 2), layout="constrained")
         axes = drawing.subplots()
-        axes.imshow(weights, cmap="gray", interpolation="nearest", vmin=0,
-                    aspect="auto" if 1 in weights.shape else "equal")  # fmt: skip
-        axes.set_axis_off()
+        _draw_picture(axes, weights, vmin=0)
     return Section(
         "What a cell of the last map sees",
         "How much each pixel weighs in the cell in the middle of the last map (black for nothing),"

@@ -1,7 +1,7 @@
 """What a finished run learned, as arrays: what a page of it shows."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,20 +14,19 @@ from cnnjax.config.errors import ConfigError
 from cnnjax.data.batches import pad_batches
 from cnnjax.data.pictures import Shown
 from cnnjax.data.prepare import make_prepare
-from cnnjax.data.source import Say, say_nothing
+from cnnjax.data.source import Say, say_nothing, spread_places
 from cnnjax.data.spec import DataSpec
-from cnnjax.measures import filters, receptive, saliency, similarity
-from cnnjax.measures.observed import Observed, observe, spread_places
-from cnnjax.measures.units import Units, see_units
+from cnnjax.measures import filters, outcome, receptive, saliency, similarity
+from cnnjax.measures.arithmetic import divide
+from cnnjax.measures.observed import Observed, observe
+from cnnjax.measures.units import see_units
 from cnnjax.networks import cost, models
 from cnnjax.runs.evaluate import match_pixels, open_dataset
 from cnnjax.runs.run import Run
 
+T = TypeVar("T")
 SEED = 0  # of the weights that are no run's
 CHANNELS = 8  # of a map that are shown, those that differ most between its cells
-COMPARED = 256  # images by which layers are compared
-FIELD = 32  # images over which a receptive field is averaged
-AT_ONCE = 64  # images whose layers are seen at once
 STEPS = 12  # of layers drawn anew, where a network has more
 
 
@@ -192,11 +191,11 @@ def look_at_saliency(subject: Subject) -> Explained:
         for name, found in explain(params, stats).items():
             alike[name].append(float(saliency.compare(pictures[name], found).mean()))
     wanted = jax.jit(lambda images: saliency.find_differences(*subject.network, images, classes))
-    differences = np.asarray(wanted(images))
+    differences = wanted(images)
     missed = pictures["saliency_integrated"].sum(axis=(1, 2)) - differences
-    size = float(np.sqrt((differences**2).mean()))
+    error = saliency.find_error(missed, differences, jnp.ones(len(missed)))
     scores = {name: own[-1] for name, own in alike.items() if own}
-    scores["saliency_completeness"] = float(np.sqrt((missed**2).mean())) / size if size else 0.0
+    scores["saliency_completeness"] = float(error)
     shown = [
         _show(subject, at, {name: picture[at] for name, picture in pictures.items()})
         for at in range(len(images))
@@ -206,33 +205,34 @@ def look_at_saliency(subject: Subject) -> Explained:
 
 def measure(subject: Subject, name: str) -> dict[str, Any]:
     """The scores of a measure, as a record has them."""
-    own, observed = register.find("measure", name), subject.observed
+    make, key = register.find("measure", name).make, jax.random.key(SEED)
+    found = jax.device_get(_compute(subject, lambda *given: make(*given, key)))
+    finished = outcome.finish_measure(name, found, subject.observed.spec)
+    return {key: own if isinstance(own, dict) else float(own) for key, own in finished.items()}
+
+
+def _compute(subject: Subject, find: Callable[..., T]) -> T:
+    """What a function of a network and of what is observed of it gives, compiled."""
+    observed = subject.observed
 
     @jax.jit
-    def find(params: Any, stats: Any, arrays: Any) -> Any:
+    def compiled(params: models.Params, stats: models.Stats, arrays: Any) -> Any:
         whole = arrays._replace(spec=observed.spec, prepare=observed.prepare)
-        return own.make(subject.model, params, stats, whole, jax.random.key(SEED))
+        return find(subject.model, params, stats, whole)
 
-    arrays = observed._replace(spec=None, prepare=None)
-    found = jax.device_get(find(subject.params, subject.stats, arrays))
-    finish = own.traits["finish"] or (lambda found, spec: jax.tree.map(float, found))
-    return dict(finish(found, observed.spec))
+    arrays: Any = observed._replace(spec=None, prepare=None)
+    return compiled(subject.params, subject.stats, arrays)
 
 
 def look_at_field(subject: Subject) -> Field | None:
     """The effective receptive field of the last map, of mean weights; None without a map."""
-    images = subject.prepare(spread_places(len(subject.images), FIELD))
-    weights = jax.jit(lambda images: receptive.find_weights(*subject.network, images))(images)
-    side = receptive.find_side(*subject.network, images)
-    if weights is None or side is None:
+    side = receptive.find_side(*subject.network, subject.prepare(subject.places[:1]))
+    if side is None:
         return None
-    mean = np.asarray(weights.mean(axis=0))
-    return Field(mean / max(float(mean.max()), 1e-30), float(receptive.measure_side(mean)), side)
-
-
-def look_at_probes(subject: Subject) -> dict[str, Any]:
-    """How well classes, and parts where they have any, are read off each layer."""
-    return measure(subject, "probes")
+    weights = _compute(subject, receptive.average_weights)
+    return Field(
+        np.asarray(divide(weights, weights.max())), float(receptive.measure_side(weights)), side
+    )
 
 
 def look_at_similarity(subjects: Sequence[Subject]) -> list[Alike]:
@@ -250,31 +250,11 @@ def look_at_similarity(subjects: Sequence[Subject]) -> list[Alike]:
                 f"{other.run.path} has other test images than {first.run.path}: compare runs of one"
                 " data set"
             )
-    products = [_find_products(subject) for subject in subjects]
+    products = [_compute(subject, similarity.find_centered) for subject in subjects]
     names = [str(subject.run.path or "run") for subject in subjects]
-    rows = products[0]
+    compare, rows = jax.jit(similarity.compare_products), products[0]
     return [
-        Alike(
-            (names[0], name), [*rows], [*columns],
-            np.array([[float(similarity.align(a, b)) for b in columns.values()]
-                      for a in rows.values()]).reshape(len(rows), len(columns)),
-        )
+        Alike((names[0], name), [*rows], [*columns], np.asarray(compare(rows, columns)))
         for name, columns in zip(names, products, strict=True)
-    ]  # fmt: skip
-
-
-def _find_products(subject: Subject) -> Units:
-    """Centered products of the features of images, by layer: few images at once, as measured."""
-    places = spread_places(len(subject.images), COMPARED)
-    places = places[: len(places) // AT_ONCE * AT_ONCE] if len(places) > AT_ONCE else places
-    images = subject.images[places]
-    blocks = images.reshape(-1, min(AT_ONCE, len(images)), *images.shape[1:])
-
-    def see(images: jax.Array) -> Units:
-        return similarity.find_features(*subject.network, subject.observed.prepare(images))
-
-    @jax.jit
-    def find(blocks: jax.Array) -> Units:
-        return jax.tree.map(similarity.center, similarity.find_products(see, blocks))
-
-    return find(jnp.asarray(blocks))
+        if rows and columns
+    ]

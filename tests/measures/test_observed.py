@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnnjax.measures.observed import spread_places
+from cnnjax.data.source import spread_places
 from tests.measures import shown
 
 
@@ -18,9 +18,9 @@ from tests.measures import shown
 )
 def test_images_are_evenly_apart_and_no_padding_counts(size, count, at_once, expected):
     images = shown.draw_images(35)
-    lead = shown.show(images, size).lead(count, at_once)
-    assert lead.images.shape[:2] == lead.mask.shape == lead.labels.shape == expected
-    flat, real = lead.images.reshape(-1, 8, 8, 1), np.asarray(lead.mask.reshape(-1) > 0)
+    some = shown.show(images, size).sample(count, at_once)
+    assert some.images.shape[:2] == some.mask.shape == some.labels.shape == expected
+    flat, real = some.images.reshape(-1, 8, 8, 1), np.asarray(some.mask.reshape(-1) > 0)
     total = -(-35 // size) * size
     places = [place for place in spread_places(total, count) if place < 35]
     np.testing.assert_array_equal(flat[real], images[np.array(places)])

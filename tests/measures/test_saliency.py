@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
+from cnnjax.data.source import spread_places
 from cnnjax.measures import saliency, units
 from cnnjax.networks import count
 from tests.foreign import SqueezeExcite
@@ -16,6 +17,8 @@ from tests.measures import shown
 
 SMALL = {"widths": (4, 6), "hidden": (5,), "pool_every": 1}
 CLASSES = jnp.array([3, 0, 9, 1, 3])
+MANY = 40  # in batches of 16, and so 8 of padding
+PLACES = [own for own in spread_places(48, saliency.IMAGES) if own < MANY]
 
 
 @pytest.fixture(scope="module")
@@ -130,14 +133,14 @@ def measure(network):
 
 @pytest.fixture(scope="module")
 def many():
-    return shown.draw_images(40)
+    return shown.draw_images(MANY)
 
 
 def test_explanations_are_compared_with_those_by_weights_drawn_anew(network, many, measure):
-    """By the measure, of 20 real images of 40, as by hand."""
+    """By the measure, of those of 20 real images of 40 that it takes, as by hand."""
     model, params, stats = network
     found = measure.measure(many, real=20)
-    real = many[:20]
+    real = many[np.array([place for place in PLACES if place < 20])]
     classes = model.apply(params, stats, real)[0].argmax(axis=-1)
     explain = jax.jit(functools.partial(saliency.explain, model))
     ours, others = (explain(*own, real, classes) for own in ((params, stats), measure.drawn))
@@ -155,10 +158,11 @@ def test_weights_that_are_those_anew_are_explained_alike(network, many, measure)
     assert all(found[name] == pytest.approx(1, abs=1e-4) for name in saliency.EXPLAIN)
 
 
-def test_only_the_first_images_are_explained(many, measure):
+def test_only_images_from_all_over_the_split_are_explained(many, measure):
     found = measure.measure(many)
-    assert measure.measure(many.at[32:].mul(5)) == found
-    assert measure.measure(many.at[31].mul(5)) != found
+    others = np.setdiff1d(np.arange(len(many)), PLACES)
+    assert len(others) and measure.measure(many.at[others].mul(5)) == found
+    assert measure.measure(many.at[PLACES[3]].mul(5)) != found
 
 
 def test_lanes_are_measured_as_each_alone(many, measure):

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cnnjax.data.source import spread_places
 from cnnjax.measures import similarity
 from tests.foreign import SqueezeExcite
 from tests.measures import shown
@@ -117,11 +118,13 @@ def test_of_a_network_it_is_that_of_its_layers_for_the_first_real_images():
     assert [*found["similarity_by_layer"]][0] == "conv_1 - conv_2"
 
 
-def test_images_beyond_the_first_do_not_count():
+def test_only_images_from_all_over_the_split_count():
     network, images = shown.make_network(model="mlp", hidden=(4, 3)), shown.draw_images(300)
+    places = spread_places(320, 256)  # of five batches of 64
+    others = np.setdiff1d(np.arange(300), places)
     found = measure(network, shown.show(images, 64))
-    assert measure(network, shown.show(images.at[256:].mul(3), 64)) == found
-    assert measure(network, shown.show(images.at[255].mul(3), 64)) != found
+    assert len(others) and measure(network, shown.show(images.at[others].mul(3), 64)) == found
+    assert measure(network, shown.show(images.at[places[3]].mul(3), 64)) != found
 
 
 def test_layers_stay_in_their_order_beyond_the_tenth():

@@ -37,7 +37,8 @@ def test_units_are_seen_behind_each_non_linearity_by_its_layer(network, images):
     logits, seen = units.see_units(*network, images)
     shapes = {"conv_1": (5, 8, 8, 4), "conv_2": (5, 4, 4, 6), "head/dense_1": (5, 5)}
     assert {name: own.shape for name, own in seen.items()} == shapes
-    assert units.list_shapes(*network, images) == shapes
+    described = units.describe_units(*network, images)
+    assert {name: own.shape for name, own in described.items()} == shapes
     assert all((own >= 0).all() for own in seen.values())
     assert np.array_equal(logits, network[0].apply(*network[1:], images)[0])
 
@@ -98,7 +99,7 @@ def test_what_is_traced_by_itself_is_not_seen(images):
 def test_layers_stay_in_their_order_beyond_the_tenth():
     network = shown.make_network(widths=(2,) * 11, hidden=(), pool="none")
     names = [f"conv_{place}" for place in range(1, 12)]
-    assert [*units.list_shapes(*network, shown.draw_images(1))] == names
+    assert [*units.describe_units(*network, shown.draw_images(1))] == names
     _, seen = jax.jit(lambda images: units.see_units(*network, images))(shown.draw_images(1))
     assert [*seen] == names
     name, own = units.find_last_map(*network, shown.draw_images(3))

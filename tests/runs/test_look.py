@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from cnnjax.config.errors import ConfigError
+from cnnjax.data.source import spread_places
 from cnnjax.measures import filters, similarity
-from cnnjax.measures.observed import spread_places
 from cnnjax.runs import look
 from cnnjax.runs.load import load_run
 from cnnjax.runs.train import train_run

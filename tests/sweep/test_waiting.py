@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import pytest
 
-from cnnjax.config import contracts, plugins
+from cnnjax.config import contracts, measured, plugins
 from cnnjax.config.config import structure_of
 from cnnjax.config.errors import PluginError
 from cnnjax.networks import cost
@@ -85,6 +85,16 @@ def test_many_factorisations_at_once_are_refused(tiny, calling):
         waiting.check_choices([(structure_of(in_step), INFO)])
     own = dataclasses.replace(in_step, init="orthogonal")
     assert not waiting.takes_one_device(structure_of(own), INFO)
+
+
+def test_no_measure_factorises_many_at_once(tiny):
+    """Not even of lanes in step, and of the kernels of a colour image."""
+    names = tuple(sorted(measured.read_built_in()))
+    config = dataclasses.replace(tiny, measure=names, lanes_strategy="vmap")
+    info = ((8, 8, 3), 10)
+    for asked in (config, dataclasses.replace(config, lanes_strategy="map")):
+        calls, factorisation = waiting._find_waiting(structure_of(asked), info)
+        assert (calls, factorisation) == (False, "")
 
 
 def test_an_error_that_jax_tells_of_a_callback_is_located(outside):

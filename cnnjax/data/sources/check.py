@@ -13,7 +13,7 @@ import numpy as np
 from cnnjax.config import words
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import decode
-from cnnjax.data.source import Example
+from cnnjax.data.source import Example, spread_places
 
 LARGEST = 2**16 - 1  # a greater number is no class
 SHOWN = 3  # names in a message
@@ -210,8 +210,8 @@ def note_enlarged(
 
     `share` is what it keeps of an image's shorter side. What cannot be opened is passed over here.
     """
-    sizes, looked = [], np.linspace(0, len(examples) - 1, min(LOOKED, len(examples))).astype(int)
-    for place in dict.fromkeys(looked.tolist()):
+    sizes = []
+    for place in spread_places(len(examples), LOOKED).tolist():
         with contextlib.suppress(decode.BadImage):
             width, height = decode.open_example(examples[place].image, channels).size
             sizes.append((height, width))
