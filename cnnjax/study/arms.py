@@ -15,6 +15,7 @@ from cnnjax.config.knobs import ConfigError, format_value
 from cnnjax.config.training import LARGEST_SEED
 from cnnjax.study.claims import (
     GRID,
+    SETTING,
     Deviation,
     Lead,
     Overrides,
@@ -23,9 +24,12 @@ from cnnjax.study.claims import (
     Slope,
     Study,
     cross,
+    find_method,
+    find_search,
     name_arms,
     select,
 )  # fmt: skip
+from cnnjax.study.space import read_setting
 
 
 def find_shared(study: Study) -> dict[str, Any]:
@@ -49,7 +53,7 @@ def make_base(study: Study, given: Overrides) -> Config:
     for name in (*given, *([EPOCHS] if study.epochs is not None else [])):
         # Steps and epochs are one choice.
         known = ("steps", EPOCHS) if name in ("steps", EPOCHS) else (name,)
-        tuned = [knob for knob in known if study.tuning and knob in study.tuning.grid]
+        tuned = [knob for knob in known if study.tuning and knob in study.tuning.knobs]
         varied = [knob for knob in known for arm in study.arms if knob in arm]
         it = "it" if name in (*tuned, *varied) else f"--{[*tuned, *varied, name][0]}"
         setters = [arm[knob] for knob in known for arm in study.arms if knob in arm]
@@ -72,7 +76,7 @@ def make_base(study: Study, given: Overrides) -> Config:
     if study.epochs is not None:
         whole = fill_steps(Epochs(read(study.epochs), study.sizes), whole)
     try:
-        return config.make_base(whole, [_drop_epochs(arm) for arm in study.arms])
+        return config.make_base(whole, [_drop_own(arm) for arm in study.arms])
     except ConfigError as error:  # it may be on a knob that the study gave
         raise ConfigError(f"study {study.name}: {error}") from None
 
@@ -92,7 +96,7 @@ def make_arm(study: Study, base: Config, overrides: Overrides) -> Config:
 
     Raises ConfigError where the arm cannot be.
     """
-    number, own = overrides.get(EPOCHS, study.epochs), _drop_epochs(overrides)
+    number, own = overrides.get(EPOCHS, study.epochs), _drop_own(overrides)
     if number is None or "steps" in own:
         return override(base, own)
     steps = Epochs(read(number), study.sizes).find_steps({**vars(base), **own})
@@ -105,9 +109,9 @@ def ask_epochs(study: Study) -> bool:
     return study.epochs is not None or tuned or any(EPOCHS in arm for arm in study.arms)
 
 
-def _drop_epochs(overrides: Overrides) -> dict[str, Any]:
+def _drop_own(overrides: Overrides) -> dict[str, Any]:
     """What is a Config's own."""
-    return {name: value for name, value in overrides.items() if name != EPOCHS}
+    return {name: value for name, value in overrides.items() if name not in (EPOCHS, SETTING)}
 
 
 def make_configs(study: Study, base: Config) -> dict[str, Config]:
@@ -127,9 +131,20 @@ def make_lanes(study: Study, base: Config, num_seeds: int, first_seed: int = 0) 
 
 
 def list_settings(study: Study, overrides: Overrides) -> tuple[dict[str, Any], ...]:
-    """What tuning tries for an arm: nothing where there is no tuning."""
+    """What tuning tries for an arm: nothing where there is no tuning.
+
+    Of a search whose trials follow from each other's records, as many as it will try.
+    """
     if study.tuning is None:
         return ()
+    if study.tuning.search is not None:
+        from cnnjax.study import proposing  # imports NumPy, for which --help need not wait
+
+        search = find_search(study, overrides)
+        if search is None:
+            return ()
+        found = proposing.list_at_once(search, find_method(study, overrides))
+        return tuple(read_setting(search.space, own.place) for own in found)
     return cross({k: v for k, v in study.tuning.grid.items() if k not in overrides})
 
 

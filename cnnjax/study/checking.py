@@ -13,6 +13,9 @@ from cnnjax.config.epochs import read
 from cnnjax.config.errors import ConfigError
 from cnnjax.study.arms import list_metrics
 from cnnjax.study.claims import (
+    METHODS,
+    SETTING,
+    SETTINGS,
     Claim,
     Overrides,
     Slope,
@@ -41,6 +44,7 @@ def check_study(study: Study) -> None:
     if twice := [id for id in ids if ids.count(id) > 1]:
         raise ConfigError(f"{own} has a claim {twice[0]} twice")
     _check_length(study, own)
+    _check_search(study, own)
     for of, overrides in _list_parts(study):
         if not select(arms, overrides):
             raise ConfigError(f"{of}: no arm has {name_arm(overrides)}")
@@ -74,6 +78,10 @@ def _said_of(whose: str) -> Iterator[None]:
 def _check_value(name: str, value: Any) -> None:
     if name == EPOCHS:
         read(value)
+    elif name == SETTING:
+        if value not in SETTINGS:
+            hint = hints.suggest(str(value), SETTINGS, f"give one of {', '.join(SETTINGS)}")
+            raise ConfigError(f"{SETTING}={value} is none: {hint}")
     elif name not in KNOBS:
         hint = hints.suggest(name, KNOBS, "cnnjax --help lists them")
         raise ConfigError(f"{name} is no knob: {hint}")
@@ -104,7 +112,7 @@ def _check_length(study: Study, own: str) -> None:
     """Steps and epochs are one choice."""
     if EPOCHS in study.base:
         raise ConfigError(f"{own}: {EPOCHS} is none of its base: Study(epochs=...)")
-    grid = study.tuning.grid if study.tuning else {}
+    grid = study.tuning.knobs if study.tuning else ()
     for arm in study.arms:
         given = {name for name in ("steps", EPOCHS) if name in arm or name in grid}
         if len(given) > 1 or "steps" in given and study.epochs is not None:
@@ -112,6 +120,24 @@ def _check_length(study: Study, own: str) -> None:
                 f"{own}: arm {name_arm(arm)} has steps and epochs, which both say how long a run"
                 " is: give one of the two"
             )
+
+
+def _check_search(study: Study, own: str) -> None:
+    """Of a search what its arms say of it, and that it can be."""
+    search = study.tuning.search if study.tuning else None
+    named = [arm for arm in study.arms if SETTING in arm]
+    if search is None:
+        if named:
+            raise ConfigError(f"{own}: arm {name_arm(named[0])} has no Tuning(search=...)")
+        return
+    if study.tuning and study.tuning.grid:
+        raise ConfigError(f"{own}: its tuning has a grid and a search: give one of the two")
+    if not search.space or search.method not in METHODS:
+        raise ConfigError(f"{own}: its search needs a space, and a method of {', '.join(METHODS)}")
+    if search.trials < 1 or search.batch < 1:
+        raise ConfigError(f"{own}: its search has trials={search.trials}, batch={search.batch}")
+    if search.race and search.method in ("tpe", "halving"):
+        raise ConfigError(f"{own}: a race is of settings that are all known: random or halton")
 
 
 def _check_claim(claim: Claim, arms: Mapping[str, Overrides], of: str) -> None:
@@ -165,5 +191,7 @@ def _list_values(study: Study) -> Iterator[tuple[str, Overrides]]:
         yield f"{own}: arm {name_arm(arm)}", arm
     grid = study.tuning.grid if study.tuning else {}
     yield from ((f"{own}: tuning", {name: value}) for name in grid for value in grid[name])
+    space = study.tuning.search.space if study.tuning and study.tuning.search else {}
+    yield from ((f"{own}: search", {name: value}) for name in space for value in space[name].ends)
     yield from ((f"{own}: settings", setting) for setting in study.settings.values())
     yield from _list_parts(study)

@@ -7,10 +7,18 @@ from typing import Any, Literal, NamedTuple
 
 from cnnjax.config.knobs import format_value
 from cnnjax.study.looks import Look
+from cnnjax.study.space import Axis
 
-Overrides = Mapping[str, Any]  # Config fields of an arm, by name, or `epochs` in place of steps
+# Config fields of an arm, by name; besides `epochs` in place of steps, and `setting`, as below.
+Overrides = Mapping[str, Any]
 GRID = "ablate"  # the name of a grid's study, until it has one of its own
 VALIDATION = "validation_accuracy"  # the metric of what chooses
+
+SETTING = "setting"  # of an arm: by what its setting is found, in place of the values of knobs
+DEFAULT = "default"  # by nothing: that of the base
+RUNNER_UP = " runner-up"  # behind a method: the second best that it found
+METHODS = ("random", "halton", "tpe", "halving")
+SETTINGS = (DEFAULT, *METHODS, *(method + RUNNER_UP for method in METHODS))
 
 
 class Score(NamedTuple):
@@ -84,6 +92,17 @@ class Claim(NamedTuple):
         return "headline" if self.parts == 1 else "part"
 
 
+class Search(NamedTuple):
+    """A space in place of a grid, and how settings of it are proposed."""
+
+    space: Mapping[str, Axis]  # by knob; an arm keeps those it sets itself
+    method: str = METHODS[0]  # of arms that name none
+    trials: int = 64  # of each arm
+    batch: int = 8  # trials that are proposed at once, from what is recorded of those before
+    seed: int = 0  # of what proposes
+    race: bool = False  # whether trials that are behind on shared seeds get no more of them
+
+
 class Tuning(NamedTuple):
     """Settings tried for every arm, the same many, before its seeds run: the best is taken.
 
@@ -91,9 +110,15 @@ class Tuning(NamedTuple):
     among the arms' own, others take their place (`arms.keep_apart`).
     """
 
-    grid: Mapping[str, tuple[Any, ...]]  # knob -> values; an arm keeps those it sets itself
+    grid: Mapping[str, tuple[Any, ...]] = {}  # knob -> values; an arm keeps those it sets itself
     seeds: tuple[int, ...] = (1000, 1001, 1002)  # none where the study's settings are given
     metric: str = VALIDATION
+    search: Search | None = None  # in place of a grid
+
+    @property
+    def knobs(self) -> tuple[str, ...]:
+        """The knobs that it sets."""
+        return (*self.grid, *(self.search.space if self.search else ()))
 
 
 class Choosing(NamedTuple):
@@ -142,6 +167,24 @@ def cross(grid: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ...]:
     return tuple(
         dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
     )
+
+
+def find_method(study: Study, overrides: Overrides) -> str:
+    """By which method the setting of an arm is searched for; empty for none."""
+    if study.tuning is None or study.tuning.search is None:
+        return ""
+    method = overrides.get(SETTING, study.tuning.search.method).removesuffix(RUNNER_UP)
+    return "" if method == DEFAULT else method
+
+
+def find_search(study: Study, overrides: Overrides) -> Search | None:
+    """What is searched for an arm: the space without what it sets itself; None for nothing."""
+    if not find_method(study, overrides):
+        return None
+    assert study.tuning is not None and study.tuning.search is not None
+    search = study.tuning.search
+    space = {knob: axis for knob, axis in search.space.items() if knob not in overrides}
+    return search._replace(space=space) if space else None
 
 
 def name_arm(overrides: Overrides) -> str:

@@ -49,7 +49,7 @@ Sources = Mapping[str, Collection[str]]  # names of knobs by whence their values
 
 def list_choices(study: Study, base: Config, sources: Sources) -> list[Choice]:
     """The values that arms have and do not set themselves, each once, and whence they are."""
-    varied = [*varied_knobs(study), *(study.tuning.grid if study.tuning else ())]
+    varied = [*varied_knobs(study), *(study.tuning.knobs if study.tuning else ())]
     varied += ["steps"] if "epochs" in varied else []
     found: dict[Choice, None] = {}
     for config in make_configs(study, base).values():
