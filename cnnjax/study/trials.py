@@ -1,0 +1,67 @@
+"""What a search tried, as plain data: settings of an arm with what they scored.
+
+`budget`, `importance` and `optimism` say what is computed of it. Imports no JAX.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+EXCHANGEABLE = ("random", "halton")  # methods whose trials do not depend on one another
+
+
+class Tried(NamedTuple):
+    """One setting that a search tried."""
+
+    number: int  # from 0, in the order in which they were proposed
+    batch: int
+    setting: Mapping[str, Any]  # knob -> value
+    place: tuple[float, ...]  # of the setting in the unit cube of the space, one a knob
+    score: float  # of the tuning's metric on the validation split, mean over seeds; NaN if failed
+    loss: float  # validation cross-entropy, mean over its seeds
+    steps: int  # optimiser steps spent on it, of all its seeds
+    seeds: int
+    whole: bool  # trained to the last step: halving stops others earlier
+
+
+class Searched(NamedTuple):
+    """A search, and what it chose."""
+
+    arm: str  # name of the arm that it was for
+    method: str  # random, halton, tpe or halving
+    # knob -> axis, which has .describe(), .is_log, .choices (empty for a range), .low and .high
+    space: Mapping[str, Any]
+    trials: tuple[Tried, ...]  # in order of their numbers
+    chosen: int  # number of the winner
+    second: int | None  # number of the runner-up
+    metric: str
+    lowest: bool = False  # whether less is better by the metric
+
+    @property
+    def is_exchangeable(self) -> bool:
+        """Whether trials do not depend on one another, so that any order of them is as likely."""
+        return self.method in EXCHANGEABLE
+
+    def find(self, number: int) -> Tried:
+        """The trial of that number."""
+        return next(trial for trial in self.trials if trial.number == number)
+
+
+def read_scores(trials: Sequence[Tried]) -> np.ndarray:
+    """The scores [trials]; NaN where a trial failed, or was stopped before its last step."""
+    return np.array([trial.score if trial.whole else np.nan for trial in trials], np.float64)
+
+
+def turn(scores: npt.ArrayLike, lowest: bool = False) -> np.ndarray:
+    """Scores [trials] of which the highest is the best, a NaN as bad as the worst of the others.
+
+    What failed has no number of its own: it is no better than the worst that did not. Raises
+    ValueError where all failed.
+    """
+    own = np.asarray(scores, np.float64) * (-1 if lowest else 1)
+    sound = np.isfinite(own)
+    if not sound.any():
+        raise ValueError("every trial failed: there is no score")
+    return np.where(sound, own, own[sound].min())
