@@ -263,7 +263,10 @@ def run_study(checked: Checked, options: Options, observer: Observer = QUIET) ->
     )
     found = [records[lane] for lane in dict.fromkeys(lanes)]
     absent = partial.describe(study, left) if failures else ()
-    finished = Finished(tuned, base, found, source, notes, tuple(failures), absent)
+    searched = wanted.list_searches(left, base, [*records.values()])
+    finished = Finished(
+        tuned, base, found, source, notes, tuple(failures), absent, searched=searched
+    )
     return stages.go_on(finished, options, lambda lanes: [records[lane] for lane in lanes])
 
 
@@ -279,7 +282,7 @@ def find_earlier(study: Study, given: Mapping[str, Any], options: Options) -> Fi
 def judge_study(finished: Finished, options: Options) -> Judgement:
     """Judges the records, and writes nothing."""
     judgement = judge.judge(finished.study, finished.base, finished.records, options.mix)
-    return judgement._replace(lacking=finished.lacking)
+    return judgement._replace(lacking=finished.lacking, searched=finished.searched)
 
 
 def report_study(finished: Finished, options: Options) -> Report:

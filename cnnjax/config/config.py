@@ -136,6 +136,11 @@ def with_seed(config: Config, seed: int) -> Config:
     return _copy(config, {"seed": seed})
 
 
+def with_stop(config: Config, stop: int) -> Config:
+    """The lane that ends after so many steps on its schedule; with 0 after all of them."""
+    return _copy(config, {"stop_at": stop})
+
+
 def _copy(config: Config, values: Mapping[str, Any]) -> Config:
     """The config with these values, unchecked: a hundredth of what `dataclasses.replace` takes."""
     made = object.__new__(type(config))

@@ -18,6 +18,7 @@ RECIPES = "experiments/recipes/"  # as texts name them
 COMMANDS = {  # what a console script is in a checkout
     "cnnjax-train": "python -m experiments.train",
     "cnnjax-ablate": "python -m experiments.ablate",
+    "cnnjax-tune": "python -m experiments.tune",
     "cnnjax-judge": "python -m experiments.judge",
     "cnnjax-records": "python -m experiments.records",
     "cnnjax-export": "python -m experiments.export",
@@ -41,6 +42,11 @@ def train() -> None:
 def ablate() -> None:
     """The console script `cnnjax-ablate`."""
     _run("experiments.ablate", "finished lanes are saved")
+
+
+def tune() -> None:
+    """The console script `cnnjax-tune`."""
+    _run("experiments.tune", "finished lanes are saved")
 
 
 def judge() -> None:

@@ -66,6 +66,10 @@ class Training:
     )
     batch_size: int = structure(32, "Images per step.", low=1)
     steps: int = structure(400, "Optimiser steps.", low=1)
+    stop_at: int = number(
+        0, "Steps after which a run ends, on the schedule of --steps; 0 for after all of them.",
+        low=0,
+    )  # fmt: skip
     eval_every: int = structure(
         50, "Steps between evaluations on the validation split; 0 for the end only.", low=0
     )
@@ -100,6 +104,16 @@ class Training:
         high=LARGEST_SEED,
         used_with={"draw": ("seed", "auto")},
     )
+
+    @property
+    def last_step(self) -> int:
+        """After how many steps a run ends, unless its patience runs out before."""
+        return find_last_step(vars(self))
+
+
+def find_last_step(values: Mapping[str, Any]) -> int:
+    """`Training.last_step` of a config as JSON, which may be older than --stop_at."""
+    return values.get("stop_at") or values["steps"]
 
 
 def check_training(values: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cnnjax.config.config import KNOBS, Config, request_of, to_json, with_seed
@@ -27,35 +27,47 @@ class Stock(NamedTuple):
     date: str  # of the newest
 
 
+Lookup = Callable[[Iterable[Config]], dict[Config, list[Record]]]
+
+
 def find_lanes(
     lanes: Iterable[Config], records: Iterable[Record], data: Mapping[Request, str] = NO_DATA
 ) -> dict[Config, list[Record]]:
-    """The records of each lane, oldest first, by their configs; of another origin too.
+    """The records of each lane, as `open_lookup` finds them."""
+    lanes = list(lanes)
+    seeds = {lane.seed for lane in lanes}  # of others no key is made: it takes most of the time
+    return open_lookup([own for own in records if own.seed in seeds], data)(lanes)
+
+
+def open_lookup(records: Iterable[Record], data: Mapping[Request, str] = NO_DATA) -> Lookup:
+    """What finds the records of lanes, oldest first, by their configs; of another origin too.
 
     Files of one's own are known by the fingerprint that `data` has of what is asked for, wherever
     they lay: records of it are given as of the lane's path. Where there are none, or the
     fingerprint is not known, those of the very path are the lane's.
     """
-    lanes, by_key = list(lanes), {}
-    seeds = {lane.seed for lane in lanes}  # of others no key is made: it takes most of the time
+    by_key: dict[tuple[str, int], list[Record]] = {}
     for record in records:
-        if record.seed in seeds:
-            by_key.setdefault((_pathless_key(record.config), record.seed), []).append(record)
-    found: dict[Config, list[Record]] = {}
+        by_key.setdefault((_pathless_key(record.config), record.seed), []).append(record)
     keys: dict[Config, tuple[str, str | None]] = {}
-    for lane in lanes:
-        arm = with_seed(lane, 0)  # lanes of one arm share its key
-        if arm not in keys:
-            keys[arm] = _pathless_key(to_json(arm)), data.get(request_of(arm))
-        key, fingerprint = keys[arm]
-        own = sorted(by_key.get((key, lane.seed), ()), key=_date)
-        alike = []
-        if fingerprint is not None:
-            alike = [record for record in own if origin_of(record).get("data") == fingerprint]
-        if not alike:
-            alike = [record for record in own if _dataset_of(record.config) == lane.dataset]
-        found[lane] = [_as_of(record, lane.dataset) for record in alike]
-    return found
+
+    def find(lanes: Iterable[Config]) -> dict[Config, list[Record]]:
+        found: dict[Config, list[Record]] = {}
+        for lane in lanes:
+            arm = with_seed(lane, 0)  # lanes of one arm share its key
+            if arm not in keys:
+                keys[arm] = _pathless_key(to_json(arm)), data.get(request_of(arm))
+            key, fingerprint = keys[arm]
+            own = sorted(by_key.get((key, lane.seed), ()), key=_date)
+            alike = []
+            if fingerprint is not None:
+                alike = [record for record in own if origin_of(record).get("data") == fingerprint]
+            if not alike:
+                alike = [record for record in own if _dataset_of(record.config) == lane.dataset]
+            found[lane] = [_as_of(record, lane.dataset) for record in alike]
+        return found
+
+    return find
 
 
 def _as_of(record: Record, dataset: str) -> Record:

@@ -149,12 +149,13 @@ def list_settings(study: Study, overrides: Overrides) -> tuple[dict[str, Any], .
 
 
 def make_trials(study: Study, base: Config) -> list[Config]:
-    """Every arm with every setting of the tuning."""
-    return [
+    """Every arm with every setting of the tuning, once where arms share their search."""
+    trials = (
         make_trial(study, base, {**overrides, **setting})
         for overrides in name_arms(study).values()
         for setting in list_settings(study, overrides)
-    ]
+    )
+    return [*dict.fromkeys(trials)]
 
 
 def make_trial(study: Study, base: Config, overrides: Overrides) -> Config:

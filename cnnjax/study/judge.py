@@ -16,6 +16,7 @@ from cnnjax.study.claims import Claim, Study, cover, name_side
 from cnnjax.study.questions import ask
 from cnnjax.study.rule import combine
 from cnnjax.study.summary import Arm, find_arms, find_confounds, summarise
+from cnnjax.study.trials import Searched
 
 
 class Agreement(NamedTuple):
@@ -40,6 +41,7 @@ class Judgement(NamedTuple):
     agreements: tuple[Agreement, ...]
     mixed: tuple[str, ...] = ()  # in what the runs differ though they are compared
     lacking: tuple[str, ...] = ()  # in words, what broke off and what is not judged for it
+    searched: tuple[Searched, ...] = ()  # what its tuning tried, where it searched a space
 
 
 def judge(

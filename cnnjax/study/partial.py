@@ -7,6 +7,7 @@ run broke off. Imports no JAX.
 """
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from cnnjax.config.config import Config, with_seed
 from cnnjax.study import choosing
@@ -15,12 +16,15 @@ from cnnjax.study.claims import (
     Claim,
     Comparison,
     Study,
+    find_search,
     name_arm,
     name_arms,
     select,
     sides_of,
 )  # fmt: skip
 from cnnjax.study.spread import KNOB
+
+TRIED = ("seed", "stop_at")  # what tells trials of one setting apart
 
 
 def leave_out(study: Study, base: Config, lanes: Iterable[Config], fresh: range) -> Study | None:
@@ -61,12 +65,22 @@ def find_arms(study: Study, base: Config, lanes: Iterable[Config]) -> set[str]:
     """The names of the arms that lanes are of, in whatever setting of the tuning."""
     asked = {with_seed(lane, 0) for lane in lanes}
     found = {name for name, own in make_configs(study, base).items() if with_seed(own, 0) in asked}
-    return found | {
-        name
-        for name, arm in name_arms(study).items()
-        for setting in list_settings(study, arm)
-        if with_seed(make_trial(study, base, {**arm, **setting}), 0) in asked
-    }
+    for name, arm in name_arms(study).items():
+        search = find_search(study, arm)
+        if search is not None:  # in whatever setting of its space
+            tuned = {*search.space, *TRIED}
+            rest = _leave_out_knobs(make_trial(study, base, arm), tuned)
+            if any(_leave_out_knobs(lane, tuned) == rest for lane in asked):
+                found.add(name)
+            continue
+        settings = (make_trial(study, base, {**arm, **own}) for own in list_settings(study, arm))
+        if any(with_seed(own, 0) in asked for own in settings):
+            found.add(name)
+    return found
+
+
+def _leave_out_knobs(config: Config, names: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in vars(config).items() if name not in names}
 
 
 def describe(whole: Study, left: Study) -> tuple[str, ...]:

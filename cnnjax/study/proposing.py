@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cnnjax.config import installed
 from cnnjax.config.errors import ConfigError
 from cnnjax.study.claims import Search
 from cnnjax.study.space import Axis
@@ -97,7 +98,7 @@ def import_optuna() -> Any:
         import optuna  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise ConfigError(
-            "method tpe asks Optuna, which is not installed: pip install 'cnnjax[tune]', or take"
+            f"tpe asks Optuna, which is not installed: {installed.how_to_add('tune')}; or take"
             " random or halton"
         ) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)

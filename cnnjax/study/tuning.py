@@ -10,9 +10,21 @@ from cnnjax.config.config import Config, with_seed
 from cnnjax.config.knobs import RunError, format_value
 from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record
-from cnnjax.study import metrics
+from cnnjax.study import metrics, search
 from cnnjax.study.arms import list_settings, make_trial
-from cnnjax.study.claims import VALIDATION, Overrides, Study, name_arms
+from cnnjax.study.claims import (
+    RUNNER_UP,
+    SETTING,
+    VALIDATION,
+    Overrides,
+    Study,
+    Tuning,
+    find_method,
+    find_search,
+    name_arms,
+)  # fmt: skip
+from cnnjax.study.space import find_edges, measure_distance
+from cnnjax.study.trials import Searched, Tried
 
 
 class Trial(NamedTuple):
@@ -22,7 +34,9 @@ class Trial(NamedTuple):
     score: float  # mean over the seeds
     loss: float  # cross-entropy on the validation split, mean over the seeds
     correct: np.ndarray  # [validation images] share of the seeds that are right
-    from_middle: float  # distance from the middle of the grid, in steps of it
+    from_middle: float  # distance from the middle of the grid, in steps of it, or of the space
+    edges: tuple[str, ...] = ()  # in words, where beyond it a better one may lie
+    number: int = 0  # of a search, in the order proposed
 
 
 def choose_settings(
@@ -33,43 +47,120 @@ def choose_settings(
     Among the settings whose deficit to the best, paired by validation image, is within one
     standard error of that deficit, the one of least cross-entropy, and of equals the one nearest
     the middle of the grid. By a metric that is no accuracy of single images the highest is taken.
-    A setting with a seed that failed is out. `records` are those of
-    `arms.make_tuning_lanes`.
+    A setting with a seed that failed is out, and so is one that was not trained to the end.
+    `records` are those of `search.list_lanes`.
     """
     if study.tuning is None or not study.tuning.seeds:  # without seeds it was tuned before
         return study, []
     settings, notes = {}, []
     for name, overrides in name_arms(study).items():
-        tried = list_settings(study, overrides)
-        found = [_try(study, base, overrides, setting, records) for setting in tried]
-        trials = [trial for trial in found if trial is not None]
-        if not trials:
+        if study.tuning.search and not find_search(study, overrides):
+            continue  # by default
+        trials = list_trials(study, base, overrides, records)
+        chosen = rank(study.tuning, trials)
+        place = int(_is_second(overrides))
+        if place >= len(chosen):
             notes.append(f"{name}: a seed failed in every setting of the tuning; none is chosen")
             continue
-        chosen = _choose(trials, by_image=study.tuning.metric == VALIDATION)
-        settings[name] = chosen.setting
-        notes += [f"{name}: {words}" for words in _find_edges(study.tuning.grid, chosen.setting)]
+        settings[name] = chosen[place].setting
+        notes += [f"{name}: {words}" for words in chosen[place].edges]
     return study._replace(settings=settings), notes
 
 
-def _try(
-    study: Study, base: Config, overrides: Overrides, setting: Overrides,
-    records: Mapping[Config, Record],
+def rank(tuning: Tuning, trials: Sequence[Trial]) -> list[Trial]:
+    """The setting that is chosen, and the one that would be without it."""
+    chosen: list[Trial] = []
+    while trials and len(chosen) < 2:
+        chosen.append(_choose(trials, by_image=tuning.metric == VALIDATION))
+        trials = [trial for trial in trials if trial.setting != chosen[-1].setting]
+    return chosen
+
+
+def list_trials(
+    study: Study, base: Config, overrides: Overrides, records: Mapping[Config, Record]
+) -> list[Trial]:
+    """Every setting of an arm that can be chosen, with its results."""
+    assert study.tuning is not None
+    found: list[Trial | None] = []
+    tuning, space = study.tuning, find_search(study, overrides)
+    if space is None:
+        for setting in list_settings(study, overrides):
+            config = make_trial(study, base, {**overrides, **setting})
+            own = [records[with_seed(config, seed)] for seed in tuning.seeds]
+            edges = _find_edges(tuning.grid, setting)
+            distance = _measure_distance(tuning.grid, setting)
+            found.append(_sum_up(tuning, own, setting, distance, edges))
+        return [trial for trial in found if trial is not None]
+    trials = search.list_trials(study, base, overrides, search.take(records))
+    tried = [own for own in trials if own.whole]
+    most = max((len(own.last) for own in tried), default=0)
+    for own in tried:
+        if len(own.last) < most:  # behind in a race
+            continue
+        place = own.proposal.place
+        edges = [_say_edge(knob, own.setting[knob], "near the end of its range")
+                 for knob in find_edges(space.space, place)]  # fmt: skip
+        lanes = [records[lane] for lane in own.last]
+        made = _sum_up(tuning, lanes, own.setting, measure_distance(place), edges)
+        found.append(made and made._replace(number=own.proposal.number))
+    return [trial for trial in found if trial is not None]
+
+
+def describe_searches(
+    study: Study, base: Config, records: Mapping[Config, Record]
+) -> tuple[Searched, ...]:
+    """What was searched and found, arm by arm, but for those that take a second best.
+
+    `records` are those of `search.list_lanes`.
+    """
+    tuning, found = study.tuning, []
+    for name, overrides in name_arms(study).items():
+        own = find_search(study, overrides)
+        if own is None or tuning is None or _is_second(overrides):
+            continue
+        trials = search.list_trials(study, base, overrides, search.take(records))
+        ranks = [one.number for one in rank(tuning, list_trials(study, base, overrides, records))]
+        if ranks:
+            tried = tuple(_describe_trial(tuning, trial, records) for trial in trials)
+            method, (first, *rest) = find_method(study, overrides), ranks
+            second = rest[0] if rest else None
+            found.append(Searched(name, method, own.space, tried, first, second, tuning.metric))
+    return tuple(found)
+
+
+def _describe_trial(
+    tuning: Tuning, trial: search.Trial, records: Mapping[Config, Record]
+) -> Tried:  # fmt: skip
+    own = [records[lane] for lane in trial.last]
+    failed, read = any(record.failed for record in own), metrics.find(tuning.metric).read
+    return Tried(
+        *trial.proposal[:2], trial.setting, trial.proposal.place,
+        score=math.nan if failed else float(np.mean([read(record) for record in own])),
+        loss=mean_loss(own), steps=sum(lane.last_step for lane in trial.last), seeds=len(own),
+        whole=trial.whole,
+    )  # fmt: skip
+
+
+def _is_second(overrides: Overrides) -> bool:
+    """Whether an arm takes the second best setting."""
+    return str(overrides.get(SETTING, "")).endswith(RUNNER_UP)
+
+
+def _sum_up(
+    tuning: Tuning, own: Sequence[Record], setting: Overrides, from_middle: float,
+    edges: Sequence[str],
 ) -> Trial | None:  # fmt: skip
     """A setting's results; None where one of its seeds failed."""
-    assert study.tuning is not None
-    config = make_trial(study, base, {**overrides, **setting})
-    own = [records[with_seed(config, seed)] for seed in study.tuning.seeds]
     if any(record.failed for record in own):
         return None
-    read = metrics.find(study.tuning.metric).read
-    kept = [_read_correct(record) for record in own]
+    read = metrics.find(tuning.metric).read
     return Trial(
         setting,
         float(np.mean([read(record) for record in own])),
         mean_loss(own),
-        np.mean(kept, axis=0),
-        _measure_distance(study.tuning.grid, setting),
+        np.mean([_read_correct(record) for record in own], axis=0),
+        from_middle,
+        tuple(edges),
     )
 
 
@@ -112,9 +203,13 @@ def _measure_distance(grid: Mapping[str, Sequence[Any]], setting: Overrides) -> 
 def _find_edges(grid: Mapping[str, Sequence[Any]], setting: Overrides) -> list[str]:
     """Where a setting lies at the edge of the grid: beyond it a better one may lie."""
     return [
-        f"tuning chose {knob}={format_value(value)}, at the edge of its grid"
+        _say_edge(knob, value, "at the edge of its grid")
         for knob, value in setting.items()
         if len(grid[knob]) > 2
         and isinstance(value, int | float)
         and value in (min(grid[knob]), max(grid[knob]))
     ]
+
+
+def _say_edge(knob: str, value: Any, where: str) -> str:
+    return f"tuning chose {knob}={format_value(value)}, {where}"

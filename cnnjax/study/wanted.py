@@ -4,16 +4,18 @@ Interrupting, going on and reading what is there need no code of their own: the 
 the state there is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cnnjax.config.config import Config, with_seed
 from cnnjax.records import archive
 from cnnjax.records.record import Record
-from cnnjax.study.arms import make_configs, make_lanes, make_tuning_lanes
+from cnnjax.study import search
+from cnnjax.study.arms import make_configs, make_lanes
 from cnnjax.study.choosing import compare_best
 from cnnjax.study.claims import Study
 from cnnjax.study.judge import count_seeds
-from cnnjax.study.tuning import choose_settings
+from cnnjax.study.trials import Searched
+from cnnjax.study.tuning import choose_settings, describe_searches
 
 Wanted = Callable[[Sequence[Record]], Sequence[Config]]
 
@@ -21,7 +23,26 @@ Wanted = Callable[[Sequence[Record]], Sequence[Config]]
 def match(lanes: Sequence[Config], records: Sequence[Record]) -> dict[Config, Record]:
     """The newest record of each lane that has one."""
     found = archive.find_lanes(lanes, records) if lanes and records else {}
+    return _take_newest(found)
+
+
+def _take_newest(found: Mapping[Config, Sequence[Record]]) -> dict[Config, Record]:
     return {lane: candidates[-1] for lane, candidates in found.items() if candidates}
+
+
+def of_tuning(study: Study, base: Config) -> Wanted:
+    """Every lane of a study's tuning: those of a search as far as records tell."""
+
+    def wanted(records: Sequence[Record]) -> Sequence[Config]:
+        return fixed(list_tried(study, base, records))(records)
+
+    return wanted
+
+
+def list_tried(study: Study, base: Config, records: Sequence[Record]) -> list[Config]:
+    """The lanes of a study's tuning, so far as they follow from records."""
+    lookup = archive.open_lookup(records)
+    return search.list_lanes(study, base, lambda lanes: _take_newest(lookup(lanes)))
 
 
 def fixed(lanes: Sequence[Config]) -> Wanted:
@@ -43,7 +64,7 @@ def of_study(study: Study, base: Config, num_seeds: int, first_seed: int = 0) ->
     """Every setting of a study's tuning, then each arm's seeds in the setting that won, and then,
     where a study chooses by validation, fresh seeds of the best arm and the baseline.
     """  # fmt: skip
-    tried = fixed(make_tuning_lanes(study, base))
+    tried = of_tuning(study, base)
 
     def wanted(records: Sequence[Record]) -> Sequence[Config]:
         if lacking := tried(records):
@@ -83,8 +104,14 @@ def list_lanes(
 
 def choose(study: Study, base: Config, records: Sequence[Record]) -> tuple[Study, list[str]]:
     """The study with each arm's setting, and what a reader should know of the choice."""
-    lanes = make_tuning_lanes(study, base)
+    lanes = list_tried(study, base, records)
     return choose_settings(study, base, match(lanes, records))
+
+
+def list_searches(study: Study, base: Config, records: Sequence[Record]) -> tuple[Searched, ...]:
+    """What a study's searches tried and chose, by the records of all that they wanted."""
+    lanes = list_tried(study, base, records)
+    return describe_searches(study, base, match(lanes, records))
 
 
 def choose_arm(

@@ -13,9 +13,10 @@ from cnnjax.records import archive, index, store
 from cnnjax.records.archive import NoRecords
 from cnnjax.records.record import Record
 from cnnjax.study import choosing, wanted
-from cnnjax.study.arms import make_configs, make_lanes, make_trials, make_tuning_lanes
+from cnnjax.study.arms import make_configs, make_lanes, make_trials
 from cnnjax.study.claims import Study
 from cnnjax.study.options import Options
+from cnnjax.study.trials import Searched
 from cnnjax.sweep import placement, runner
 
 
@@ -30,6 +31,7 @@ class Finished(NamedTuple):
     failures: tuple[runner.Failure, ...] = ()
     lacking: tuple[str, ...] = ()  # in words, what broke off and what is not judged for it
     choice: "Finished | None" = None  # the arms on validation, of which its own were chosen
+    searched: tuple[Searched, ...] = ()  # what its tuning tried, where it searched a space
 
 
 def list_configs(study: Study, base: Config) -> list[Config]:
@@ -69,30 +71,35 @@ def find_earlier(study: Study, base: Config, options: Options) -> Finished:
     Raises NoRecords where no origin has a record of every lane.
     """
     records = index.list_heads(options.runs)
-    tuning = make_tuning_lanes(study, base)
+    tuning = wanted.list_tried(study, base, [])
     data = fingerprint_files(list_configs(study, base), options.where)
+
+    def find(lanes: Sequence[Config], origin: str) -> list[Record]:
+        stocks = archive.list_complete(lanes, records, options.mix, data)
+        alike = (own.records for own in stocks if own.origin == origin)
+        return index.open_heads(options.runs, next(alike, []))
+
     for tried in archive.list_complete(tuning, records, options.mix, data) if tuning else [None]:
         trials = index.open_heads(options.runs, tried.records) if tried else []
+        while trials and len(lanes := wanted.list_tried(study, base, trials)) > len(trials):
+            trials = find(lanes, tried.origin if tried else "")  # the next batch of a search
+        if tried and not trials:
+            continue
         tuned, found = wanted.choose(study, base, trials)
         due = functools.partial(
             wanted.list_lanes, tuned, base, options.num_seeds, options.first_seed
         )
         for stock in archive.list_complete(due([]), records, options.mix, data):
             if tried is None or tried.origin == stock.origin:
-
-                def find(lanes: Sequence[Config], origin: str = stock.origin) -> list[Record]:
-                    stocks = archive.list_complete(lanes, records, options.mix, data)
-                    alike = (own.records for own in stocks if own.origin == origin)
-                    return index.open_heads(options.runs, next(alike, []))
-
                 opened = index.open_heads(options.runs, stock.records)
                 while opened and len(lanes := due(opened)) > len(opened):  # the next look
-                    opened = find(lanes)
+                    opened = find(lanes, stock.origin)
                 if not opened:
                     continue
                 source = f"nothing trained; records of {archive.describe(stock)}"
-                arms = Finished(tuned, base, opened, source, found)
-                finished = go_on(arms, options, find)
+                searched = wanted.list_searches(study, base, trials)
+                arms = Finished(tuned, base, opened, source, found, searched=searched)
+                finished = go_on(arms, options, functools.partial(find, origin=stock.origin))
                 if finished.records:
                     return finished
     unread = store.count_files(options.runs) - len(records)

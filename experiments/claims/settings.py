@@ -103,12 +103,11 @@ def tune(
     """What was trained, the study in the settings that its tuning chose, and notes on these."""
     from cnnjax import api
     from cnnjax.study import wanted
-    from cnnjax.study.arms import make_tuning_lanes
 
     checked = api.check_study(study, {}, options)
     datasets = api.load_datasets(checked, options, observer)
-    lanes = make_tuning_lanes(checked.study, checked.base)
-    outcome = api.train_wanted(wanted.fixed(lanes), datasets, options, observer)
+    tried = wanted.of_tuning(checked.study, checked.base)
+    outcome = api.train_wanted(tried, datasets, options, observer)
     if outcome.failures:
         return outcome, checked.study, []
     records = [*outcome.records.values()]

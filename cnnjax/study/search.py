@@ -1,0 +1,157 @@
+"""The trials of a study's search, as a pure function of what is recorded. Imports no JAX.
+
+What a method proposed is never kept: it is proposed again from the same records.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnnjax.config.config import Config, with_seed, with_stop
+from cnnjax.records.record import Record
+from cnnjax.study import halving, metrics, proposing
+from cnnjax.study.arms import make_trial, make_tuning_lanes
+from cnnjax.study.claims import Overrides, Search, Study, find_method, find_search, name_arms
+from cnnjax.study.proposing import Place, Proposal
+from cnnjax.study.space import read_setting
+
+Find = Callable[[Sequence[Config]], Mapping[Config, Record]]  # the records that there are
+
+
+def take(records: Mapping[Config, Record]) -> Find:
+    """What finds lanes in records by lane."""
+    return lambda lanes: {lane: records[lane] for lane in lanes if lane in records}
+
+
+class Trial(NamedTuple):
+    """A proposal, and what is trained of it so far."""
+
+    proposal: Proposal
+    setting: Mapping[str, Any]
+    lanes: tuple[Config, ...]  # of all its seeds; of halving those of earlier rungs too
+
+    @property
+    def last(self) -> tuple[Config, ...]:
+        """The lanes that are trained the longest."""
+        longest = self.lanes[-1].stop_at if self.lanes else 0
+        return tuple(lane for lane in self.lanes if lane.stop_at == longest)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is trained to the last step."""
+        return bool(self.lanes) and not self.lanes[-1].stop_at
+
+
+class _Arm(NamedTuple):
+    """For whom it is searched."""
+
+    study: Study
+    base: Config
+    overrides: Overrides
+    search: Search
+    find: Find
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        assert self.study.tuning is not None
+        return self.study.tuning.seeds
+
+    def make(self, place: Place) -> tuple[dict[str, Any], Config]:
+        """The setting at a place, and the run that tries it."""
+        setting = read_setting(self.search.space, place)
+        return setting, make_trial(self.study, self.base, {**self.overrides, **setting})
+
+    def score(self, lanes: Sequence[Config]) -> float | None:
+        """The mean of the tuning's metric; NaN where a run failed, None where one has no record."""
+        records = self.find(lanes)
+        if any(lane not in records for lane in lanes):
+            return None
+        return self.read([records[lane] for lane in lanes])
+
+    def read(self, records: Sequence[Record]) -> float:
+        """As `score`, of the records of all its lanes."""
+        assert self.study.tuning is not None
+        read = metrics.find(self.study.tuning.metric).read
+        return math.nan if any(own.failed for own in records) else _mean(map(read, records))
+
+
+def _mean(scores: Any) -> float:
+    return float(np.mean([*scores]))
+
+
+def list_lanes(study: Study, base: Config, find: Find) -> list[Config]:
+    """Every lane of the study's tuning that is wanted so far, each once."""
+    if study.tuning is None or study.tuning.search is None:
+        return make_tuning_lanes(study, base)
+    arms = name_arms(study).values()
+    trials = (own for arm in arms for own in list_trials(study, base, arm, find))
+    return [*dict.fromkeys(lane for own in trials for lane in own.lanes)]
+
+
+def list_trials(study: Study, base: Config, overrides: Overrides, find: Find) -> list[Trial]:
+    """What is tried for an arm so far, in the order proposed; nothing where nothing is searched.
+
+    Nothing more is wanted where all of their lanes have a record.
+    """
+    search = find_search(study, overrides)
+    if search is None or not (study.tuning and study.tuning.seeds):
+        return []
+    arm, method = _Arm(study, base, overrides, search, find), find_method(study, overrides)
+    if method == "tpe":
+        return _follow_tpe(arm)
+    proposals = proposing.list_at_once(search, method)
+    if method == "halving":
+        return _halve(arm, proposals)
+    return [_try(arm, own) for own in proposals]
+
+
+def _try(arm: _Arm, proposal: Proposal) -> Trial:
+    setting, config = arm.make(proposal.place)
+    return Trial(proposal, setting, tuple(with_seed(config, seed) for seed in arm.seeds))
+
+
+def _follow_tpe(arm: _Arm) -> list[Trial]:
+    """Batches, as far as those before them are recorded."""
+    trials: list[Trial] = []
+    told: tuple[tuple[Place, float], ...] = ()
+    while len(trials) < arm.search.trials:
+        batch = len(trials) // arm.search.batch
+        places = proposing.propose_tpe(arm.search, told)
+        new = [
+            _try(arm, Proposal(number, batch, place))
+            for number, place in enumerate(places, len(trials))
+        ]
+        trials += new
+        scores = [arm.score(own.lanes) for own in new]
+        if any(score is None for score in scores):
+            break
+        told += tuple(zip(places, (score or 0.0 for score in scores), strict=True))
+    return trials
+
+
+def _halve(arm: _Arm, proposals: Sequence[Proposal]) -> list[Trial]:
+    """Trials by rungs: all of one length, by the first one's."""
+    made = [arm.make(own.place) for own in proposals]
+    steps, every = made[0][1].steps, made[0][1].eval_every
+    stops = halving.list_stops(steps, every)
+
+    def make_lanes(number: int, stop: int) -> tuple[Config, ...]:
+        config = with_stop(made[number][1], stop if stop < steps else 0)
+        return tuple(with_seed(config, seed) for seed in arm.seeds)
+
+    @functools.cache  # asked again in every round
+    def score(number: int, stop: int) -> float | None:
+        return arm.score(make_lanes(number, stop))
+
+    reached = halving.replay(len(proposals), arm.search.batch, stops, score)
+    return [
+        Trial(
+            proposals[number],
+            made[number][0],
+            tuple(lane for stop in own for lane in make_lanes(number, stop)),
+        )
+        for number, own in reached.items()
+    ]

@@ -1,0 +1,235 @@
+"""What a study's search wants follows from its records alone, and so does what it chooses."""
+
+import numpy as np
+import pytest
+
+from cnnjax.config.config import make_config, to_json
+from cnnjax.config.errors import ConfigError
+from cnnjax.measures.packing import pack_values
+from cnnjax.records.record import Record
+from cnnjax.study import checking, proposing, search, space, tuned, tuning, wanted
+from cnnjax.study.arms import make_base
+from cnnjax.study.claims import DEFAULT, METHODS, SETTING, Search, Tuning
+
+SPACE = space.parse_space(["learning_rate=log:1e-4..1e-1", "pool=max,avg", "weight_decay=0..0.1"])
+BASE = {"optimizer": "adamw"}
+IMAGES = 1000
+PEAK = 10**-2.5
+
+
+def make(method, trials=12, batch=4, seeds=(1000,), **more):
+    return tuned.make_study(Search(SPACE, method, trials, batch, **more), seeds)._replace(base=BASE)
+
+
+def worth(lane):
+    """The share of images that a run is right on: highest at a rate, whatever its weight decay."""
+    away = abs(np.log10(lane.learning_rate / PEAK))
+    return 0.9 - 0.2 * away - 0.05 * (lane.pool == "avg") + 0.001 * (lane.seed % 7)
+
+
+def record(lane, failed=False):
+    right = np.arange(IMAGES) < round(IMAGES * worth(lane))
+    scores = {
+        "failed": failed, "validation_loss": 1 - worth(lane),
+        "validation_accuracy": float(right.mean()), "test_accuracy": worth(lane),
+        "by_image": {"validation_accuracy": pack_values(right)},
+    }  # fmt: skip
+    return Record(str(hash(lane)), to_json(lane), scores, [], {}, {"date": "2026", "origin": {}})
+
+
+def run(study, failed=lambda lane: False):
+    """Asks and records until nothing is wanted; gives the rounds, and the records by lane."""
+    base = make_base(study, {})
+    ask, known, rounds = wanted.of_study(study, base, 3), {}, []
+    while lanes := ask([*known.values()]):
+        assert not set(lanes) & set(known)
+        rounds.append(lanes)
+        known |= {lane: record(lane, failed(lane)) for lane in lanes}
+    return rounds, known
+
+
+def trials_of(rounds):
+    return [[lane for lane in own if lane.seed >= 1000] for own in rounds]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_search_is_done_when_all_is_recorded_and_the_best_has_run_fresh_seeds(method):
+    study = make(method)
+    rounds, known = run(study)
+    base = make_base(study, {})
+    chosen, _ = wanted.choose(study, base, [*known.values()])
+    best = chosen.settings[f"setting={method}"]
+    assert 1e-3 < best["learning_rate"] < 1e-2 and best["pool"] == "max"
+    assert chosen.settings[f"setting={method} runner-up"] != best
+    assert "setting=default" not in chosen.settings
+    judged = {(lane.learning_rate, lane.seed) for lane in rounds[-1]}
+    assert {(best["learning_rate"], seed) for seed in range(3)} <= judged
+    assert {(base.learning_rate, seed) for seed in range(3)} <= judged
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_whoever_recorded_it_and_in_what_order_the_same_is_proposed(method):
+    study = make(method)
+    base = make_base(study, {})
+    rounds, known = run(study)
+    ask = wanted.of_study(study, base, 3)
+    assert run(study)[0] == rounds
+    so_far = {}
+    for own in rounds:
+        assert list(ask([*so_far.values()][::-1])) == list(own)
+        some = own[1::2]  # killed half way
+        assert set(ask([*so_far.values(), *(known[lane] for lane in some)])) == {*own} - {*some}
+        so_far |= {lane: known[lane] for lane in own}
+
+
+def test_methods_that_need_no_records_propose_all_at_once_and_the_first_of_more():
+    for method in ("random", "halton"):
+        first, more = (
+            [own.place for own in proposing.list_at_once(Search(SPACE, trials=number), method)]
+            for number in (8, 20)
+        )
+        assert more[:8] == first and len({*more}) == 20
+        assert all(0 <= own < 1 for place in more for own in place)
+        other = proposing.list_at_once(Search(SPACE, trials=8, seed=1), method)
+        assert [own.place for own in other] != first
+        assert len(run(make(method))[0]) == 2
+
+
+def test_halton_is_spread_more_evenly_than_chance():
+    def find_gap(method):
+        """The widest piece of the first axis without a trial."""
+        found = proposing.list_at_once(Search(SPACE, trials=64), method)
+        own = sorted([0.0, *(one.place[0] for one in found), 1.0])
+        return max(np.diff(own))
+
+    assert find_gap("halton") < 2 / 64 < find_gap("random")
+
+
+def test_tpe_proposes_a_batch_from_those_before_it_and_comes_nearer():
+    found = [trials_of(run(make("tpe", trials=48, seed=seed))[0])[:-1] for seed in range(3)]
+    assert [len(own) for own in found[0]] == [4] * 12
+    assert found[0][0] != found[1][0]
+    reached = np.array([[np.mean([*map(worth, own)]) for own in trials] for trials in found])
+    by_chance, led = reached[:, :2].mean(), reached[:, -4:].mean()  # of 0.9 at most
+    assert 0.9 - led < (0.9 - by_chance) / 2
+
+
+def test_a_batch_does_not_know_of_the_scores_of_its_own():
+    study = make("tpe", trials=24, batch=8)
+    _, known = run(study)
+    changed, base = {}, make_base(study, {})
+    own = search.list_trials(study, base, study.arms[1], search.take(known))
+    last = {lane for trial in own[16:] for lane in trial.lanes}
+    for lane, found in known.items():
+        changed[lane] = record(lane, failed=True) if lane in last else found
+    assert search.list_trials(study, base, study.arms[1], search.take(changed)) == own
+    first = {lane for trial in own[:8] for lane in trial.lanes}
+    for lane in first:
+        changed[lane] = record(lane, failed=True)
+    again = search.list_trials(study, base, study.arms[1], search.take(changed))
+    assert again[:16] == own[:16]  # fewer than ten were known: by chance
+    assert again[16:] != own[16:]
+
+
+def test_tpe_flees_from_where_runs_fail():
+    study = make("tpe", trials=48, batch=8)
+    rounds, _ = run(study, failed=lambda lane: lane.learning_rate > 10**-2.5)
+    rates = [[lane.learning_rate for lane in own] for own in trials_of(rounds)[:-1]]
+    assert sum(rate > 10**-2.5 for rate in rates[-1]) <= 2
+
+
+def test_every_seed_of_a_trial_counts():
+    study = make("random", trials=6, seeds=(1000, 1001, 1002))
+    rounds, known = run(study)
+    assert len(rounds[0]) == 6 * 3
+    base = make_base(study, {})
+    ranked = tuning.list_trials(study, base, study.arms[1], known)
+    rate = ranked[0].setting["learning_rate"]
+    one = next(lane for lane in rounds[0] if lane.learning_rate == rate)
+    failed = {**known, one: record(one, failed=True)}
+    left = tuning.list_trials(study, base, study.arms[1], failed)
+    assert [own.setting for own in left] == [own.setting for own in ranked[1:]]
+
+
+def test_halving_chooses_among_those_that_were_trained_to_the_end():
+    study = make("halving", trials=27, batch=9)
+    _, known = run(study)
+    base = make_base(study, {})
+    tried = search.list_trials(study, base, study.arms[1], search.take(known))
+    whole = [own.proposal.number for own in tried if own.whole]
+    ranked = tuning.list_trials(study, base, study.arms[1], known)
+    assert len(tried) == 27 and [own.number for own in ranked] == whole and len(whole) < 9
+    assert {lane.stop_at for own in tried for lane in own.lanes} == {50, 100, 150, 200, 250, 300,
+                                                                     350, 0}  # fmt: skip
+
+
+def test_what_was_searched_is_told_whole():
+    study = make("halving", trials=9, batch=9)
+    _, known = run(study, failed=lambda lane: lane.learning_rate > 0.05)
+    (told,) = wanted.list_searches(study, make_base(study, {}), [*known.values()])
+    assert (told.arm, told.method, told.metric) == (
+        "setting=halving", "halving", "validation_accuracy"
+    )  # fmt: skip
+    assert [own.number for own in told.trials] == list(range(9))
+    for own in told.trials:
+        assert np.isnan(own.score) == (own.setting["learning_rate"] > 0.05)
+        assert own.steps in (50, 150, 400) and own.whole == (own.steps == 400)
+    best = max((own for own in told.trials if own.whole), key=lambda own: own.score)
+    assert told.chosen == best.number
+
+
+def test_the_end_of_a_range_is_noted():
+    narrow = space.parse_space(["learning_rate=log:1e-4..1.1e-3"])
+    study = make("halton", trials=64)
+    study = study._replace(tuning=study.tuning._replace(search=Search(narrow, "halton", 64)))
+    _, known = run(study)
+    _, notes = wanted.choose(study, make_base(study, {}), [*known.values()])
+    assert "near the end of its range" in notes[0] and "learning_rate=0.001" in notes[0]
+
+
+def test_an_arm_keeps_what_it_sets_itself():
+    study = make("random")
+    arms = ({"pool": "avg"}, {"pool": "max"})
+    study = study._replace(arms=arms, claims=())
+    rounds, known = run(study)
+    assert {lane.pool for lane in rounds[0]} == {"avg", "max"}
+    chosen, _ = wanted.choose(study, make_base(study, {}), [*known.values()])
+    assert all("pool" not in own for own in chosen.settings.values()) and len(chosen.settings) == 2
+
+
+def test_a_flag_that_is_searched_is_refused():
+    with pytest.raises(ConfigError, match="--pool cannot be set here: .* tunes it"):
+        make_base(make("random"), {"pool": "max"})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"tuning": None}, "has no Tuning"),
+        ({"arms": ({SETTING: "tpi"}, {SETTING: DEFAULT})}, "did you mean tpe"),
+        ({"tuning": Tuning({"pool": ("max", "avg")}, search=Search(SPACE))}, "one of the two"),
+        ({"tuning": Tuning(search=Search({}))}, "needs a space"),
+        ({"tuning": Tuning(search=Search(SPACE, trials=0))}, "trials=0"),
+        ({"tuning": Tuning(search=Search(SPACE, "tpe", race=True))}, "random or halton"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused(change, said):
+    study = make("random")._replace(claims=())._replace(**change)
+    with pytest.raises(ConfigError, match=said):
+        checking.check_study(study)
+        checking.check_names(study)
+
+
+def test_without_optuna_tpe_says_what_is_missing(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    with pytest.raises(ConfigError, match=r"pip install .*tune"):
+        proposing.import_optuna()
+
+
+def test_knobs_that_do_not_go_together_are_refused_before_anything_runs():
+    wrong = space.parse_space(["optimizer=adam,momentum", "momentum=0.5..0.9"])
+    study = tuned.make_study(Search(wrong), (1000,))
+    from cnnjax.study.arms import make_trials
+
+    with pytest.raises(ConfigError, match="momentum"):
+        make_trials(study, make_config({}))
