@@ -43,9 +43,9 @@ def find_curve(searched: Searched) -> Curve | None:
         none = np.full(len(scores), np.nan)
         best = best_so_far(scores, searched.lowest)
         return Curve(count, steps.cumsum(), best, none, none, False)
-    ends = quantiles_of_best(scores, BAND, searched.lowest)
+    low, high = np.sort(quantiles_of_best(scores, BAND, searched.lowest), axis=0)
     best = expected_best(scores, searched.lowest)
-    return Curve(count, count * steps.mean(), best, *np.sort(ends, axis=0), True)
+    return Curve(count, count * steps.mean(), best, low, high, True)
 
 
 def expected_best(scores: npt.ArrayLike, lowest: bool = False) -> np.ndarray:
