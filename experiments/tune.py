@@ -110,11 +110,17 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
 def make_study(space: "Space", values: absl_flags.FlagValues) -> Study:
     """The study of a search: what it found beside the default."""
     from cnnjax.study import tuned
+    from cnnjax.study.checking import FEWEST_OF_RACE
 
     if values.race and values.method not in ("random", "halton"):
         raise ConfigError(
             f"--race is of trials that are all known, and --method={values.method} proposes some by"
             " the scores of others: give --method=random or halton"
+        )
+    if values.race and values.repeats < FEWEST_OF_RACE:
+        raise ConfigError(
+            f"--race takes from trials that are behind what others get: give --repeats="
+            f"{FEWEST_OF_RACE} or more seeds a trial, on average"
         )
     search = Search(
         space, values.method, values.trials, values.batch, values.search_seed, values.race

@@ -185,9 +185,9 @@ def keep_apart(study: Study, own: range) -> Study:
 
     So what a seed chose is never judged by that seed.
     """
-    if study.tuning and any(seed in own for seed in study.tuning.seeds):
-        count = len(study.tuning.seeds)
-        first = own.stop if own.stop + count <= LARGEST_SEED + 1 else own.start - count
+    if study.tuning and any(seed in own for seed in study.tuning.all_seeds):
+        count, all_of_them = len(study.tuning.seeds), len(study.tuning.all_seeds)
+        first = own.stop if own.stop + all_of_them <= LARGEST_SEED + 1 else own.start - all_of_them
         apart = study.tuning._replace(seeds=tuple(range(first, first + count)))
         study = study._replace(tuning=apart)
     return study

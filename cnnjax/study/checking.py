@@ -26,6 +26,8 @@ from cnnjax.study.claims import (
     sides_of,
 )  # fmt: skip
 
+FEWEST_OF_RACE = 5  # its first look is at fewer
+
 
 def check_study(study: Study) -> None:
     """Raises ConfigError where a study cannot be, whatever is declared besides.
@@ -138,6 +140,8 @@ def _check_search(study: Study, own: str) -> None:
         raise ConfigError(f"{own}: its search has trials={search.trials}, batch={search.batch}")
     if search.race and search.method in ("tpe", "halving"):
         raise ConfigError(f"{own}: a race is of settings that are all known: random or halton")
+    if search.race and study.tuning and len(study.tuning.seeds) < FEWEST_OF_RACE:
+        raise ConfigError(f"{own}: a race needs {FEWEST_OF_RACE} seeds a trial on average, or more")
 
 
 def _check_claim(claim: Claim, arms: Mapping[str, Overrides], of: str) -> None:

@@ -120,6 +120,14 @@ class Tuning(NamedTuple):
         """The knobs that it sets."""
         return (*self.grid, *(self.search.space if self.search else ()))
 
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """Its seeds, and behind them as many as a race could come to if one trial had them all."""
+        if not (self.seeds and self.search and self.search.race):
+            return self.seeds
+        more = len(self.seeds) * (self.search.trials - 1)
+        return (*self.seeds, *range(self.seeds[-1] + 1, self.seeds[-1] + 1 + more))
+
 
 class Choosing(NamedTuple):
     """The best arm by the validation split is compared with one of them on seeds of their own.

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnjax.config.config import Config, with_seed, with_stop
 from cnnjax.records.record import Record
-from cnnjax.study import halving, metrics, proposing
+from cnnjax.study import halving, metrics, proposing, race
 from cnnjax.study.arms import make_trial, make_tuning_lanes
 from cnnjax.study.claims import Overrides, Search, Study, find_method, find_search, name_arms
 from cnnjax.study.proposing import Place, Proposal
@@ -105,7 +105,7 @@ def list_trials(study: Study, base: Config, overrides: Overrides, find: Find) ->
     proposals = proposing.list_at_once(search, method)
     if method == "halving":
         return _halve(arm, proposals)
-    return [_try(arm, own) for own in proposals]
+    return _race(arm, proposals) if search.race else [_try(arm, own) for own in proposals]
 
 
 def _try(arm: _Arm, proposal: Proposal) -> Trial:
@@ -154,4 +154,31 @@ def _halve(arm: _Arm, proposals: Sequence[Proposal]) -> list[Trial]:
             tuple(lane for stop in own for lane in make_lanes(number, stop)),
         )
         for number, own in reached.items()
+    ]
+
+
+def _race(arm: _Arm, proposals: Sequence[Proposal]) -> list[Trial]:
+    """Trials seed by seed; those that are behind leave their runs to the others."""
+    assert arm.study.tuning is not None
+    tuning, made = arm.study.tuning, [arm.make(own.place) for own in proposals]
+    metric, seeds = metrics.find(tuning.metric), tuning.all_seeds
+    lanes: list[list[Config]] = [[] for _ in made]
+    scores: dict[tuple[int, int], float] = {}
+    resolution = 0.0
+    while True:
+        where = race.find_next(
+            scores, len(made), len(made) * len(tuning.seeds), resolution=resolution
+        )
+        wanted = {run: with_seed(made[run[0]][1], seeds[run[1]]) for run in where.wanted}
+        for (number, _), lane in wanted.items():
+            lanes[number].append(lane)
+        found = arm.find([*wanted.values()])
+        if not wanted or any(lane not in found for lane in wanted.values()):
+            break
+        scores |= {run: arm.read([found[lane]]) for run, lane in wanted.items()}
+        if not resolution:
+            resolution = metric.resolution(next(iter(found.values())))
+    return [
+        Trial(proposal, setting, tuple(own))
+        for proposal, (setting, _), own in zip(proposals, made, lanes, strict=True)
     ]

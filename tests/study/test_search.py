@@ -8,13 +8,14 @@ from cnnjax.config.errors import ConfigError
 from cnnjax.measures.packing import pack_values
 from cnnjax.records.record import Record
 from cnnjax.study import checking, proposing, search, space, tuned, tuning, wanted
-from cnnjax.study.arms import make_base
+from cnnjax.study.arms import keep_apart, make_base, make_trials
 from cnnjax.study.claims import DEFAULT, METHODS, SETTING, Search, Tuning
 
 SPACE = space.parse_space(["learning_rate=log:1e-4..1e-1", "pool=max,avg", "weight_decay=0..0.1"])
 BASE = {"optimizer": "adamw"}
 IMAGES = 1000
 PEAK = 10**-2.5
+SIX = tuple(range(1000, 1006))
 
 
 def make(method, trials=12, batch=4, seeds=(1000,), **more):
@@ -27,7 +28,13 @@ def worth(lane):
     return 0.9 - 0.2 * away - 0.05 * (lane.pool == "avg") + 0.001 * (lane.seed % 7)
 
 
-def record(lane, failed=False):
+def draw_worth(lane):
+    """What a run is worth, with luck of its own."""
+    luck = np.random.default_rng([lane.seed, round(lane.learning_rate * 1e6)]).normal(0, 0.03)
+    return min(worth(lane) + luck, 1.0)
+
+
+def record(lane, failed=False, worth=worth):
     right = np.arange(IMAGES) < round(IMAGES * worth(lane))
     scores = {
         "failed": failed, "validation_loss": 1 - worth(lane),
@@ -37,14 +44,14 @@ def record(lane, failed=False):
     return Record(str(hash(lane)), to_json(lane), scores, [], {}, {"date": "2026", "origin": {}})
 
 
-def run(study, failed=lambda lane: False):
+def run(study, failed=lambda lane: False, worth=worth):
     """Asks and records until nothing is wanted; gives the rounds, and the records by lane."""
     base = make_base(study, {})
     ask, known, rounds = wanted.of_study(study, base, 3), {}, []
     while lanes := ask([*known.values()]):
         assert not set(lanes) & set(known)
         rounds.append(lanes)
-        known |= {lane: record(lane, failed(lane)) for lane in lanes}
+        known |= {lane: record(lane, failed(lane), worth) for lane in lanes}
     return rounds, known
 
 
@@ -163,6 +170,31 @@ def test_halving_chooses_among_those_that_were_trained_to_the_end():
                                                                      350, 0}  # fmt: skip
 
 
+def test_in_a_race_the_runs_of_those_behind_are_the_others():
+    study = make("random", trials=12, seeds=SIX, race=True)
+    rounds, known = run(study, worth=draw_worth)
+    base = make_base(study, {})
+    tried = search.list_trials(study, base, study.arms[1], search.take(known))
+    counts = [len(own.lanes) for own in tried]
+    best = int(np.argmax([worth(own.lanes[0]) for own in tried]))
+    assert sum(counts) <= 12 * 6 and min(counts) == 4 < 6 < counts[best]
+    assert {lane.seed for lane in tried[best].lanes} == set(range(1000, 1000 + counts[best]))
+    chosen, _ = wanted.choose(study, base, [*known.values()])
+    (won,) = [own for own in tried if own.setting == chosen.settings["setting=random"]]
+    assert len(won.lanes) == max(counts)
+    whole = run(make("random", trials=12, seeds=SIX))[0]
+    assert {*rounds[0]} == {lane for lane in whole[0] if lane.seed < 1004}  # as without a race
+
+
+def test_no_seed_of_a_race_judges_what_it_chose():
+    study = make("random", trials=12, seeds=(1000, 1001, 1002), race=True)
+    apart = keep_apart(study, range(1020, 1040))
+    assert apart.tuning.seeds == (1040, 1041, 1042)
+    assert not set(apart.tuning.all_seeds) & {*range(1020, 1040)}
+    alone = keep_apart(make("random", seeds=(1000, 1001, 1002)), range(1020, 1040))
+    assert alone.tuning.seeds == (1000, 1001, 1002)
+
+
 def test_what_was_searched_is_told_whole():
     study = make("halving", trials=9, batch=9)
     _, known = run(study, failed=lambda lane: lane.learning_rate > 0.05)
@@ -229,7 +261,5 @@ def test_without_optuna_tpe_says_what_is_missing(monkeypatch):
 def test_knobs_that_do_not_go_together_are_refused_before_anything_runs():
     wrong = space.parse_space(["optimizer=adam,momentum", "momentum=0.5..0.9"])
     study = tuned.make_study(Search(wrong), (1000,))
-    from cnnjax.study.arms import make_trials
-
     with pytest.raises(ConfigError, match="momentum"):
         make_trials(study, make_config({}))
