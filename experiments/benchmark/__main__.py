@@ -23,7 +23,8 @@ the median, least and greatest ratio of the rounds. Compilation and a first roun
 counted. A flag of a run, such as --pool, holds for all networks. With --profile it times each layer
 of one run's step instead, forward and backward; with --accelerator what a GPU or TPU does with one
 run in each arithmetic, beside PyTorch, and with lanes one after the other and in step; with
---scaling how many times as fast the same lanes train on several devices as on one.
+--scaling how many times as fast the same lanes train on several devices as on one; with --search
+how many trials a minute a search makes, beside Optuna with PyTorch (extras `bench` and `tune`).
 """
 
 # What each network is, and the shape of the random images it gets; None for the digits.
@@ -42,6 +43,8 @@ NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, int, int] | None]] = {
     ),
 }  # fmt: skip
 DIGITS = (8, 8, 1)
+TRIALS = 64  # of a search
+FEW_ROUNDS = 3  # of searches, unless more are asked for
 OPPONENTS = ("pytorch", "pytorch_compiled", "pytorch_processes", "flax")
 
 
@@ -77,6 +80,10 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         "scaling", False, "Time the same lanes on one device and on more instead.",
         flag_values=values,
     )  # fmt: skip
+    absl_flags.DEFINE_boolean(
+        "search", False, f"Time searches of {TRIALS} trials instead, {FEW_ROUNDS} rounds.",
+        flag_values=values,
+    )  # fmt: skip
     numeric.define_number(values, "minutes", 10.0, "With --accelerator: begin nothing after them.")
     flags.define_where(values)
     flags.define_config(values, Config(), without=["epochs"])
@@ -97,15 +104,19 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         flags.refuse("--roofline goes with --profile")
     if values.profile:
         return profile(configs, flags.read_where(values), values.roofline)
+    if values.search:
+        require_torch()
+        from experiments.benchmark import searching
+
+        rounds = values.rounds if values["rounds"].present else FEW_ROUNDS
+        write_rows(values.json, searching.measure_all(TRIALS, rounds))
+        return script.DONE
     if values.accelerator:
         return measure_accelerator(configs, values.minutes, values.json)
     if values.scaling:
         return measure_scaling(configs, flags.read_where(values), values.rounds, values.json)
     if any(name.startswith("pytorch") for name in values.opponents):
-        try:
-            import torch  # noqa: F401
-        except ImportError:
-            flags.refuse(f"PyTorch is missing: {installed.how_to_add('bench')}")
+        require_torch()
 
     from cnnjax.sweep import backend
 
@@ -123,6 +134,14 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         rows += measure_network(name, config, dataset, lanes, values.opponents, values.rounds, peak)
     write_rows(values.json, rows)
     return script.DONE
+
+
+def require_torch() -> None:
+    """Ends the program with status 2 where the opponents are not installed."""
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        flags.refuse(f"PyTorch is missing: {installed.how_to_add('bench')}")
 
 
 def parse_counts(name: str, texts: Sequence[str]) -> list[int]:
