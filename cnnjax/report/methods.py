@@ -9,10 +9,9 @@ from cnnjax.config.knobs import format_value
 from cnnjax.config.words import count, join
 from cnnjax.records import origin
 from cnnjax.records.packed import unpack_values
-from cnnjax.report import scope, text
+from cnnjax.report import chosen, scope, text
 from cnnjax.study import decision, metrics, reach, statistics
-from cnnjax.study.arms import list_settings
-from cnnjax.study.claims import VALIDATION, name_arms, varied_knobs
+from cnnjax.study.claims import VALIDATION, varied_knobs
 from cnnjax.study.judge import Judgement
 from cnnjax.study.summary import Arm
 
@@ -97,7 +96,7 @@ def _describe_training(judgement: Judgement) -> list[str]:
     if fixed:
         said.append(f"Arms that say so draw {join(fixed)} by a seed of that part alone.")
     said.append(_describe_length(arms))
-    return [*said, *_describe_tuning(judgement)]
+    return [*said, *chosen.describe_tuning(judgement.study)]
 
 
 def _fixes(arm: Arm, knob: str) -> bool:
@@ -120,32 +119,6 @@ def _describe_length(arms: Sequence[Arm]) -> str:
     differ = [name for name in ("optimizer", "learning_rate") if not shared(name, "{}")]
     its = f"; each arm has its own {join(differ).replace('_', ' ')}" if differ else ""
     return f"A run is {' '.join([length, *filter(None, rest)])}{its}."
-
-
-def _describe_tuning(judgement: Judgement) -> list[str]:
-    study, tuning = judgement.study, judgement.study.tuning
-    if tuning is None:
-        return []
-    grid = " and ".join(
-        f"{knob} ({', '.join(map(format_value, values))})" for knob, values in tuning.grid.items()
-    )
-    numbers = sorted({len(list_settings(study, own)) for own in name_arms(study).values()})
-    tried = f"the same {count(numbers[0], 'setting')} of {grid}, at equal budget"
-    if len(numbers) > 1:
-        tried = f"{numbers[0]} to {numbers[-1]} settings of {grid}, for some arms fix a part of it"
-    if not tuning.seeds:
-        return [f"Before, each arm tried {tried}; what was chosen is kept, and was given."]
-    seeds = f"{count(len(tuning.seeds), 'seed')} ({join(map(str, tuning.seeds))}) of the tuning's"
-    chosen = (
-        "among those within one standard error of the best, paired by image, the one of least"
-        " cross-entropy"
-        if tuning.metric == VALIDATION
-        else f"that of the highest mean {metrics.find(tuning.metric).label}"
-    )
-    return [
-        f"Before, each arm tried {tried}, on {seeds} own, and took one by the validation images"
-        f" alone: {chosen}. No seed that chose a setting judges it."
-    ]
 
 
 def _describe_test(judgement: Judgement) -> list[str]:

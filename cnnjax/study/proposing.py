@@ -105,14 +105,20 @@ def import_optuna() -> Any:
     return optuna
 
 
-# Methods whose trials need nothing of each other.
+def _stand_in(search: Search) -> list[Place]:
+    """As many trials as tpe will propose, to plan with, and none of those by chance."""
+    return propose_random(search._replace(seed=search.seed + 1))
+
+
 AT_ONCE: dict[str, Callable[[Search], Sequence[Place]]] = {
     "random": propose_random,
     "halton": propose_halton,
+    "halving": propose_random,
+    "tpe": _stand_in,
 }
 
 
 def list_at_once(search: Search, method: str) -> list[Proposal]:
-    """Every trial of a method, where those need nothing of each other; else as many by chance."""
-    places = AT_ONCE.get(method, propose_random)(search)
+    """Every trial of a method whose trials need nothing of each other; of tpe only how many."""
+    places = AT_ONCE[method](search)
     return [Proposal(number, number // search.batch, own) for number, own in enumerate(places)]

@@ -32,7 +32,7 @@ def make_study(
         "tuned",
         "Searching for hyper-parameters is worth it.",
         (
-            Comparison(best, default, ">", "a", about="found, beside the default"),
+            Comparison(best, default, ">", "ahead", about="found, beside the default"),
             Comparison(best, second, "!=", "none", about="found, beside the next best"),
         ),
         tried_as=f"The setting that {search.method} found in {search.trials} trials, chosen on the"

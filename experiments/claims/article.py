@@ -8,7 +8,7 @@ class Statement(NamedTuple):
 
     id: str
     statement: str
-    kind: str  # "cited", "experiment" (not yet run) or "not testable here"
+    kind: str  # "cited" or "not testable here"
     finding: str
 
 
@@ -29,7 +29,6 @@ OTHERS = (
         "Krizhevsky et al. 2012: top-5 error 15.3% against 26.2% for the runner-up; the 15.3% is"
         " an ensemble with extra pre-training. Not re-run here.",
     ),
-    Statement("hyper-parameters", "Hyper-parameters are worth optimising.", "experiment", ""),
     Statement(
         "visual-cortex",
         "CNNs resemble the visual cortex.",

@@ -13,7 +13,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from cnnjax.study.claims import Overrides, Study, cover, name_arms
+from cnnjax.study.claims import Overrides, Study, cover, find_search, name_arms
 from cnnjax.study.spread import find_obstacle, spread
 
 SETS = ("digits", "strokes", "scans")
@@ -73,6 +73,12 @@ def read_settings(study: Study) -> dict[str, Overrides]:
     return {name: known[name] for name in name_arms(study) if name in known}
 
 
+def is_tuned(study: Study, arm: Overrides) -> bool:
+    """Whether an arm has a setting of its own; one that a search is held against has none."""
+    assert study.tuning is not None
+    return study.tuning.search is None or find_search(study, arm) is not None
+
+
 def take_settings(study: Study) -> Study:
     """The study in the settings that are stored, without its tuning.
 
@@ -81,6 +87,6 @@ def take_settings(study: Study) -> Study:
     if study.tuning is None:
         return study
     settings = read_settings(study)
-    if settings.keys() != name_arms(study).keys():
+    if settings.keys() != {name for name, arm in name_arms(study).items() if is_tuned(study, arm)}:
         return study
     return study._replace(settings=settings, tuning=study.tuning._replace(seeds=()))
