@@ -122,6 +122,11 @@ def make_study(space: "Space", values: absl_flags.FlagValues) -> Study:
             f"--race takes from trials that are behind what others get: give --repeats="
             f"{FEWEST_OF_RACE} or more seeds a trial, on average"
         )
+    if values.method == "halving" and "steps" in space:
+        raise ConfigError(
+            "--method=halving compares runs of one length by their beginnings: leave"
+            " --space=steps out, or give another --method"
+        )
     search = Search(
         space, values.method, values.trials, values.batch, values.search_seed, values.race
     )

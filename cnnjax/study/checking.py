@@ -20,6 +20,7 @@ from cnnjax.study.claims import (
     Overrides,
     Slope,
     Study,
+    find_method,
     name_arm,
     name_arms,
     select,
@@ -138,8 +139,11 @@ def _check_search(study: Study, own: str) -> None:
         raise ConfigError(f"{own}: its search needs a space, and a method of {', '.join(METHODS)}")
     if search.trials < 1 or search.batch < 1:
         raise ConfigError(f"{own}: its search has trials={search.trials}, batch={search.batch}")
-    if search.race and search.method in ("tpe", "halving"):
+    methods = {find_method(study, arm) for arm in study.arms}
+    if search.race and methods & {"tpe", "halving"}:
         raise ConfigError(f"{own}: a race is of settings that are all known: random or halton")
+    if "steps" in search.space and "halving" in methods:
+        raise ConfigError(f"{own}: halving compares runs of one length: leave steps out")
     if search.race and study.tuning and len(study.tuning.seeds) < FEWEST_OF_RACE:
         raise ConfigError(f"{own}: a race needs {FEWEST_OF_RACE} seeds a trial on average, or more")
 
