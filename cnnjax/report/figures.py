@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from cnnjax.config import register
 from cnnjax.config.knobs import format_value
-from cnnjax.report import scope, text
+from cnnjax.report import scope, slices, text
 from cnnjax.report.drawing import (
     INK,
     LINE_COLORS,
@@ -48,6 +48,7 @@ def draw_all(judgement: Judgement) -> dict[str, Drawing]:
             drawings["robustness"] = draw_robustness(tried)
         if judgement.agreements:
             drawings["published"] = draw_published(judgement)
+        drawings |= slices.draw_searches(judgement.searched)
     return drawings
 
 

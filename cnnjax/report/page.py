@@ -22,6 +22,7 @@ from cnnjax.report import (
     mistaken,
     reach,
     scope,
+    searched,
     supplement,
     tables,
     text,
@@ -60,6 +61,8 @@ def write_report(
         write_text(folder / "verdicts.csv", tables.write_csv(listings.list_verdicts(judgement)))
         write_text(folder / "verdicts.tex", tables.write_latex(listings.show_verdicts(judgement)))
         write_text(folder / "arms.tex", tables.write_latex(listings.list_arms(judgement)))
+        if trials := searched.list_trials(judgement):
+            write_text(folder / "trials.csv", tables.write_csv(trials))
         if shares := variance.list_shares(judgement):
             write_text(folder / "variance.csv", tables.write_csv(shares))
         html = render_page(judgement, drawings, command, scoreboard, form, errors)
@@ -145,6 +148,7 @@ def render_page(
         silent=scope.list_silent(judgement),
         shares=variance.show_shares(judgement),
         said_of_shares=variance.describe_shares(judgement),
+        searches=searched.list_sections(judgement),
         agreements=judgement.agreements,
         accuracies={arm.name: mean_accuracy(arm) for arm in arms},
         confounds={arm.name: confounds(arm, own[0]) for own in apart for arm in own},

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 
 from cnnjax.config import datasets
 from cnnjax.config.words import printable
-from cnnjax.report import figures, listings, methods, reach, scope, tables
+from cnnjax.report import figures, listings, methods, reach, scope, searched, tables
 from cnnjax.study.claims import name_arm
 from cnnjax.study.judge import Judgement
 
@@ -52,6 +52,20 @@ def render(judgement: Judgement, drawings: Collection[str], command: str) -> str
     if study.settings:
         chosen = [f"{name}: {name_arm(own)}" for name, own in study.settings.items()]
         parts += ["## What tuning chose", _itemise(chosen)]
+    for own in searched.list_sections(judgement):
+        parts += [f"## The search for {_say(own.arm)}", *map(_say, own.sentences)]
+        for rows, about in ((own.best, own.about_best), (own.knobs, own.about_knobs)):
+            parts += [tables.write_markdown(rows), _say(about)] if rows else []
+        pictures = (
+            ("budget", "The best by budget"),
+            ("slices", "Each trial by one knob at a time"),
+        )
+        parts += [
+            f"![{caption}](figures/{name}-{own.place}.svg)"
+            for name, caption in pictures
+            if f"{name}-{own.place}" in drawings
+        ]
+        parts += ["Every trial: [trials.csv](trials.csv)."]
     if judgement.agreements:
         found = map(figures.describe_agreement, judgement.agreements)
         source = f"Source: {judgement.agreements[0].source}."

@@ -73,7 +73,7 @@ def find_importance(searched: Searched, seed: int = 0) -> tuple[Importance, ...]
 
 def is_by_rank(searched: Searched) -> bool:
     """Whether trials were trained for unlike times, so that scores are compared as ranks."""
-    return not all(trial.whole for trial in searched.trials)
+    return not all(trial.whole for trial in searched.trials if np.isfinite(trial.score))
 
 
 def is_in_batches(searched: Searched) -> bool:

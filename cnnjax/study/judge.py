@@ -41,7 +41,7 @@ class Judgement(NamedTuple):
     agreements: tuple[Agreement, ...]
     mixed: tuple[str, ...] = ()  # in what the runs differ though they are compared
     lacking: tuple[str, ...] = ()  # in words, what broke off and what is not judged for it
-    searched: tuple[Searched, ...] = ()  # what its tuning tried, where it searched a space
+    searched: tuple[Searched, ...] = ()  # what chose the settings of arms
 
 
 def judge(

@@ -124,6 +124,12 @@ def test_under_halving_who_was_trained_for_longer_ranks_higher():
     assert importance.rank_by_length(own._replace(lowest=True)).tolist() == [2, 3, 1, 4]
 
 
+def test_a_run_that_failed_before_its_end_makes_no_ranks():
+    searched = make_search(num_failed=3)
+    broken = tuple(own._replace(whole=own.score == own.score) for own in searched.trials)
+    assert not importance.is_by_rank(searched._replace(trials=broken))
+
+
 def test_less_may_be_better():
     searched = make_search()
     turned = tuple(own._replace(score=-own.score) for own in searched.trials)
