@@ -100,7 +100,7 @@ def describe_search(searched: Searched) -> str:
     apart += [f"{failed} failed"] if failed else []
     chosen = searched.find(searched.chosen)
     how = (
-        f"{METHODS.get(searched.method, searched.method)} tried {count(len(trials), 'setting')} of"
+        f"{METHODS.get(searched.method, searched.method)} tried {count(len(trials), 'setting')} for"
         f" {searched.arm or 'all'} on {each}{'' if len(seeds) == 1 else ' seeds'}, in"
         f" {count(sum(trial.steps for trial in trials), 'optimiser step')}"
         f"{''.join(f'; {own}' for own in apart)}."

@@ -1,6 +1,5 @@
 """experiments.tune: what it searches, runs again and writes; what it refuses."""
 
-import json
 import shlex
 
 import pytest
