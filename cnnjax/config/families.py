@@ -21,15 +21,16 @@ from cnnjax.config.errors import ConfigError
 T = TypeVar("T")
 # The flags that stand beside knobs in a script, absl's own, and arguments of `cnnjax.train`.
 RESERVED = frozenset(
-    "accelerator baseline batch_sizes batches board bundle check checkpoint_every"
+    "accelerator baseline batch batch_sizes batches board bundle check checkpoint_every"
     " checkpoint_minutes choose coordinator_address count csv data_dir datasets engine epochs"
-    " export first_seed fit flagfile format grid h help helpfull helpshort helpxml join_minutes"
-    " json judge_only keep lanes list manual_dir mesh metric minutes mix multihost networks"
-    " num_processes observer offline on_error opponents out plan plugin probe process_id profile"
-    " project prune quick quiet raw ray_address readme restart roofline rounds route runs"
-    " scaling script seeds skip_bad_files slurm slurm_account slurm_constraint"
-    " slurm_options slurm_partition slurm_time split spot status stuck_minutes study task_cpus"
-    " task_gpus task_nodes task_tpus time_limit top traceback undefok until workdir zone".split()
+    " export first_seed fit flagfile format grid h help helpfull helpshort helpxml"
+    " join_minutes json judge_only keep lanes list manual_dir mesh method metric minutes mix"
+    " multihost networks num_processes observer offline on_error opponents out plan plugin"
+    " probe process_id profile project prune quick quiet race raw ray_address readme repeats"
+    " restart roofline rounds route runs scaling script search search_seed seeds setting"
+    " skip_bad_files slurm slurm_account slurm_constraint slurm_options slurm_partition"
+    " slurm_time space split spot status stuck_minutes study task_cpus task_gpus task_nodes"
+    " task_tpus time_limit top traceback trials undefok until workdir zone".split()
 )
 
 
