@@ -257,16 +257,13 @@ def run_study(checked: Checked, options: Options, observer: Observer = QUIET) ->
     source += f" {shared.name_of(options.runs)}/records"
     if left is None:
         return Finished(study, base, [], source, [], tuple(failures))
-    tuned, notes = wanted.choose(left, base, [*records.values()])
-    lanes = wanted.list_lanes(
-        tuned, base, options.num_seeds, options.first_seed, [*records.values()]
-    )
+    known = [*records.values()]
+    tuned, notes = wanted.choose(left, base, known)
+    lanes = wanted.list_lanes(tuned, base, options.num_seeds, options.first_seed, known)
     found = [records[lane] for lane in dict.fromkeys(lanes)]
     absent = partial.describe(study, left) if failures else ()
-    searched = wanted.list_searches(left, base, [*records.values()])
-    finished = Finished(
-        tuned, base, found, source, notes, tuple(failures), absent, searched=searched
-    )
+    searched = wanted.list_searches(left, base, known)
+    finished = Finished(tuned, base, found, source, notes, tuple(failures), absent, None, searched)
     return stages.go_on(finished, options, lambda lanes: [records[lane] for lane in lanes])
 
 
