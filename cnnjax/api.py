@@ -22,6 +22,7 @@ from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks.cost import measure
 from cnnjax.records import index, shared
 from cnnjax.report import folders
+from cnnjax.runs import result
 from cnnjax.runs.rate import list_rates
 from cnnjax.runs.train import check_memory
 from cnnjax.runs.train import describe_run as describe_run
@@ -297,4 +298,5 @@ def report_run(
     """Writes a finished run's page into its folder, with images where its data are at hand."""
     from cnnjax.report import run  # draws a figure
 
-    return run.write_page(workdir, config, list_rates(config), command, pictures.make_look(where))
+    rates = list_rates(config, result.read(workdir).get("steps"))
+    return run.write_page(workdir, config, rates, command, pictures.make_look(where))

@@ -137,7 +137,7 @@ def print_cost(
     words.say(f"devices: {described.mesh}")
     if asked is None:
         return script.DONE
-    group = Group(structure_of(config), described.cost.macs, 1)
+    group = Group(structure_of(config), described.cost.macs, 1, config.last_step)
     return rented.print_forecast([group], where, asked, quiet)
 
 

@@ -58,7 +58,7 @@ class Epochs(NamedTuple):
         size = values["train_examples"]
         if not size:
             if self.sizes is None:
-                return values["warmup_steps"] + 1
+                return max(values["warmup_steps"], values["stop_at"]) + 1
             size = self.sizes[name_source(values)]
         return math.ceil(self.number * size / values["batch_size"])
 

@@ -8,7 +8,7 @@ from cnnjax.config.errors import ConfigError
 
 # What a failed run still says.
 FACTS = (
-    "failed", "initial_loss", "largest_eigenvalue", "diverged", "diverged_at",
+    "failed", "initial_loss", "largest_eigenvalue", "diverged", "diverged_at", "trained_steps",
     "num_test_examples", "num_train_examples", "num_pool_examples", "drawn_by_seed",
 )  # fmt: skip
 

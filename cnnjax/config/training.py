@@ -7,7 +7,7 @@ from typing import Any
 from cnnjax.config import measured
 from cnnjax.config.allowed import Readers, but
 from cnnjax.config.errors import ConfigError
-from cnnjax.config.knobs import LARGEST_INTEGER, choice, number, structure
+from cnnjax.config.knobs import LARGEST_INTEGER, SOME, choice, number, structure
 
 LARGEST_SEED = 2**32 - 1
 SEEDS = ("seed_init", "seed_order", "seed_draw")  # each as the seed where it is below 0
@@ -73,6 +73,13 @@ class Training:
     eval_every: int = structure(
         50, "Steps between evaluations on the validation split; 0 for the end only.", low=0
     )
+    patience: int = structure(
+        0,
+        "Evaluations without a higher validation accuracy after which a run ends, with the weights"
+        " of its best one; 0 for none.",
+        low=0,
+        used_with={"eval_every": SOME},
+    )
     measure: tuple[str, ...] = structure(
         (),
         "What is measured on the finished run besides accuracy, loss and calibration; a study adds"
@@ -121,6 +128,11 @@ def check_training(values: Mapping[str, Any]) -> None:
     steps, batch_size, warmup = values["steps"], values["batch_size"], values["warmup_steps"]
     if warmup >= steps:
         raise ConfigError(f"--warmup_steps={warmup} leaves nothing of --steps={steps}: give less")
+    if values["stop_at"] >= steps:
+        raise ConfigError(
+            f"--stop_at={values['stop_at']} is not below --steps={steps}: give less, or 0 for all"
+            " of them"
+        )
     if values["init_from"] and values["init_gain"] != 1:
         raise ConfigError(
             f"--init_gain={values['init_gain']} does nothing with --init_from: leave it out"

@@ -85,14 +85,17 @@ def pack(images: Mapping[str, np.ndarray], labels: np.ndarray, clusters: Any) ->
     return entry
 
 
-def describe_failure(curve: Sequence[Mapping[str, Any]], test_loss: float) -> dict[str, Any]:
+def describe_failure(
+    curve: Sequence[Mapping[str, Any]], test_loss: float, judged: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Whether a run failed, by its learning curve and its loss in the end.
 
     It did where a loss was no number, or the training loss since the last evaluation is not below
-    that of the best constant prediction on the same targets. `diverged_at` is the first step
-    whose loss was no number, None where each was one.
+    that of the best constant prediction on the same targets: the last before the network that is
+    `judged`, where that is another than at the curve's end. `diverged_at` is the first step whose
+    loss was no number, None where each was one.
     """
-    last = curve[-1]
+    last = judged or curve[-1]
     diverged_at = next((line["diverged_at"] for line in curve if "diverged_at" in line), None)
     if diverged_at is None and not np.isfinite(test_loss):
         diverged_at = last["step"]

@@ -98,7 +98,7 @@ KNOBS = {
 FACT = maybe(either(VALUE, named(maybe(VALUE))))
 CONFIG = fields(
     {"seed": COUNT, "steps": COUNT, "eval_every": COUNT},
-    KNOBS,
+    {**KNOBS, "stop_at": COUNT},
     VALUE,  # of another time, or from outside
 )
 MEASURE = maybe(either(NUMBER, FLAG, named(ANYTHING)))  # one from outside may give an object
@@ -106,7 +106,7 @@ OUTCOME = {"failed": FLAG, "diverged_at": maybe(COUNT), "test_accuracy": maybe(S
 SPLITS = {
     "diverged": maybe(FLAG),
     "num_train_examples": maybe(COUNT), "num_pool_examples": maybe(COUNT),
-    "drawn_by_seed": maybe(FLAG),
+    "drawn_by_seed": maybe(FLAG), "best_step": maybe(COUNT), "trained_steps": maybe(COUNT),
     "validation_accuracy": maybe(SHARE), "validation_loss": maybe(NUMBER),
     "by_image": maybe(named(TEXT)), "robustness": maybe(named(_of_robustness)),
 }  # fmt: skip

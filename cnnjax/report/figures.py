@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from cnnjax.config import register
 from cnnjax.config.knobs import format_value
+from cnnjax.records.record import Record
 from cnnjax.report import scope, slices, text
 from cnnjax.report.drawing import (
     INK,
@@ -147,11 +148,7 @@ def draw_curves(varied: Sequence[str], arms: Sequence[Arm]) -> Drawing:
         for arm in own:
             longest = max((record.metrics for record in arm.records), key=len)
             steps = [line["step"] for line in longest]
-            curves = [
-                [line["validation_accuracy"] for line in record.metrics]
-                for record in arm.records
-                if len(record.metrics) == len(steps)
-            ]
+            curves = [_follow(record, len(steps)) for record in arm.records]
             draw_band(axes, steps, curves, colors[names[arm.name]], names[arm.name])
         axes.grid(alpha=0.2, lw=0.6)
     grid[0, 0].yaxis.set_major_locator(ticker.MaxNLocator(6))
@@ -166,6 +163,13 @@ def draw_curves(varied: Sequence[str], arms: Sequence[Arm]) -> Drawing:
         for arm, final in zip(arms, finals, strict=True)
     )
     return Drawing(drawing, f"Learning curves by arm; the first seed ends at: {ends}.")
+
+
+def _follow(record: Record, number: int) -> list[Any]:
+    """A run's accuracy at so many evaluations: where it ended before, its best from there on."""
+    found = [line["validation_accuracy"] for line in record.metrics]
+    best = max((own for own in found if own is not None), default=None)
+    return found + [best] * (number - len(found))
 
 
 def _find_robustness(arm: Arm) -> list[dict[str, Any]]:

@@ -42,5 +42,5 @@ def render(name: str, config: Config, sections: Sequence[Section], command: str)
     parts = words.count(len(sections), "part")
     return environment.get_template("look.html").render(
         name=name, config=config, sections=sections, command=command,
-        headline=f"Seed {config.seed}, {config.steps:,} steps; {parts}.",
+        headline=f"Seed {config.seed}, {config.last_step:,} steps; {parts}.",
     )  # fmt: skip

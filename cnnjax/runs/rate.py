@@ -10,9 +10,13 @@ from cnnjax.training import optimizers
 MOST = 500  # points, more than a picture shows
 
 
-def list_rates(config: Config) -> tuple[list[int], list[float]]:
-    """Steps, from 1, and the learning rate at each; of a long run some, evenly spread."""
-    taken = np.unique(np.linspace(0, config.steps - 1, min(config.steps, MOST)).round())
+def list_rates(config: Config, steps: int | None = None) -> tuple[list[int], list[float]]:
+    """Steps, from 1, and the learning rate at each; of a long run some, evenly spread.
+
+    Of so many steps, where the run ended before it was to.
+    """
+    steps = steps or config.last_step
+    taken = np.unique(np.linspace(0, steps - 1, min(steps, MOST)).round())
     peak = {"learning_rate": jnp.float32(config.learning_rate)}
     rate = jax.vmap(optimizers.make_schedule(config, peak))
     rates = np.asarray(rate(taken.astype(np.int32)))

@@ -71,10 +71,12 @@ class Run:
     def temperature(self) -> float | None:
         """What calibrates its probabilities, as validation says; None where nobody asked that.
 
-        Nor is it known of weights that are not the last: scores are of these.
+        Nor is it known of other weights than those that were scored: the last, or with --patience
+        the best.
         """
         step = self.final.step if self.final else None
-        return None if step not in (None, self.config.steps) else self.scores.get("temperature")
+        judged = self.scores.get("best_step", self.config.last_step)
+        return None if step not in (None, judged) else self.scores.get("temperature")
 
     def predict(self, images: ArrayLike, calibrated: bool = False) -> np.ndarray:
         """Probabilities [N, classes] float32, a row an image, in the order of `class_names`.

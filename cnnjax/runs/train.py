@@ -115,7 +115,8 @@ def train_run(
             opened.provenance["mixed"] = mixed
             observer.on_note(f"not all of this run is of one origin (--mix): {'; '.join(mixed)}")
         places = workdir / CHECKPOINTS
-        observer.on_start(1, (config.steps - find_step(places)) * config.batch_size)
+        left = config.last_step - find_step(places, config.last_step)
+        observer.on_start(1, left * config.batch_size)
         saving = Checkpoints(lambda lane: places, checkpoint_every, checkpoint_minutes)
         told = observer._replace(on_lines=lambda lane, lines: result.write_lines(workdir, lines))
         own = _train(config, opened.dataset, told, saving, keep, mesh)
@@ -170,7 +171,7 @@ def train_in_memory(
 ) -> tuple[runner.Result, dict[str, Any]]:
     """One run that leaves no file, and what would be in its result.json. Raises as `train_run`."""
     opened = _open(config, where, observer, mesh)
-    observer.on_start(1, config.steps * config.batch_size)
+    observer.on_start(1, config.last_step * config.batch_size)
     own = _train(config, opened.dataset, observer, None, "final", mesh)
     return own, describe_result(own, opened, {})
 
@@ -210,7 +211,7 @@ def describe_result(
         **scores,
         "num_parameters": opened.cost.parameters,
         "macs": opened.cost.macs,
-        "steps": own.config.steps,
+        "steps": own.metrics[-1]["step"],
         "examples_per_second": own.examples_per_second,
         "compile_seconds": own.compile_seconds,
         "provenance": {

@@ -29,6 +29,7 @@ class Forecast(NamedTuple):
     step_seconds: float | None  # of a step of a chunk of lanes on a device, at least
     in_turn: Wave | None = None  # what fits by --lanes_strategy=map, where nothing else does
     devices_a_chip: int = 1
+    lane_steps: float | None = None  # in the mean; None for those of the schedule
     error: str = ""  # why the compiler, or we before it, refused the group
 
     def of_chip(self, wave: Wave) -> int:
@@ -42,7 +43,7 @@ class Forecast(NamedTuple):
             return None
         wave = self.waves[-1].lanes
         rounds = math.ceil(self.num_lanes / wave) * (wave // self.least)
-        return rounds * self.structure.steps * self.step_seconds
+        return rounds * (self.lane_steps or self.structure.steps) * self.step_seconds
 
 
 class Total(NamedTuple):

@@ -6,6 +6,7 @@ Declared by being imported, as `metrics` does.
 import math
 
 from cnnjax.config import register
+from cnnjax.config.training import find_last_step
 from cnnjax.records.record import Record
 
 OF_FACTS = ("initial_loss_ratio",)  # of what a failed run still says
@@ -13,7 +14,7 @@ OF_FACTS = ("initial_loss_ratio",)  # of what a failed run still says
 
 def one_evaluation(record: Record) -> float:
     """The step of what counts training steps."""
-    return float(record.config["eval_every"] or record.config["steps"])
+    return float(record.config["eval_every"] or find_last_step(record.config))
 
 
 def steps_to(record: Record, target: float) -> float:
@@ -21,7 +22,7 @@ def steps_to(record: Record, target: float) -> float:
     for line in record.metrics:
         if (line["validation_accuracy"] or 0.0) >= target:
             return float(line["step"])
-    return float(record.config["steps"])
+    return float(find_last_step(record.config))
 
 
 for _target in (80, 90):

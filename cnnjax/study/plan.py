@@ -53,25 +53,32 @@ def make_plan(study: Study, base: Config, num_seeds: int, infos: Infos) -> Plan:
     """
     configs = make_configs(study, base)
     structures = {name: structure_of(arm) for name, arm in configs.items()}
-    trials = [structure_of(trial) for trial in make_trials(study, base)]
+    trials = make_trials(study, base)
     num_tuning_seeds = len(study.tuning.seeds) if study.tuning else 0
-    counts = Counter[Config]()
-    for own, seeds in ((structures.values(), num_seeds), (trials, num_tuning_seeds)):
-        for structure in own:
-            counts[structure] += seeds
+    counts, steps = Counter[Config](), Counter[Config]()
+
+    def add(config: Config, seeds: int) -> None:
+        counts[structure_of(config)] += seeds
+        steps[structure_of(config)] += seeds * config.last_step
+
+    for own, seeds in ((configs.values(), num_seeds), (trials, num_tuning_seeds)):
+        for config in own:
+            add(config, seeds)
     costs = {own: measure(network_of(own), *infos[request_of(own)]) for own in counts}
     if study.choosing:
-        baseline = structures[name_arm(study.choosing.baseline)]
-        for own in (baseline, max(structures.values(), key=lambda own: costs[own].macs)):
-            counts[own] += num_seeds
-    groups = tuple(Group(own, costs[own].macs, number) for own, number in counts.items())
+        baseline = name_arm(study.choosing.baseline)
+        for name in (baseline, max(structures, key=lambda own: costs[structures[own]].macs)):
+            add(configs[name], num_seeds)
+    groups = tuple(
+        Group(own, costs[own].macs, number, steps[own]) for own, number in counts.items()
+    )
     return Plan(
         groups=groups,
         num_lanes=sum(counts.values()),
         num_tuning_lanes=len(trials) * num_tuning_seeds,
         num_fresh_lanes=2 * num_seeds if study.choosing else 0,
         arms={name: costs[structure] for name, structure in structures.items()},
-        steps={name: config.steps for name, config in configs.items()},
+        steps={name: config.last_step for name, config in configs.items()},
         state_bytes=max(
             4 * costs[own].parameters * count_copies(own) * number for own, number in counts.items()
         ),

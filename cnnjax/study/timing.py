@@ -16,7 +16,8 @@ from cnnjax.records.record import Record
 NEWEST = 2_000  # records that are read: the newest tell best how fast the program is now
 # Knobs on which the examples a second do not depend.
 UNTIMED = frozenset(
-    {"steps", "eval_every", "warmup_steps", *(name for name in KNOBS if KNOBS[name].traced)}
+    {"steps", "eval_every", "warmup_steps", "patience"}
+    | {name for name in KNOBS if KNOBS[name].traced}
 )
 MACHINE = ("platform", "device_kind", "cpu")  # fields of an origin
 
@@ -27,11 +28,18 @@ class Group(NamedTuple):
     structure: Config
     macs: int  # of its network, an image
     num_lanes: int
+    all_steps: int | None = None  # of all lanes; None where each takes those of its schedule
+
+    @property
+    def num_steps(self) -> int:
+        """How many steps its lanes take together, at most."""
+        whole = self.structure.steps * self.num_lanes
+        return whole if self.all_steps is None else self.all_steps
 
     @property
     def num_examples(self) -> int:
         """How many training examples its lanes see."""
-        return self.structure.batch_size * self.structure.steps * self.num_lanes
+        return self.structure.batch_size * self.num_steps
 
 
 class Speed(NamedTuple):

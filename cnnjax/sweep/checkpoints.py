@@ -19,7 +19,8 @@ from cnnjax.config.config import Config
 from cnnjax.config.errors import ConfigError
 from cnnjax.records import atomic, shared, weights
 from cnnjax.study.options import MINUTES
-from cnnjax.sweep.final import Network, find_best
+from cnnjax.sweep.best import find_best
+from cnnjax.sweep.final import Network
 from cnnjax.sweep.session import Session
 from cnnjax.training import program
 
@@ -46,19 +47,20 @@ class Clock:
     def __init__(self, saving: Checkpoints, structure: Config):
         minutes = math.inf if saving.minutes is None else saving.minutes
         self.every, self.seconds = saving.steps_of(structure), 60 * minutes
-        self.saved, self.step = time.monotonic(), 0
+        self.saved, self.taken = time.monotonic(), 0
 
-    def is_due(self, step: int) -> bool:
-        """Whether lanes are to be saved after so many steps, now."""
-        return self.every > 0 and step % self.every == 0 or self.is_late(step)
+    def is_due(self, taken: int, steps: Iterable[int]) -> bool:
+        """Whether lanes are to be saved now, after so many `steps`, of which here were `taken`."""
+        due = self.every > 0 and any(step % self.every == 0 for step in steps)
+        return due or self.is_late(taken)
 
-    def is_late(self, step: int) -> bool:
+    def is_late(self, taken: int) -> bool:
         """Whether lanes after so many steps were not saved, for as long as they may be without."""
-        return step != self.step and time.monotonic() - self.saved >= self.seconds
+        return taken != self.taken and time.monotonic() - self.saved >= self.seconds
 
-    def start(self, step: int) -> None:
+    def start(self, taken: int) -> None:
         """The time runs anew, for they are saved after so many steps."""
-        self.saved, self.step = time.monotonic(), step
+        self.saved, self.taken = time.monotonic(), taken
 
 
 class Saved(NamedTuple):
@@ -82,28 +84,36 @@ def _name(step: int) -> str:
     return f"step-{step:012}.safetensors"
 
 
-def find_step(folder: pathlib.Path) -> int:
-    """After how many steps the newest checkpoint of a folder was saved, by its name; 0 if none."""
+def find_step(folder: pathlib.Path, last: float = math.inf) -> int:
+    """After how many steps the newest checkpoint of a folder was saved, by its name, among those
+    after no more than the `last`; 0 if none.
+    """  # fmt: skip
     steps = [path.stem.removeprefix("step-") for path in list_files(folder)]
-    return next((int(step) for step in steps if step.isdecimal()), 0)
+    found = (int(step) for step in steps if step.isdecimal())
+    return next((step for step in found if step <= last), 0)
 
 
 def find_newest(
-    folder: pathlib.Path, on_note: Callable[[str], None] = lambda text: None, best: bool = False
+    folder: pathlib.Path, on_note: Callable[[str], None] = lambda text: None, best: bool = False,
+    lane: Config | None = None,
 ) -> Saved:  # fmt: skip
     """The newest checkpoint of a folder that is whole; those that are not are set aside, and said.
 
     A file that was written under another form than this one is none, and one without the best
-    weights where they are asked for.
+    weights where they are asked for. Files from beyond the end of the `lane` that is to go on are
+    left alone: they are of one that goes further.
     """
     shared.pull(folder)
+    patience, last = (lane.patience, _name(lane.last_step)) if lane else (0, None)
     for path in list_files(folder):
+        if last is not None and path.name > last:
+            continue
         try:
             tree, about = weights.load(path)
             if (about.get("form"), _name(about.get("step", 0))) == (FORM, path.name):
                 found = _read_best(tree.get(BEST, {}), about)
                 lines = [json.loads(line) for line in about["lines"]]
-                if not best or (found.step if found else 0) == find_best(lines):
+                if not best or (found.step if found else 0) == find_best(lines, patience):
                     return Saved(about["step"], path, lines, found)
                 reason = f"{path} has not the best weights so far, which --keep=best asks for"
             else:
@@ -121,12 +131,15 @@ def _read_best(tree: Mapping[str, Any], about: Mapping[str, Any]) -> Network | N
 
 
 def save(
-    folders: Iterable[pathlib.Path], step: int, states: program.State,
+    folders: Iterable[pathlib.Path], steps: Iterable[int], states: program.State,
     curves: Iterable[Sequence[Mapping[str, Any]]], bests: Iterable[Network | None],
 ) -> None:  # fmt: skip
-    """Saves each lane of a wave after `step` steps, in NumPy; the newest two of each stay."""
-    leaves = _name_leaves(states)
-    for lane, (folder, lines, best) in enumerate(zip(folders, curves, bests, strict=True)):
+    """Saves each lane of a wave after its `steps`, in NumPy; the newest two of each stay.
+
+    So do those from beyond.
+    """
+    leaves, waves = _name_leaves(states), zip(folders, steps, curves, bests, strict=True)
+    for lane, (folder, step, lines, best) in enumerate(waves):
         # As text, in which the keys of a line keep their order.
         about = {"form": FORM, "step": step, "lines": [atomic.dump_line(line) for line in lines]}
         own = {name: leaf[lane] for name, leaf in leaves.items()}
@@ -135,7 +148,8 @@ def save(
             about["best"] = best.step
         weights.save(folder / _name(step), own, about)
         shared.push(folder / _name(step))
-        for path in list_files(folder)[KEEP:]:
+        older = [path for path in list_files(folder) if path.name <= _name(step)]
+        for path in older[KEEP:]:
             path.unlink(missing_ok=True)
             shared.remove(path)
 
@@ -143,16 +157,20 @@ def save(
 def restore(
     saved: Sequence[Saved], session: Session, lanes: Sequence[Config]
 ) -> program.State | None:
-    """The lanes of a wave as they were saved, on the devices; None for their beginning.
+    """The lanes of a wave as they were saved, on the devices; None where all are to begin.
 
     Raises ConfigError where a file is not whole any more, or of another network.
     """
-    paths = [own.path for own in saved if own.path is not None]
-    if not paths:
+    if all(own.path is None for own in saved):
         return None
     begun = session.init(lanes)
     wanted = _name_leaves(begun)
-    found = [_read(path, wanted) for path in paths]
+    some_begin = any(own.path is None for own in saved)
+    fresh = _name_leaves(session.fetch(begun)) if some_begin else {}
+    found = [
+        _read(own.path, wanted) if own.path else {name: leaf[lane] for name, leaf in fresh.items()}
+        for lane, own in enumerate(saved)
+    ]
     found += [found[-1]] * (len(begun.step) - len(found))
     stacked = [np.stack([own[name] for own in found]) for name in wanted]
     return session.restore(begun, jax.tree.unflatten(jax.tree.structure(begun), stacked))

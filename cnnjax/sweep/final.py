@@ -1,7 +1,7 @@
 """The network kept of a lane, its last or its best: weights, and what its images must be."""
 
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +12,7 @@ from cnnjax.config.knobs import ConfigError
 from cnnjax.data.transform import Pixels
 from cnnjax.networks.models import Params, Stats
 from cnnjax.records import weights
+from cnnjax.sweep.best import find_best
 from cnnjax.sweep.session import Session
 from cnnjax.training import program
 
@@ -43,45 +44,60 @@ class Final(NamedTuple):
     step: int | None = None  # after how many; None where its file does not say
 
 
-def take(session: Session, states: program.State, lanes: Iterable[int], step: int) -> list[Network]:
-    """These lanes of states after so many steps, each in arrays of its own."""
+def take(
+    session: Session, states: program.State, lanes: Sequence[int], steps: Sequence[int]
+) -> list[Network]:
+    """These lanes of states, which are each after its steps, in arrays of their own."""
     read = session.fetch(states, ["params", "batch_stats"] if states.ema is None else ["ema"])
     host = read.ema or program.Average(read.params, read.batch_stats)
     own = [jax.tree.map(lambda leaf, at=lane: np.array(leaf[at]), host) for lane in lanes]
-    return [Network(average.params, average.batch_stats, step) for average in own]
-
-
-def find_best(curve: Sequence[Mapping[str, Any]]) -> int:
-    """After how many steps a lane did best on validation images; 0 where it has no score.
-
-    Of equal accuracies the lower loss counts, and of these the earlier one.
-    """
-    scored = [
-        (line["validation_accuracy"], -line["validation_loss"], -line["step"])
-        for line in curve
-        if line["validation_accuracy"] is not None
+    return [
+        Network(average.params, average.batch_stats, steps[lane])
+        for lane, average in zip(lanes, own, strict=True)
     ]
-    return -max(scored)[2] if scored else 0
 
 
 def renew(
     session: Session, best: Sequence[Network | None],
-    curves: Sequence[Sequence[Mapping[str, Any]]], states: program.State,
+    curves: Sequence[Sequence[Mapping[str, Any]]], states: program.State, steps: Sequence[int],
 ) -> list[Network | None]:  # fmt: skip
-    """The best of each lane so far, after an evaluation of these states."""
-    step = curves[0][-1]["step"]
-    better = [lane for lane, curve in enumerate(curves) if find_best(curve) == step]
-    taken = dict(zip(better, take(session, states, better, step), strict=True)) if better else {}
+    """The best of each lane so far, after an evaluation of these states, each after its `steps`."""
+    patience = session.structure.patience
+    better = [
+        lane for lane, (curve, step) in enumerate(zip(curves, steps, strict=True))
+        if curve[-1]["step"] == step == find_best(curve, patience)
+    ]  # fmt: skip
+    if not better:
+        return [*best]
+    taken = dict(zip(better, take(session, states, better, steps), strict=True))
     return [taken.get(lane, before) for lane, before in enumerate(best)]
+
+
+def put(
+    session: Session, states: program.State, networks: Sequence[Network | None]
+) -> program.State:
+    """The states with these networks in place of their own, where a lane has one: to be judged."""
+    host = session.fetch(states)
+    own = host.ema or program.Average(host.params, host.batch_stats)
+    own = jax.tree.map(np.array, own)
+    for lane, network in enumerate(networks):
+        if network is not None:
+            found = program.Average(network.params, network.stats)
+            jax.tree.map(lambda leaf, new, at=lane: leaf.__setitem__(at, new), own, found)
+    judged = {"ema": own} if host.ema else {"params": own.params, "batch_stats": own.batch_stats}
+    return session.restore(states, host._replace(**judged))
 
 
 def keep(
     session: Session, states: program.State, best: Sequence[Network | None],
-    class_names: Sequence[str],
+    steps: Sequence[int], class_names: Sequence[str],
 ) -> list[Final]:  # fmt: skip
-    """What is kept of each finished lane: its best network, where there is one, or its last."""
+    """What is kept of each finished lane: its best network, where there is one, or its last.
+
+    The states are each after its `steps`.
+    """
     without = [lane for lane, own in enumerate(best) if own is None]
-    last = dict(zip(without, take(session, states, without, session.structure.steps), strict=True))
+    last = dict(zip(without, take(session, states, without, steps), strict=True))
     spec = session.data.spec
     mean, std = (np.asarray(own, np.float32) for own in (spec.mean, spec.std))
     pixels = Pixels(mean, std, float(spec.low), float(spec.high))

@@ -101,9 +101,9 @@ class Follower:
     def restore(self, lanes: list) -> None:
         self.states = self.session.restore(self.states, None)
 
-    def train(self, lanes: list, step: int, fresh: bool) -> None:
+    def train(self, lanes: list, starts: list[int], fresh: bool) -> None:
         states, self.states = None if fresh else self.states, None
-        self.segments = self.session.train(lanes, states, step)
+        self.segments = self.session.train(lanes, states, starts)
 
     def segment(self, lanes: list) -> None:
         self.states = next(self.segments).states

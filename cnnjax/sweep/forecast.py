@@ -85,7 +85,7 @@ def foresee_group(own: Group, dataset: Dataset, slice: Slice, devices: Sequence[
         waves.append(_compile_wave(structure, size, data, mesh))
     forecast = Forecast(
         structure, own.num_lanes, least, tuple(waves), _fits(waves[-1], memory), None,
-        devices_a_chip=len(devices) // slice.chips,
+        devices_a_chip=len(devices) // slice.chips, lane_steps=own.num_steps / own.num_lanes,
     )  # fmt: skip
     if forecast.fits:
         with contextlib.suppress(Exception):  # without a bound the rest is still known

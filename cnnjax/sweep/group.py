@@ -41,7 +41,7 @@ class Segment(NamedTuple):
     All lie on the devices, which may still be at work on the scores.
     """
 
-    step: int
+    step: int  # after which the first of them is
     states: program.State
     validation: program.Scores | None  # None where no evaluation is due
     seconds: float
@@ -72,17 +72,38 @@ def segment_lengths(
 ) -> list[int]:
     """Steps from `start` to the end, cut wherever an evaluation or a checkpoint is due, and then
     so that none is longer than `most`.
+    """  # fmt: skip
+    return wave_lengths([structure], [start], checkpoint_every, most)
+
+
+def rest_of(lane: Config, step: int) -> tuple[int, int]:
+    """What a lane has before it after so many steps: those to its next evaluation, and to its end.
+
+    Lanes that agree in these are evaluated after the same steps, to the end.
+    """
+    left = lane.last_step - step
+    every = lane.eval_every
+    return (min(every - step % every, left) if every else left), left
+
+
+def wave_lengths(
+    lanes: Sequence[Config], starts: Sequence[int], checkpoint_every: int, most: int | None
+) -> list[int]:
+    """As `segment_lengths`, of lanes that have the same `rest` before them: cut for any of them.
 
     Where the cuts are follows from none of the steps that are done: from any of them on they are
-    the same.
+    the same, and an earlier end adds one and moves none. So none is longer than in a whole run.
     """
+    structure, ways = lanes[0], {*zip(starts, (lane.last_step for lane in lanes), strict=True)}
     due = [every for every in (structure.eval_every, checkpoint_every) if every]
     stops = {stop for every in due for stop in range(every, structure.steps, every)}
     edges = [0, *sorted(stops), structure.steps]
     for begin, end in itertools.pairwise(edges.copy()):
         edges += itertools.accumulate(cut(end - begin, most or structure.steps), initial=begin)
-    left = [start, *sorted({edge for edge in edges if edge > start})]
-    return [end - begin for begin, end in itertools.pairwise(left)]
+    cuts = {0, *(stop - start for start, stop in ways)}
+    for start, stop in ways:
+        cuts |= {edge - start for edge in edges if start < edge < stop}
+    return [end - begin for begin, end in itertools.pairwise(sorted(cuts))]
 
 
 def count_most(structure: Config, num_lanes: int, data: GroupData, mesh: jax.sharding.Mesh) -> int:
@@ -149,12 +170,13 @@ def compile_group(
 
 def train_group(
     executables: Executables, structure: Config, numbers: optimizers.Numbers, data: GroupData,
-    lengths: Sequence[int], start: program.State | None = None,
+    lengths: Sequence[int], start: program.State | None = None, last: int | None = None,
 ) -> Iterator[Segment]:  # fmt: skip
     """Trains all lanes from the state `start` (from their seeds where None), by segments.
 
     None is longer than the program's reach, and each takes the place of the one before in memory:
-    read what you want of it in time.
+    read what you want of it in time. They are evaluated where the first of them is to be, which
+    ends after the `last` step, or with the schedule.
     """
     states: Any = executables.init(numbers) if start is None else start
     step = int(np.asarray(states.step.addressable_data(0))[0])
@@ -169,14 +191,15 @@ def train_group(
         seconds = time.perf_counter() - begin
         step += length
         validation = None
-        if is_due(structure, step):
+        if is_due(structure, step, last):
             validation = executables.evaluate_validation(states, data.validation)
         yield Segment(step, states, validation, seconds, waiting)
 
 
-def is_due(structure: Config, step: int) -> bool:
-    """Whether lanes are evaluated after so many steps."""
-    return step == structure.steps or bool(structure.eval_every) and not step % structure.eval_every
+def is_due(structure: Config, step: int, last: int | None = None) -> bool:
+    """Whether lanes are evaluated after so many steps, those that end after the `last`."""
+    every = structure.eval_every
+    return step == (last or structure.steps) or bool(every) and not step % every
 
 
 def measure_start(

@@ -11,7 +11,14 @@ from typing import Any
 
 import jax
 
-from cnnjax.config.config import KNOBS, Config, request_of, structure_of, to_json
+from cnnjax.config.config import (
+    KNOBS,
+    Config,
+    request_of,
+    structure_of,
+    to_json,
+    with_stop,
+)
 from cnnjax.config.datasets import Request
 from cnnjax.config.mesh import AUTO
 from cnnjax.data.dataset import Dataset
@@ -145,8 +152,9 @@ def open_others(
     def find_others(lanes: Sequence[Config]) -> dict[Config, str]:
         if not held.are_any():
             return {}
-        by_id = {name(lane): lane for lane in lanes}
-        return {by_id[id]: describe(who) for id, who in held.find_others(by_id).items()}
+        runs = {lane: name(with_stop(lane, 0)) for lane in lanes}
+        found = held.find_others(dict.fromkeys(runs.values()))
+        return {lane: describe(found[run]) for lane, run in runs.items() if run in found}
 
     return find_others
 

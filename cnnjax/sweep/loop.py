@@ -64,7 +64,7 @@ def run_wanted(
         missing = [lane for lane in new if lane not in records]
         if not missing:
             continue
-        observer.on_start(len(missing), sum(lane.batch_size * lane.steps for lane in missing))
+        observer.on_start(len(missing), sum(lane.batch_size * lane.last_step for lane in missing))
         done = _share(missing, find, train, observer, others, on_error)
         records |= done.records
         num_trained += done.num_trained

@@ -10,6 +10,7 @@ from scipy import stats as scipy_stats
 from cnnjax.measures import outcome
 from cnnjax.measures.examine import Examination
 from cnnjax.sweep import group
+from cnnjax.sweep.best import find_best
 from cnnjax.sweep.placed import GroupData
 from cnnjax.training import program
 
@@ -22,8 +23,10 @@ def describe_scores(
     return {f"{name}_loss": loss / count, f"{name}_accuracy": correct / count}
 
 
-def describe_segment(segment: group.Segment, num_lanes: int) -> list[dict[str, Any]]:
-    """A line of each lane's learning curve, after a segment, in NumPy, that ends in an evaluation.
+def describe_lane(segment: group.Segment, lane: int, step: int) -> dict[str, Any]:
+    """A line of a lane's learning curve, after a segment, in NumPy, that ends in an evaluation.
+
+    It is after `step` steps, some at least.
 
     `constant_loss` is the training loss of the best constant prediction on the same targets: the
     entropy of their mean. `diverged_at` is the first step, from 1, whose loss was no number: from
@@ -31,17 +34,13 @@ def describe_segment(segment: group.Segment, num_lanes: int) -> list[dict[str, A
     """
     assert segment.validation is not None
     sums, diverged_at = program.read_sums(segment.states.sums), segment.states.diverged_at
-    lines = []
-    for lane in range(num_lanes):
-        scores = describe_scores("train", sums, lane)
-        mean = np.asarray(sums.targets[lane], np.float64)
-        scores["constant_loss"] = float(scipy_stats.entropy(mean))
-        scores |= describe_scores("validation", segment.validation, lane)
-        line: dict[str, Any] = {"step": segment.step, **scores}
-        if first := int(diverged_at[lane]):
-            line = {"step": segment.step, **dict.fromkeys(scores), "diverged_at": first}
-        lines.append(line)
-    return lines
+    scores = describe_scores("train", sums, lane)
+    mean = np.asarray(sums.targets[lane], np.float64)
+    scores["constant_loss"] = float(scipy_stats.entropy(mean))
+    scores |= describe_scores("validation", segment.validation, lane)
+    if first := int(diverged_at[lane]):
+        return {"step": step, **dict.fromkeys(scores), "diverged_at": first}
+    return {"step": step, **scores}
 
 
 class Finished(NamedTuple):
@@ -57,16 +56,22 @@ def finish_lane(
     found: Examination,
     data: GroupData,
     lane: int,
+    patience: int = 0,
 ) -> Finished:
     """Final scores of a lane, a failed one's too (`outcome.hide` takes those away), and answers.
 
-    `by_image` holds what was measured on each test image.
+    `by_image` holds what was measured on each test image. With `patience` all is of the network
+    after the best evaluation, and scores say after how many steps that was, and of how many.
     """
+    best = find_best(curve, patience) if patience else 0  # 0 where there is no score at all
+    judged = [line for line in curve if not best or line["step"] <= best]
     own = jax.tree.map(lambda value: np.asarray(value[lane]), found)
     real = np.asarray(data.test.mask).ravel() > 0
     labels = np.asarray(data.test.labels).ravel()[real]
     validated = own["validation"][np.asarray(data.validation.mask).ravel() > 0]
-    scores = {key: value for key, value in curve[-1].items() if key.startswith("validation")}
+    scores = {key: value for key, value in judged[-1].items() if key.startswith("validation")}
+    if patience:
+        scores |= {"best_step": judged[-1]["step"], "trained_steps": curve[-1]["step"]}
     scores["initial_loss"] = float(begun.loss[lane] / begun.count[lane])
     images, others = outcome.finish(own["measures"], real, data.spec)
     means, images = outcome.summarise(images, labels)
@@ -76,7 +81,7 @@ def finish_lane(
         "num_pool_examples": data.num_pool,
         "drawn_by_seed": data.spec.drawn,
     }
-    scores |= outcome.describe_failure(curve, scores["test_loss"])
+    scores |= outcome.describe_failure(curve, scores["test_loss"], judged[-1])
     images["validation_accuracy"] = validated
     scores["by_image"] = outcome.pack(images, labels, data.clusters)
     answers = own["predicted"][real], own["probability"][real], labels

@@ -50,27 +50,41 @@ class Session(NamedTuple):
             whole = multihost.share(saved, like)
             return placement.put(whole, like.step.sharding)
 
-    def train(
-        self, lanes: Sequence[Config], states: program.State | None = None, step: int = 0
-    ) -> Iterator[group.Segment]:
-        """Trains at most a wave of lanes, from their seeds or from `states`, to the last step.
+    def rest_of(self, lane: Config, step: int) -> tuple[int, ...]:
+        """What a lane has before it after so many steps, by which it may share a wave with others.
 
-        These are after `step` steps. A segment ends wherever an evaluation or a checkpoint is due,
-        or where it would be long.
+        Streamed lanes are after the same steps.
         """
-        lengths = group.segment_lengths(self.structure, step, self.every, self.most)
-        with multihost.together("train", lanes, step=step, fresh=states is None):
+        rest = group.rest_of(lane, step)
+        return (*rest, step) if self.data.stream is not None else rest
+
+    def train(
+        self, lanes: Sequence[Config], states: program.State | None = None,
+        starts: Sequence[int] = (),
+    ) -> Iterator[group.Segment]:  # fmt: skip
+        """Trains at most a wave of lanes to their ends, from their seeds or from `states`.
+
+        Each is after so many steps as `starts` says, and all have the same rest before them. A
+        segment ends wherever an evaluation or a checkpoint is due, or where it would be long.
+        """
+        starts = starts or [0] * len(lanes)
+        lengths = group.wave_lengths(lanes, starts, self.every, self.most)
+        with multihost.together("train", lanes, starts=[*starts], fresh=states is None):
             numbers = self.stack(lanes)
         segments = group.train_group(
-            self.executables, self.structure, numbers, self.data, lengths, states
-        )
+            self.executables, self.structure, numbers, self.data, lengths, states,
+            lanes[0].last_step,
+        )  # fmt: skip
         for _ in lengths:
             with multihost.together("segment"):
                 segment = multihost.settle(next(segments))
             yield segment
 
     def evaluate(self, states: program.State, step: int) -> group.Segment:
-        """Lanes that were saved before they were evaluated, as at the end of their segment."""
+        """Lanes that were saved before they were evaluated, as at the end of their segment.
+
+        The first of them is after so many steps.
+        """
         with multihost.together("evaluate", step=step):
             scores = self.executables.evaluate_validation(states, self.data.validation)
             multihost.settle(scores)
@@ -98,14 +112,14 @@ class Session(NamedTuple):
         self, lanes: Sequence[Config], states: program.State,
         curves: Sequence[list[dict[str, Any]]], read: Callable[[Any], Any] = jax.device_get,
     ) -> list[results.Finished]:  # fmt: skip
-        """What each lane comes to, given its learning curve.
+        """What each lane comes to, given its learning curve and its state as it is judged.
 
         `read` waits for arrays that devices are at work on, and gives them in NumPy.
         """
         begun = read(self.measure_start(lanes))
         found = read(self.examine(lanes, states))
         return [
-            results.finish_lane(curve, begun, found, self.data, lane)
+            results.finish_lane(curve, begun, found, self.data, lane, self.structure.patience)
             for lane, curve in enumerate(curves)
         ]
 

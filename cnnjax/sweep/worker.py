@@ -95,15 +95,15 @@ def train(job: Job, observer: Observer) -> Iterator[Failure]:
     That one holds what it trained until its heart was seen to stand still for long enough.
     """
     runs = pathlib.Path(job.runs)
-    ids, dataset = local.open_job(job, observer)
-    left = {*ids.values()}
+    names, dataset = local.open_job(job, observer)
+    left = {*names.values()}
     with shared.open_leases(runs) as held:
         while True:
-            for failure in local.train(job, ids, dataset, observer, held):
-                left -= {ids[lane] for lane in failure.group.lanes}
+            for failure in local.train(job, names, dataset, observer, held):
+                left -= {names[lane] for lane in failure.group.lanes}
                 yield failure
-            left = {id for id in left if not record_path(runs, id).exists()}
-            if not wait_for_lost(left, held, observer):
+            left = {own for own in left if not record_path(runs, own.record).exists()}
+            if not wait_for_lost({own.run for own in left}, held, observer):
                 return
 
 

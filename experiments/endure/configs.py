@@ -44,7 +44,7 @@ TRIED: Mapping[str, Sequence[Any]] = {
     "seed_order": (-1, 0, 2**32 - 1), "seed_draw": (-1, 0, 2**32 - 1),
     "steps": (2, 2, 2, 1, 3),
     "eval_every": (0, 1, 2, 5, LARGEST_INTEGER),
-    "warmup_steps": (0, 1),
+    "warmup_steps": (0, 1), "stop_at": (0, 0, 1, 2), "patience": (0, 0, 1, 2),
     "batch_size": (1, 1, 2, 3, 4, 7, 16, 21),
     "train_examples": (0, 0, 1, 2, 21, 24),
     "image_size": (0, 0, 0, 1, 2, 3, 8, 13, 32),
@@ -168,7 +168,9 @@ def attempt(given: Mapping[str, Any], where: Where) -> tuple[str, str]:
         result, described = train.train_in_memory(config, where)
     except Exception as error:
         return "fault", f"the plan accepts it and training ends in {child.describe(error)}"
-    if result.metrics[-1]["step"] != config.steps or "test_accuracy" not in described:
+    ended = result.metrics[-1]["step"]
+    early = config.patience and ended < config.last_step
+    if ended != config.last_step and not early or "test_accuracy" not in described:
         return "fault", "it is not trained to its last step"
     return "trained", "diverged" if described["diverged_at"] else ""
 

@@ -9,7 +9,7 @@ import pytest
 
 from cnnjax.records import weights
 from cnnjax.records.record import record_path
-from cnnjax.sweep import checkpoints, final, runner
+from cnnjax.sweep import best, checkpoints, final, runner
 from cnnjax.sweep import lanes as lanes_lib
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.observer import Observer
@@ -46,7 +46,7 @@ def line(step, accuracy, loss=1.0):
     ],
 )
 def test_the_highest_accuracy_then_the_lower_loss_then_the_earlier_one(curve, step):
-    assert final.find_best(curve) == step
+    assert best.find_best(curve) == step
 
 
 @pytest.mark.slow
@@ -55,7 +55,7 @@ def test_they_are_those_of_a_run_that_ends_there(lanes, digits):
     steps = {own.final.step for own in found.values()}
     assert len(steps) > 1, "the lanes should differ in when they are best"
     for lane, own in found.items():
-        assert own.final.step == final.find_best(own.metrics)
+        assert own.final.step == best.find_best(own.metrics)
         shorter = dataclasses.replace(lane, steps=own.final.step)  # its schedule is constant
         (alone,) = runner.run_lanes([shorter], digits, keep="final")
         same = jax.tree.map(np.array_equal, own.final.params, alone.final.params)

@@ -108,7 +108,7 @@ def test_lanes_are_saved_by_the_clock(lane, digits, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
     saved = []
     monkeypatch.setattr(
-        checkpoints, "save", lambda folders, step, *others: saved.append((step, list(folders)))
+        checkpoints, "save", lambda folders, steps, *others: saved.append((steps[0], list(folders)))
     )
 
     def tick(count):

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from cnnjax.sweep import checkpoints, runner
+from cnnjax.sweep import checkpoints, runner, waves
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.observer import Observer
 
@@ -80,7 +80,7 @@ def test_who_asks_to_stop_does_not_wait_for_it(
 ):
     begun, folder = [], tmp_path / "own"
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "PATIENCE", 0.0)
+        patch.setattr(waves, "PATIENCE", 0.0)
         delay(patch, name, number, 1e9, begun)
         with pytest.raises(runner.Interrupted):
             run(lanes, digits, folder, lambda: bool(begun))
@@ -103,7 +103,9 @@ def test_training_is_saved_while_it_is_measured(lanes, digits, tmp_path, monkeyp
     delay(monkeypatch, "examine", 1, 0.5, [])
     saved, save = [], checkpoints.save
     monkeypatch.setattr(
-        checkpoints, "save", lambda _, step, *others: saved.append(step) or save(_, step, *others)
+        checkpoints,
+        "save",
+        lambda _, steps, *others: saved.append(steps[0]) or save(_, steps, *others),
     )
     found, _ = run(lanes, digits, tmp_path / "own", minutes=0.2 / 60)
     np.testing.assert_equal(found, whole[0])

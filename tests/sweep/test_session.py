@@ -136,7 +136,7 @@ def test_a_wave_of_a_session_is_filled_up(tiny, digits):
 def test_lanes_that_did_not_fit_go_in_smaller_waves(tiny, digits, monkeypatch, error):
     lanes = [dataclasses.replace(tiny, seed=seed) for seed in range(4)]
     whole = {own.config: own.scores for own in runner.run_lanes(lanes, digits)}
-    waves, run_wave = [], runner._run_wave
+    waves, run_wave = [], runner.run_wave
 
     def refuse_many(session, begun, *others):
         waves.append(len(begun))
@@ -144,7 +144,7 @@ def test_lanes_that_did_not_fit_go_in_smaller_waves(tiny, digits, monkeypatch, e
             raise error
         yield from run_wave(session, begun, *others)
 
-    monkeypatch.setattr(runner, "_run_wave", refuse_many)
+    monkeypatch.setattr(runner, "run_wave", refuse_many)
     found = {own.config: own.scores for own in runner.run_lanes(lanes, digits)}
     assert found == whole and waves[0] > 2 and max(waves[-2:]) <= 2
 
@@ -154,7 +154,7 @@ def test_one_that_does_not_fit_alone_is_a_failure(tiny, digits, monkeypatch):
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating")
         yield
 
-    monkeypatch.setattr(runner, "_run_wave", refuse)
+    monkeypatch.setattr(runner, "run_wave", refuse)
     (failure,) = runner.run_lanes([tiny], digits)
     assert isinstance(failure, runner.Failure) and isinstance(failure.error, RunError)
     said = "1 lane at once, the fewest, did not fit the memory: give a smaller --batch_size"

@@ -3,11 +3,12 @@
 import contextlib
 import pathlib
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from cnnjax.config import plugins
-from cnnjax.config.config import Config, from_json, request_of
+from cnnjax.config.config import Config, from_json, request_of, with_stop
 from cnnjax.config.datasets import Request, Where
 from cnnjax.data import load
 from cnnjax.data.dataset import Dataset
@@ -22,6 +23,13 @@ from cnnjax.sweep.engines import Job
 from cnnjax.sweep.observer import Observer
 
 
+class Name(NamedTuple):
+    """What a lane is known by in a folder of runs."""
+
+    record: str  # the id of its record
+    run: str  # that of the whole run, whose checkpoints and lease it shares with its other parts
+
+
 def run(
     jobs: Iterable[Job], observer: Observer,
     datasets: Mapping[Request, Dataset] = MappingProxyType({}), held: Leases | None = None,
@@ -33,16 +41,16 @@ def run(
     observer asked to stop: what was finished is written.
     """
     for job in jobs:
-        ids, dataset = open_job(job, observer, datasets)
+        names, dataset = open_job(job, observer, datasets)
         with contextlib.ExitStack() as stack:
             own = held or stack.enter_context(shared.open_leases(pathlib.Path(job.runs)))
-            yield from train(job, ids, dataset, observer, own)
+            yield from train(job, names, dataset, observer, own)
 
 
 def open_job(
     job: Job, observer: Observer, datasets: Mapping[Request, Dataset] = MappingProxyType({})
-) -> tuple[dict[Config, str], Dataset]:
-    """The lanes of a job, each with the id of its record, and the data that they train on."""
+) -> tuple[dict[Config, Name], Dataset]:
+    """The lanes of a job, each with its name, and the data that they train on."""
     plugins.load(job.plugins)
     configs = [from_json(values) for values in job.lanes]
     request = request_of(configs[0])
@@ -50,37 +58,48 @@ def open_job(
         configs[0], Where(**job.where), feed=job.feed, say=observer.on_note
     )
     name = lanes.open_namer({request: dataset}, job.mesh)
-    return {config: name(config) for config in configs}, dataset
+    names = {config: Name(name(config), name(with_stop(config, 0))) for config in configs}
+    return names, dataset
 
 
 def train(
-    job: Job, ids: Mapping[Config, str], dataset: Dataset, observer: Observer, held: Leases
+    job: Job, names: Mapping[Config, Name], dataset: Dataset, observer: Observer, held: Leases
 ) -> Iterator[runner.Failure]:
-    """Trains those of a job's lanes, by the id of their record, that no other launch does."""
+    """Trains those of a job's lanes, by their names, that no other launch does."""
     runs = pathlib.Path(job.runs)
-    folders = {config: runs / CHECKPOINTS / id for config, id in ids.items()}
-    saving = Checkpoints(folders.__getitem__, job.checkpoint_every, job.checkpoint_minutes)
+    saving = Checkpoints(
+        lambda lane: runs / CHECKPOINTS / names[lane].run, job.checkpoint_every,
+        job.checkpoint_minutes,
+    )  # fmt: skip
+    under_way: dict[str, set[Config]] = {}  # lanes by their runs
 
     def claim(config: Config) -> bool:
         """Whether a lane is ours to train: nobody else's, and not done by others meanwhile."""
-        if not held.claim(ids[config]):
+        if not held.claim(names[config].run):
             return False
-        path = record_path(runs, ids[config])
+        under_way.setdefault(names[config].run, set()).add(config)
+        path = record_path(runs, names[config].record)
         shared.pull(path.parent, path.name)
         files = [path] if job.keep == "none" else [path, path.with_name(weights.NAMES[job.keep])]
         if not all(file.exists() for file in files):
             return True
-        held.release(ids[config])
+        release(config)
         return False
 
+    def release(config: Config) -> None:
+        own = under_way.get(names[config].run, set())
+        own.discard(config)
+        if not own:
+            held.release(names[config].run)
+
     atomic.require_writable(runs)  # before anything is compiled in vain
-    for result in runner.run_lanes([*ids], dataset, observer, saving, job.keep, claim, job.mesh):
+    for result in runner.run_lanes([*names], dataset, observer, saving, job.keep, claim, job.mesh):
         if isinstance(result, runner.Failure):
             for config in result.group.lanes:
-                held.release(ids[config])
+                release(config)
             yield result
             continue
-        id, version = ids[result.config], program_version()
+        id, version = names[result.config].record, program_version()
         record = lanes.make_record(id, result, dataset, version, job.mesh)
         keep_texts(runs / "records", result.config)
         if result.predictions is not None:
@@ -91,9 +110,20 @@ def train(
         write_record(runs, record)
         shared.push(runs / "records" / "plugins", new=True)
         shared.push(record_path(runs, record.id).parent, last="record.json")
-        _forget(folders[result.config])
-        held.release(record.id)
+        if not result.config.stop_at:
+            _forget(saving.folder_of(result.config))
+        release(result.config)
         observer.on_record(record)
+
+
+def clear_stopped(
+    runs: pathlib.Path, lanes: Iterable[Config], name: Callable[[Config], str], held: Leases
+) -> None:
+    """Removes the checkpoints of lanes that stopped on their way: no longer one is wanted.
+
+    `name` gives a lane's record id.
+    """
+    clear_finished(runs, {name(with_stop(lane, 0)) for lane in lanes}, held)
 
 
 def clear_finished(runs: pathlib.Path, ids: Collection[str], held: Leases) -> None:
