@@ -32,7 +32,7 @@ AS_IT_CAME = (
 )
 SHARES = (
     "Share: of the variance of scores, what a knob explains without the others, less what it would"
-    " by chance (epsilon squared; ranges are cut into groups of equally many trials). About 0 for a"
+    " by chance (epsilon squared; ranges are cut into equal parts). About 0 for a"
     " knob that does nothing; what two knobs do only together is in no share. p: by permutation,"
     " adjusted over the knobs (Holm). A knob is important where that is at most 5%; of the others"
     " nothing is known. A failed trial counts as the worst of the others."

@@ -16,8 +16,8 @@ from cnnjax.study import statistics
 from cnnjax.study.trials import Searched, Tried, turn
 
 RESAMPLES = 1_999
-LEVELS = (3, 5)  # groups that a range is cut into, at least and at most
-PER_LEVEL = 8  # trials a group for which it is cut once more
+LEVELS = (3, 5)  # parts that a range is cut into, at least and at most
+PER_LEVEL = 8  # trials for which there is one more
 
 
 class Importance(NamedTuple):
@@ -98,11 +98,15 @@ def _group_choices(trials: Sequence[Tried], knob: str) -> np.ndarray:
 
 
 def group_range(places: npt.ArrayLike) -> np.ndarray:
-    """Groups [trials] of places [trials] on an axis, as equally filled as equal places allow."""
-    total = len(np.asarray(places))
+    """Groups [trials] of places [trials] in 0 to 1 on an axis: equal parts of it.
+
+    Parts of equally many trials would do as well where places are drawn evenly. Under a method that
+    learns they would all come to lie where scores are high, and tell nothing any more.
+    """
+    own = np.asarray(places, np.float64)
     least, most = LEVELS
-    levels = min(most, max(least, total // PER_LEVEL))
-    return ((stats.rankdata(places) - 0.5) * levels / total).astype(int)
+    levels = min(most, max(least, len(own) // PER_LEVEL))
+    return np.clip((own * levels).astype(int), 0, levels - 1)
 
 
 def find_effect(
