@@ -48,7 +48,7 @@ from cnnjax.study.spread import spread
 from cnnjax.study.timing import Timing
 from cnnjax.study.wanted import Wanted
 from cnnjax.sweep import backend, engines, loop, meshes, placement, stages, start, waiting
-from cnnjax.sweep.engines import Engine, local
+from cnnjax.sweep.engines import local
 from cnnjax.sweep.lanes import open_finder, open_namer, open_others, require_weights
 from cnnjax.sweep.loop import Outcome
 from cnnjax.sweep.observer import QUIET, Observer
@@ -223,11 +223,13 @@ def train_wanted(
     if options.keep != "none":
         find = require_weights(find, options.runs, options.keep, observer.on_note)
     with shared.open_leases(options.runs) as held:
-        engine: Engine = functools.partial(local.run, datasets=datasets, held=held)
+        engine = local.open_engine(datasets, held)
         if options.engine:
             engine = engines.find(options.engine, options.placing, options.mix)
         others = open_others(name, held)
         done = loop.run_wanted(wanted, find, jobs, engine, observer, others, options.on_error)
+        if not done.failures:
+            local.clear_stopped(options.runs, done.records, name, held)
         local.clear_finished(options.runs, {own.id for own in done.records.values()}, held)
         return done
 

@@ -18,8 +18,8 @@ from cnnjax.data.dataset import Dataset
 from cnnjax.sweep import checkpoints, leftovers, multihost, placement, waves
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.observer import QUIET, Observer
-from cnnjax.sweep.placed import Shared
-from cnnjax.sweep.session import Session, open_session
+from cnnjax.sweep.session import Session
+from cnnjax.sweep.sessions import Sessions
 from cnnjax.sweep.waves import Begun, run_wave
 from cnnjax.sweep.waves import Interrupted as Interrupted
 from cnnjax.sweep.waves import Result as Result
@@ -62,6 +62,7 @@ def run_lanes(
     configs: Sequence[Config], dataset: Dataset, observer: Observer = QUIET,
     saving: Checkpoints | None = None, keep: str = "none",
     claim: Callable[[Config], bool] = lambda lane: True, mesh: str = AUTO,
+    sessions: Sessions | None = None,
 ) -> Iterator[Result | Failure]:  # fmt: skip
     """Trains every config and yields it when it is done; a group that fails yields a Failure.
 
@@ -70,10 +71,10 @@ def run_lanes(
     examples it saw, and for what share of its time no data were there. Lanes go on where they were
     saved, if they were. With `keep` each result has its "final" network, or that which did "best"
     on validation images. Lanes that cannot be claimed are left out without a word: others train
-    them. All train on the `mesh` of --mesh. Raises Interrupted soon after the observer asked to
-    stop.
+    them. All train on the `mesh` of --mesh, in `sessions` that were opened before where they fit.
+    Raises Interrupted soon after the observer asked to stop.
     """
-    shared, names = Shared(), dataset.class_names
+    opened, names = sessions or Sessions(), dataset.class_names
 
     def make_ready(group: Group) -> Ready:
         steps = dict.fromkeys(group.lanes, 0)
@@ -83,9 +84,7 @@ def run_lanes(
                 for lane in group.lanes
             }
         every = saving.steps_of(group.structure) if saving else 0
-        session = open_session(
-            group.structure, group.lanes, dataset, shared, every, group.at_most, mesh
-        )
+        session = opened.open(group.structure, group.lanes, dataset, every, group.at_most, mesh)
         rests = [(session.rest_of(lane, step), lane) for lane, step in steps.items()]
         return Ready(session, Queue(sorted(rests, key=lambda own: (own[0][1], *own[0]))))
 

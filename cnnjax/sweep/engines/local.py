@@ -1,6 +1,7 @@
 """Runs lanes on this machine and keeps what they leave."""
 
 import contextlib
+import functools
 import pathlib
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -19,8 +20,9 @@ from cnnjax.records.provenance import program_version
 from cnnjax.records.record import CHECKPOINTS, record_path, write_record
 from cnnjax.sweep import final, lanes, runner
 from cnnjax.sweep.checkpoints import Checkpoints
-from cnnjax.sweep.engines import Job
+from cnnjax.sweep.engines import Engine, Job
 from cnnjax.sweep.observer import Observer
+from cnnjax.sweep.sessions import Sessions
 
 
 class Name(NamedTuple):
@@ -33,18 +35,24 @@ class Name(NamedTuple):
 def run(
     jobs: Iterable[Job], observer: Observer,
     datasets: Mapping[Request, Dataset] = MappingProxyType({}), held: Leases | None = None,
+    sessions: Sessions | None = None,
 ) -> Iterator[runner.Failure]:  # fmt: skip
     """Trains the lanes of every job, writing each record as its lane is done.
 
     `datasets` need not be loaded any more. Leases that were `held` before this call know of others
-    whether they still live; without any it opens its own. Raises runner.Interrupted when the
-    observer asked to stop: what was finished is written.
+    whether they still live; without any it opens its own. `sessions` stay open from call to call.
+    Raises runner.Interrupted when the observer asked to stop: what was finished is written.
     """
     for job in jobs:
         names, dataset = open_job(job, observer, datasets)
         with contextlib.ExitStack() as stack:
             own = held or stack.enter_context(shared.open_leases(pathlib.Path(job.runs)))
-            yield from train(job, names, dataset, observer, own)
+            yield from train(job, names, dataset, observer, own, sessions)
+
+
+def open_engine(datasets: Mapping[Request, Dataset], held: Leases) -> Engine:
+    """`run` on data that are loaded, whose programs stay compiled from call to call."""
+    return functools.partial(run, datasets=datasets, held=held, sessions=Sessions())
 
 
 def open_job(
@@ -63,8 +71,9 @@ def open_job(
 
 
 def train(
-    job: Job, names: Mapping[Config, Name], dataset: Dataset, observer: Observer, held: Leases
-) -> Iterator[runner.Failure]:
+    job: Job, names: Mapping[Config, Name], dataset: Dataset, observer: Observer, held: Leases,
+    sessions: Sessions | None = None,
+) -> Iterator[runner.Failure]:  # fmt: skip
     """Trains those of a job's lanes, by their names, that no other launch does."""
     runs = pathlib.Path(job.runs)
     saving = Checkpoints(
@@ -93,7 +102,10 @@ def train(
             held.release(names[config].run)
 
     atomic.require_writable(runs)  # before anything is compiled in vain
-    for result in runner.run_lanes([*names], dataset, observer, saving, job.keep, claim, job.mesh):
+    trained = runner.run_lanes(
+        [*names], dataset, observer, saving, job.keep, claim, job.mesh, sessions
+    )
+    for result in trained:
         if isinstance(result, runner.Failure):
             for config in result.group.lanes:
                 release(config)
@@ -119,11 +131,11 @@ def train(
 def clear_stopped(
     runs: pathlib.Path, lanes: Iterable[Config], name: Callable[[Config], str], held: Leases
 ) -> None:
-    """Removes the checkpoints of lanes that stopped on their way: no longer one is wanted.
+    """Removes the checkpoints of those lanes that stopped on their way: no longer one is wanted.
 
     `name` gives a lane's record id.
     """
-    clear_finished(runs, {name(with_stop(lane, 0)) for lane in lanes}, held)
+    clear_finished(runs, {name(with_stop(lane, 0)) for lane in lanes if lane.stop_at}, held)
 
 
 def clear_finished(runs: pathlib.Path, ids: Collection[str], held: Leases) -> None:
