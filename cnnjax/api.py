@@ -22,8 +22,7 @@ from cnnjax.data.dataset import Dataset, describe_notes
 from cnnjax.networks.cost import measure
 from cnnjax.records import index, shared
 from cnnjax.report import folders
-from cnnjax.runs import result
-from cnnjax.runs.rate import list_rates
+from cnnjax.runs.rate import read_rates
 from cnnjax.runs.train import check_memory
 from cnnjax.runs.train import describe_run as describe_run
 from cnnjax.runs.train import make_timed as make_timed
@@ -163,8 +162,7 @@ def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect
             own = foresight.look_ahead(stage, claim, options.num_seeds, num_test, spread)
             outlooks.append(own)
     by_name = {lane.dataset: lane for lane in checked.asked.values()}
-    budget = placement.data_budget()
-    lanes = list_configs(study, base)
+    budget, lanes = placement.data_budget(), list_configs(study, base)
     feeds = [
         outlook.describe_feed(
             lane, options.where, budget, [own for own in lanes if own.dataset == name]
@@ -300,5 +298,5 @@ def report_run(
     """Writes a finished run's page into its folder, with images where its data are at hand."""
     from cnnjax.report import run  # draws a figure
 
-    rates = list_rates(config, result.read(workdir).get("steps"))
-    return run.write_page(workdir, config, rates, command, pictures.make_look(where))
+    rates, look = read_rates(config, workdir), pictures.make_look(where)
+    return run.write_page(workdir, config, rates, command, look)

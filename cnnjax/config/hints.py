@@ -16,6 +16,7 @@ MEANT = {
     "warmup": "warmup_steps", "clip": "clip_norm", "grad_clip": "clip_norm",
     "max_grad_norm": "clip_norm", "smoothing": "label_smoothing", "ema": "ema_decay",
     "arch": "model", "architecture": "model", "net": "model", "network": "model", "m": "model",
+    "early_stopping": "patience",
     "data": "dataset", "ds": "dataset", "data_set": "dataset", "data_path": "dataset",
     "img_size": "image_size", "resolution": "image_size", "input_size": "image_size",
     "num_train": "train_examples", "act": "activation", "act_fn": "activation",

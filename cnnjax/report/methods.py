@@ -108,17 +108,25 @@ def _describe_length(arms: Sequence[Arm]) -> str:
         values = {getattr(arm.config, knob) for arm in arms}
         return form.format(format_value(values.pop())) if len(values) == 1 else ""
 
-    steps, batch = shared("steps", "{} steps"), shared("batch_size", "{} images")
+    steps, batch = shared("last_step", "{} steps"), shared("batch_size", "{} images")
     length = " of ".join(own for own in (steps, batch) if own) or "as many steps as its arm says"
     rest = [
         shared("optimizer", "by {}"),
         shared("learning_rate", "at a learning rate of {}"),
         shared("schedule", "on a {} schedule"),
+        shared("steps", "of {} steps") if any(arm.config.stop_at for arm in arms) else "",
         shared("dtype", "in {}"),
     ]
     differ = [name for name in ("optimizer", "learning_rate") if not shared(name, "{}")]
     its = f"; each arm has its own {join(differ).replace('_', ' ')}" if differ else ""
-    return f"A run is {' '.join([length, *filter(None, rest)])}{its}."
+    ends = ""
+    if any(arm.config.patience for arm in arms):
+        number = shared("patience", "{}") or "as many as its arm says"
+        ends = (
+            f" It ends before where evaluations, {number} in a row, bring no higher validation"
+            " accuracy, and what is judged is the network after its best one."
+        )
+    return f"A run is {' '.join([length, *filter(None, rest)])}{its}.{ends}"
 
 
 def _describe_test(judgement: Judgement) -> list[str]:

@@ -1,13 +1,21 @@
 """The learning rate of a run over its steps, as it was in force."""
 
+import pathlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cnnjax.config.config import Config
+from cnnjax.runs import result
 from cnnjax.training import optimizers
 
 MOST = 500  # points, more than a picture shows
+
+
+def read_rates(config: Config, workdir: pathlib.Path) -> tuple[list[int], list[float]]:
+    """As `list_rates`, of the steps that the finished run of a folder took."""
+    return list_rates(config, result.read(workdir).get("steps"))
 
 
 def list_rates(config: Config, steps: int | None = None) -> tuple[list[int], list[float]]:

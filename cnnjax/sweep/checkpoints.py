@@ -20,7 +20,7 @@ from cnnjax.config.errors import ConfigError
 from cnnjax.records import atomic, shared, weights
 from cnnjax.study.options import MINUTES
 from cnnjax.sweep.best import find_best
-from cnnjax.sweep.final import Network
+from cnnjax.sweep.judged import Network
 from cnnjax.sweep.session import Session
 from cnnjax.training import program
 

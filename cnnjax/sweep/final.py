@@ -1,10 +1,9 @@
 """The network kept of a lane, its last or its best: weights, and what its images must be."""
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from cnnjax.config.config import Config, to_json
@@ -12,7 +11,7 @@ from cnnjax.config.knobs import ConfigError
 from cnnjax.data.transform import Pixels
 from cnnjax.networks.models import Params, Stats
 from cnnjax.records import weights
-from cnnjax.sweep.best import find_best
+from cnnjax.sweep.judged import Network, take
 from cnnjax.sweep.session import Session
 from cnnjax.training import program
 
@@ -27,14 +26,6 @@ class Input(NamedTuple):
     dtype: str = ""  # of images as stored: uint8 or float32; empty where the file does not say
 
 
-class Network(NamedTuple):
-    """A lane as it is judged, in NumPy: its average's where it has one."""
-
-    params: Params
-    stats: Stats
-    step: int  # after how many
-
-
 class Final(NamedTuple):
     """The network that is kept of a finished lane, and what its images must be."""
 
@@ -42,50 +33,6 @@ class Final(NamedTuple):
     stats: Stats
     input: Input
     step: int | None = None  # after how many; None where its file does not say
-
-
-def take(
-    session: Session, states: program.State, lanes: Sequence[int], steps: Sequence[int]
-) -> list[Network]:
-    """These lanes of states, which are each after its steps, in arrays of their own."""
-    read = session.fetch(states, ["params", "batch_stats"] if states.ema is None else ["ema"])
-    host = read.ema or program.Average(read.params, read.batch_stats)
-    own = [jax.tree.map(lambda leaf, at=lane: np.array(leaf[at]), host) for lane in lanes]
-    return [
-        Network(average.params, average.batch_stats, steps[lane])
-        for lane, average in zip(lanes, own, strict=True)
-    ]
-
-
-def renew(
-    session: Session, best: Sequence[Network | None],
-    curves: Sequence[Sequence[Mapping[str, Any]]], states: program.State, steps: Sequence[int],
-) -> list[Network | None]:  # fmt: skip
-    """The best of each lane so far, after an evaluation of these states, each after its `steps`."""
-    patience = session.structure.patience
-    better = [
-        lane for lane, (curve, step) in enumerate(zip(curves, steps, strict=True))
-        if curve[-1]["step"] == step == find_best(curve, patience)
-    ]  # fmt: skip
-    if not better:
-        return [*best]
-    taken = dict(zip(better, take(session, states, better, steps), strict=True))
-    return [taken.get(lane, before) for lane, before in enumerate(best)]
-
-
-def put(
-    session: Session, states: program.State, networks: Sequence[Network | None]
-) -> program.State:
-    """The states with these networks in place of their own, where a lane has one: to be judged."""
-    host = session.fetch(states)
-    own = host.ema or program.Average(host.params, host.batch_stats)
-    own = jax.tree.map(np.array, own)
-    for lane, network in enumerate(networks):
-        if network is not None:
-            found = program.Average(network.params, network.stats)
-            jax.tree.map(lambda leaf, new, at=lane: leaf.__setitem__(at, new), own, found)
-    judged = {"ema": own} if host.ema else {"params": own.params, "batch_stats": own.batch_stats}
-    return session.restore(states, host._replace(**judged))
 
 
 def keep(

@@ -14,7 +14,7 @@ from cnnjax.config.config import Config
 from cnnjax.config.mesh import AUTO
 from cnnjax.data.dataset import Dataset
 from cnnjax.measures.examine import Examination
-from cnnjax.sweep import group, meshes, multihost, placement, results, start
+from cnnjax.sweep import group, judged, meshes, multihost, placement, results, start
 from cnnjax.sweep.placed import GroupData, Shared, place_data
 from cnnjax.training import optimizers, program
 
@@ -111,11 +111,15 @@ class Session(NamedTuple):
     def finish(
         self, lanes: Sequence[Config], states: program.State,
         curves: Sequence[list[dict[str, Any]]], read: Callable[[Any], Any] = jax.device_get,
+        best: Sequence[judged.Network | None] = (),
     ) -> list[results.Finished]:  # fmt: skip
-        """What each lane comes to, given its learning curve and its state as it is judged.
+        """What each lane comes to, given its learning curve.
 
-        `read` waits for arrays that devices are at work on, and gives them in NumPy.
+        `read` waits for arrays that devices are at work on, and gives them in NumPy. With
+        --patience lanes are judged by their `best` networks.
         """
+        if self.structure.patience:
+            states = judged.put(self, states, best)
         begun = read(self.measure_start(lanes))
         found = read(self.examine(lanes, states))
         return [

@@ -11,7 +11,7 @@ import jax
 
 from cnnjax.config.config import Config
 from cnnjax.records.predictions import Predictions, pack
-from cnnjax.sweep import checkpoints, final, multihost
+from cnnjax.sweep import checkpoints, final, judged, multihost
 from cnnjax.sweep.best import has_run_out
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.final import Final
@@ -119,7 +119,7 @@ def run_wave(
                     curve.append(describe_lane(read, at, step))
                     observer.on_lines(lane, curve)
             if seeks_best:
-                best = final.renew(session, best, curves, states, steps)
+                best = judged.renew(session, best, curves, states, steps)
         if trained:
             observer.on_examples(trained)
             observer.on_waiting(segment.waiting / segment.seconds)
@@ -134,11 +134,10 @@ def run_wave(
     assert states is not None
     if multihost.is_many() and look():  # nobody listens while all of them measure
         raise Interrupted
-    judged = final.put(session, states, best) if structure.patience else states
     kept: Sequence[Final | None] = [None] * len(lanes)
     if keep != "none":
-        kept = final.keep(session, judged, best, [curve[-1]["step"] for curve in curves], names)
-    finished = session.finish(lanes, judged, curves, lambda values: _read(values, look))
+        kept = final.keep(session, states, best, [curve[-1]["step"] for curve in curves], names)
+    finished = session.finish(lanes, states, curves, lambda values: _read(values, look), best)
     rate = taken * structure.batch_size * len(lanes) / seconds if taken else None
     whole = time.perf_counter() - begin
     wave = Wave(started.isoformat(timespec="seconds"), whole, _describe(session, len(lanes)))

@@ -47,6 +47,8 @@ from cnnjax.config.knobs import ConfigError
         ({"kernel_size": ()}, "give one integer, or two that differ"),
         ({"weight_decay": 0.1}, "--weight_decay=0.1 does nothing with --optimizer=adam"),
         ({"steps": 5, "warmup_steps": 5}, "--warmup_steps=5 leaves nothing of --steps=5"),
+        ({"steps": 5, "stop_at": 5}, "--stop_at=5 is not below --steps=5: give less, or 0"),
+        ({"eval_every": 0, "patience": 2}, "--patience=2 does nothing with --eval_every=0"),
         ({"bias": 1}, "--bias=1 is not allowed: give true|false"),
     ],
 )
@@ -248,7 +250,7 @@ def test_structure_forgets_the_traced_numbers_and_nothing_else():
     assert structure_of(one) != structure_of(Config(pool="avg"))
     assert set(numbers_of(one)) == {"seed", "seed_init", "seed_order", "seed_draw", "learning_rate",
                                     "momentum", "weight_decay", "label_smoothing",
-                                    "init_gain"}  # fmt: skip
+                                    "init_gain", "stop_at"}  # fmt: skip
 
 
 def test_a_part_that_names_no_seed_of_its_own_has_the_runs():

@@ -67,7 +67,10 @@ ARMS = cross({"train_examples": (100, 0), "batch_size": (10, 64)})
 def test_each_arm_has_the_steps_of_its_own_images_and_batch(data_dir, digits):
     study = Study("sizes", "How many?", {"steps": 7}, ARMS, (), epochs=parse("1.5"))
     options = api.Options(data_dir / "runs", Where(str(data_dir)))
-    checked = api.check_study(study, {"warmup_steps": 2}, options, prepare=False)
+    given = {"warmup_steps": 2, "stop_at": 2}  # fewer than any arm has
+    checked = api.check_study(study, given, options, prepare=False)
+    assert set(checked.plan.steps.values()) == {2}
+    assert sum(group.num_steps for group in checked.plan.groups) == 2 * checked.plan.num_lanes
     configs = make_configs(checked.study, checked.base)
     assert [config.steps for config in configs.values()] == [15, 3, 90, 15]  # 600 images in all
     assert list(configs) == [

@@ -1,5 +1,6 @@
 """The page of a single run: its learning curves, its rate, what it reached or where it broke."""
 
+import dataclasses
 import json
 import re
 
@@ -129,6 +130,8 @@ def test_the_rate_is_the_one_in_force_at_each_step(schedule):
     assert rates[-1] == pytest.approx(expected.get(schedule, rates[-1]))
     assert max(rates) <= 0.5 + 1e-6
     assert len(list_rates(Config(steps=100_000, schedule=schedule))[0]) == MOST
+    part = list_rates(dataclasses.replace(config, stop_at=5))
+    assert part == list_rates(config, 5) == (steps[:5], rates[:5])
 
 
 @pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")

@@ -29,6 +29,10 @@ def test_the_least_time_counts_each_chunk_of_each_wave(num_lanes, least, wave, r
     assert found.seconds == rounds * 100 * 0.5
 
 
+def test_lanes_that_stop_before_take_less():
+    assert make_forecast(lane_steps=25.0).seconds == 6 * 25 * 0.5
+
+
 @pytest.mark.parametrize("changes", [{"fits": False}, {"step_seconds": None}])
 def test_of_what_does_not_fit_or_has_no_bound_nothing_is_said(changes):
     assert make_forecast(**changes).seconds is None

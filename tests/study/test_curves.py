@@ -24,6 +24,15 @@ def test_the_area_is_the_mean_over_steps_and_sooner_is_more():
     assert math.isnan(read(fail(make([(10, 0.1)]))))
 
 
+def test_a_run_that_stops_before_took_no_more_steps_to_a_target_that_it_never_reached():
+    own = metrics.find("steps_to_80")
+    for config, steps in (({}, 400), ({"stop_at": 100}, 100)):
+        run = make([(100, 0.5)], **config)
+        assert own.read(run) == steps
+        older = {name: value for name, value in run.config.items() if name != "stop_at"}
+        assert own.read(run._replace(config=older)) == 400
+
+
 def test_the_first_loss_is_seen_against_a_guess_among_as_many_classes():
     read = metrics.find("initial_loss_ratio").read
     for count in (2, 12):

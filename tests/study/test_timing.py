@@ -37,11 +37,18 @@ def test_a_program_takes_as_long_as_it_took():
 
 
 @pytest.mark.parametrize("changed", [
-    {"steps": 50}, {"eval_every": 0}, {"learning_rate": 0.1}, {"seed": 9},
+    {"steps": 50}, {"eval_every": 0}, {"learning_rate": 0.1}, {"seed": 9}, {"stop_at": 7},
+    {"patience": 2},
 ])  # fmt: skip
 def test_runs_that_differ_in_length_or_in_numbers_tell_of_each_other(changed):
     found = estimate([make_record(dataclasses.replace(CONFIG, **changed))])
     assert found is not None and found.num_alike == 1
+
+
+def test_lanes_that_stop_before_take_as_long_as_they_train():
+    some = GROUP._replace(all_steps=5 * 1000 + 15 * 10)
+    found = estimate([make_record()], [some])
+    assert found is not None and found.training_seconds == (5 * 1000 + 15 * 10) * 32 / 6400
 
 
 def test_another_network_is_as_fast_as_the_nearest_by_macs():
