@@ -196,19 +196,20 @@ def load_datasets(checked: Checked, options: Options, observer: Observer) -> dic
         dataset = datasets[request_of(config)]
         transform.check(config, dataset)
         if transform.cannot_draw(config, dataset):
-            draws[f"{dataset.name}: streamed images are not drawn by the seed"] = None
-    for said in draws:
-        observer.on_note(said)
+            draws[dataset.name] = None
+    for name in draws:
+        observer.on_note(f"{name}: streamed images are not drawn by the seed")
     return datasets
 
 
 def train_wanted(
     wanted: Wanted, datasets: Mapping[Request, Dataset], options: Options,
-    observer: Observer = QUIET,
+    observer: Observer = QUIET, clear_stopped: bool = False,
 ) -> Outcome:  # fmt: skip
     """Trains by the engine, until nothing is wanted any more, what has no record yet.
 
-    Raises runner.Interrupted when the observer asked to stop; the same call then goes on.
+    May clear what lanes that stopped on their way would go on from. Raises runner.Interrupted when
+    the observer asked to stop; the same call then goes on.
     """
     jobs = functools.partial(
         loop.make_jobs, runs=options.runs, where=options.where,
@@ -226,9 +227,7 @@ def train_wanted(
             engine = engines.find(options.engine, options.placing, options.mix)
         others = open_others(name, held)
         done = loop.run_wanted(wanted, find, jobs, engine, observer, others, options.on_error)
-        if not done.failures:
-            local.clear_stopped(options.runs, done.records, name, held)
-        local.clear_finished(options.runs, {own.id for own in done.records.values()}, held)
+        local.clear(options.runs, done.records, name, held, clear_stopped and not done.failures)
         return done
 
 
@@ -247,15 +246,15 @@ def run_study(checked: Checked, options: Options, observer: Observer = QUIET) ->
         if failures and options.on_error == "stop":
             lacking = own([*records.values()])
         else:
-            done = train_wanted(own, datasets, options, observer)
+            done = train_wanted(own, datasets, options, observer, clear_stopped=left.is_searched)
             records, num_trained = {**records, **done.records}, num_trained + done.num_trained
             failures += done.failures
             lacking = [lane for failure in done.failures for lane in failure.group.lanes]
         if not lacking:
             break
         left = partial.leave_out(left, base, lacking, fresh)
-    source = f"{words.count(num_trained, 'lane')} trained, {len(records) - num_trained:,} read from"
-    source += f" {shared.name_of(options.runs)}/records"
+    trained, where = words.count(num_trained, "lane"), shared.name_of(options.runs)
+    source = f"{trained} trained, {len(records) - num_trained:,} read from {where}/records"
     if left is None:
         return Finished(study, base, [], source, [], tuple(failures))
     known = [*records.values()]

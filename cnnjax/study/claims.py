@@ -169,6 +169,11 @@ class Study(NamedTuple):
     sizes: Mapping[str, int] | None = None  # training images by `epochs.name_source`, once counted
     looks: tuple[Look, ...] = ()  # at how many seeds headlines are decided; once, at all, for none
 
+    @property
+    def is_searched(self) -> bool:
+        """Whether its tuning tries settings of a space."""
+        return self.tuning is not None and self.tuning.search is not None
+
 
 def cross(grid: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ...]:
     """Every combination of the values of some knobs, the last knob fastest."""

@@ -12,7 +12,7 @@ from cnnjax.config.config import request_of, structure_of, with_stop
 from cnnjax.records import leases, prune
 from cnnjax.records.record import record_path
 from cnnjax.study import wanted
-from cnnjax.sweep import checkpoints, group, lanes, runner, waves
+from cnnjax.sweep import checkpoints, group, lanes, runner, sessions, waves
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.engines import local
 from cnnjax.sweep.observer import Observer
@@ -116,7 +116,7 @@ def test_lanes_after_unlike_steps_share_a_wave_and_keep_their_bits(
     }
     run([stop(whole, 4), stop(later, 2)], digits, tmp_path)
     opened, begun = [], []
-    open_session, run_wave = runner.open_session, waves.run_wave
+    open_session, run_wave = sessions.open_session, waves.run_wave
 
     def count_sessions(*arguments):
         opened.append(open_session(*arguments))
@@ -126,7 +126,7 @@ def test_lanes_after_unlike_steps_share_a_wave_and_keep_their_bits(
         begun.append([saved.step for saved in own.values()])
         return run_wave(session, own, *others)
 
-    monkeypatch.setattr(runner, "open_session", count_sessions)
+    monkeypatch.setattr(sessions, "open_session", count_sessions)
     monkeypatch.setattr(runner, "run_wave", count_waves)
     found, steps = trained([promoted, *new, later], digits, tmp_path)
     assert len(opened) == 1 and begun == [[4, 0, 0, 2]] and steps == 4 * 4
@@ -189,9 +189,11 @@ def test_their_records_lie_apart_and_their_checkpoints_with_the_whole_run(whole,
     assert not [*prune.prune(tmp_path, print)] and folder.exists()
     assert train(whole)[2] == 5
     assert not folder.exists()
-    train(stop(whole, 2))
+    record, _, _ = train(stop(whole, 2))
     with leases.open_leases(tmp_path / leases.FOLDER) as held:
-        local.clear_stopped(tmp_path, [stop(whole, 2)], name, held)
+        for stopped in (False, True):
+            assert folder.exists()
+            local.clear(tmp_path, {stop(whole, 2): record}, name, held, stopped)
     assert not folder.exists()
 
 
@@ -204,6 +206,6 @@ def test_who_trains_a_part_holds_the_whole_run(whole, digits, tmp_path):
 
 
 def test_the_whole_of_a_part(whole):
-    assert with_stop(stop(whole, 4)) == whole == with_stop(whole, 0)
+    assert with_stop(stop(whole, 4), 0) == whole == with_stop(whole, 0)
     assert structure_of(stop(whole, 4)) == structure_of(whole)
     assert (stop(whole, 4).last_step, whole.last_step) == (4, 9)

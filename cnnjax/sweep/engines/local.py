@@ -4,7 +4,7 @@ import contextlib
 import functools
 import pathlib
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from cnnjax.records import atomic, predictions, shared, weights
 from cnnjax.records.leases import Leases
 from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
-from cnnjax.records.record import CHECKPOINTS, record_path, write_record
+from cnnjax.records.record import CHECKPOINTS, Record, record_path, write_record
 from cnnjax.sweep import final, lanes, runner
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.engines import Engine, Job
@@ -128,18 +128,18 @@ def train(
         observer.on_record(record)
 
 
-def clear_stopped(
-    runs: pathlib.Path, lanes: Iterable[Config], name: Callable[[Config], str], held: Leases
-) -> None:
-    """Removes the checkpoints of those lanes that stopped on their way: no longer one is wanted.
+def clear(
+    runs: pathlib.Path, records: Mapping[Config, Record], name: Callable[[Config], str],
+    held: Leases, stopped: bool,
+) -> None:  # fmt: skip
+    """Removes the checkpoints of runs that are recorded: a launch was killed before it did.
 
-    `name` gives a lane's record id.
+    And those of lanes that `stopped` on their way, where no longer one of them is wanted. `name`
+    gives a lane's record id.
     """
-    clear_finished(runs, {name(with_stop(lane, 0)) for lane in lanes if lane.stop_at}, held)
-
-
-def clear_finished(runs: pathlib.Path, ids: Collection[str], held: Leases) -> None:
-    """Removes the checkpoints of runs that are recorded: a launch was killed before it did."""
+    ids = {record.id for record in records.values()}
+    if stopped:
+        ids |= {name(with_stop(lane, 0)) for lane in records if lane.stop_at}
     for folder in (runs / CHECKPOINTS).glob("*"):
         if folder.name in ids and held.claim(folder.name):
             _forget(folder)
