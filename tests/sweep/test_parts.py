@@ -158,7 +158,7 @@ def test_an_evaluation_that_no_checkpoint_has_is_made_beside_new_lanes(whole, di
 @pytest.mark.parametrize("stream", [None, "a stream"])
 def test_streamed_lanes_share_a_wave_only_after_the_same_steps(whole, stream):
     session = types.SimpleNamespace(data=types.SimpleNamespace(stream=stream))
-    later, new = (Session.rest_of(session, *own) for own in ((whole, 4), (stop(whole, 5), 0)))  # pyright: ignore[reportArgumentType]
+    later, new = (Session.rest_of(session, *own) for own in ((whole, 4), (stop(whole, 5), 0)))
     assert (later == new) == (stream is None)
 
 
