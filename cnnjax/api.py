@@ -161,13 +161,12 @@ def look_ahead(checked: Checked, sources: Sources, options: Options) -> Prospect
             spread = foresight.find_spread(options.runs, metric, lane.dataset)
             own = foresight.look_ahead(stage, claim, options.num_seeds, num_test, spread)
             outlooks.append(own)
-    by_name = {lane.dataset: lane for lane in checked.asked.values()}
     budget, lanes = placement.data_budget(), list_configs(study, base)
     feeds = [
         outlook.describe_feed(
             lane, options.where, budget, [own for own in lanes if own.dataset == name]
         )
-        for name, lane in by_name.items()
+        for name, lane in {own.dataset: own for own in checked.asked.values()}.items()
     ]
     groups, num_devices = checked.plan.groups, jax.local_device_count()
     newest = index.list_newest(options.runs, timing.NEWEST)

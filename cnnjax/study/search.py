@@ -14,7 +14,15 @@ from cnnjax.config.config import Config, with_seed, with_stop
 from cnnjax.records.record import Record
 from cnnjax.study import halving, metrics, proposing, race
 from cnnjax.study.arms import make_trial, make_tuning_lanes
-from cnnjax.study.claims import Overrides, Search, Study, find_method, find_search, name_arms
+from cnnjax.study.claims import (
+    VALIDATION,
+    Overrides,
+    Search,
+    Study,
+    find_method,
+    find_search,
+    name_arms,
+)  # fmt: skip
 from cnnjax.study.proposing import Place, Proposal
 from cnnjax.study.space import read_setting
 
@@ -69,17 +77,22 @@ class _Arm(NamedTuple):
         records = self.find(lanes)
         if any(lane not in records for lane in lanes):
             return None
-        return self.read([records[lane] for lane in lanes])
-
-    def read(self, records: Sequence[Record]) -> float:
-        """As `score`, of the records of all its lanes."""
         assert self.study.tuning is not None
-        read = metrics.find(self.study.tuning.metric).read
-        return math.nan if any(own.failed for own in records) else _mean(map(read, records))
+        return read_score(self.study.tuning.metric, [records[lane] for lane in lanes])
 
 
-def _mean(scores: Any) -> float:
-    return float(np.mean([*scores]))
+def read_score(metric: str, records: Sequence[Record]) -> float:
+    """The mean over the runs of one trial; NaN where one failed."""
+    return float(np.mean([_read_one(metric, own) for own in records]))
+
+
+def _read_one(metric: str, record: Record) -> float:
+    """A run's score; one that was stopped early may well have learned nothing yet."""
+    if not record.failed:
+        return metrics.find(metric).read(record)
+    last = record.metrics[-1] if record.metrics and record.config.get("stop_at") else {}
+    score = last.get(metric) if metric == VALIDATION else None
+    return math.nan if score is None else float(score)
 
 
 def list_lanes(study: Study, base: Config, find: Find) -> list[Config]:
@@ -175,7 +188,7 @@ def _race(arm: _Arm, proposals: Sequence[Proposal]) -> list[Trial]:
         found = arm.find([*wanted.values()])
         if not wanted or any(lane not in found for lane in wanted.values()):
             break
-        scores |= {run: arm.read([found[lane]]) for run, lane in wanted.items()}
+        scores |= {run: read_score(tuning.metric, [found[lane]]) for run, lane in wanted.items()}
         if not resolution:
             resolution = metric.resolution(next(iter(found.values())))
     return [

@@ -10,7 +10,7 @@ from cnnjax.config.config import Config, with_seed
 from cnnjax.config.knobs import RunError, format_value
 from cnnjax.records.packed import unpack_values
 from cnnjax.records.record import Record
-from cnnjax.study import metrics, search
+from cnnjax.study import search
 from cnnjax.study.arms import list_settings, make_trial
 from cnnjax.study.claims import (
     RUNNER_UP,
@@ -120,9 +120,9 @@ def describe_searches(
             continue
         trials = search.list_trials(study, base, overrides, search.take(records))
         ranks = [one.number for one in rank(tuning, list_trials(study, base, overrides, records))]
-        if ranks:
+        if trials:
             tried = tuple(_describe_trial(tuning, trial, records) for trial in trials)
-            method, (first, *rest) = find_method(study, overrides), ranks
+            method, (first, *rest) = find_method(study, overrides), ranks or [0]  # where all failed
             second = rest[0] if rest else None
             found.append(Searched(name, method, own.space, tried, first, second, tuning.metric))
     return tuple(found)
@@ -132,10 +132,9 @@ def _describe_trial(
     tuning: Tuning, trial: search.Trial, records: Mapping[Config, Record]
 ) -> Tried:  # fmt: skip
     own = [records[lane] for lane in trial.last]
-    failed, read = any(record.failed for record in own), metrics.find(tuning.metric).read
     return Tried(
         *trial.proposal[:2], trial.setting, trial.proposal.place,
-        score=math.nan if failed else float(np.mean([read(record) for record in own])),
+        score=search.read_score(tuning.metric, own),
         loss=mean_loss(own), steps=sum(lane.last_step for lane in trial.last), seeds=len(own),
         whole=trial.whole,
     )  # fmt: skip
@@ -153,10 +152,9 @@ def _sum_up(
     """A setting's results; None where one of its seeds failed."""
     if any(record.failed for record in own):
         return None
-    read = metrics.find(tuning.metric).read
     return Trial(
         setting,
-        float(np.mean([read(record) for record in own])),
+        search.read_score(tuning.metric, own),
         mean_loss(own),
         np.mean([_read_correct(record) for record in own], axis=0),
         from_middle,

@@ -13,7 +13,7 @@ from experiments import tune
 from tests.records.test_origin import NEVER
 
 OPTAX = True  # see conftest.py
-RATE = "--space=learning_rate=log:1e-3..1e-1"
+RATE = "--space=learning_rate=log:1e-2..1e-1"
 SMALL = ["--widths=4", "--hidden=8", "--train_examples=48", "--batch_size=16", "--steps=6",
          "--eval_every=2", "--pool_every=1"]  # fmt: skip
 
@@ -60,10 +60,11 @@ def test_what_is_found_runs_fresh_seeds_beside_the_default(conduct):
 
 
 def test_halving_trains_few_trials_to_the_end(conduct):
-    folder, _ = conduct("--method=halving", "--trials=9", "--batch=9", "--seeds=3")
+    ask = ["--method=halving", "--trials=6", "--batch=6", "--seeds=3", "--steps=36"]
+    folder, _ = conduct(*ask)
     steps = [int(own["steps_spent"]) for own in read_trials(folder)]
-    assert sorted(steps) == [2] * 6 + [6] * 3
-    _, again = conduct("--method=halving", "--trials=9", "--batch=9", "--seeds=3")
+    assert sorted(steps) == [4] * 4 + [12, 36]
+    _, again = conduct(*ask)
     assert "0 lanes trained" in again.out
     assert not [*(folder.parent / "checkpoints").glob("*/step-*")]  # nobody goes on from there
 

@@ -195,6 +195,25 @@ def test_no_seed_of_a_race_judges_what_it_chose():
     assert alone.tuning.seeds == (1000, 1001, 1002)
 
 
+def test_who_has_learned_nothing_at_the_first_rung_may_yet_go_on():
+    study = make("halving", trials=9, batch=9)
+    base, known = make_base(study, {}), {}
+    ask = wanted.of_tuning(study, base)
+    while lanes := ask([*known.values()]):
+        for lane in lanes:
+            own = record(lane, failed=lane.stop_at == 50)
+            shown = None if lane.learning_rate > 0.02 else worth(lane)  # null where one diverged
+            hidden = own.scores if not own.failed else {"failed": True}
+            known[lane] = own._replace(
+                scores=hidden, metrics=[{"step": 50, "validation_accuracy": shown}]
+            )
+    (told,) = wanted.list_searches(study, base, [*known.values()])
+    diverged = {own.number for own in told.trials if own.setting["learning_rate"] > 0.02}
+    assert diverged == {own.number for own in told.trials if np.isnan(own.score)} != set()
+    whole = [own.number for own in told.trials if own.whole]
+    assert whole and not diverged & {*whole}
+
+
 def test_what_was_searched_is_told_whole():
     study = make("halving", trials=9, batch=9)
     _, known = run(study, failed=lambda lane: lane.learning_rate > 0.05)
@@ -242,7 +261,11 @@ def test_a_flag_that_is_searched_is_refused():
         ({"tuning": Tuning({"pool": ("max", "avg")}, search=Search(SPACE))}, "one of the two"),
         ({"tuning": Tuning(search=Search({}))}, "needs a space"),
         ({"tuning": Tuning(search=Search(SPACE, trials=0))}, "trials=0"),
-        ({"tuning": Tuning(search=Search(SPACE, "tpe", race=True))}, "random or halton"),
+        (
+            {"tuning": Tuning(seeds=SIX, search=Search(SPACE, "tpe", race=True)), "arms": ({},)},
+            "random or halton",
+        ),
+        ({"tuning": Tuning(search=Search(SPACE, race=True))}, "needs 5 seeds"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused(change, said):
