@@ -95,6 +95,8 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     study = make_study(found, values)._replace(epochs=long and long.number)
     study = conduct.widen(study, conduct.read_datasets(values), values.until, asked.options)
     base = make_base(study, given)
+    if values.method == "halving" and base.stop_at:
+        raise ConfigError("--method=halving stops runs itself: leave --stop_at out")
     make_trials(study, base)
     if asked.cloud is not None:
         make_configs(study, base)

@@ -21,6 +21,7 @@ from cnnjax.config.knobs import (
 )
 
 DIGITS = 4  # of a value drawn from a range: what is finer changes nothing, and reads badly
+NUMBERS = (int, float)  # types of knobs that have ranges
 SEEDS = ("seed", "seed_init", "seed_order", "seed_draw")
 EXAMPLE = "log:1e-4..1e-1, 0..0.3 or max,avg"
 
@@ -104,7 +105,11 @@ def parse_axis(name: str, text: str) -> Axis:
     if ".." not in words:
         if words != text:
             raise ConfigError(f"log: is of a range: write {EXAMPLE}")
-        choices = tuple(parse_value(knob, own) for own in split_values(text))
+        try:
+            choices = tuple(parse_value(knob, own) for own in split_values(text))
+        except ConfigError as error:
+            hint = "; a range is written LOW..HIGH" if knob.type in NUMBERS else ""
+            raise ConfigError(f"{error}{hint}") from None
         return make_choices(knob, choices)
     low, _, high = words.partition("..")
     return make_range(knob, parse_value(knob, low), parse_value(knob, high), words != text)
@@ -121,7 +126,7 @@ def make_choices(knob: Knob, choices: Sequence[Any]) -> Axis:
 
 def make_range(knob: Knob, low: Any, high: Any, is_log: bool = False) -> Axis:
     """The axis from one number to another. Raises ConfigError where it cannot be."""
-    if knob.type not in (int, float) or knob.choices:
+    if knob.type not in NUMBERS or knob.choices:
         raise ConfigError(
             f"{knob.name} is no number, and has no range: name its values, of"
             f" {describe_allowed(knob)}, with commas between"

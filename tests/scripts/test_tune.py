@@ -80,6 +80,7 @@ def test_halving_trains_few_trials_to_the_end(conduct):
         (f"{RATE} --race", "give --repeats=5 or more"),
         (f"{RATE} --race --method=tpe --repeats=5", "give --method=random or halton"),
         (f"{RATE} --method=halving --space=steps=10..20", "runs of one length"),
+        (f"{RATE} --method=halving --stop_at=100", "leave --stop_at out"),
         (f"{RATE} --metric=test_acuracy", "did you mean test_accuracy"),
         (f"{RATE} --space=momentum=0.1..0.9", "momentum"),
         (f"{RATE} --datasets=digits,digit", "digits"),

@@ -75,6 +75,8 @@ def test_every_value_is_one_that_the_knob_allows(text):
         ("learning_rate=1..0.1", "the lower end comes first"),
         ("learning_rate=0.1..0.1", "the lower end comes first"),
         ("learning_rate=0..1", "is not allowed"),
+        ("learning_rate=1e-4-1e-1", r"a range is written LOW\.\.HIGH"),
+        ("learning_rate=0.1", "at least two values"),
         ("weight_decay=log:0..1", "begin above 0"),
         ("pool=max..avg", "is no number"),
         ("flip=false..true", "is no number"),
