@@ -1,33 +1,11 @@
 """A search made by hand: one knob that matters, one that does not, and a choice that does a bit."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
+from cnnjax.study.space import Axis
 from cnnjax.study.trials import Searched, Tried
-
-
-class Axis(NamedTuple):
-    """What a report asks of the axis of a knob."""
-
-    low: float = 0.0
-    high: float = 1.0
-    is_log: bool = False
-    choices: tuple = ()
-
-    def describe(self):
-        if self.choices:
-            return f"one of {', '.join(map(str, self.choices))}"
-        return f"{self.low:g} to {self.high:g}{', log' if self.is_log else ''}"
-
-    def read(self, place):
-        if self.choices:
-            return self.choices[min(int(place * len(self.choices)), len(self.choices) - 1)]
-        if self.is_log:
-            return math.exp(math.log(self.low) + place * math.log(self.high / self.low))
-        return self.low + place * (self.high - self.low)
-
 
 SPACE = {
     "learning_rate": Axis(1e-4, 1.0, is_log=True),

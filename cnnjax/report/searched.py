@@ -208,7 +208,7 @@ def list_trials(judgement: Judgement) -> list[dict[str, Any]]:
             "steps_spent": trial.steps,  # for `steps` may be a knob
             "seeds": trial.seeds,
             "whole": trial.whole,
-            "chosen": trial.number == own.chosen,
+            "chosen": trial.number == own.chosen and bool(np.isfinite(trial.score)),
         }
         for own in judgement.searched
         for trial in own.trials

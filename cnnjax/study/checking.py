@@ -26,6 +26,7 @@ from cnnjax.study.claims import (
     select,
     sides_of,
 )  # fmt: skip
+from cnnjax.study.space import check_knob
 
 FEWEST_OF_RACE = 5  # its first look is at fewer
 
@@ -142,6 +143,9 @@ def _check_search(study: Study, own: str) -> None:
     methods = {find_method(study, arm) for arm in study.arms}
     if search.race and methods & {"tpe", "halving"}:
         raise ConfigError(f"{own}: a race is of settings that are all known: random or halton")
+    for name in search.space:
+        with _said_of(own):
+            check_knob(name)
     if "steps" in search.space and "halving" in methods:
         raise ConfigError(f"{own}: halving compares runs of one length: leave steps out")
     if search.race and study.tuning and len(study.tuning.seeds) < FEWEST_OF_RACE:

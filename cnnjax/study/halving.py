@@ -19,12 +19,15 @@ Score = Callable[[int, int], float | None]
 def list_stops(steps: int, eval_every: int) -> tuple[int, ...]:
     """The rungs of a run, in steps: about a ninth, a third, and all.
 
-    They are where a run is evaluated anyhow, as far as that can be.
+    They are where a run is evaluated anyhow, unless it is so too seldom for that. Of a run of less
+    than four steps there are fewer.
     """
-    every = eval_every or 1
-    unit = max(round(steps / ETA ** (RUNGS - 1) / every), 1) * every
-    rungs = (unit * ETA**rung for rung in range(RUNGS))
-    return (*(stop for stop in rungs if stop < steps), steps)
+    for every in (eval_every or 1, 1):
+        unit = max(round(steps / ETA ** (RUNGS - 1) / every), 1) * every
+        rungs = (*(unit * ETA**rung for rung in range(RUNGS - 1)), steps)
+        if rungs[-2] < steps:
+            return rungs
+    return (*(stop for stop in rungs[:-1] if stop < steps), steps)
 
 
 def replay(

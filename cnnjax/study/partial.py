@@ -9,13 +9,14 @@ run broke off. Imports no JAX.
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from cnnjax.config.config import Config, with_seed
+from cnnjax.config.config import Config, with_seed, with_stop
 from cnnjax.study import choosing
 from cnnjax.study.arms import list_settings, make_configs, make_trial
 from cnnjax.study.claims import (
     Claim,
     Comparison,
     Study,
+    find_method,
     find_search,
     name_arm,
     name_arms,
@@ -23,8 +24,6 @@ from cnnjax.study.claims import (
     sides_of,
 )  # fmt: skip
 from cnnjax.study.spread import KNOB
-
-TRIED = ("seed", "stop_at")  # what tells trials of one setting apart
 
 
 def leave_out(study: Study, base: Config, lanes: Iterable[Config], fresh: range) -> Study | None:
@@ -38,18 +37,23 @@ def leave_out(study: Study, base: Config, lanes: Iterable[Config], fresh: range)
     broken = find_arms(study, base, own)
     if study.choosing and (len(own) < len(lanes) or name_arm(study.choosing.baseline) in broken):
         study = choosing.on_validation(study)
+    return leave_out_arms(study, broken)
+
+
+def leave_out_arms(study: Study, broken: Collection[str]) -> Study | None:
+    """The study without arms of these names, and what rests on them; None where nothing is left."""
     arms = name_arms(study)
     if study.datasets:
         return _leave_out_sets(study, {str(arms[name][KNOB]) for name in broken})
     claims = [_cut(claim, study, broken) for claim in study.claims]
     kept = tuple(claim for claim in claims if claim is not None)
-    if broken >= set(arms) or study.claims and not kept:
+    if set(broken) >= set(arms) or study.claims and not kept:
         return None
     return study._replace(
         arms=tuple(arm for name, arm in arms.items() if name not in broken),
         claims=kept,
         published=tuple(
-            own for own in study.published if not broken & set(select(arms, own.arm))
+            own for own in study.published if not {*broken} & {*select(arms, own.arm)}
         ),
     )  # fmt: skip
 
@@ -63,19 +67,29 @@ def _leave_out_sets(study: Study, names: Collection[str]) -> Study | None:
 
 def find_arms(study: Study, base: Config, lanes: Iterable[Config]) -> set[str]:
     """The names of the arms that lanes are of, in whatever setting of the tuning."""
-    asked = {with_seed(lane, 0) for lane in lanes}
-    found = {name for name, own in make_configs(study, base).items() if with_seed(own, 0) in asked}
+    lanes = list(lanes)
+    asked = {with_seed(with_stop(lane, base.stop_at), 0) for lane in lanes}
+    arms = make_configs(study, base)
+    found = {name for name, own in arms.items() if with_seed(own, 0) in asked}
+    # An arm that searches is not this one, though it is so before it has a setting.
+    found -= {name for name, arm in name_arms(study).items() if find_search(study, arm)}
+    left = asked - {with_seed(arms[name], 0) for name in found}
     for name, arm in name_arms(study).items():
-        search = find_search(study, arm)
-        if search is not None:  # in whatever setting of its space
-            tuned = {*search.space, *TRIED}
-            rest = _leave_out_knobs(make_trial(study, base, arm), tuned)
-            if any(_leave_out_knobs(lane, tuned) == rest for lane in asked):
-                found.add(name)
-            continue
         settings = (make_trial(study, base, {**arm, **own}) for own in list_settings(study, arm))
-        if any(with_seed(own, 0) in asked for own in settings):
+        known = {with_seed(own, 0) for own in settings}
+        if known & asked and find_method(study, arm) != "tpe":
             found.add(name)
+            left -= known
+    tuning = study.tuning.all_seeds if study.tuning else ()
+    fresh = {with_seed(with_stop(lane, base.stop_at), 0) for lane in lanes
+             if lane.seed not in tuning}  # fmt: skip
+    for name, arm in name_arms(study).items():  # what tpe proposed, and the settings that won
+        if (search := find_search(study, arm)) is not None:
+            own = left if find_method(study, arm) == "tpe" else left & fresh
+            tuned = {*search.space, "measure"}
+            rest = _leave_out_knobs(make_trial(study, base, arm), tuned)
+            if any(_leave_out_knobs(lane, tuned) == rest for lane in own):
+                found.add(name)
     return found
 
 

@@ -13,10 +13,11 @@ import numpy as np
 from cnnjax.config import installed
 from cnnjax.config.errors import ConfigError
 from cnnjax.study.claims import Search
-from cnnjax.study.space import Axis
+from cnnjax.study.space import Axis, read_setting
 
 Place = tuple[float, ...]
 Told = tuple[tuple[Place, float], ...]  # places in the order proposed, each with its score
+ENOUGH = 20  # times as many places as trials, where settings come again
 STARTUP = 10  # trials before a model is made of them, as Optuna has it
 
 
@@ -106,8 +107,18 @@ def import_optuna() -> Any:
 
 
 def _stand_in(search: Search) -> list[Place]:
-    """As many trials as tpe will propose, to plan with, and none of those by chance."""
-    return propose_random(search._replace(seed=search.seed + 1))
+    """As many trials as tpe will propose, to plan with, and none of those by chance.
+
+    At first each choice, and both ends of each range, amid all others: what cannot be is told
+    before anything runs.
+    """
+    axes, ends = [*search.space.values()], []
+    for at, axis in enumerate(axes):
+        count = len(axis.choices) or 2
+        for number in range(count):
+            own = (number + 0.5) / count if axis.choices else float(number)
+            ends.append(tuple(own if place == at else 0.5 for place in range(len(axes))))
+    return [*ends, *propose_random(search._replace(seed=search.seed + 1))][: search.trials]
 
 
 AT_ONCE: dict[str, Callable[[Search], Sequence[Place]]] = {
@@ -119,6 +130,15 @@ AT_ONCE: dict[str, Callable[[Search], Sequence[Place]]] = {
 
 
 def list_at_once(search: Search, method: str) -> list[Proposal]:
-    """Every trial of a method whose trials need nothing of each other; of tpe only how many."""
-    places = AT_ONCE[method](search)
+    """Every trial of a method whose trials need nothing of each other; of tpe only how many.
+
+    No setting is proposed twice: of few choices there may be fewer than were asked for.
+    """
+    found: dict[str, Place] = {}
+    for count in (search.trials, search.trials * ENOUGH):
+        for place in AT_ONCE[method](search._replace(trials=count)):
+            found.setdefault(repr(read_setting(search.space, place)), place)
+        if len(found) >= search.trials:
+            break
+    places = [*found.values()][: search.trials]
     return [Proposal(number, number // search.batch, own) for number, own in enumerate(places)]

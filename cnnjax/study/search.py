@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnjax.config.config import Config, with_seed, with_stop
+from cnnjax.config.errors import ConfigError
 from cnnjax.records.record import Record
 from cnnjax.study import halving, metrics, proposing, race
 from cnnjax.study.arms import make_trial, make_tuning_lanes
@@ -40,17 +41,13 @@ class Trial(NamedTuple):
     proposal: Proposal
     setting: Mapping[str, Any]
     lanes: tuple[Config, ...]  # of all its seeds; of halving those of earlier rungs too
+    whole: bool = True  # whether it is trained for as long as a run of the study is
 
     @property
     def last(self) -> tuple[Config, ...]:
         """The lanes that are trained the longest."""
         longest = self.lanes[-1].stop_at if self.lanes else 0
         return tuple(lane for lane in self.lanes if lane.stop_at == longest)
-
-    @property
-    def whole(self) -> bool:
-        """Whether it is trained to the last step."""
-        return bool(self.lanes) and not self.lanes[-1].stop_at
 
 
 class _Arm(NamedTuple):
@@ -121,6 +118,14 @@ def list_trials(study: Study, base: Config, overrides: Overrides, find: Find) ->
     return _race(arm, proposals) if search.race else [_try(arm, own) for own in proposals]
 
 
+def list_distinct(trials: Sequence[Trial]) -> list[Trial]:
+    """The first trial of each setting: tpe may propose one again, which is the same run."""
+    distinct: dict[str, Trial] = {}
+    for trial in trials:
+        distinct.setdefault(repr(trial.setting), trial)
+    return [*distinct.values()]
+
+
 def _try(arm: _Arm, proposal: Proposal) -> Trial:
     setting, config = arm.make(proposal.place)
     return Trial(proposal, setting, tuple(with_seed(config, seed) for seed in arm.seeds))
@@ -141,14 +146,22 @@ def _follow_tpe(arm: _Arm) -> list[Trial]:
         scores = [arm.score(own.lanes) for own in new]
         if any(score is None for score in scores):
             break
-        told += tuple(zip(places, (score or 0.0 for score in scores), strict=True))
+        # What failed is as bad as can be; as a NaN it would be no key of what was asked before.
+        known = (score if score is not None and math.isfinite(score) else -math.inf
+                 for score in scores)  # fmt: skip
+        told += tuple(zip(places, known, strict=True))
     return trials
 
 
 def _halve(arm: _Arm, proposals: Sequence[Proposal]) -> list[Trial]:
-    """Trials by rungs: all of one length, by the first one's."""
+    """Trials by rungs. Raises ConfigError where runs are of unlike lengths, or stopped anyhow."""
     made = [arm.make(own.place) for own in proposals]
-    steps, every = made[0][1].steps, made[0][1].eval_every
+    steps, every, stop_at = made[0][1].steps, made[0][1].eval_every, made[0][1].stop_at
+    if stop_at or any((own.steps, own.eval_every) != (steps, every) for _, own in made):
+        raise ConfigError(
+            "halving compares runs by their beginnings, and stops them itself: give all of them the"
+            " same --steps and --eval_every and no --stop_at, or another --method"
+        )
     stops = halving.list_stops(steps, every)
 
     def make_lanes(number: int, stop: int) -> tuple[Config, ...]:
@@ -165,6 +178,7 @@ def _halve(arm: _Arm, proposals: Sequence[Proposal]) -> list[Trial]:
             proposals[number],
             made[number][0],
             tuple(lane for stop in own for lane in make_lanes(number, stop)),
+            whole=own[-1] == steps,
         )
         for number, own in reached.items()
     ]

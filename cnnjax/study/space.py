@@ -22,7 +22,12 @@ from cnnjax.config.knobs import (
 
 DIGITS = 4  # of a value drawn from a range: what is finer changes nothing, and reads badly
 NUMBERS = (int, float)  # types of knobs that have ranges
-SEEDS = ("seed", "seed_init", "seed_order", "seed_draw")
+# What a search may not choose: its luck, what it learns from, what judges it, and how it is run.
+LUCK = ("seed", "seed_init", "seed_order", "seed_draw")
+REFUSED = (
+    *LUCK, "dataset", "train_split", "validation_split", "test_split", "group_by", "feed", "draw",
+    "shuffle_labels", "stop_at", "measure", "lanes_strategy", "init_from",
+)  # fmt: skip
 EXAMPLE = "log:1e-4..1e-1, 0..0.3 or max,avg"
 
 
@@ -98,8 +103,7 @@ def parse_axis(name: str, text: str) -> Axis:
     """The axis of a knob from its values. Raises ConfigError."""
     if name == epochs.NAME or name not in KNOBS and hints.find_meant(name, [epochs.NAME]):
         raise ConfigError("epochs are none of a space: give steps")
-    if name in SEEDS:
-        raise ConfigError(f"{name} is none of a space: a search may not choose its luck")
+    check_knob(name)
     knob = find_knob(name)
     words = text.removeprefix("log:")
     if ".." not in words:
@@ -113,6 +117,17 @@ def parse_axis(name: str, text: str) -> Axis:
         return make_choices(knob, choices)
     low, _, high = words.partition("..")
     return make_range(knob, parse_value(knob, low), parse_value(knob, high), words != text)
+
+
+def check_knob(name: str) -> None:
+    """Raises ConfigError where a search may not choose a knob."""
+    if name in LUCK:
+        raise ConfigError(f"{name} is none of a space: a search may not choose its luck")
+    if name in REFUSED:
+        raise ConfigError(
+            f"{name} is none of a space: a search chooses a network and its training, and not what"
+            " it is judged on or how it is run"
+        )
 
 
 def make_choices(knob: Knob, choices: Sequence[Any]) -> Axis:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-EXCHANGEABLE = ("random", "halton")  # methods whose trials do not depend on one another
+EXCHANGEABLE = ("random",)  # methods of whose trials any order, and any part, is as likely
 
 
 class Tried(NamedTuple):
@@ -41,8 +41,12 @@ class Searched(NamedTuple):
 
     @property
     def is_exchangeable(self) -> bool:
-        """Whether trials do not depend on one another, so that any order of them is as likely."""
-        return self.method in EXCHANGEABLE
+        """Whether trials do not depend on one another, so that any part of them is as likely.
+
+        In a race they do: who gets more seeds is decided among all.
+        """
+        alike = len({trial.seeds for trial in self.trials}) == 1
+        return self.method in EXCHANGEABLE and alike
 
     def find(self, number: int) -> Tried:
         """The trial of that number."""

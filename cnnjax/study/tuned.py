@@ -28,16 +28,21 @@ def make_study(
     """
     names = (search.method, DEFAULT, search.method + RUNNER_UP)
     best, default, second = ({SETTING: name} for name in names)
+    is_ahead = metric.endswith("accuracy")  # of other metrics less may be better
+    said = "is ahead of the default" if is_ahead else "and the default differ"
     claim = Claim(
         "tuned",
         "Searching for hyper-parameters is worth it.",
         (
-            Comparison(best, default, ">", "ahead", about="found, beside the default"),
+            Comparison(
+                best, default, ">" if is_ahead else "!=", "ahead" if is_ahead else "none",
+                about="found, beside the default",
+            ),
             Comparison(best, second, "!=", "none", about="found, beside the next best"),
         ),
         tried_as=f"The setting that {search.method} found in {search.trials} trials, chosen on the"
-        " validation split, is ahead of the default on seeds and test images that chose nothing.",
-    )
+        f" validation split, {said}, on seeds and test images that chose nothing.",
+    )  # fmt: skip
     return Study(
         name=NAME,
         question=f"Is what {search.method} found better than the default?",

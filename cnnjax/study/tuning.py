@@ -59,7 +59,10 @@ def choose_settings(
         trials = list_trials(study, base, overrides, records)
         chosen = rank(study.tuning, trials)
         place = int(_is_second(overrides))
-        if place >= len(chosen):
+        if place >= len(chosen) > 0:
+            notes.append(f"{name}: there is no other setting to be chosen; it is left out")
+            continue
+        if not chosen:
             notes.append(f"{name}: a seed failed in every setting of the tuning; none is chosen")
             continue
         settings[name] = chosen[place].setting
@@ -92,7 +95,7 @@ def list_trials(
             found.append(_sum_up(tuning, own, setting, distance, edges))
         return [trial for trial in found if trial is not None]
     trials = search.list_trials(study, base, overrides, search.take(records))
-    tried = [own for own in trials if own.whole]
+    tried = [own for own in search.list_distinct(trials) if own.whole]
     most = max((len(own.last) for own in tried), default=0)
     for own in tried:
         if len(own.last) < most:  # behind in a race
@@ -119,6 +122,7 @@ def describe_searches(
         if own is None or tuning is None or _is_second(overrides):
             continue
         trials = search.list_trials(study, base, overrides, search.take(records))
+        trials = search.list_distinct(trials)
         ranks = [one.number for one in rank(tuning, list_trials(study, base, overrides, records))]
         if trials:
             tried = tuple(_describe_trial(tuning, trial, records) for trial in trials)
@@ -135,7 +139,11 @@ def _describe_trial(
     return Tried(
         *trial.proposal[:2], trial.setting, trial.proposal.place,
         score=search.read_score(tuning.metric, own),
-        loss=mean_loss(own), steps=sum(lane.last_step for lane in trial.last), seeds=len(own),
+        loss=mean_loss(own), seeds=len(own),
+        steps=sum(  # of one whose patience ran out fewer
+            record.scores.get("trained_steps") or lane.last_step
+            for lane, record in zip(trial.last, own, strict=True)
+        ),
         whole=trial.whole,
     )  # fmt: skip
 

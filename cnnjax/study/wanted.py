@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from cnnjax.config.config import Config, with_seed
 from cnnjax.records import archive
 from cnnjax.records.record import Record
-from cnnjax.study import search
+from cnnjax.study import partial, search
 from cnnjax.study.arms import make_configs, make_lanes
 from cnnjax.study.choosing import compare_best
-from cnnjax.study.claims import Study
+from cnnjax.study.claims import Study, find_search, name_arms
 from cnnjax.study.judge import count_seeds
 from cnnjax.study.trials import Searched
 from cnnjax.study.tuning import choose_settings, describe_searches
@@ -103,9 +103,26 @@ def list_lanes(
 
 
 def choose(study: Study, base: Config, records: Sequence[Record]) -> tuple[Study, list[str]]:
-    """The study with each arm's setting, and what a reader should know of the choice."""
+    """The study with each arm's setting, and what a reader should know of the choice.
+
+    Without the arms for which a search found none, and what rests on them.
+    """
     lanes = list_tried(study, base, records)
-    return choose_settings(study, base, match(lanes, records))
+    tuned, notes = choose_settings(study, base, match(lanes, records))
+    if not (lacking := list_lacking(tuned)):
+        return tuned, notes
+    left = partial.leave_out_arms(tuned, lacking)
+    arms = name_arms(tuned)
+    rest = tuple(arm for name, arm in arms.items() if name not in lacking)
+    return left or tuned._replace(arms=rest, claims=()), notes
+
+
+def list_lacking(study: Study) -> set[str]:
+    """The arms for which a search found no setting: in place of one they would have the default."""
+    if not study.is_searched or not (study.tuning and study.tuning.seeds):
+        return set()
+    arms = name_arms(study)
+    return {name for name in arms if find_search(study, arms[name])} - set(study.settings)
 
 
 def list_searches(study: Study, base: Config, records: Sequence[Record]) -> tuple[Searched, ...]:

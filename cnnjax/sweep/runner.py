@@ -143,6 +143,8 @@ def run_lanes(
                             raise
                         raise HostLost(f"what devices did together broke off: {error}") from error
                     broken = group._replace(lanes=tuple(left))
+                    if session:
+                        opened.drop(session)
                     if not session or not _is_out_of_memory(error):
                         yield Failure(broken, error)
                     elif session.wave // 2 >= session.least:

@@ -28,7 +28,7 @@ class Sessions:
     """The newest sessions, and the data that they share."""
 
     def __init__(self):
-        self._opened: list[tuple[Key, Session]] = []
+        self._opened: list[tuple[Key, Session, bool]] = []  # and whether it is as wide as can be
         self._shared: dict[str, Shared] = {}
         self._lock = threading.Lock()
 
@@ -39,31 +39,39 @@ class Sessions:
         """One that is open and fits the number of lanes, or a new one, as `open_session` does."""
         key = Key(structure, dataset.fingerprint, dataset.feed, every, mesh)
         with self._lock:
-            alike = [own for known, own in self._opened if known == key]
-            found = next((own for own in alike if fits(own, len(lanes))), None)
+            alike = [(own, widest) for known, own, widest in self._opened if known == key]
+            found = next((own for own in alike if fits(*own, len(lanes))), None)
             shared = self._shared.setdefault(key.data, Shared())
         # Many hosts open what they train together: none of them knows what another has kept.
-        alone = at_most is None and not multihost.is_many()
-        if found is not None and alone:
-            self._keep(key, found)
-            return found._replace(seconds=0.0)
+        alone = not multihost.is_many()
+        if found is not None and at_most is None and alone:
+            self._keep(key, *found)
+            return found[0]._replace(seconds=0.0)
         session = open_session(structure, lanes, dataset, shared, every, at_most, mesh)
         if alone:
-            self._keep(key, session)
+            self._keep(key, session, session.wave < len(lanes))
         return session
 
-    def _keep(self, key: Key, session: Session) -> None:
-        """The session is the newest; those that are too many are let go, and their data."""
+    def drop(self, session: Session) -> None:
+        """Forgets one whose lanes did not fit the memory after all."""
         with self._lock:
-            others = [(known, own) for known, own in self._opened
-                      if own.executables is not session.executables]  # fmt: skip
-            self._opened = [*others, (key, session)][-MOST:]
-            left = {known.data for known, _ in self._opened}
+            self._opened = [own for own in self._opened if own[1].executables
+                            is not session.executables]  # fmt: skip
+
+    def _keep(self, key: Key, session: Session, widest: bool) -> None:
+        """The session is the newest; those that are too many are let go, and their data."""
+        self.drop(session)
+        with self._lock:
+            self._opened = [*self._opened, (key, session, widest)][-MOST:]
+            left = {known.data for known, _, _ in self._opened}
             self._shared = {data: own for data, own in self._shared.items() if data in left}
 
 
-def fits(session: Session, num_lanes: int) -> bool:
-    """Whether so many lanes, in waves of the session's, leave few of its places empty."""
+def fits(session: Session, widest: bool, num_lanes: int) -> bool:
+    """Whether so many lanes, in waves of the session's, are few waves with few empty places.
+
+    Of one that is as wide as the memory allows there may be many.
+    """
     waves = -(-num_lanes // session.wave)
     least = -(-num_lanes // session.least) * session.least
-    return waves * session.wave <= max(WASTE * num_lanes, least)
+    return (widest or waves <= 2) and waves * session.wave <= max(WASTE * num_lanes, least)

@@ -92,8 +92,8 @@ def find_earlier(study: Study, base: Config, options: Options) -> Finished:
         for stock in archive.list_complete(due([]), records, options.mix, data):
             if tried is None or tried.origin == stock.origin:
                 opened = index.open_heads(options.runs, stock.records)
-                while opened and len(lanes := due(opened)) > len(opened):  # the next look
-                    opened = find(lanes, stock.origin)
+                while opened and len(lanes := [*dict.fromkeys(due(opened))]) > len(opened):
+                    opened = find(lanes, stock.origin)  # those of the next look
                 if not opened:
                     continue
                 source = f"nothing trained; records of {archive.describe(stock)}"

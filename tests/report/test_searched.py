@@ -36,7 +36,7 @@ def test_the_page_says_how_was_searched_and_what_was_found(tmp_path):
     html = write(tmp_path, make_search(num_trials=48, num_failed=2, arm=ARM)).read_text()
     for words in (
         f"The search for {ARM}",
-        "Random search tried 48 settings of pool=max padding=SAME on 3 seeds each, in 14,400"
+        "Random search tried 48 settings for pool=max padding=SAME on 3 seeds each, in 14,400"
         " optimiser steps; 2 failed. It chose learning_rate=0.0",
         "in part the luckiest", "drawn of these without replacement", "What each knob explains",
         'href="trials.csv"', "<code>trials.csv</code>",
@@ -60,6 +60,18 @@ def test_without_a_search_nothing_is_said_of_one(tmp_path):
 def test_a_large_search_keeps_the_page_small(tmp_path):
     large = make_search(num_trials=512, num_failed=20, space=SIX, arm=ARM)
     assert len(write(tmp_path, large).read_bytes()) < 200_000
+
+
+def test_a_page_of_many_searches_has_no_slices_but_links_to_them(tmp_path):
+    one = make_search(num_trials=24)
+    few, many = (
+        write(tmp_path / str(number), *[one._replace(arm=f"pool={at}") for at in range(number)])
+        .read_text()
+        for number in (2, 3)
+    )  # fmt: skip
+    assert few.count("Each trial by one knob at a time, whatever") == 2
+    assert "whatever the others were. Ringed" not in many
+    assert [f'href="figures/slices-{place}.svg"' in many for place in (1, 2, 3)] == [True] * 3
 
 
 def test_every_trial_is_a_row_of_csv(tmp_path):
@@ -118,7 +130,7 @@ def test_a_knob_that_was_not_found_is_not_called_unimportant():
     rows = {own["knob"]: own for own in searched.list_importance(make_search(num_trials=64))}
     assert rows["learning_rate"]["important"] == "yes"
     assert rows["weight_decay"]["important"] == "not shown"
-    assert rows["pool"]["values"] == "one of max, avg, stride"
+    assert rows["pool"]["values"] == "max,avg,stride"
 
 
 def test_a_search_in_which_all_failed_is_shown_without_figures(tmp_path):

@@ -31,8 +31,11 @@ def test_rungs_are_a_ninth_a_third_and_all_where_a_run_is_evaluated():
     assert halving.list_stops(400, 50) == (50, 150, 400)
     assert halving.list_stops(900, 0) == (100, 300, 900)
     assert halving.list_stops(450, 50) == (50, 150, 450)
-    assert halving.list_stops(60, 50) == (50, 60)
-    assert halving.list_stops(50, 50) == (50,)
+    assert halving.list_stops(400, 0) == (44, 132, 400)
+    assert halving.list_stops(1000, 50) == (100, 300, 1000)
+    assert halving.list_stops(36, 50) == (4, 12, 36)  # evaluated too seldom for that
+    assert halving.list_stops(2, 0) == (1, 2)
+    assert halving.list_stops(1, 0) == (1,)
 
 
 def test_of_so_many_at_a_rung_a_third_goes_on():

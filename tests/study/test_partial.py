@@ -51,7 +51,7 @@ def conduct(monkeypatch, tmp_path):
                 for lane in lanes if lane in trained
             }  # fmt: skip
 
-        def train_wanted(wanted, datasets, options, observer):
+        def train_wanted(wanted, datasets, options, observer, clear_stopped):
             return loop.run_wanted(
                 wanted, find, lambda lanes: lanes, engine, observer, on_error=options.on_error
             )

@@ -87,6 +87,9 @@ def test_every_value_is_one_that_the_knob_allows(text):
         ("epochs=1..2", "give steps"),
         ("seed=0..9", "its luck"),
         ("seed_init=0..9", "its luck"),
+        ("dataset=digits,strokes", "not what it is judged on"),
+        ("test_split=test,validation", "not what it is judged on"),
+        ("stop_at=10..20", "how it is run"),
     ],
 )
 def test_what_is_no_space_is_refused_in_words(text, said):

@@ -55,13 +55,29 @@ def test_another_structure_or_checkpoint_is_another_program(tiny, digits, opened
 
 
 def test_a_program_of_many_more_places_than_lanes_is_left_alone():
-    def fits(wave, least, lanes):
+    def fits(wave, least, lanes, widest=False):
         own = session.Session(*[None] * len(session.Session._fields))
-        return sessions.fits(own._replace(wave=wave, least=least), lanes)
+        return sessions.fits(own._replace(wave=wave, least=least), widest, lanes)
 
     assert fits(8, 2, 8) and fits(8, 2, 6) and fits(8, 2, 16) and fits(8, 2, 15)
     assert not fits(8, 2, 5) and not fits(8, 2, 1) and not fits(16, 2, 20)
     assert fits(2, 2, 1) and fits(8, 8, 1)  # no smaller one can be
+    assert not fits(2, 2, 20) and fits(2, 2, 20, widest=True)  # nor a wider one
+
+
+def test_one_that_did_not_fit_the_memory_is_not_tried_again(tiny, digits, opened, monkeypatch):
+    train, kept = session.Session.train, Sessions()
+
+    def refuse(self, lanes, *others):
+        if self.wave > 2:
+            raise MemoryError
+        return train(self, lanes, *others)
+
+    monkeypatch.setattr(session.Session, "train", refuse)
+    lanes = make_lanes(tiny, (0.01, 0.02, 0.03, 0.04))
+    for _ in range(2):
+        assert len([*runner.run_lanes(lanes, digits, sessions=kept)]) == 4
+    assert opened == [4, 4]
 
 
 def test_the_newest_few_are_kept(tiny, digits, opened, monkeypatch):
