@@ -190,12 +190,12 @@ def test_weights_that_are_asked_for_later_are_trained_again_to_the_same_bits(nea
 
 
 def test_a_run_that_breaks_off_is_an_error_with_its_cause(near, tmp_path, monkeypatch):
-    from cnnjax.sweep import runner
+    from cnnjax.sweep import sessions
 
     def fail(*arguments, **named):
         raise MemoryError("no more of it")
 
-    monkeypatch.setattr(runner, "open_session", fail)
+    monkeypatch.setattr(sessions, "open_session", fail)
     with pytest.raises(RunError, match="1 lanes of cnn on digits.*no more of it") as error:
         cnnjax.conduct(STUDY, seeds=1, runs=tmp_path, **TINY, **near)
     assert isinstance(error.value.__cause__, MemoryError)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnjax.measures.packing import pack_values
-from cnnjax.report import methods, page, reach
+from cnnjax.report import chosen, methods, page, reach
 from cnnjax.study.claims import Claim, Comparison, Tuning
 from cnnjax.study.looks import LOOKS
 from cnnjax.study.spread import spread
@@ -83,7 +83,7 @@ def test_tuning_says_its_budget_seeds_and_split():
 def test_arms_that_fix_what_others_tune_have_no_equal_budget():
     uneven = TUNED._replace(tuning=Tuning({"padding": ("SAME", "VALID"), "learning_rate": (1e-3,)}))
     uneven = uneven._replace(arms=(MAX, {**AVG, "padding": "SAME"}))
-    said = methods._describe_tuning(judge(make_records(), STUDY)._replace(study=uneven))[0]
+    said = chosen.describe_tuning(uneven)[0]
     assert "1 to 2 settings" in said and "equal budget" not in said
 
 

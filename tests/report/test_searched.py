@@ -112,7 +112,7 @@ def test_what_was_stopped_early_is_said():
 def test_a_method_that_learns_is_read_with_care():
     (own,) = searched.list_sections(report(make_search("tpe", 24, arm=ARM)))
     assert searched.IN_BATCHES in own.about_knobs and "10% to 90%" not in own.best[0]
-    (plain,) = searched.list_sections(report(make_search("halton", 24, arm=ARM)))
+    (plain,) = searched.list_sections(report(make_search("random", 24, arm=ARM)))
     assert plain.about_knobs == searched.SHARES and "10% to 90%" in plain.best[0]
 
 

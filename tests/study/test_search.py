@@ -3,56 +3,12 @@
 import numpy as np
 import pytest
 
-from cnnjax.config.config import make_config, to_json
+from cnnjax.config.config import make_config
 from cnnjax.config.errors import ConfigError
-from cnnjax.measures.packing import pack_values
-from cnnjax.records.record import Record
-from cnnjax.study import checking, partial, proposing, search, space, tuned, tuning, wanted
+from cnnjax.study import checking, proposing, search, space, tuned, tuning, wanted
 from cnnjax.study.arms import keep_apart, make_base, make_trials
 from cnnjax.study.claims import DEFAULT, METHODS, SETTING, Search, Tuning
-
-SPACE = space.parse_space(["learning_rate=log:1e-4..1e-1", "pool=max,avg", "weight_decay=0..0.1"])
-BASE = {"optimizer": "adamw"}
-IMAGES = 1000
-PEAK = 10**-2.5
-SIX = tuple(range(1000, 1006))
-
-
-def make(method, trials=12, batch=4, seeds=(1000,), **more):
-    return tuned.make_study(Search(SPACE, method, trials, batch, **more), seeds)._replace(base=BASE)
-
-
-def worth(lane):
-    """The share of images that a run is right on: highest at a rate, whatever its weight decay."""
-    away = abs(np.log10(lane.learning_rate / PEAK))
-    return 0.9 - 0.2 * away - 0.05 * (lane.pool == "avg") + 0.001 * (lane.seed % 7)
-
-
-def draw_worth(lane):
-    """What a run is worth, with luck of its own."""
-    luck = np.random.default_rng([lane.seed, round(lane.learning_rate * 1e6)]).normal(0, 0.03)
-    return min(worth(lane) + luck, 1.0)
-
-
-def record(lane, failed=False, worth=worth):
-    right = np.arange(IMAGES) < round(IMAGES * worth(lane))
-    scores = {
-        "failed": failed, "validation_loss": 1 - worth(lane),
-        "validation_accuracy": float(right.mean()), "test_accuracy": worth(lane),
-        "by_image": {"validation_accuracy": pack_values(right)},
-    }  # fmt: skip
-    return Record(str(hash(lane)), to_json(lane), scores, [], {}, {"date": "2026", "origin": {}})
-
-
-def run(study, failed=lambda lane: False, worth=worth):
-    """Asks and records until nothing is wanted; gives the rounds, and the records by lane."""
-    base = make_base(study, {})
-    ask, known, rounds = wanted.of_study(study, base, 3), {}, []
-    while lanes := ask([*known.values()]):
-        assert not set(lanes) & set(known)
-        rounds.append(lanes)
-        known |= {lane: record(lane, failed(lane), worth) for lane in lanes}
-    return rounds, known
+from tests.searching import SIX, SPACE, draw_worth, make, record, run, worth
 
 
 def trials_of(rounds):
@@ -286,84 +242,3 @@ def test_knobs_that_do_not_go_together_are_refused_before_anything_runs():
     study = tuned.make_study(Search(wrong), (1000,))
     with pytest.raises(ConfigError, match="momentum"):
         make_trials(study, make_config({}))
-
-
-ALL = ({SETTING: DEFAULT}, {SETTING: "random"}, {SETTING: "tpe"})
-
-
-def test_who_broke_off_is_the_arm_that_tried_it():
-    study = make("random")._replace(arms=ALL, claims=())
-    base = make_base(study, {})
-    rounds, known = run(study)
-    random, tpe = (
-        {lane for own in search.list_trials(study, base, arm, search.take(known))
-         for lane in own.lanes}
-        for arm in ALL[1:]
-    )  # fmt: skip
-    assert not random & tpe
-    fresh = [lane for lane in rounds[-1] if lane.learning_rate == base.learning_rate]
-    assert partial.find_arms(study, base, [*random][:1]) == {"setting=random"}
-    assert partial.find_arms(study, base, [*tpe][:1]) == {"setting=tpe"}
-    assert partial.find_arms(study, base, fresh[:1]) == {"setting=default"}
-
-
-def test_where_no_second_is_found_it_is_left_out_and_not_the_default_in_its_place():
-    study = make("random", trials=1)
-    _, known = run(study)
-    chosen, notes = wanted.choose(study, make_base(study, {}), [*known.values()])
-    assert [*chosen.arms] == [{SETTING: DEFAULT}, {SETTING: "random"}]
-    assert len(chosen.claims[0].comparisons) == 1 and "left out" in notes[0]
-
-
-def test_where_every_trial_failed_there_is_no_verdict():
-    study = make("random")
-    rounds, known = run(study, failed=lambda lane: lane.seed >= 1000)
-    base = make_base(study, {})
-    chosen, notes = wanted.choose(study, base, [*known.values()])
-    assert [*chosen.arms] == [{SETTING: DEFAULT}] and chosen.claims == ()
-    assert {lane.learning_rate for lane in rounds[-1]} == {base.learning_rate}
-    assert "a seed failed in every setting" in notes[0]
-
-
-def test_no_setting_is_tried_twice():
-    few = space.parse_space(["pool=max,avg", "steps=10..12"])
-    for method in ("random", "halton"):
-        found = proposing.list_at_once(Search(few, method, 64), method)
-        assert len({repr(space.read_setting(few, own.place)) for own in found}) == len(found) == 6
-    study = make("tpe", trials=24, batch=8)
-    study = study._replace(tuning=study.tuning._replace(search=Search(few, "tpe", 24)), base={})
-    _, known = run(study)
-    (told,) = wanted.list_searches(study, make_base(study, {}), [*known.values()])
-    settings = [repr(own.setting) for own in told.trials]
-    assert len(settings) == len({*settings}) <= 6 and told.chosen != told.second
-
-
-def test_runs_that_stop_early_by_wish_can_be_chosen():
-    study = make("random")._replace(base={**BASE, "stop_at": 100})
-    _, known = run(study)
-    chosen, _ = wanted.choose(study, make_base(study, {}), [*known.values()])
-    assert len(chosen.settings) == 2
-    with pytest.raises(ConfigError, match="no --stop_at"):
-        run(make("halving")._replace(base={**BASE, "stop_at": 100}))
-
-
-def test_halving_is_of_runs_of_one_length():
-    mixed = space.parse_space(["eval_every=10,20", "learning_rate=0.01..0.1"])
-    study = make("halving", trials=8)
-    study = study._replace(tuning=study.tuning._replace(search=Search(mixed, "halving", 8)))
-    with pytest.raises(ConfigError, match="halving compares runs by their beginnings"):
-        run(study)
-
-
-def test_less_is_not_taken_to_be_worse_of_any_metric():
-    (claim,) = tuned.make_study(Search(SPACE), (1000,), "test_loss").claims
-    assert claim.comparisons[0].relation == "!="
-    (claim,) = tuned.make_study(Search(SPACE), (1000,)).claims
-    assert claim.comparisons[0].relation == ">"
-
-
-def test_what_tpe_might_propose_is_checked_at_the_ends_of_its_space():
-    places = [own.place for own in proposing.list_at_once(Search(SPACE, trials=64), "tpe")]
-    settings = [space.read_setting(SPACE, place) for place in places]
-    assert {1e-4, 1e-1} <= {own["learning_rate"] for own in settings}
-    assert {"max", "avg"} == {own["pool"] for own in settings} and len(settings) == 64

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from cnnjax.sweep import checkpoints, runner, waves
+from cnnjax.sweep import checkpoints, runner, sessions, waves
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.observer import Observer
 
@@ -47,7 +47,7 @@ def whole(lanes, digits, tmp_path):
 
 def delay(monkeypatch, name, number, seconds, begun):
     """Has one program take so long at its so-manieth call; `begun` hears of it."""
-    open_session, calls = runner.open_session, itertools.count(1)
+    open_session, calls = sessions.open_session, itertools.count(1)
 
     def open_slow(*arguments):
         session = open_session(*arguments)
@@ -62,7 +62,7 @@ def delay(monkeypatch, name, number, seconds, begun):
 
         return session._replace(executables=session.executables._replace(**{name: late}))
 
-    monkeypatch.setattr(runner, "open_session", open_slow)
+    monkeypatch.setattr(sessions, "open_session", open_slow)
 
 
 @pytest.mark.parametrize(
