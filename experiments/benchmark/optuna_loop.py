@@ -25,7 +25,7 @@ SPACE = {
     "weight_decay": (1e-5, 1e-1, True),
     "label_smoothing": (0.0, 0.3, False),
 }
-KNOBS = {"optimizer": "adamw", "pool_every": "2", "eval_every": "0"}  # of every run
+BASE = {"optimizer": "adamw", "pool_every": 2, "eval_every": 0}  # of every run
 
 
 def list_flags() -> list[str]:
@@ -90,7 +90,7 @@ def make_train() -> Callable[[dict[str, float]], float]:
 
     def run(setting: dict[str, float]) -> float:
         with tempfile.TemporaryDirectory() as folder:
-            given = [f"--{name}={value}" for name, value in {**KNOBS, **setting}.items()]
+            given = [f"--{name}={value}" for name, value in {**BASE, **setting}.items()]
             command = [sys.executable, "-m", "experiments.train", f"--workdir={folder}", *given]
             subprocess.run(command, check=True, capture_output=True)
             lines = (pathlib.Path(folder) / "metrics.jsonl").read_text().splitlines()

@@ -1,10 +1,14 @@
-"""A search by experiments.tune beside Optuna driving runs one by one, each from its first import.
+"""A search of ours beside Optuna driving runs one by one, each from its first import.
+
+    python -m experiments.benchmark --search
 
 Every side is a command in a process of its own with an empty compilation cache, timed whole: start,
-compilation, trials. Ours judges what it found on fresh seeds and writes a report besides.
+compilation, trials. None judges what it found.
 """
 
+import argparse
 import os
+import pathlib
 import statistics
 import subprocess
 import sys
@@ -16,7 +20,6 @@ from typing import Any
 from experiments.benchmark import optuna_loop
 
 WORKERS = 2
-SEEDS = 3  # on which ours judges what it found: the fewest that it judges
 FEW = 6  # trials of what takes long
 HEAD = f"{'method':10} {'opponent':22} {'times theirs':>12} {'low':>6} {'high':>6}  trials a minute"
 
@@ -59,9 +62,7 @@ def measure_all(trials: int, rounds: int) -> list[dict[str, Any]]:
 
 
 def _of_tune(method: str, trials: int) -> list[str]:
-    knobs = [f"--{name}={value}" for name, value in optuna_loop.KNOBS.items()]
-    return ["experiments.tune", *optuna_loop.list_flags(), *knobs, f"--method={method}",
-            f"--trials={trials}", f"--seeds={SEEDS}", "--quiet", "--runs=RUNS"]  # fmt: skip
+    return ["experiments.benchmark.searching", method, f"--trials={trials}", "--runs=RUNS"]
 
 
 def _of_optuna(kind: str, trials: int) -> list[str]:
@@ -79,3 +80,32 @@ def time_command(command: Sequence[str]) -> float:
             [sys.executable, "-m", *own], check=True, env=environment, stdout=subprocess.DEVNULL
         )
         return time.perf_counter() - begin
+
+
+def main() -> None:
+    """The search of experiments.tune, without what follows it."""
+    from cnnjax import api
+    from cnnjax.study import tuned, wanted
+    from cnnjax.study.claims import Search
+    from cnnjax.study.space import parse_space
+    from cnnjax.sweep import backend
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("method")
+    parser.add_argument("--trials", type=int)
+    parser.add_argument("--runs", type=pathlib.Path)
+    asked = parser.parse_args()
+    backend.configure_jax()
+    space = parse_space([own.removeprefix("--space=") for own in optuna_loop.list_flags()])
+    study = tuned.make_study(Search(space, asked.method, asked.trials), (1000,))
+    options = api.Options(asked.runs)
+    checked = api.check_study(study._replace(base=optuna_loop.BASE), {}, options)
+    datasets = api.load_datasets(checked, options, api.QUIET)
+    search = wanted.of_tuning(checked.study, checked.base)
+    done = api.train_wanted(search, datasets, options)
+    if len(done.records) != asked.trials:
+        raise SystemExit(f"{len(done.records)} of {asked.trials} trials")
+
+
+if __name__ == "__main__":
+    main()
