@@ -26,8 +26,8 @@ EXPECTED = (
 )
 AS_IT_CAME = (
     "The best so far, by optimiser steps in the order in which trials were proposed; what was"
-    " stopped early costs its steps and is never the best. With this method trials depend on those"
-    " before and could not have come in another order: there is no mean over orders, no band, and"
+    " stopped early costs its steps and is never the best. Trials of this method are no independent"
+    " draws, and could not have come in another order: there is no mean over orders, no band, and"
     " another search may go otherwise."
 )
 SHARES = (
