@@ -10,8 +10,7 @@ from cnnjax.config import epochs, flags, hints
 from cnnjax.config.config import KNOBS, find_knob
 from cnnjax.config.knobs import ConfigError, format_value, parse_value, split_values
 from cnnjax.study import own
-from experiments import conduct, hosts, script
-from experiments.cloud import write
+from experiments import conduct, script
 
 DESCRIPTION = """
 python -m experiments.ablate --grid=KNOB=VALUE,VALUE [--grid=...] [--name=value ...]
@@ -37,13 +36,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     absl_flags.DEFINE_multi_string(
         "grid", [], "A knob and its values, such as pool=max,avg; once a knob.", flag_values=values
     )
-    absl_flags.DEFINE_string(
-        "study", None, "Name of the report's folder; none for one made of the grid.",
-        flag_values=values,
-    )  # fmt: skip
-    absl_flags.DEFINE_string(
-        "metric", "test_accuracy", "By what is compared, such as test_loss.", flag_values=values
-    )
+    conduct.define_own(values, "grid", "By what is compared, such as test_loss.")
     absl_flags.DEFINE_string(
         "baseline", None,
         "The combination with which all others are compared, as reports name it, such as"
@@ -65,30 +58,14 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     yield_length(values, argv, grid)
     if values.study is not None:
         own.check_name(values.study, "--study=")
-    long, given = flags.read_epochs(values, argv), flags.given_config(values)
-    asked = conduct.read_flags(values, ["-m", "experiments.ablate", *argv[1:]])
 
-    from cnnjax.report import folders
     from cnnjax.study import grids
-    from cnnjax.study.arms import list_seeds, make_base, make_configs
 
     choose = values.choose is not None
     grids.check_metric(values.metric, choose)
     baseline = None if values.baseline is None else grids.find_arm(grid, values.baseline)
     study = grids.make_study(grid, values.metric, baseline, choose)
-    study = study._replace(epochs=long and long.number)
-    study = conduct.widen(study, conduct.read_datasets(values), values.until, asked.options)
-    base = make_base(study, given)
-    if asked.cloud is not None:
-        make_configs(study, base)
-        return write.write(asked.cloud)
-    seeds = list_seeds(study, asked.options.num_seeds, asked.options.first_seed)
-    name = values.study or "-".join(
-        ("ablate", folders.join_names(grid), folders.hash_study(study, base, seeds))
-    )
-    hosts.join(asked.hosts, asked.options.where, stop, asked.quiet)
-    status, _ = conduct.conduct(study._replace(name=name), given, asked, stop)
-    return status
+    return conduct.conduct_own(study, grid, values, argv, stop)
 
 
 def yield_length(

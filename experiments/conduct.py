@@ -2,7 +2,7 @@
 
 import contextlib
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import flags as absl_flags
@@ -17,6 +17,7 @@ from cnnjax.study.looks import LOOKS, UNTILS
 from cnnjax.study.options import DEFAULTS, ERRORS, FORMATS, MOST_SEEDS, Options
 from experiments import hosts, placing, rented, script, told
 from experiments.cloud import flags as renting
+from experiments.cloud import write
 
 if TYPE_CHECKING:  # JAX is imported where it is needed, so that --help is answered at once
     from cnnjax import api
@@ -119,6 +120,15 @@ def define_flags(values: absl_flags.FlagValues) -> None:
     flags.define_config(values, Config(), without=["seed"])
 
 
+def define_own(values: absl_flags.FlagValues, made_of: str, metric: str) -> None:
+    """The flags of a study that the command line makes: its name, and what its `metric` is for."""
+    absl_flags.DEFINE_string(
+        "study", None, f"Name of the report's folder; none for one made of the {made_of}.",
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_string("metric", "test_accuracy", metric, flag_values=values)
+
+
 def parse(values: absl_flags.FlagValues, argv: Sequence[str], description: str) -> list[str]:
     """As `flags.parse`: with --judge_only what records have of plug-ins not loaded is known."""
 
@@ -191,6 +201,34 @@ def widen(study: Study, names: Sequence[str], until: str, options: Options) -> S
     from cnnjax.study import sequential  # imports SciPy, for which --help need not wait
 
     return sequential.widen(study, names, until, options.num_seeds)
+
+
+def conduct_own(
+    study: Study, knobs: Iterable[str], values: absl_flags.FlagValues, argv: Sequence[str],
+    stop: script.Stop,
+) -> int:  # fmt: skip
+    """Conducts a study that the script of its name made; gives the exit status.
+
+    Its report has the name that was given, or one made of the script's, the `knobs`, and a hash.
+    """
+    from cnnjax.report import folders
+    from cnnjax.study.arms import list_seeds, make_base, make_configs, make_trials
+
+    long, given = flags.read_epochs(values, argv), flags.given_config(values)
+    asked = read_flags(values, ["-m", f"experiments.{study.name}", *argv[1:]])
+    study = study._replace(epochs=long and long.number)
+    study = widen(study, read_datasets(values), values.until, asked.options)
+    base = make_base(study, given)
+    make_trials(study, base)
+    if asked.cloud is not None:
+        make_configs(study, base)
+        return write.write(asked.cloud)
+    seeds = list_seeds(study, asked.options.num_seeds, asked.options.first_seed)
+    key = folders.hash_study(study, base, seeds)
+    name = values.study or "-".join((study.name, folders.join_names(knobs), key))
+    hosts.join(asked.hosts, asked.options.where, stop, asked.quiet)
+    status, _ = conduct(study._replace(name=name), given, asked, stop)
+    return status
 
 
 def conduct(

@@ -9,8 +9,7 @@ from cnnjax.config import flags, numeric
 from cnnjax.config.knobs import ConfigError
 from cnnjax.study import own
 from cnnjax.study.claims import METHODS, VALIDATION, Search, Study
-from experiments import conduct, hosts, script
-from experiments.cloud import write
+from experiments import conduct, script
 
 if TYPE_CHECKING:
     from cnnjax.study.space import Space
@@ -62,14 +61,7 @@ def define_flags(values: absl_flags.FlagValues) -> None:
         " do not take of --trials x --repeats runs is for the others.",
         flag_values=values,
     )  # fmt: skip
-    absl_flags.DEFINE_string(
-        "study", None, "Name of the report's folder; none for one made of the space.",
-        flag_values=values,
-    )  # fmt: skip
-    absl_flags.DEFINE_string(
-        "metric", "test_accuracy", "By what the chosen setting is judged, such as test_loss.",
-        flag_values=values,
-    )  # fmt: skip
+    conduct.define_own(values, "space", "By what the chosen setting is judged, such as test_loss.")
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
@@ -82,31 +74,16 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         hint = flags.quote(f"--space={positional[0]}")
         flags.refuse(f"unexpected {positional[0]!r}: write {hint}")
 
-    from cnnjax.report import folders
     from cnnjax.study import grids, space
-    from cnnjax.study.arms import list_seeds, make_base, make_configs, make_trials
 
     found = space.parse_space(values.space)
     if values.study is not None:
         own.check_name(values.study, "--study=")
-    long, given = flags.read_epochs(values, argv), flags.given_config(values)
-    asked = conduct.read_flags(values, ["-m", "experiments.tune", *argv[1:]])
     grids.check_metric(values.metric)
-    study = make_study(found, values)._replace(epochs=long and long.number)
-    study = conduct.widen(study, conduct.read_datasets(values), values.until, asked.options)
-    base = make_base(study, given)
-    if values.method == "halving" and base.stop_at:
+    study = make_study(found, values)
+    if values.method == "halving" and flags.given_config(values).get("stop_at"):
         raise ConfigError("--method=halving stops runs itself: leave --stop_at out")
-    make_trials(study, base)
-    if asked.cloud is not None:
-        make_configs(study, base)
-        return write.write(asked.cloud)
-    seeds = list_seeds(study, asked.options.num_seeds, asked.options.first_seed)
-    key = folders.hash_study(study, base, seeds)
-    name = values.study or "-".join(("tune", folders.join_names(found), key))
-    hosts.join(asked.hosts, asked.options.where, stop, asked.quiet)
-    status, _ = conduct.conduct(study._replace(name=name), given, asked, stop)
-    return status
+    return conduct.conduct_own(study, found, values, argv, stop)
 
 
 def make_study(space: "Space", values: absl_flags.FlagValues) -> Study:

@@ -1,5 +1,6 @@
 """Which of the records that there are tell a study's lanes: of one origin, or of mixed ones."""
 
+import functools
 import itertools
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -34,9 +35,7 @@ def find_lanes(
     lanes: Iterable[Config], records: Iterable[Record], data: Mapping[Request, str] = NO_DATA
 ) -> dict[Config, list[Record]]:
     """The records of each lane, as `open_lookup` finds them."""
-    lanes = list(lanes)
-    seeds = {lane.seed for lane in lanes}  # of others no key is made: it takes most of the time
-    return open_lookup([own for own in records if own.seed in seeds], data)(lanes)
+    return open_lookup(records, data)(lanes)
 
 
 def open_lookup(records: Iterable[Record], data: Mapping[Request, str] = NO_DATA) -> Lookup:
@@ -46,28 +45,34 @@ def open_lookup(records: Iterable[Record], data: Mapping[Request, str] = NO_DATA
     they lay: records of it are given as of the lane's path. Where there are none, or the
     fingerprint is not known, those of the very path are the lane's.
     """
-    by_key: dict[tuple[str, int], list[Record]] = {}
+    of_seed: dict[int, list[Record]] = {}
     for record in records:
-        by_key.setdefault((_pathless_key(record.config), record.seed), []).append(record)
+        of_seed.setdefault(record.seed, []).append(record)
     keys: dict[Config, tuple[str, str | None]] = {}
 
-    def find(lanes: Iterable[Config]) -> dict[Config, list[Record]]:
-        found: dict[Config, list[Record]] = {}
-        for lane in lanes:
-            arm = with_seed(lane, 0)  # lanes of one arm share its key
-            if arm not in keys:
-                keys[arm] = _pathless_key(to_json(arm)), data.get(request_of(arm))
-            key, fingerprint = keys[arm]
-            own = sorted(by_key.get((key, lane.seed), ()), key=_date)
-            alike = []
-            if fingerprint is not None:
-                alike = [record for record in own if origin_of(record).get("data") == fingerprint]
-            if not alike:
-                alike = [record for record in own if _dataset_of(record.config) == lane.dataset]
-            found[lane] = [_as_of(record, lane.dataset) for record in alike]
-        return found
+    @functools.cache  # keys take most of the time: they are made of the seeds that are asked for
+    def key_records(seed: int) -> dict[str, list[Record]]:
+        by_key: dict[str, list[Record]] = {}
+        for record in of_seed[seed]:
+            by_key.setdefault(_pathless_key(record.config), []).append(record)
+        return by_key
 
-    return find
+    def find_one(lane: Config) -> list[Record]:
+        if lane.seed not in of_seed:
+            return []
+        arm = with_seed(lane, 0)  # lanes of one arm share its key
+        if arm not in keys:
+            keys[arm] = _pathless_key(to_json(arm)), data.get(request_of(arm))
+        key, fingerprint = keys[arm]
+        own = sorted(key_records(lane.seed).get(key, ()), key=_date)
+        alike = []
+        if fingerprint is not None:
+            alike = [record for record in own if origin_of(record).get("data") == fingerprint]
+        if not alike:
+            alike = [record for record in own if _dataset_of(record.config) == lane.dataset]
+        return [_as_of(record, lane.dataset) for record in alike]
+
+    return lambda lanes: {lane: find_one(lane) for lane in lanes}
 
 
 def _as_of(record: Record, dataset: str) -> Record:

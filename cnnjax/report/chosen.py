@@ -1,18 +1,35 @@
 """How the settings of arms were chosen, in plain sentences, as a paper would state it."""
 
+from typing import NamedTuple
+
 from cnnjax.config.knobs import format_value
 from cnnjax.config.words import count, join
 from cnnjax.study import metrics
 from cnnjax.study.arms import list_settings
-from cnnjax.study.claims import VALIDATION, Study, Tuning, find_method, name_arms
+from cnnjax.study.claims import VALIDATION, Study, Tuning, name_arms
+from cnnjax.study.methods import find_method
 
-METHODS = {  # of a search
-    "random": "each drawn by itself (Bergstra and Bengio 2012)",
-    "halton": "a scrambled Halton sequence",
-    "tpe": "the tree-structured Parzen estimator of Optuna, which knows the batches before"
-    " (Bergstra et al. 2011)",
-    "halving": "asynchronous successive halving of random ones, the best third of which go on from"
-    " a ninth of the steps to a third, and from there to the end (Li et al. 2020)",
+
+class Method(NamedTuple):
+    """How a method of search is told."""
+
+    name: str
+    about: str
+
+
+METHODS = {
+    "random": Method("Random search", "each drawn by itself (Bergstra and Bengio 2012)"),
+    "halton": Method("Halton's sequence", "a scrambled Halton sequence"),
+    "tpe": Method(
+        "A tree-structured Parzen estimator",
+        "the tree-structured Parzen estimator of Optuna, which knows the batches before (Bergstra"
+        " et al. 2011)",
+    ),
+    "halving": Method(
+        "Successive halving",
+        "asynchronous successive halving of random ones, the best third of which go on from a ninth"
+        " of the steps to a third, and from there to the end (Li et al. 2020)",
+    ),
 }
 
 
@@ -58,7 +75,7 @@ def _describe_search(study: Study, tuning: Tuning) -> list[str]:
     space = join(f"{knob} ({axis.describe()})" for knob, axis in search.space.items())
     said = [
         f"Before, {count(search.trials, 'setting')} of {space} were tried by"
-        f" {join(methods)}: {join(f'{own}, {METHODS[own]}' for own in methods)}."
+        f" {join(methods)}: {join(f'{own}, {METHODS[own].about}' for own in methods)}."
     ]
     if search.race:
         said.append(

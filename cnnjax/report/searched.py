@@ -8,16 +8,11 @@ import numpy as np
 from cnnjax.config.knobs import format_value
 from cnnjax.config.words import count
 from cnnjax.report import text
+from cnnjax.report.chosen import METHODS
 from cnnjax.study import budget, importance, metrics, optimism
 from cnnjax.study.judge import Judgement
 from cnnjax.study.trials import Searched
 
-METHODS = {
-    "random": "Random search",
-    "halton": "Halton's sequence",
-    "tpe": "A tree-structured Parzen estimator",
-    "halving": "Successive halving",
-}
 EXPECTED = (
     "The best of n trials, drawn of these without replacement: the mean over all draws, which is"
     " unbiased, and a band in which 80% of draws lie (10% to 90%). A failed trial counts as the"
@@ -100,7 +95,7 @@ def describe_search(searched: Searched) -> str:
     apart += [f"{failed} failed"] if failed else []
     chosen = searched.find(searched.chosen)
     how = (
-        f"{METHODS.get(searched.method, searched.method)} tried {count(len(trials), 'setting')} for"
+        f"{METHODS[searched.method].name} tried {count(len(trials), 'setting')} for"
         f" {searched.arm or 'all'} on {each}{'' if len(seeds) == 1 else ' seeds'}, in"
         f" {count(sum(trial.steps for trial in trials), 'optimiser step')}"
         f"{''.join(f'; {own}' for own in apart)}."

@@ -24,11 +24,10 @@ from cnnjax.study.claims import (
     Slope,
     Study,
     cross,
-    find_method,
-    find_search,
     name_arms,
     select,
 )  # fmt: skip
+from cnnjax.study.methods import find_method, find_search
 from cnnjax.study.space import read_setting
 
 

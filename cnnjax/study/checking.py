@@ -20,12 +20,12 @@ from cnnjax.study.claims import (
     Overrides,
     Slope,
     Study,
-    find_method,
     name_arm,
     name_arms,
     select,
     sides_of,
 )  # fmt: skip
+from cnnjax.study.methods import find_method
 from cnnjax.study.space import check_knob
 
 FEWEST_OF_RACE = 5  # its first look is at fewer

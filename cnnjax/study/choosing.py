@@ -14,7 +14,15 @@ from cnnjax.config.config import Config, with_seed
 from cnnjax.records.record import Record
 from cnnjax.study import metrics, tuning
 from cnnjax.study.arms import make_configs
-from cnnjax.study.claims import Choosing, Claim, Comparison, Study, name_arm, name_arms
+from cnnjax.study.claims import (
+    Choosing,
+    Claim,
+    Comparison,
+    Study,
+    is_better_high,
+    name_arm,
+    name_arms,
+)  # fmt: skip
 
 
 class Scores(NamedTuple):
@@ -83,7 +91,7 @@ def compare_best(
 def _claim(study: Study, best: str, rank: str, where: str) -> Claim:
     """What is tried on fresh seeds: that the best is ahead, or where less may be better, unlike."""
     arms, baseline = name_arms(study), _choosing_of(study).baseline
-    is_ahead = study.metric.endswith("accuracy")
+    is_ahead = is_better_high(study.metric)
     words = f"is ahead of {name_arm(baseline)}" if is_ahead else f"and {name_arm(baseline)} differ"
     comparison = Comparison(
         arms[best], baseline, ">" if is_ahead else "!=", "none",

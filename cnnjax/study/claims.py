@@ -182,27 +182,14 @@ def cross(grid: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ...]:
     )
 
 
-def find_method(study: Study, overrides: Overrides) -> str:
-    """By which method the setting of an arm is searched for; empty for none."""
-    if study.tuning is None or study.tuning.search is None:
-        return ""
-    method = overrides.get(SETTING, study.tuning.search.method).removesuffix(RUNNER_UP)
-    return "" if method == DEFAULT else method
-
-
-def find_search(study: Study, overrides: Overrides) -> Search | None:
-    """What is searched for an arm: the space without what it sets itself; None for nothing."""
-    if not find_method(study, overrides):
-        return None
-    assert study.tuning is not None and study.tuning.search is not None
-    search = study.tuning.search
-    space = {knob: axis for knob, axis in search.space.items() if knob not in overrides}
-    return search._replace(space=space) if space else None
-
-
 def name_arm(overrides: Overrides) -> str:
     """Such as 'pool=max padding=SAME'."""
     return " ".join(f"{key}={format_value(value)}" for key, value in overrides.items())
+
+
+def is_better_high(metric: str) -> bool:
+    """Whether more of a metric is better; of others it is only asked whether arms differ."""
+    return metric.endswith("accuracy")
 
 
 def name_side(side: Side) -> str:

@@ -16,13 +16,12 @@ from cnnjax.study.claims import (
     Claim,
     Comparison,
     Study,
-    find_method,
-    find_search,
     name_arm,
     name_arms,
     select,
     sides_of,
 )  # fmt: skip
+from cnnjax.study.methods import find_method, find_search
 from cnnjax.study.spread import KNOB
 
 

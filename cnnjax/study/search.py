@@ -20,10 +20,9 @@ from cnnjax.study.claims import (
     Overrides,
     Search,
     Study,
-    find_method,
-    find_search,
-    name_arms,
+    name_arm,
 )  # fmt: skip
+from cnnjax.study.methods import find_first, find_method, find_search
 from cnnjax.study.proposing import Place, Proposal
 from cnnjax.study.space import read_setting
 
@@ -96,8 +95,8 @@ def list_lanes(study: Study, base: Config, find: Find) -> list[Config]:
     """Every lane of the study's tuning that is wanted so far, each once."""
     if study.tuning is None or study.tuning.search is None:
         return make_tuning_lanes(study, base)
-    arms = name_arms(study).values()
-    trials = (own for arm in arms for own in list_trials(study, base, arm, find))
+    arms = {name_arm(find_first(arm)): arm for arm in study.arms}  # who share a search, once
+    trials = (own for arm in arms.values() for own in list_trials(study, base, arm, find))
     return [*dict.fromkeys(lane for own in trials for lane in own.lanes)]
 
 

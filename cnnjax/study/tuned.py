@@ -13,6 +13,7 @@ from cnnjax.study.claims import (
     Search,
     Study,
     Tuning,
+    is_better_high,
 )
 
 NAME = "tune"  # until it has one of its own
@@ -28,7 +29,7 @@ def make_study(
     """
     names = (search.method, DEFAULT, search.method + RUNNER_UP)
     best, default, second = ({SETTING: name} for name in names)
-    is_ahead = metric.endswith("accuracy")  # of other metrics less may be better
+    is_ahead = is_better_high(metric)
     said = "is ahead of the default" if is_ahead else "and the default differ"
     claim = Claim(
         "tuned",

@@ -13,16 +13,13 @@ from cnnjax.records.record import Record
 from cnnjax.study import search
 from cnnjax.study.arms import list_settings, make_trial
 from cnnjax.study.claims import (
-    RUNNER_UP,
-    SETTING,
     VALIDATION,
     Overrides,
     Study,
     Tuning,
-    find_method,
-    find_search,
     name_arms,
 )  # fmt: skip
+from cnnjax.study.methods import find_method, find_search, is_runner_up
 from cnnjax.study.space import find_edges, measure_distance
 from cnnjax.study.trials import Searched, Tried
 
@@ -58,7 +55,7 @@ def choose_settings(
             continue  # by default
         trials = list_trials(study, base, overrides, records)
         chosen = rank(study.tuning, trials)
-        place = int(_is_second(overrides))
+        place = int(is_runner_up(overrides))
         if place >= len(chosen) > 0:
             notes.append(f"{name}: there is no other setting to be chosen; it is left out")
             continue
@@ -119,7 +116,7 @@ def describe_searches(
     tuning, found = study.tuning, []
     for name, overrides in name_arms(study).items():
         own = find_search(study, overrides)
-        if own is None or tuning is None or _is_second(overrides):
+        if own is None or tuning is None or is_runner_up(overrides):
             continue
         trials = search.list_trials(study, base, overrides, search.take(records))
         trials = search.list_distinct(trials)
@@ -146,11 +143,6 @@ def _describe_trial(
         ),
         whole=trial.whole,
     )  # fmt: skip
-
-
-def _is_second(overrides: Overrides) -> bool:
-    """Whether an arm takes the second best setting."""
-    return str(overrides.get(SETTING, "")).endswith(RUNNER_UP)
 
 
 def _sum_up(

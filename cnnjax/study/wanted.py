@@ -12,47 +12,63 @@ from cnnjax.records.record import Record
 from cnnjax.study import partial, search
 from cnnjax.study.arms import make_configs, make_lanes
 from cnnjax.study.choosing import compare_best
-from cnnjax.study.claims import Study, find_search, name_arms
+from cnnjax.study.claims import Study, name_arms
 from cnnjax.study.judge import count_seeds
+from cnnjax.study.methods import find_search
 from cnnjax.study.trials import Searched
 from cnnjax.study.tuning import choose_settings, describe_searches
 
 Wanted = Callable[[Sequence[Record]], Sequence[Config]]
 
 
-def match(lanes: Sequence[Config], records: Sequence[Record]) -> dict[Config, Record]:
-    """The newest record of each lane that has one."""
-    found = archive.find_lanes(lanes, records) if lanes and records else {}
-    return _take_newest(found)
-
-
-def _take_newest(found: Mapping[Config, Sequence[Record]]) -> dict[Config, Record]:
-    return {lane: candidates[-1] for lane, candidates in found.items() if candidates}
-
-
-def of_tuning(study: Study, base: Config) -> Wanted:
-    """Every lane of a study's tuning: those of a search as far as records tell."""
-
-    def wanted(records: Sequence[Record]) -> Sequence[Config]:
-        return fixed(list_tried(study, base, records))(records)
-
-    return wanted
-
-
-def list_tried(study: Study, base: Config, records: Sequence[Record]) -> list[Config]:
-    """The lanes of a study's tuning, so far as they follow from records."""
+def open_find(records: Sequence[Record]) -> search.Find:
+    """What finds the newest record of each lane that has one."""
     lookup = archive.open_lookup(records)
-    return search.list_lanes(study, base, lambda lanes: _take_newest(lookup(lanes)))
+
+    def find(lanes: Sequence[Config]) -> dict[Config, Record]:
+        return {lane: own[-1] for lane, own in lookup(lanes).items() if own}
+
+    return find
+
+
+def match(lanes: Sequence[Config], records: Sequence[Record]) -> Mapping[Config, Record]:
+    """The newest record of each lane that has one."""
+    return open_find(records)(lanes)
 
 
 def fixed(lanes: Sequence[Config]) -> Wanted:
     """These lanes and no others."""
 
     def wanted(records: Sequence[Record]) -> list[Config]:
-        done = match(lanes, records)
-        return [lane for lane in lanes if lane not in done]
+        return _list_missing(lanes, open_find(records))
 
     return wanted
+
+
+def _list_missing(lanes: Sequence[Config], find: search.Find) -> list[Config]:
+    done = find(lanes)
+    return [lane for lane in lanes if lane not in done]
+
+
+def of_tuning(study: Study, base: Config) -> Wanted:
+    """Every lane of a study's tuning: those of a search as far as records tell."""
+
+    def wanted(records: Sequence[Record]) -> list[Config]:
+        find = open_find(records)
+        return _list_missing(search.list_lanes(study, base, find), find)
+
+    return wanted
+
+
+def list_tried(study: Study, base: Config, records: Sequence[Record]) -> list[Config]:
+    """The lanes of a study's tuning, so far as they follow from records."""
+    return search.list_lanes(study, base, open_find(records))
+
+
+def find_tried(study: Study, base: Config, records: Sequence[Record]) -> Mapping[Config, Record]:
+    """The records of these lanes."""
+    find = open_find(records)
+    return find(search.list_lanes(study, base, find))
 
 
 def is_fixed(study: Study) -> bool:
@@ -107,8 +123,7 @@ def choose(study: Study, base: Config, records: Sequence[Record]) -> tuple[Study
 
     Without the arms for which a search found none, and what rests on them.
     """
-    lanes = list_tried(study, base, records)
-    tuned, notes = choose_settings(study, base, match(lanes, records))
+    tuned, notes = choose_settings(study, base, find_tried(study, base, records))
     if not (lacking := list_lacking(tuned)):
         return tuned, notes
     left = partial.leave_out_arms(tuned, lacking)
@@ -127,8 +142,7 @@ def list_lacking(study: Study) -> set[str]:
 
 def list_searches(study: Study, base: Config, records: Sequence[Record]) -> tuple[Searched, ...]:
     """What a study's searches tried and chose, by the records of all that they wanted."""
-    lanes = list_tried(study, base, records)
-    return describe_searches(study, base, match(lanes, records))
+    return describe_searches(study, base, find_tried(study, base, records))
 
 
 def choose_arm(

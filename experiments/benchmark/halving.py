@@ -20,7 +20,6 @@ from cnnjax.records.record import Record
 from cnnjax.study import metrics, tuned, wanted
 from cnnjax.study.arms import make_arm
 from cnnjax.study.claims import Search, Study
-from cnnjax.study.space import parse_space
 from cnnjax.sweep import backend
 from experiments.benchmark import optuna_loop
 
@@ -31,8 +30,7 @@ MARGIN = metrics.find("test_accuracy").margin
 
 def make_study(method: str, repetition: int) -> Study:
     """A search whose settings are those of the repetition, whatever the method."""
-    space = parse_space([own.removeprefix("--space=") for own in optuna_loop.list_flags()])
-    search = Search(space, method, TRIALS, seed=repetition)
+    search = Search(optuna_loop.SPACE, method, TRIALS, seed=repetition)
     return tuned.make_study(search, (1000 + repetition,))._replace(base=GIVEN)
 
 

@@ -19,21 +19,14 @@ from typing import Any
 
 import numpy as np
 
-# By knob its ends, and whether a range is even in the logarithm: the space of both sides.
-SPACE = {
-    "learning_rate": (1e-4, 1e-1, True),
-    "weight_decay": (1e-5, 1e-1, True),
-    "label_smoothing": (0.0, 0.3, False),
+from cnnjax.study.space import Axis
+
+SPACE = {  # of both sides
+    "learning_rate": Axis(1e-4, 1e-1, is_log=True),
+    "weight_decay": Axis(1e-5, 1e-1, is_log=True),
+    "label_smoothing": Axis(0.0, 0.3),
 }
 BASE = {"optimizer": "adamw", "pool_every": 2, "eval_every": 0}  # of every run
-
-
-def list_flags() -> list[str]:
-    """The space as experiments.tune takes it."""
-    return [
-        f"--space={knob}={'log:' * is_log}{low:g}..{high:g}"
-        for knob, (low, high, is_log) in SPACE.items()
-    ]
 
 
 def make_pytorch() -> Callable[[dict[str, float]], float]:
@@ -44,13 +37,15 @@ def make_pytorch() -> Callable[[dict[str, float]], float]:
     from cnnjax.config.config import make_config
     from cnnjax.config.datasets import Where
     from cnnjax.data import load
+    from cnnjax.data.prepare import make_prepare
+    from cnnjax.data.transform import find_statistics
     from experiments.benchmark import baselines, pytorch
 
     torch.set_num_threads(1)
     config = make_config({"pool_every": 2, "eval_every": 0})
     dataset = load.load_dataset(config, Where())
-    pixels = baselines.standardise(dataset)
-    mean, deviation = dataset.sample.images.mean(), dataset.sample.images.std()
+    prepare = make_prepare(config, *find_statistics(config, dataset.sample.images))
+    pixels = np.asarray(prepare(dataset.sample.images))
 
     def place(images: np.ndarray) -> torch.Tensor:
         own = torch.from_numpy(images.transpose(0, 3, 1, 2))
@@ -58,7 +53,7 @@ def make_pytorch() -> Callable[[dict[str, float]], float]:
 
     images = place(pixels)
     labels = torch.from_numpy(dataset.sample.labels.astype(np.int64))
-    unseen = place(((dataset.validation.images - mean) / deviation).astype(np.float32))
+    unseen = place(np.asarray(prepare(dataset.validation.images)))
     answers = torch.from_numpy(dataset.validation.labels.astype(np.int64))
 
     def run(setting: dict[str, float]) -> float:
@@ -114,8 +109,8 @@ def work(kind: str, path: str, trials: int, seed: int) -> None:
 
     def try_one(trial: Any) -> float:
         setting = {
-            knob: trial.suggest_float(knob, low, high, log=is_log)
-            for knob, (low, high, is_log) in SPACE.items()
+            knob: trial.suggest_float(knob, axis.low, axis.high, log=axis.is_log)
+            for knob, axis in SPACE.items()
         }
         score = run(setting)
         return score if math.isfinite(score) else 0.0

@@ -87,7 +87,6 @@ def main() -> None:
     from cnnjax import api
     from cnnjax.study import tuned, wanted
     from cnnjax.study.claims import Search
-    from cnnjax.study.space import parse_space
     from cnnjax.sweep import backend
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -96,8 +95,7 @@ def main() -> None:
     parser.add_argument("--runs", type=pathlib.Path)
     asked = parser.parse_args()
     backend.configure_jax()
-    space = parse_space([own.removeprefix("--space=") for own in optuna_loop.list_flags()])
-    study = tuned.make_study(Search(space, asked.method, asked.trials), (1000,))
+    study = tuned.make_study(Search(optuna_loop.SPACE, asked.method, asked.trials), (1000,))
     options = api.Options(asked.runs)
     checked = api.check_study(study._replace(base=optuna_loop.BASE), {}, options)
     datasets = api.load_datasets(checked, options, api.QUIET)

@@ -13,7 +13,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from cnnjax.study.claims import Overrides, Study, cover, find_search, name_arms
+from cnnjax.study.claims import Overrides, Study, cover, name_arms
+from cnnjax.study.methods import find_search
 from cnnjax.study.spread import find_obstacle, spread
 
 SETS = ("digits", "strokes", "scans")
