@@ -69,7 +69,7 @@ def list_sections(judgement: Judgement) -> list[Section]:
 
 def _describe(searched: Searched, judgement: Judgement) -> list[str]:
     said = [describe_search(searched)]
-    if np.isfinite(searched.find(searched.chosen).score):
+    if searched.winner:
         said.append(describe_optimism(searched, judgement))
     return said
 
@@ -93,22 +93,21 @@ def describe_search(searched: Searched) -> str:
     stopped = sum(not trial.whole and np.isfinite(trial.score) for trial in trials)
     apart = [f"{stopped} were stopped early"] if stopped else []
     apart += [f"{failed} failed"] if failed else []
-    chosen = searched.find(searched.chosen)
+    chosen, second = searched.winner, searched.runner_up
     how = (
         f"{METHODS[searched.method].name} tried {count(len(trials), 'setting')} for"
         f" {searched.arm or 'all'} on {each}{'' if len(seeds) == 1 else ' seeds'}, in"
         f" {count(sum(trial.steps for trial in trials), 'optimiser step')}"
         f"{''.join(f'; {own}' for own in apart)}."
     )
-    if not np.isfinite(chosen.score):
+    if chosen is None:
         return f"{how} Nothing speaks for one of them."
     said = (
         f"{how} It chose {name_setting(chosen.setting)}, with a {metrics.find(metric).label} of"
         f" {text.measure(chosen.score, metric)} there"
     )
-    if searched.second is None:
+    if second is None:
         return f"{said}."
-    second = searched.find(searched.second)
     return (
         f"{said}; behind it {name_setting(second.setting)}, {text.measure(second.score, metric)}."
     )
@@ -203,7 +202,7 @@ def list_trials(judgement: Judgement) -> list[dict[str, Any]]:
             "steps_spent": trial.steps,  # for `steps` may be a knob
             "seeds": trial.seeds,
             "whole": trial.whole,
-            "chosen": trial.number == own.chosen and bool(np.isfinite(trial.score)),
+            "chosen": trial.number == own.chosen,
         }
         for own in judgement.searched
         for trial in own.trials

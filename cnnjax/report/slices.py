@@ -74,7 +74,7 @@ def draw_slices(searched: Searched) -> Drawing:
     rows = -(-len(knobs) // COLUMNS)
     drawing = figure.Figure(figsize=(WIDTH, 1.6 * rows + 0.1), layout="constrained")
     grid = drawing.subplots(rows, COLUMNS, sharey=True, squeeze=False)
-    trials, chosen = _thin(searched), searched.find(searched.chosen)
+    trials, chosen = _thin(searched), searched.winner
     scale = _scale(searched)
     scores = np.array([scale * trial.score for trial in searched.trials])
     low, high = np.nanmin(scores), np.nanmax(scores)
@@ -93,14 +93,15 @@ def draw_slices(searched: Searched) -> Drawing:
         _draw_dots(axes, xs[~whole], ys[~whole], GREY, room)
         foot = np.full(int(failed.sum()), low - 0.09 * room)
         _draw_dots(axes, xs[failed], foot, VERDICT_COLORS["refuted"], room)
-        axes.plot(_place(chosen, knob, axis), scale * chosen.score, "o", ms=9, mfc="none",
-                  mec=RING, mew=1.8)  # fmt: skip
+        if chosen:
+            axes.plot(_place(chosen, knob, axis), scale * chosen.score, "o", ms=9, mfc="none",
+                      mec=RING, mew=1.8)  # fmt: skip
     drawing.supylabel(_label(searched), fontsize=SMALL)
-    setting = name_setting(chosen.setting)
-    score = text.measure(chosen.score, searched.metric)
-    return Drawing(
-        drawing, f"Scores of {len(trials)} trials by each knob; chosen is {setting}: {score}."
-    )
+    said = "none is chosen"
+    if chosen:
+        score = text.measure(chosen.score, searched.metric)
+        said = f"chosen is {name_setting(chosen.setting)}: {score}"
+    return Drawing(drawing, f"Scores of {len(trials)} trials by each knob; {said}.")
 
 
 def _thin(searched: Searched) -> list[Tried]:

@@ -157,6 +157,19 @@ def make_trials(study: Study, base: Config) -> list[Config]:
     return [*dict.fromkeys(trials)]
 
 
+def make_corners(study: Study, base: Config) -> list[Config]:
+    """What a search may come upon whose trials are not known before: the corners of its space."""
+    from cnnjax.study import proposing  # as above
+
+    corners = (
+        make_trial(study, base, {**overrides, **read_setting(search.space, place)})
+        for overrides in name_arms(study).values()
+        if find_method(study, overrides) == "tpe" and (search := find_search(study, overrides))
+        for place in proposing.list_corners(search)
+    )
+    return [*dict.fromkeys(corners)]
+
+
 def make_trial(study: Study, base: Config, overrides: Overrides) -> Config:
     """The Config of a setting of an arm that tuning tries: what is measured chooses, no more."""
     from cnnjax.study import metrics  # as above

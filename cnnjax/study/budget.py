@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from cnnjax.study.trials import Searched, read_scores, turn
+from cnnjax.study.trials import Searched, rate_failed, read_scores
 
 BAND = (0.1, 0.9)  # quantiles of the best of n trials
 
@@ -41,38 +41,36 @@ def find_curve(searched: Searched) -> Curve | None:
     steps = np.array([trial.steps for trial in searched.trials], np.float64)
     if not searched.is_exchangeable:
         none = np.full(len(scores), np.nan)
-        best = best_so_far(scores, searched.lowest)
+        best = best_so_far(scores)
         return Curve(count, steps.cumsum(), best, none, none, False)
-    low, high = np.sort(quantiles_of_best(scores, BAND, searched.lowest), axis=0)
-    best = expected_best(scores, searched.lowest)
+    low, high = np.sort(quantiles_of_best(scores, BAND), axis=0)
+    best = expected_best(scores)
     return Curve(count, count * steps.mean(), best, low, high, True)
 
 
-def expected_best(scores: npt.ArrayLike, lowest: bool = False) -> np.ndarray:
+def expected_best(scores: npt.ArrayLike) -> np.ndarray:
     """The mean [N] of the best of n of these N scores, for n of 1 to N, over all choices of n.
 
     For trials that do not depend on one another it is the unbiased estimate of the best of n new
     ones (a U-statistic; Hoeffding 1948). A failed trial, NaN, counts as the worst of the others.
     """
-    own = np.sort(turn(scores, lowest))
+    own = np.sort(rate_failed(scores))
     below = _share_of_draws(len(own))
     shares = np.diff(below, axis=1, prepend=0.0)  # of draws whose best is the i-th lowest
-    return (shares @ own) * (-1 if lowest else 1)
+    return shares @ own
 
 
-def quantiles_of_best(
-    scores: npt.ArrayLike, quantiles: tuple[float, ...] = BAND, lowest: bool = False
-) -> np.ndarray:
+def quantiles_of_best(scores: npt.ArrayLike, quantiles: tuple[float, ...] = BAND) -> np.ndarray:
     """Quantiles [quantiles, N] of the best of n of these N scores, n drawn without replacement.
 
     They say how a search of n trials varies by what it happens to draw of these N. Towards n = N
     all draws are alike, and quantiles meet: what other trials would give, they do not say.
     """
-    own = np.sort(turn(scores, lowest))
+    own = np.sort(rate_failed(scores))
     below = _share_of_draws(len(own))
     rounding = 1e-12  # of shares that are sums of logarithms
     places = [(below >= quantile - rounding).argmax(axis=1) for quantile in quantiles]
-    return own[np.array(places)] * (-1 if lowest else 1)
+    return own[np.array(places)]
 
 
 def _share_of_draws(total: int) -> np.ndarray:
@@ -89,9 +87,8 @@ def _log_choose(total: np.ndarray, n: np.ndarray) -> np.ndarray:
     return log(total + 1) - log(n + 1) - log(total - n + 1)
 
 
-def best_so_far(scores: npt.ArrayLike, lowest: bool = False) -> np.ndarray:
+def best_so_far(scores: npt.ArrayLike) -> np.ndarray:
     """The best [n] of scores [n] in their order; NaN before the first that did not fail."""
-    sign = -1 if lowest else 1
-    own = np.asarray(scores, np.float64) * sign
+    own = np.asarray(scores, np.float64)
     best = np.maximum.accumulate(np.where(np.isfinite(own), own, -np.inf))
-    return np.where(np.isfinite(best), best * sign, np.nan)
+    return np.where(np.isfinite(best), best, np.nan)

@@ -28,6 +28,7 @@ from cnnjax.study.claims import (
 from cnnjax.study.methods import find_method
 from cnnjax.study.space import check_knob
 
+OF_VALIDATION = "validation_"  # how metrics of that split begin
 FEWEST_OF_RACE = 5  # its first look is at fewer
 
 
@@ -69,6 +70,7 @@ def check_names(study: Study) -> None:
     with _said_of(own):
         for name in list_metrics(study):
             metrics.find(name)
+    _check_choice(study, own)
 
 
 @contextlib.contextmanager
@@ -123,6 +125,18 @@ def _check_length(study: Study, own: str) -> None:
             raise ConfigError(
                 f"{own}: arm {name_arm(arm)} has steps and epochs, which both say how long a run"
                 " is: give one of the two"
+            )
+
+
+def _check_choice(study: Study, own: str) -> None:
+    """What a study chooses by: more of it is better, and it is none of what judges the choice."""
+    for choice in (study.tuning, study.choosing):
+        if choice and not choice.metric.startswith(OF_VALIDATION):
+            raise ConfigError(
+                f"{own}: {type(choice).__name__}(metric={choice.metric!r}) would choose by what is"
+                f" not of the validation split: give a metric whose name begins with"
+                f" {OF_VALIDATION}, such as validation_accuracy or validation_area, of which the"
+                " highest is taken"
             )
 
 

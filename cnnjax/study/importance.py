@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from cnnjax.study import statistics
-from cnnjax.study.trials import Searched, Tried, turn
+from cnnjax.study.trials import Searched, Tried, rate_failed
 
 RESAMPLES = 1_999
 LEVELS = (3, 5)  # parts that a range is cut into, at least and at most
@@ -52,8 +52,8 @@ def find_importance(searched: Searched, seed: int = 0) -> tuple[Importance, ...]
     """
     if not any(np.isfinite(trial.score) for trial in searched.trials):
         return ()
-    scores = rank_by_length(searched) if is_by_rank(searched) else turn(
-        [trial.score for trial in searched.trials], searched.lowest
+    scores = rank_by_length(searched) if is_by_rank(searched) else rate_failed(
+        [trial.score for trial in searched.trials]
     )  # fmt: skip
     blocks = [trial.batch if is_in_batches(searched) else 0 for trial in searched.trials]
     groups = [
@@ -83,9 +83,8 @@ def is_in_batches(searched: Searched) -> bool:
 
 def rank_by_length(searched: Searched) -> np.ndarray:
     """Ranks [trials]: by steps a seed, those of the same by score; all that failed at the end."""
-    sign = -1 if searched.lowest else 1
     keys = [
-        (trial.steps / max(trial.seeds, 1), sign * trial.score)
+        (trial.steps / max(trial.seeds, 1), trial.score)
         if np.isfinite(trial.score) else (-1.0, 0.0)
         for trial in searched.trials
     ]  # fmt: skip

@@ -26,12 +26,13 @@ class Optimism(NamedTuple):
 
 def find_fresh(searched: Searched, arms: Sequence[Arm]) -> Arm | None:
     """The arm that has the chosen setting, if any: the one searched for, or named after it."""
-    chosen = searched.find(searched.chosen).setting
+    if (winner := searched.winner) is None:
+        return None
     own = set(searched.arm.split())
     found = [
         arm for arm in arms
         if own <= set(arm.name.split())
-        and all(getattr(arm.config, knob, value) == value for knob, value in chosen.items())
+        and all(getattr(arm.config, knob, value) == value for knob, value in winner.setting.items())
     ]  # fmt: skip
     return min(found, key=lambda arm: len(arm.name), default=None)
 
@@ -42,21 +43,18 @@ def find_optimism(searched: Searched, arms: Sequence[Arm]) -> Optimism | None:
     It is paired with nothing, for the seeds of the search are others: the interval is that of the
     fresh mean, around which the search's score stands as it is.
     """
-    arm = find_fresh(searched, arms)
-    if arm is None:
+    winner, arm = searched.winner, find_fresh(searched, arms)
+    if winner is None or arm is None:
         return None
     read = metrics.find(searched.metric).read
     scores = np.array([read(record) for record in arm.records], np.float64)
     sound = scores[np.isfinite(scores)]
     if not len(sound):
         return None
-    score, fresh = searched.find(searched.chosen).score, float(sound.mean())
-    sign = -1 if searched.lowest else 1
+    score, fresh = winner.score, float(sound.mean())
     low, high = np.nan, np.nan
     if len(sound) >= statistics.FEWEST:
         ends = statistics.mean_interval(sound)
-        low, high = sorted(sign * (score - end) for end in ends)
+        low, high = sorted(score - end for end in ends)
     failed = len(scores) - len(sound)
-    return Optimism(
-        score, fresh, len(sound), failed, sign * (score - fresh), (float(low), float(high))
-    )
+    return Optimism(score, fresh, len(sound), failed, score - fresh, (float(low), float(high)))

@@ -15,6 +15,7 @@ from cnnjax.study.arms import list_settings, make_configs, make_trial
 from cnnjax.study.claims import (
     Claim,
     Comparison,
+    Overrides,
     Study,
     name_arm,
     name_arms,
@@ -44,6 +45,31 @@ def leave_out_arms(study: Study, broken: Collection[str]) -> Study | None:
     arms = name_arms(study)
     if study.datasets:
         return _leave_out_sets(study, {str(arms[name][KNOB]) for name in broken})
+    return _leave_out_arms(study, broken)
+
+
+def leave_out_lacking(study: Study, lacking: Collection[str]) -> Study:
+    """The study without arms for which no setting was found; no claims where none is left.
+
+    Of several data sets an arm on which no verdict rests, such as a runner-up, is left out on all
+    of them, where it lacks on one.
+    """
+    arms = name_arms(study)
+    everywhere = [_leave_out_set(arms[name]) for name in lacking]
+    alike = [name for name, arm in arms.items() if _leave_out_set(arm) in everywhere]
+    left = _leave_out_arms(study, alike)
+    if left is None or len(left.claims) < len(study.claims):
+        left = leave_out_arms(study, lacking)
+    rest = tuple(arm for name, arm in arms.items() if name not in lacking)
+    return left or study._replace(arms=rest, claims=())
+
+
+def _leave_out_set(arm: Overrides) -> dict[str, Any]:
+    return {name: value for name, value in arm.items() if name != KNOB}
+
+
+def _leave_out_arms(study: Study, broken: Collection[str]) -> Study | None:
+    arms = name_arms(study)
     claims = [_cut(claim, study, broken) for claim in study.claims]
     kept = tuple(claim for claim in claims if claim is not None)
     if set(broken) >= set(arms) or study.claims and not kept:

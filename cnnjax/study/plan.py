@@ -8,10 +8,11 @@ from typing import NamedTuple
 from cnnjax.config import register
 from cnnjax.config.config import KNOBS, Config, request_of, structure_of
 from cnnjax.config.datasets import Request
+from cnnjax.config.errors import ConfigError
 from cnnjax.config.training import Training
 from cnnjax.networks import notes
 from cnnjax.networks.cost import Cost, measure
-from cnnjax.study.arms import make_configs, make_trials
+from cnnjax.study.arms import make_configs, make_corners, make_trials
 from cnnjax.study.claims import Study, name_arm
 from cnnjax.study.timing import Group
 
@@ -64,7 +65,10 @@ def make_plan(study: Study, base: Config, num_seeds: int, infos: Infos) -> Plan:
     for own, seeds in ((configs.values(), num_seeds), (trials, num_tuning_seeds)):
         for config in own:
             add(config, seeds)
-    costs = {own: measure(network_of(own), *infos[request_of(own)]) for own in counts}
+    costs = {own: _measure(own, base, infos) for own in counts}
+    # What a search may come upon must be able to be, too.
+    for corner in {network_of(own): own for own in make_corners(study, base)}.values():
+        _measure(corner, base, infos)
     if study.choosing:
         baseline = name_arm(study.choosing.baseline)
         for name in (baseline, max(structures, key=lambda own: costs[structures[own]].macs)):
@@ -84,6 +88,17 @@ def make_plan(study: Study, base: Config, num_seeds: int, infos: Infos) -> Plan:
         ),
         weight_bytes=sum(4 * costs[own].parameters * number for own, number in counts.items()),
     )
+
+
+def _measure(config: Config, base: Config, infos: Infos) -> Cost:
+    """What a network costs. Raises ConfigError where it cannot be, in what it is not the base."""
+    network = network_of(config)
+    try:
+        return measure(network, *infos[request_of(config)])
+    except ConfigError as error:
+        usual = vars(network_of(base))
+        own = {name: value for name, value in vars(network).items() if value != usual[name]}
+        raise ConfigError(f"{name_arm(own)}: {error}" if own else str(error)) from None
 
 
 def list_notes(configs: Sequence[Config], infos: Infos) -> tuple[str, ...]:

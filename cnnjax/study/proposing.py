@@ -4,6 +4,7 @@ Places are those of the unit cube. Imports no JAX.
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from cnnjax.study.space import Axis, read_setting
 Place = tuple[float, ...]
 Told = tuple[tuple[Place, float], ...]  # places in the order proposed, each with its score
 ENOUGH = 20  # times as many places as trials, where settings come again
+MOST_CORNERS = 256
 STARTUP = 10  # trials before a model is made of them, as Optuna has it
 
 
@@ -107,18 +109,32 @@ def import_optuna() -> Any:
 
 
 def _stand_in(search: Search) -> list[Place]:
-    """As many trials as tpe will propose, to plan with, and none of those by chance.
+    """As many trials as tpe will propose, to plan with, and none of those by chance."""
+    return propose_random(search._replace(seed=search.seed + 1))
 
-    At first each choice, and both ends of each range, amid all others: what cannot be is told
-    before anything runs.
+
+def list_corners(search: Search) -> list[Place]:
+    """Each choice, and both ends of each range, in the middle of all ranges of other numbers.
+
+    In all combinations of what a network may follow from, choices and integers, where these are not
+    too many; else each with the middle of all others.
     """
-    axes, ends = [*search.space.values()], []
-    for at, axis in enumerate(axes):
-        count = len(axis.choices) or 2
-        for number in range(count):
-            own = (number + 0.5) / count if axis.choices else float(number)
-            ends.append(tuple(own if place == at else 0.5 for place in range(len(axes))))
-    return [*ends, *propose_random(search._replace(seed=search.seed + 1))][: search.trials]
+    axes = [*search.space.values()]
+    ends = [
+        [(number + 0.5) / len(axis.choices) for number in range(len(axis.choices))] or [0.0, 1.0]
+        for axis in axes
+    ]
+    alone = [
+        tuple(own if place == at else 0.5 for place in range(len(axes)))
+        for at, places in enumerate(ends)
+        for own in places
+    ]
+    whole = [
+        places if axis.choices or axis.is_whole else [0.5]
+        for axis, places in zip(axes, ends, strict=True)
+    ]
+    many = math.prod(map(len, whole)) > MOST_CORNERS
+    return alone if many else [*dict.fromkeys([*alone, *itertools.product(*whole)])]
 
 
 AT_ONCE: dict[str, Callable[[Search], Sequence[Place]]] = {

@@ -30,16 +30,14 @@ class Race(NamedTuple):
     winner: int | None  # of a race that is over, the best in the mean; None where all failed
 
 
-def find_behind(
-    scores: npt.ArrayLike, level: float, resolution: float = 0.0, lowest: bool = False
-) -> np.ndarray:
+def find_behind(scores: npt.ArrayLike, level: float, resolution: float = 0.0) -> np.ndarray:
     """Which arms [arms] of these scores [arms, seeds] do not go on: failed ones, those behind.
 
     Behind is whose paired deficit to the leader, the best in the mean, is above 0 by a one-sided
     t test at `level`. The standard deviation is at least resolution / sqrt(6), as in
     `statistics.estimate`. An arm with a NaN has failed. Before three seeds nobody is behind.
     """
-    own = np.asarray(scores, np.float64) * (-1 if lowest else 1)
+    own = np.asarray(scores, np.float64)
     failed = _find_failed(own)
     num_seeds = own.shape[1]
     if failed.all() or num_seeds < FEWEST:
@@ -59,7 +57,7 @@ def _find_failed(scores: np.ndarray) -> np.ndarray:
 
 def find_next(
     scores: Mapping[tuple[int, int], float], num_arms: int, budget: int,
-    looks: Sequence[int] = LOOKS, resolution: float = 0.0, lowest: bool = False,
+    looks: Sequence[int] = LOOKS, resolution: float = 0.0,
 ) -> Race:  # fmt: skip
     """Where a race stands, and which runs it wants next, by the scores of (arm, seed), NaN failed.
 
@@ -83,15 +81,14 @@ def find_next(
         seeds, spent = end, spent + len(lanes)
         own = np.array([[scores[arm, seed] for seed in range(seeds)] for arm in alive])
         is_look = end == look
-        out = find_behind(own, level, resolution, lowest) if is_look else _find_failed(own)
+        out = find_behind(own, level, resolution) if is_look else _find_failed(own)
         alive = tuple(arm for place, arm in enumerate(alive) if not out[place])
-    return Race(alive, seeds, spent, (), _find_best(scores, alive, seeds, lowest))
+    return Race(alive, seeds, spent, (), _find_best(scores, alive, seeds))
 
 
 def _find_best(
-    scores: Mapping[tuple[int, int], float], alive: Sequence[int], seeds: int, lowest: bool
+    scores: Mapping[tuple[int, int], float], alive: Sequence[int], seeds: int
 ) -> int | None:
     if not alive or not seeds:
         return None
-    sign = -1 if lowest else 1
-    return max(alive, key=lambda arm: sign * sum(scores[arm, seed] for seed in range(seeds)))
+    return max(alive, key=lambda arm: sum(scores[arm, seed] for seed in range(seeds)))

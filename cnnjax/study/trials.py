@@ -34,10 +34,9 @@ class Searched(NamedTuple):
     # knob -> axis, which has .describe(), .is_log, .choices (empty for a range), .low and .high
     space: Mapping[str, Any]
     trials: tuple[Tried, ...]  # in order of their numbers
-    chosen: int  # number of the winner
+    chosen: int | None  # number of the winner; None where no setting can be chosen
     second: int | None  # number of the runner-up
     metric: str
-    lowest: bool = False  # whether less is better by the metric
 
     @property
     def is_exchangeable(self) -> bool:
@@ -48,9 +47,18 @@ class Searched(NamedTuple):
         alike = len({trial.seeds for trial in self.trials}) == 1
         return self.method in EXCHANGEABLE and alike
 
-    def find(self, number: int) -> Tried:
-        """The trial of that number."""
-        return next(trial for trial in self.trials if trial.number == number)
+    @property
+    def winner(self) -> Tried | None:
+        """The trial that is chosen."""
+        return self._find(self.chosen)
+
+    @property
+    def runner_up(self) -> Tried | None:
+        """The trial that would be chosen without it."""
+        return self._find(self.second)
+
+    def _find(self, number: int | None) -> Tried | None:
+        return next((trial for trial in self.trials if trial.number == number), None)
 
 
 def read_scores(trials: Sequence[Tried]) -> np.ndarray:
@@ -58,13 +66,13 @@ def read_scores(trials: Sequence[Tried]) -> np.ndarray:
     return np.array([trial.score if trial.whole else np.nan for trial in trials], np.float64)
 
 
-def turn(scores: npt.ArrayLike, lowest: bool = False) -> np.ndarray:
-    """Scores [trials] of which the highest is the best, a NaN as bad as the worst of the others.
+def rate_failed(scores: npt.ArrayLike) -> np.ndarray:
+    """Scores [trials], a NaN as bad as the worst of the others.
 
     What failed has no number of its own: it is no better than the worst that did not. Raises
     ValueError where all failed.
     """
-    own = np.asarray(scores, np.float64) * (-1 if lowest else 1)
+    own = np.asarray(scores, np.float64)
     sound = np.isfinite(own)
     if not sound.any():
         raise ValueError("every trial failed: there is no score")

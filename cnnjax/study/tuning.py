@@ -123,8 +123,7 @@ def describe_searches(
         ranks = [one.number for one in rank(tuning, list_trials(study, base, overrides, records))]
         if trials:
             tried = tuple(_describe_trial(tuning, trial, records) for trial in trials)
-            method, (first, *rest) = find_method(study, overrides), ranks or [0]  # where all failed
-            second = rest[0] if rest else None
+            method, (first, second, *_) = find_method(study, overrides), (*ranks, None, None)
             found.append(Searched(name, method, own.space, tried, first, second, tuning.metric))
     return tuple(found)
 

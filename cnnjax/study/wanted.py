@@ -126,10 +126,7 @@ def choose(study: Study, base: Config, records: Sequence[Record]) -> tuple[Study
     tuned, notes = choose_settings(study, base, find_tried(study, base, records))
     if not (lacking := list_lacking(tuned)):
         return tuned, notes
-    left = partial.leave_out_arms(tuned, lacking)
-    arms = name_arms(tuned)
-    rest = tuple(arm for name, arm in arms.items() if name not in lacking)
-    return left or tuned._replace(arms=rest, claims=()), notes
+    return partial.leave_out_lacking(tuned, lacking), notes
 
 
 def list_lacking(study: Study) -> set[str]:

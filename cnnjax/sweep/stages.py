@@ -13,7 +13,7 @@ from cnnjax.records import archive, index, store
 from cnnjax.records.archive import NoRecords
 from cnnjax.records.record import Record
 from cnnjax.study import choosing, wanted
-from cnnjax.study.arms import make_configs, make_lanes, make_trials
+from cnnjax.study.arms import make_configs, make_corners, make_lanes, make_trials
 from cnnjax.study.claims import Study
 from cnnjax.study.options import Options
 from cnnjax.study.trials import Searched
@@ -35,8 +35,9 @@ class Finished(NamedTuple):
 
 
 def list_configs(study: Study, base: Config) -> list[Config]:
-    """All that a study trains, but for the seeds."""
-    return [*make_trials(study, base), *make_configs(study, base).values()]
+    """All that a study trains, or may come to, but for the seeds."""
+    arms = make_configs(study, base).values()
+    return [*dict.fromkeys([*make_trials(study, base), *make_corners(study, base), *arms])]
 
 
 def go_on(

@@ -62,8 +62,9 @@ def measure(repetitions: int, runs: pathlib.Path) -> np.ndarray:
     cost: dict[tuple[str, int], int] = {}
     for key, study in studies.items():
         (searched,) = wanted.list_searches(study, base, [*known.values()])
-        setting = searched.find(searched.chosen).setting
-        chosen[key] = make_arm(study, base, setting)
+        if searched.winner is None:
+            raise SystemExit(f"{key[0]} {key[1]}: every trial failed")
+        chosen[key] = make_arm(study, base, searched.winner.setting)
         cost[key] = sum(trial.steps for trial in searched.trials)
     lanes = [with_seed(own, seed) for own in chosen.values() for seed in FRESH]
     fresh = train(wanted.fixed([*dict.fromkeys(lanes)])).records

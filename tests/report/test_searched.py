@@ -136,7 +136,7 @@ def test_a_knob_that_was_not_found_is_not_called_unimportant():
 def test_a_search_in_which_all_failed_is_shown_without_figures(tmp_path):
     failed = make_search(num_trials=4, arm=ARM)
     failed = failed._replace(
-        trials=tuple(own._replace(score=np.nan) for own in failed.trials), second=None
+        trials=tuple(own._replace(score=np.nan) for own in failed.trials), chosen=None, second=None
     )
     html = write(tmp_path, failed).read_text()
     assert "4 failed. Nothing speaks for one of them." in html and "luckiest" not in html
@@ -178,7 +178,7 @@ def test_the_chosen_one_is_ringed_where_it_stands():
     own = make_search(num_trials=30)
     with matplotlib.rc_context(STYLE):
         drawing = slices.draw_searches([own])["slices-1"]
-    chosen = own.find(own.chosen)
+    chosen = own.winner
     for axes, knob in zip(drawing.figure.axes, list(SPACE)[:3], strict=False):
         (x,), (y,) = axes.lines[-1].get_data()
         assert (x, y) == pytest.approx((chosen.setting[knob], 100 * chosen.score))

@@ -11,29 +11,25 @@ from tests.searches import make_search
 SCORES = [0.3, 0.9, 0.5, np.nan, 0.5, 0.7, np.nan]
 
 
-def bests_of(scores, size, best=max):
+def bests_of(scores, size):
     """The best of every subset of that size; what failed is as bad as the worst of the others."""
-    worst = (min if best is max else max)(own for own in scores if own == own)
+    worst = min(own for own in scores if own == own)
     sound = [worst if own != own else own for own in scores]
-    return [best(own) for own in itertools.combinations(sound, size)]
+    return [max(own) for own in itertools.combinations(sound, size)]
 
 
-@pytest.mark.parametrize(("lowest", "best"), [(False, max), (True, min)])
-def test_it_is_the_mean_over_every_subset(lowest, best):
-    found = budget.expected_best(SCORES, lowest)
-    every = [np.mean(bests_of(SCORES, size, best)) for size in range(1, 8)]
+def test_it_is_the_mean_over_every_subset():
+    found = budget.expected_best(SCORES)
+    every = [np.mean(bests_of(SCORES, size)) for size in range(1, 8)]
     assert found == pytest.approx(every)
-    assert found[-1] == best(own for own in SCORES if own == own)
+    assert found[-1] == 0.9
 
 
-@pytest.mark.parametrize("lowest", [False, True])
-def test_a_quantile_is_that_over_every_subset(lowest):
-    found = budget.quantiles_of_best(SCORES, (0.1, 0.5, 0.9), lowest)
+def test_a_quantile_is_that_over_every_subset():
+    found = budget.quantiles_of_best(SCORES, (0.1, 0.5, 0.9))
     for size in range(1, 8):
-        sign, best = (-1, min) if lowest else (1, max)
-        every = [sign * own for own in bests_of(SCORES, size, best)]
-        wanted = np.quantile(every, (0.1, 0.5, 0.9), method="inverted_cdf")
-        assert sign * found[:, size - 1] == pytest.approx(wanted)
+        wanted = np.quantile(bests_of(SCORES, size), (0.1, 0.5, 0.9), method="inverted_cdf")
+        assert found[:, size - 1] == pytest.approx(wanted)
 
 
 def test_it_does_not_lean_to_one_side_as_drawing_with_replacement_does():
@@ -72,8 +68,6 @@ def test_what_learns_from_earlier_trials_has_one_order_and_no_band():
     assert not curve.is_expected and np.isnan(curve.low).all() and np.isnan(curve.high).all()
     np.testing.assert_array_equal(curve.best, [np.nan, 0.2, 0.2, 0.4, 0.4])
     np.testing.assert_array_equal(curve.steps, [300, 600, 900, 1200, 1500])
-    low = budget.find_curve(searched._replace(trials=tuple(trials), lowest=True))
-    np.testing.assert_array_equal(low.best, [np.nan, 0.2, 0.1, 0.1, 0.1])
 
 
 def test_what_halving_stopped_early_costs_steps_and_is_never_the_best():

@@ -135,21 +135,12 @@ def test_under_halving_who_was_trained_for_longer_ranks_higher():
     own = searched._replace(trials=trials)
     assert importance.is_by_rank(own)
     assert importance.rank_by_length(own).tolist() == [2, 4, 1, 3]
-    assert importance.rank_by_length(own._replace(lowest=True)).tolist() == [2, 3, 1, 4]
 
 
 def test_a_run_that_failed_before_its_end_makes_no_ranks():
     searched = make_search(num_failed=3)
     broken = tuple(own._replace(whole=own.score == own.score) for own in searched.trials)
     assert not importance.is_by_rank(searched._replace(trials=broken))
-
-
-def test_less_may_be_better():
-    searched = make_search()
-    turned = tuple(own._replace(score=-own.score) for own in searched.trials)
-    assert find_importance(searched) == find_importance(
-        searched._replace(trials=turned, lowest=True)
-    )
 
 
 def test_ranges_are_cut_into_equal_parts_more_of_them_for_more_trials():

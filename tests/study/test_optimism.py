@@ -36,13 +36,6 @@ def test_it_is_the_search_less_the_mean_of_fresh_seeds():
     assert own.interval == pytest.approx((0.95 - high, 0.95 - low))
 
 
-def test_where_less_is_better_a_lower_score_flatters():
-    own = optimism.find_optimism(chose({}, 0.85, lowest=True), validate(FRESH))
-    low, high = statistics.mean_interval(FRESH)
-    assert own.difference == pytest.approx(0.065)
-    assert own.interval == pytest.approx((low - 0.85, high - 0.85))
-
-
 def test_failed_seeds_are_counted_apart_and_few_have_no_interval():
     own = optimism.find_optimism(chose({}, 0.95), validate((0.9, np.nan, 0.92, np.nan)))
     assert (own.num_seeds, own.num_failed) == (2, 2) and own.fresh == pytest.approx(0.91)

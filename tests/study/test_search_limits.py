@@ -2,8 +2,9 @@
 
 import pytest
 
+from cnnjax.config.config import Config, request_of
 from cnnjax.config.errors import ConfigError
-from cnnjax.study import partial, proposing, search, space, tuned, wanted
+from cnnjax.study import partial, plan, proposing, search, space, spread, tuned, wanted
 from cnnjax.study.arms import make_base
 from cnnjax.study.claims import DEFAULT, SETTING, Search
 from tests.searching import BASE, SPACE, make, run
@@ -33,6 +34,42 @@ def test_where_no_second_is_found_it_is_left_out_and_not_the_default_in_its_plac
     chosen, notes = wanted.choose(study, make_base(study, {}), [*known.values()])
     assert [*chosen.arms] == [{SETTING: DEFAULT}, {SETTING: "random"}]
     assert len(chosen.claims[0].comparisons) == 1 and "left out" in notes[0]
+
+
+def test_a_second_that_is_lacking_on_one_data_set_costs_no_set_its_verdict():
+    study = spread.spread(make("random", trials=2), ("digits", "strokes"))
+    rounds, known = run(study, failed=lambda lane: lane.seed >= 1000 and lane.dataset == "digits"
+                        and lane.learning_rate < 0.01)  # fmt: skip
+    chosen, _ = wanted.choose(study, make_base(study, {}), [*known.values()])
+    assert chosen.datasets == ("digits", "strokes") and len(chosen.arms) == 4
+    assert {arm[SETTING] for arm in chosen.arms} == {DEFAULT, "random"}
+    assert [len(claim.comparisons) for claim in chosen.claims] == [1]
+
+
+def test_a_best_that_is_lacking_on_one_data_set_costs_that_set():
+    study = spread.spread(make("random"), ("digits", "strokes"))
+    _, known = run(study, failed=lambda lane: lane.seed >= 1000 and lane.dataset == "digits")
+    chosen, _ = wanted.choose(study, make_base(study, {}), [*known.values()])
+    assert chosen.datasets == ("strokes",) and len(chosen.arms) == 3 and chosen.claims
+
+
+@pytest.mark.parametrize("method", ["tpe", "random"])
+def test_networks_that_cannot_be_are_told_before_anything_runs(method):
+    """Of tpe all combinations are looked at, for it may come upon each of them."""
+    own = space.parse_space(["pool_size=2,8", "pool_every=1,2", "learning_rate=0.1..0.2"])
+    study = tuned.make_study(Search(own, method, trials=64), (1000,))
+    with pytest.raises(ConfigError, match="^pool_size=8.*: the network does not fit the images"):
+        plan.make_plan(study, make_base(study, {}), 3, {request_of(Config()): ((8, 8, 1), 10)})
+
+
+def test_corners_are_all_combinations_of_choices_and_integers_unless_too_many():
+    own = space.parse_space(["pool=max,avg,blur", "steps=10..20", "learning_rate=0.1..0.3"])
+    found = [space.read_setting(own, at) for at in proposing.list_corners(Search(own))]
+    whole = {(each["pool"], each["steps"]) for each in found if each["learning_rate"] == 0.2}
+    assert whole >= {(pool, steps) for pool in ("max", "avg", "blur") for steps in (10, 20)}
+    assert {each["learning_rate"] for each in found} == {0.1, 0.2, 0.3}
+    many = {f"knob_{number}": space.Axis(choices=(1, 2, 3, 4)) for number in range(5)}
+    assert len(proposing.list_corners(Search(many))) == 20
 
 
 def test_where_every_trial_failed_there_is_no_verdict():
@@ -80,10 +117,3 @@ def test_less_is_not_taken_to_be_worse_of_any_metric():
     assert claim.comparisons[0].relation == "!="
     (claim,) = tuned.make_study(Search(SPACE), (1000,)).claims
     assert claim.comparisons[0].relation == ">"
-
-
-def test_what_tpe_might_propose_is_checked_at_the_ends_of_its_space():
-    places = [own.place for own in proposing.list_at_once(Search(SPACE, trials=64), "tpe")]
-    settings = [space.read_setting(SPACE, place) for place in places]
-    assert {1e-4, 1e-1} <= {own["learning_rate"] for own in settings}
-    assert {"max", "avg"} == {own["pool"] for own in settings} and len(settings) == 64
