@@ -13,7 +13,8 @@ from matplotlib import figure
 from matplotlib.axes import Axes
 from matplotlib.typing import ColorType
 from numpy.typing import ArrayLike
-from scipy import stats
+
+from cnnjax.study import distributions
 
 WIDTH = 4.4  # inches: narrow, so that words can be read on a telephone
 SMALL = 9  # points
@@ -97,7 +98,7 @@ def draw_band(
     values = 100 * np.array(curves, np.float64)
     mean, count = values.mean(axis=0), len(values)
     if count > 1:
-        half = stats.t.ppf(0.975, count - 1) * values.std(axis=0, ddof=1) / np.sqrt(count)
+        half = distributions.t_isf(0.025, count - 1) * values.std(axis=0, ddof=1) / np.sqrt(count)
         low, high = np.clip([mean - half, mean + half], 0, 100)
         axes.fill_between(xs, low, high, color=color, alpha=0.2, lw=0)
     axes.plot(xs, mean, color=color, lw=1.7, label=label)

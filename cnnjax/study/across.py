@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
-from cnnjax.study import statistics
+from cnnjax.study import distributions, statistics
 from cnnjax.study.rule import decide
 from cnnjax.study.statistics import ALPHA
 
@@ -53,19 +52,19 @@ def find_variance(row: Mapping[str, Any]) -> float:
     """The variance of the difference of a row, by its interval; NaN where there is none."""
     low, high = row["interval"]
     tail = (1 - row["confidence"]) / 2
-    return ((high - low) / 2 / stats.t.isf(tail, row["degrees"])) ** 2
+    return ((high - low) / 2 / distributions.t_isf(tail, row["degrees"])) ** 2
 
 
 def find_variance_of_seeds(row: Mapping[str, Any]) -> float:
     """As `find_variance`, were there no images but these: what seeds alone leave."""
     low, high = row["interval_seeds"]
     tail = (1 - row["confidence"]) / 2
-    return float(((high - low) / 2 / stats.t.isf(tail, row["num_seeds"] - 1)) ** 2)
+    return float(((high - low) / 2 / distributions.t_isf(tail, row["num_seeds"] - 1)) ** 2)
 
 
 def _interval(row: Mapping[str, Any], confidence: float) -> tuple[float, float]:
     """The interval of a row as of another confidence."""
-    half = stats.t.isf((1 - confidence) / 2, row["degrees"]) * math.sqrt(find_variance(row))
+    half = distributions.t_isf((1 - confidence) / 2, row["degrees"]) * math.sqrt(find_variance(row))
     return row["difference"] - half, row["difference"] + half
 
 
@@ -85,7 +84,7 @@ def _welch(rows: Sequence[Mapping[str, Any]]) -> float:
     doubt = ((1 - weights / weights.sum()) ** 2 / degrees).sum()
     between = (weights * (means - mean) ** 2).sum() / (count - 1)
     f = between / (1 + 2 * (count - 2) / (count**2 - 1) * doubt)
-    return float(stats.f.sf(f, count - 1, (count**2 - 1) / (3 * doubt)))
+    return float(distributions.f_sf(f, count - 1, (count**2 - 1) / (3 * doubt)))
 
 
 def _find_holding(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -107,10 +106,10 @@ def _p_of_claim(row: Mapping[str, Any]) -> float:
     times = 2 * ALPHA / (1 - row["confidence"])
 
     def p_above(border: float) -> float:
-        return min(1.0, times * float(stats.t.sf((difference - border) / error, degrees)))
+        return min(1.0, times * float(distributions.t_sf((difference - border) / error, degrees)))
 
     def p_below(border: float) -> float:
-        return min(1.0, times * float(stats.t.cdf((difference - border) / error, degrees)))
+        return min(1.0, times * float(distributions.t_sf((border - difference) / error, degrees)))
 
     border, margin = row["threshold"] or 0.0, row["margin"]
     if row["relation"] == ">":

@@ -12,10 +12,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats as scipy_stats
 
 from cnnjax.config import words
-from cnnjax.study import statistics
+from cnnjax.study import distributions, statistics
 from cnnjax.study.rule import Finding, Relation, Role, Verdict, decide
 from cnnjax.study.statistics import ALPHA, FEWEST, Estimate
 
@@ -128,7 +127,7 @@ def _measure(question: Question) -> _Measured:
         "effect_size": _mean(d) / float(spread) if spread > 0 else None,
         "wins": float((d > 0).mean() + (d == 0).mean() / 2) if count else math.nan,
         "pair_correlation": None if constant else float(np.corrcoef(left, right)[0, 1]),
-        "skewness": float(scipy_stats.skew(d)) if count >= FEWEST and spread > 0 else None,
+        "skewness": distributions.skew(d) if count >= FEWEST and spread > 0 else None,
         "image_error": error,
         "num_failed": [int(np.isnan(side).sum()) for side in (a, b)],
     }
@@ -250,7 +249,7 @@ def _is_bound(question: Question, own: _Measured) -> bool:
     left = own.decides.variance - own.seeds.variance
     if not math.isfinite(difference) or not left > 0:
         return False
-    half = float(scipy_stats.norm.isf(ALPHA / 2)) * math.sqrt(left)
+    half = float(distributions.normal_isf(ALPHA / 2)) * math.sqrt(left)
     bounds = difference - half, difference + half
     verdict = decide(question.relation, *bounds, question.margin, question.threshold)[1]
     return verdict == "inconclusive"

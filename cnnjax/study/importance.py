@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from cnnjax.study import statistics
 from cnnjax.study.trials import Searched, Tried, rate_failed
@@ -88,6 +87,8 @@ def rank_by_length(searched: Searched) -> np.ndarray:
         if np.isfinite(trial.score) else (-1.0, 0.0)
         for trial in searched.trials
     ]  # fmt: skip
+    from scipy import stats  # half a second, that other commands need not wait for
+
     order = {key: place for place, key in enumerate(sorted(set(keys)))}
     return stats.rankdata([order[key] for key in keys])
 

@@ -7,8 +7,8 @@ import functools
 import math
 
 import numpy as np
-from scipy import stats
 
+from cnnjax.study import distributions
 from cnnjax.study.statistics import ALPHA, FEWEST
 
 POWER = 0.8
@@ -29,12 +29,12 @@ def find_distance(degrees: float, level: float = ALPHA, power: float = POWER) ->
     """How many standard errors from 0 a mean must lie for its t interval of 1 - level to leave 0
     out with that power, by the noncentral t distribution.
     """  # fmt: skip
-    critical = stats.t.isf(level / 2, degrees)
+    critical = distributions.t_isf(level / 2, degrees)
     least, most = 0.0, 100.0 * math.sqrt(degrees + 1)
     for _ in range(40):
         middle = (least + most) / 2
         # Far out the tail is 1, and scipy's series gives no number there.
-        enough = not stats.nct.sf(critical, degrees, middle) < power
+        enough = not distributions.noncentral_t_sf(critical, degrees, middle) < power
         least, most = (least, middle) if enough else (middle, most)
     return most
 
@@ -49,11 +49,11 @@ def find_equivalence(degrees: float, margin: float, level: float = ALPHA) -> flo
 
     The mean is normal and independent of the deviation, over which this integrates.
     """
-    t = stats.t.isf(level / 2, degrees)
+    t = distributions.t_isf(level / 2, degrees)
     nodes = (np.arange(400) + 0.5) / 400
-    deviations = np.sqrt(stats.chi2.ppf(nodes, degrees) / degrees)
+    deviations = np.sqrt(distributions.chi_squared_ppf(nodes, degrees) / degrees)
     left = np.maximum(margin - t * deviations, 0)
-    return float((2 * stats.norm.cdf(left) - 1).mean())
+    return float((2 * distributions.normal_cdf(left) - 1).mean())
 
 
 @functools.cache
@@ -76,4 +76,4 @@ def image_floor(discordance: float, num_images: int, level: float = ALPHA) -> fl
 
     `discordance` is the share of images that one network gets right and the other does not.
     """
-    return float(stats.norm.isf(level / 2)) * math.sqrt(discordance / num_images)
+    return float(distributions.normal_isf(level / 2)) * math.sqrt(discordance / num_images)

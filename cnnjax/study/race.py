@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
+from cnnjax.study import distributions
 from cnnjax.study.statistics import ALPHA, FEWEST, ROUNDING
 
 # Seeds of each arm that is still in. Few looks, for they share the 5%, and none at three seeds,
@@ -47,7 +47,7 @@ def find_behind(scores: npt.ArrayLike, level: float, resolution: float = 0.0) ->
     deficits = sound[leader] - sound  # [arms, seeds]
     least = max(resolution, ROUNDING * float(np.abs(sound).max())) / math.sqrt(6)
     deviations = np.maximum(deficits.std(axis=1, ddof=1), least)
-    border = stats.t.isf(level, num_seeds - 1) * deviations / math.sqrt(num_seeds)
+    border = distributions.t_isf(level, num_seeds - 1) * deviations / math.sqrt(num_seeds)
     return failed | (deficits.mean(axis=1) > border)
 
 

@@ -9,9 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from scipy import stats
-
-from cnnjax.study import across, metrics, power
+from cnnjax.study import across, distributions, metrics, power
 from cnnjax.study.rule import decide
 
 Row = Mapping[str, Any]
@@ -80,10 +78,10 @@ def find_need(row: Row) -> Need:
 
     def verdict_at(seeds: int) -> str:
         own = of_images + of_seeds * row["num_seeds"] / seeds
-        half = stats.t.isf(level / 2, max(row["degrees"], seeds - 1)) * math.sqrt(own)
+        half = distributions.t_isf(level / 2, max(row["degrees"], seeds - 1)) * math.sqrt(own)
         return _decide(row, row["difference"], float(half))
 
-    floor = float(stats.norm.isf(level / 2)) * math.sqrt(of_images)
+    floor = float(distributions.normal_isf(level / 2)) * math.sqrt(of_images)
     if of_images and _decide(row, row["difference"], floor) == "inconclusive":
         return Need(None, "inconclusive", True)
     low, high = row["num_seeds"], power.MOST_SEEDS

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from cnnjax.study import statistics
 
@@ -66,5 +65,7 @@ def share_of(answers: np.ndarray, place: int) -> Share:
 
 def make_share(right: int, count: int) -> Share:
     """A share with its interval."""
+    from scipy import stats  # half a second, that other commands need not wait for
+
     found = stats.binomtest(right, count).proportion_ci(LEVEL, method="wilson")
     return Share(right, count, (float(found.low), float(found.high)))

@@ -4,11 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scipy import stats
-
 from cnnjax.config import words
 from cnnjax.config.errors import ConfigError
-from cnnjax.study import across
+from cnnjax.study import across, distributions
 from cnnjax.study.claims import Study
 from cnnjax.study.looks import LOOKS, UNTILS
 from cnnjax.study.spread import spread
@@ -64,7 +62,7 @@ def is_bound(row: Mapping[str, Any]) -> bool:
     error, of_seeds = row["image_error"], across.find_variance_of_seeds(row)
     if error is None or not math.isfinite(of_seeds):
         return False
-    half = float(stats.norm.isf((1 - row["confidence"]) / 2)) * error
+    half = float(distributions.normal_isf((1 - row["confidence"]) / 2)) * error
     margin = 0.0 if row["threshold"] is not None else row["margin"]
     distance = abs(row["difference"] - (row["threshold"] or 0.0))
     return of_seeds < error**2 / 4 and half > margin and half > distance

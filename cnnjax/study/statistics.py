@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+
+from cnnjax.study import distributions
 
 ALPHA = 0.05
 RESAMPLES = 9_999
@@ -29,7 +30,7 @@ class Estimate(NamedTuple):
 
     def interval(self, confidence: float = 1 - ALPHA) -> tuple[float, float]:
         """Student's t interval: mean ± t(degrees) x standard error."""
-        half = stats.t.isf((1 - confidence) / 2, self.degrees) * np.sqrt(self.variance)
+        half = distributions.t_isf((1 - confidence) / 2, self.degrees) * np.sqrt(self.variance)
         return float(self.mean - half), float(self.mean + half)
 
     def p(self, null: float = 0.0) -> float:
@@ -37,7 +38,7 @@ class Estimate(NamedTuple):
         distance = abs(self.mean - null)
         if self.variance == 0:
             return float(distance == 0)
-        return float(2 * stats.t.sf(distance / np.sqrt(self.variance), self.degrees))
+        return float(2 * distributions.t_sf(distance / np.sqrt(self.variance), self.degrees))
 
 
 UNKNOWN = Estimate(np.nan, np.nan, np.nan)
@@ -156,7 +157,7 @@ def prediction_interval(
     values = np.asarray(values, np.float64)
     if values.ndim != 1 or len(values) < 2:
         raise ValueError(f"need a list of at least 2 values, not {values.shape}")
-    t = stats.t.isf((1 - confidence) / 2, len(values) - 1)
+    t = distributions.t_isf((1 - confidence) / 2, len(values) - 1)
     half = t * values.std(ddof=1) * np.sqrt(1 + 1 / len(values))
     return float(values.mean() - half), float(values.mean() + half)
 
@@ -240,10 +241,10 @@ def sign_test(
     differ = above + below
     if not differ:
         return 1.0, (0.0, 0.0)
-    tail = stats.binom.cdf(min(above, below), differ, 0.5)
+    tail = distributions.binomial_cdf(min(above, below), differ, 0.5)
     alpha = (1 - confidence) / 2
-    low = stats.beta.ppf(alpha, above, below + 1) if above else 0.0
-    high = stats.beta.isf(alpha, above + 1, below) if below else 1.0
+    low = distributions.beta_ppf(alpha, above, below + 1) if above else 0.0
+    high = distributions.beta_isf(alpha, above + 1, below) if below else 1.0
     scale = differ / len(d)
     return min(1.0, 2 * float(tail)), (
         float(scale * (2 * low - 1)),
@@ -263,4 +264,6 @@ def holm(p_values: npt.ArrayLike) -> list[float]:
 
 def benjamini_hochberg(p_values: npt.ArrayLike) -> list[float]:
     """Benjamini and Hochberg's adjustment: the share of false rejections below ALPHA."""
+    from scipy import stats  # half a second, that other commands need not wait for
+
     return stats.false_discovery_control(np.asarray(p_values, np.float64)).tolist()

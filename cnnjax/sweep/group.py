@@ -25,6 +25,7 @@ CPU_COMPILER_OPTIONS = {"xla_backend_optimization_level": 1}
 # slower: so for runs that are short beside it. Releases of JAX that lack the option do without.
 QUICK_OPTIONS = {"xla_cpu_use_fusion_emitters": False}
 QUICK_MACS = 2e10  # multiplications of a whole run: about a second of a core
+RUN_ONCE = {"xla_backend_optimization_level": 0}  # what draws the few weights of such a run
 # A CPU's convolutions pack their operands into memory that its compiler does not count: programs of
 # 32 to 512 channels took 1.16 to 1.32 times of what it does.
 CPU_SCRATCH = 1.5  # of what is temporary
@@ -144,13 +145,14 @@ def compile_group(
     settled = placement.settle_form(structure, platform, chunk)
     functions = program.make_program(settled, data.spec, platform, num_pieces, axis)
     options = find_options(structure, data.spec) if platform == "cpu" else {}
+    once = {**options, **RUN_ONCE} if is_quick(structure, data.spec) and options else options
 
     def compile_lanes(
         function: Callable, *arguments: Any, num_own: int = 1, donate: int | None = None,
-        read: bool = False,
+        read: bool = False, options: Mapping[str, Any] = options,
     ) -> Callable:  # fmt: skip
         over_all = placement.over_lanes(function, mesh, chunk, num_own, donate, read)
-        return over_all.lower(*arguments).compile(compiler_options=options)
+        return over_all.lower(*arguments).compile(compiler_options=dict(options))
 
     shapes = jax.eval_shape(placement.over_lanes(functions.init, mesh, chunk, num_own=1), numbers)
     sharding = NamedSharding(mesh, PartitionSpec("run"))
@@ -165,7 +167,7 @@ def compile_group(
 
     return Executables(
         reach=reach,
-        init=compile_lanes(functions.init, numbers),
+        init=compile_lanes(functions.init, numbers, options=once),
         advance=compile_lanes(advance, numbers, states, train, np.int32(0), num_own=own, donate=1),
         evaluate_validation=compile_lanes(functions.evaluate, states, data.validation, read=True),
         examine=compile_lanes(functions.examine, states, data.validation, data.test, read=True),
@@ -176,10 +178,14 @@ def compile_group(
 
 def find_options(structure: Config, spec: DataSpec) -> dict[str, Any]:
     """What a CPU's compiler is told, by how much there is to train for a run of the structure."""
-    network = cost.measure(structure, spec.image_shape, spec.num_classes)
-    macs = 3.0 * network.macs * structure.batch_size * structure.steps
-    quick = QUICK_OPTIONS if macs <= QUICK_MACS and takes(QUICK_OPTIONS) else {}
+    quick = QUICK_OPTIONS if is_quick(structure, spec) and takes(QUICK_OPTIONS) else {}
     return {**CPU_COMPILER_OPTIONS, **quick}
+
+
+def is_quick(structure: Config, spec: DataSpec) -> bool:
+    """Whether a run takes no longer to train than its program to compile."""
+    network = cost.measure(structure, spec.image_shape, spec.num_classes)
+    return 3.0 * network.macs * structure.batch_size * structure.steps <= QUICK_MACS
 
 
 def takes(options: Mapping[str, Any]) -> bool:

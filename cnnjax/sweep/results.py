@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from scipy import stats as scipy_stats
+from scipy import special
 
 from cnnjax.measures import outcome
 from cnnjax.measures.examine import Examination
@@ -36,7 +36,7 @@ def describe_lane(segment: group.Segment, lane: int, step: int) -> dict[str, Any
     sums, diverged_at = program.read_sums(segment.states.sums), segment.states.diverged_at
     scores = describe_scores("train", sums, lane)
     mean = np.asarray(sums.targets[lane], np.float64)
-    scores["constant_loss"] = float(scipy_stats.entropy(mean))
+    scores["constant_loss"] = float(special.entr(mean / mean.sum()).sum())
     scores |= describe_scores("validation", segment.validation, lane)
     if first := int(diverged_at[lane]):
         return {"step": step, **dict.fromkeys(scores), "diverged_at": first}

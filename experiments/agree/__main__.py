@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # JAX is imported where it is needed, so that --help is answe
     from rich.table import Table
 
 DESCRIPTION = """
-python -m experiments.agree [--cases=convolution,in-step] [--reference=FILE.json] [--write=FILE.json]
+python -m experiments.agree [--cases=convolution,in-step] [--reference=FILE] [--write=FILE]
 
 Trains small networks on whatever is here, five seeds of two arms a case, and says of each how far
 the numbers agree with those of the machine that made the reference: the same bits, the same within
