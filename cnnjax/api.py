@@ -283,11 +283,11 @@ def judge_study(finished: Finished, options: Options) -> Judgement:
 
 def report_study(finished: Finished, options: Options) -> Report:
     """Judges the records and writes the report."""
-    from cnnjax.report import page  # draws figures, whose library takes a while to import
+    from cnnjax.report import standing
 
     judgement, look = judge_study(finished, options), pictures.make_look(options.where)
     where = (options.runs, options.command, options.scoreboard, options.format, look)
-    return Report(judgement, page.write_report(judgement, *where))
+    return Report(judgement, standing.write_report(judgement, *where))
 
 
 def report_run(

@@ -27,7 +27,7 @@ from cnnjax.report.drawing import (
 )
 from cnnjax.report.forest import draw_forest
 from cnnjax.study import claims, metrics
-from cnnjax.study.judge import Agreement, Judgement
+from cnnjax.study.judge import Judgement
 from cnnjax.study.summary import Arm
 
 
@@ -231,14 +231,5 @@ def draw_published(judgement: Judgement) -> Drawing:
     axes.set_yticklabels([row.arm.replace(" ", "\n", 1) for row in rows], fontsize=SMALL)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlabel(f"{metrics.find(judgement.study.metric).label} (%)")
-    sentences = " ".join(describe_agreement(row) for row in rows)
+    sentences = " ".join(scope.describe_agreement(row) for row in rows)
     return Drawing(drawing, f"Published figures beside our runs. {sentences}")
-
-
-def describe_agreement(row: Agreement) -> str:
-    """One sentence on a published figure."""
-    lies = "lies in" if row.agrees else "lies outside"
-    return (
-        f"{row.arm}: published {100 * row.published:.0f}% {lies} the 95% prediction interval for"
-        f" one run, {100 * row.low:.1f} to {100 * row.high:.1f}% (mean {100 * row.mean:.1f}%)."
-    )

@@ -24,6 +24,7 @@ from cnnjax.study.own import LONGEST
 
 ABOUT = "about.json"  # what the index shows of a report, and its hash
 PAGE = "report.html"
+INDEX = "index.html"  # of all reports, above them
 SUPPLEMENT = "report.md"  # the same in Markdown, where it is asked for
 EARLIER = "earlier-"  # and the hash: the folder of an earlier report, below the one it lay in
 SHOWN = {"hash": "", "question": "", "command": "", "data": "", "date": "", "claims": [],
@@ -127,7 +128,9 @@ def replace(
         new = pathlib.Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
         try:
             write(new)
-            atomic.write_text(new / ABOUT, json.dumps(about, indent=1) + "\n")
+            written = sorted(path for path in new.rglob("*") if path.is_file())
+            files = hash_files(new, [path.relative_to(new).as_posix() for path in written])
+            atomic.write_text(new / ABOUT, json.dumps({**about, "files": files}, indent=1) + "\n")
             new.chmod(0o755)  # mkdtemp's own mode hides the folder from colleagues
             if place.exists():
                 _keep(place, new, about["hash"])
@@ -138,6 +141,11 @@ def replace(
             raise
         shared.push(place)
         shared.push(index)
+
+
+def hash_files(folder: pathlib.Path, names: Iterable[str]) -> dict[str, str]:
+    """The checksums of files below a folder, by their names."""
+    return {name: hashlib.sha256(atomic.read_bytes(folder / name)).hexdigest() for name in names}
 
 
 def _clear_leftovers(place: pathlib.Path) -> None:
@@ -222,7 +230,7 @@ def read_about(folder: pathlib.Path) -> dict[str, Any]:
 
 def write_index(runs: pathlib.Path) -> pathlib.Path:
     """Writes `runs/index.html`, which lists every report, and gives its path."""
-    path = runs / "index.html"
+    path = runs / INDEX
     html = make_templates().get_template("index.html").render(reports=list_reports(runs))
     atomic.write_text(path, html)
     return path

@@ -29,7 +29,7 @@ from cnnjax.report import (
     variance,
 )
 from cnnjax.report.drawing import Drawing, render_pdf, render_svg
-from cnnjax.report.thumbnails import Look, look_nowhere
+from cnnjax.report.thumbnails import look_nowhere
 from cnnjax.study import metrics, rule
 from cnnjax.study.claims import name_arm
 from cnnjax.study.judge import Judgement, verdict_of
@@ -42,17 +42,19 @@ RELATIONS = {">": "said to be above", "<": "said to be below", "=": "said to equ
 
 def write_report(
     judgement: Judgement, runs: pathlib.Path, command: str, scoreboard: str = "",
-    form: str = FORMATS[0], look: Look = look_nowhere,
+    form: str = FORMATS[0], errors: Sequence[mistaken.Section] | None = None, made_of: str = "",
 ) -> pathlib.Path:  # fmt: skip
     """Writes everything under `runs/<study>/`, whole or not at all, and gives the page's path.
 
     The page links to that of all statements in the folder `scoreboard` beside it, where one is
     named. A report that was made with other flags before moves below (`folders.replace`). The form
-    `md` writes the same in Markdown beside the page. `look` gives test images that are mistaken.
+    `md` writes the same in Markdown beside the page. `errors` say where the arms err, with images;
+    without them there are none. `made_of` is the key by which `standing` knows it again.
     """
     directory = runs / judgement.study.name
     rendered = figures.draw_all(judgement)
-    errors = mistaken.collect(judgement, runs, look)
+    if errors is None:
+        errors = mistaken.collect(judgement, runs, look_nowhere)
 
     def write(folder: pathlib.Path) -> None:
         drawings = write_figures(folder, rendered)
@@ -71,7 +73,11 @@ def write_report(
             told = supplement.render(judgement, drawings, command)
             write_text(folder / folders.SUPPLEMENT, folders.seal_page(told))
 
-    about = {**describe_report(judgement, command), "plugins": keep_loaded(runs / "records")}
+    about = {
+        **describe_report(judgement, command),
+        "plugins": keep_loaded(runs / "records"),
+        "made_of": made_of,
+    }
     folders.replace(directory, about, write)
     return directory / folders.PAGE
 
@@ -115,7 +121,7 @@ def make_environment() -> jinja2.Environment:
         "bounds": text.describe_bounds,
         "claim": text.describe_claim, "effect": text.describe_effect, "level": text.level,
         "value": knobs.format_value, "arm": name_arm, "dataset": scope.name_dataset,
-        "agreement": figures.describe_agreement,
+        "agreement": scope.describe_agreement,
     }  # fmt: skip
     return environment
 

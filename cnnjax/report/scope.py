@@ -6,7 +6,7 @@ from typing import Any
 
 from cnnjax.config import words
 from cnnjax.study import metrics
-from cnnjax.study.judge import Judgement
+from cnnjax.study.judge import Agreement, Judgement
 from cnnjax.study.summary import Arm
 
 NAMED = 20  # classes of a data set at most
@@ -153,3 +153,12 @@ def list_classes(names: Sequence[str]) -> str:
 def order_arms(arms: Sequence[Arm]) -> list[Arm]:
     """Arms that collapsed, with half of their runs failed or more, before all others."""
     return sorted(arms, key=lambda arm: 2 * arm.num_failed < len(arm.records))
+
+
+def describe_agreement(row: Agreement) -> str:
+    """One sentence on a published figure."""
+    lies = "lies in" if row.agrees else "lies outside"
+    return (
+        f"{row.arm}: published {100 * row.published:.0f}% {lies} the 95% prediction interval for"
+        f" one run, {100 * row.low:.1f} to {100 * row.high:.1f}% (mean {100 * row.mean:.1f}%)."
+    )

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 
 from cnnjax.config import datasets
 from cnnjax.config.words import printable
-from cnnjax.report import figures, listings, methods, reach, scope, searched, tables
+from cnnjax.report import listings, methods, reach, scope, searched, tables
 from cnnjax.study.claims import name_arm
 from cnnjax.study.judge import Judgement
 
@@ -67,7 +67,7 @@ def render(judgement: Judgement, drawings: Collection[str], command: str) -> str
         ]
         parts += ["Every trial: [trials.csv](trials.csv)."]
     if judgement.agreements:
-        found = map(figures.describe_agreement, judgement.agreements)
+        found = map(scope.describe_agreement, judgement.agreements)
         source = f"Source: {judgement.agreements[0].source}."
         parts += ["## Published figures", _itemise(found), _say(source)]
     for name in scope.group_by_dataset(judgement):

@@ -8,7 +8,7 @@ from rich.markup import escape
 from cnnjax.config.config import Config, values_of
 from cnnjax.config.words import count
 from cnnjax.networks.cost import Cost
-from cnnjax.report import figures, scope, text, variance
+from cnnjax.report import scope, text, variance
 from cnnjax.report.console import STYLES, print_table, print_text, start_table, tell_apart
 from cnnjax.study import metrics
 from cnnjax.study.claims import Study, name_arms
@@ -75,7 +75,7 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
     for line in judgement.mixed:
         print_text(f"note: unlike runs are compared (--mix): {line}", console)
     for agreement in judgement.agreements:
-        print_text(figures.describe_agreement(agreement), console)
+        print_text(scope.describe_agreement(agreement), console)
 
 
 def list_failed(judgement: Judgement) -> list[str]:

@@ -50,7 +50,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         flags.refuse(f"unexpected {others[0]!r}: all is given by flags")
     for name in values.cases:
         if name not in cases.CASES:
-            flags.refuse(flags.describe_unknown("case", name, cases.CASES))
+            flags.refuse(flags.describe_unknown("case", name, [*cases.CASES]))
     reference = read_reference(pathlib.Path(values.reference))
     from cnnjax.sweep import backend
 

@@ -9,7 +9,7 @@ from cnnjax import api
 from cnnjax.config.datasets import Where
 from cnnjax.measures.packing import pack_values
 from cnnjax.records import predictions, record
-from cnnjax.report import mistaken, page
+from cnnjax.report import mistaken, page, standing
 from cnnjax.report.thumbnails import look_nowhere
 from cnnjax.study.arms import make_base
 from tests.by_hand import STUDY, fail, judge, make_records
@@ -163,7 +163,7 @@ def test_the_page_shows_images_and_stays_small(records, tmp_path):
                 for own in places[:2]}  # fmt: skip
 
     plain = page.write_report(judge(records), tmp_path, "command").stat().st_size
-    path = page.write_report(judge(records), tmp_path, "command", look=look)
+    path = standing.write_report(judge(records), tmp_path, "command", look=look)
     html = path.read_text()
     assert asked == [("digits", LABELS.tolist(), [7, 3, 4])]
     assert html.count('<img src="data:image/png;base64,') == 2
