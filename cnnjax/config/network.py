@@ -32,9 +32,10 @@ class Network:
         " small images a 3x3 kernel alone.",
         by_model=True,
     )
-    head: Literal["flatten", "global_avg", "global_max"] = structure(
+    head: Literal["flatten", "global_avg", "global_max", "global_gem"] = structure(
         "flatten",
-        "What the dense layers see of the last map: all of it, or its mean or maximum by channel.",
+        "What the dense layers see of the last map: all of it, or by channel its mean, its maximum,"
+        " or its generalised mean, of which the exponent is learned from 3 on.",
         by_model=True,
         model_values=("flatten",),
     )

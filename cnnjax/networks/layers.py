@@ -50,6 +50,15 @@ class Pool(nn.Module):
         return Facts(0, math.prod(output[1:]) * inputs, (cells, cells), self.stride)
 
 
+class GlobalGem(nn.Module):
+    """The generalised mean of each map, by one learned exponent; [N, H, W, C] -> [N, C]."""
+
+    @nn.compact
+    def __call__(self, maps: Array) -> Array:
+        exponent = self.param("exponent", nn.initializers.constant(3.0), ())
+        return pool.generalised_mean(maps, exponent)
+
+
 class Rbf(nn.Module):
     """Minus the squared distance from a fixed drawing of each digit; [N, 84] -> [N, 10]."""
 

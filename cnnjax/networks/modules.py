@@ -50,9 +50,11 @@ class Dense(nn.Module):
 
 
 def apply_head(config: Config, maps: Array) -> Array:
-    """What is kept of the last map: all of it, or its mean or maximum by channel."""
+    """What is kept of the last map: all of it, or a mean or the maximum by channel."""
     if config.head == "global_avg":
         return maps.mean(axis=(1, 2))
+    if config.head == "global_gem":
+        return layers.GlobalGem(name="gem")(maps)
     return maps.max(axis=(1, 2)) if config.head == "global_max" else maps
 
 

@@ -139,6 +139,22 @@ def avg_pool(
     return total / len(cells) if count_padding else total / counts.astype(maps.dtype)
 
 
+LEAST = 1e-6  # of a cell in a generalised mean: what is smaller counts as this much
+
+
+def generalised_mean(maps: Array, exponent: Array) -> Array:
+    """(mean of x ** p) ** (1 / p) of each map, x at least 1e-6; [N, H, W, C] and [] -> [N, C].
+
+    The mean where p is 1, the maximum as it grows (Radenovic et al. 2018, eq. 3). It is taken of
+    shares of each map's largest cell, which change nothing and keep powers within float32.
+    """
+    cells = jnp.maximum(precision.widen(maps), LEAST)
+    largest = jax.lax.stop_gradient(cells.max(axis=(1, 2), keepdims=True))
+    powers = (cells / largest) ** exponent
+    mean = powers.mean(axis=(1, 2)) ** (1 / exponent) * largest.reshape(len(maps), -1)
+    return mean.astype(maps.dtype)
+
+
 @register.pooling("l2")
 def l2_pool(maps: Array, size: int, stride: int, padding: str = "VALID") -> Array:
     """The root of the sum of squares of each window; [N, H', W', C]. Its gradient at 0 is 0."""

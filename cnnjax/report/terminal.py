@@ -123,7 +123,8 @@ def print_cost(config: Config, cost: Cost, console: Console) -> None:
     print_table(table, console)
     print_text(
         f"{text.size(config.batch_size * cost.activation_bytes)} of activations for a batch"
-        f" ({config.dtype}); norms' parameters count in the last line alone",
+        f" ({config.dtype}); parameters of norms and of a head's mean count in the last"
+        " line alone",
         console,
     )
 

@@ -53,6 +53,37 @@ def param(name, init, shape):
     return jnp.asarray(LEARNED[name])
 
 
+@pytest.mark.parametrize("exponent", [1.0, 3.0, 7.5])
+def test_a_generalised_mean_is_that_of_the_paper(exponent):
+    """Radenovic et al. 2018, eq. 3, channel by channel, of cells that are at least 1e-6."""
+    maps = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
+    expected = np.empty((2, 5))
+    for image in range(2):
+        for channel in range(5):
+            cells = [max(float(cell), 1e-6) for cell in maps[image, :, :, channel].ravel()]
+            mean = sum(cell**exponent for cell in cells) / len(cells)
+            expected[image, channel] = mean ** (1 / exponent)
+    found = pool.generalised_mean(jnp.asarray(maps), jnp.float32(exponent))
+    np.testing.assert_allclose(found, expected, rtol=2e-6)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1.0, 1e20])
+def test_a_generalised_mean_and_its_slopes_are_finite_at_any_scale(size):
+    """Of a map of nothing, too; its slope by the exponent is that of a difference."""
+    maps = jnp.abs(jax.random.normal(jax.random.key(0), (1, 4, 4, 2))).at[..., 1].set(0) * size
+
+    def total(maps, exponent):
+        return pool.generalised_mean(maps, exponent).sum()
+
+    slopes = jax.jit(jax.grad(total, (0, 1)))(maps, jnp.float32(9.0))
+    assert all(np.isfinite(slope).all() for slope in slopes)
+    if size == 1:
+        check_grads(lambda p: total(maps, p), (jnp.float32(3.0),), order=1, modes=["rev"],
+                    rtol=1e-2)  # fmt: skip
+        largest = pool.generalised_mean(maps, jnp.float32(1000.0))
+        np.testing.assert_allclose(largest[0, 0], maps[..., 0].max(), rtol=5e-3)
+
+
 def call(name, *window, key=None):
     """A pooling as a function of maps, with what it asks for."""
     extras = {"param": param, "key": key, "platform": here.PLATFORM}

@@ -128,7 +128,7 @@ OPTIONS = [
     {"fill": "partial"}, {"fill": "reflect"}, {"ema_decay": 0.9}, {"optimizer": "muon"},
     {"norm": "response"}, {"activation": "maxout"}, {"init": "pytorch"}, {"image_size": 12},
     {"dropout": 0.5}, {"mixup": 0.2}, {"logits": "rbf", "hidden": (84,)}, {"head": "global_avg"},
-    {"model": "mlp", "hidden": (64, 64), "residual": True},
+    {"head": "global_gem"}, {"model": "mlp", "hidden": (64, 64), "residual": True},
     *[{"norm": norm} for norm in ("batch", "layer", "group")],
     {"norm": "batch", "norm_scale": False}, {"pool": "max"}, {"pool": "avg"},
     {**RESNET, "stochastic_depth": 0.5}, {**RESNET, "padding": "VALID", "image_size": 84},
