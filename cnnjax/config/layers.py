@@ -164,6 +164,14 @@ class Layers:
         above=0.0,
         used_with={"norm": Readers("norm", "norm_epsilon")},
     )
+    squeeze_ratio: int = structure(
+        0,
+        "Squeeze and excitation: each map is multiplied by a share that the means of all decide,"
+        " behind the activation of every convolution, or on each residual branch before the sum;"
+        " how many times fewer units than channels lie between, 0 for none.",
+        low=0,
+        by_model=True,
+    )
     activation: str = choice(
         "relu",
         "Non-linearity after every convolution and hidden dense layer.",

@@ -13,7 +13,11 @@ EVERY: Reads = frozenset({"bias", "init", "dropout"})
 # With layers below that of the logits.
 UNITS = EVERY | {"norm", "activation", "init_gain"}
 DENSE: Reads = frozenset({"hidden", "logits", "hidden_activation", "hidden_activation@hidden"})
-MAPS = UNITS | {"conv", "conv_form", "padding", "pad", "fill", "freeze", "head", "init=dirac"}
+MAPS = (
+    UNITS
+    | {"conv", "conv_form", "padding", "pad", "fill", "freeze", "head", "init=dirac",
+       "squeeze_ratio"}
+)  # fmt: skip
 # Act on a network's parameters by their roles, whoever wrote it: each model from outside has them.
 BY_ROLE: Reads = frozenset({"init_gain", "freeze"})
 POOLING: Reads = frozenset({"pool", "pool_size", "pool_stride", "pool_padding", "count_padding"})

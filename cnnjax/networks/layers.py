@@ -119,6 +119,28 @@ def make_dense(
     return Dense(config, features * scale, activated, config.bias, platform, name=name)
 
 
+class Squeeze(nn.Module):
+    """Each map times a share that the means of all decide; [N, H, W, C] -> [N, H, W, C].
+
+    Squeeze, excitation and scale (Hu et al. 2018, eq. 2 to 4): the share is the sigmoid of a dense
+    layer on one of C / ratio units, at least one, behind the run's non-linearity.
+    """
+
+    config: Config
+    platform: str
+
+    @nn.compact
+    def __call__(self, maps: Array) -> Array:
+        config, channels = self.config, maps.shape[-1]
+        narrow = max(channels // config.squeeze_ratio, 1)
+        means = precision.widen(maps).mean(axis=(1, 2))  # [N, C]
+        units = activate(config, make_dense(config, narrow, "dense_1", self.platform)(means))
+        # Its own non-linearity follows: no piece of the run's is made of its units.
+        excite = Dense(config, channels, True, config.bias, self.platform, name="dense_2")
+        share = nn.sigmoid(excite(units)).astype(maps.dtype)
+        return maps * share.reshape(len(maps), 1, 1, channels)
+
+
 def activate(config: Config, units: Array) -> Array:
     """The run's non-linearity."""
     return activation.activate(config.activation, units)

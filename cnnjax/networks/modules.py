@@ -64,6 +64,11 @@ def apply_pool(config: Config, maps: Array, train: bool, name: str, platform: st
     return layers.activate(config, maps) if pool.find(config.pool).traits["activated"] else maps
 
 
+def excite(config: Config, maps: Array, name: str, platform: str) -> Array:
+    """The maps, each by its share where the run has squeeze and excitation."""
+    return layers.Squeeze(config, platform, name=name)(maps) if config.squeeze_ratio else maps
+
+
 class CNN(nn.Module):
     """The layers of a layout, then a head. A pooling belongs to the convolution before it."""
 
@@ -94,6 +99,8 @@ class CNN(nn.Module):
                 maps = layers.activate(config, maps)
                 if layer.responds:
                     maps = norms.normalise(config, maps, train, f"norm_{number}", after=True)
+                if following != layouts.LOGITS:
+                    maps = excite(config, maps, f"squeeze_{number}", self.platform)
             elif layer == layouts.DROPOUT:
                 maps = nn.Dropout(config.dropout, deterministic=not train)(maps)
             elif layer == layouts.POOL and traits["windows"]:
@@ -141,6 +148,7 @@ class Block(nn.Module):
             begin, jump = begin + jump * conv.first_middle(shape), jump * stride
             if number < len(shapes):
                 branch = layers.activate(config, branch)
+        branch = excite(config, branch, "squeeze", self.platform)
         if train and self.drop:
             branch = self.drop_branch(branch)
         try:

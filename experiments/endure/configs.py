@@ -53,6 +53,7 @@ TRIED: Mapping[str, Sequence[Any]] = {
     "kernel_size": ((1,), (2,), (3,), (4,), (5,), (1, 3), (3, 1), (7, 2)),
     "pad": ((0,), (1,), (2,), (0, 1), (3, 0)),
     "stride": (1, 1, 2, 3), "dilation": (1, 2, 3), "groups": (1, 2, 3),
+    "squeeze_ratio": (0, 0, 1, 2, 5),
     "pool_size": (1, 2, 3, 4), "pool_stride": (0, 1, 2, 3), "pool_every": (0, 1, 2, 3),
     "width_multiplier": (0.02, 0.05, 0.1),
     "learning_rate": (1e-30, 1e-3, 0.1, 3.0, 1e30), "weight_decay": (0.0, 1e-3, 10.0, 1e30),

@@ -139,6 +139,8 @@ def test_a_module_that_gives_no_logits_is_refused(use):
         {"model": "cnn", "conv": "unshared", "pool": "stride"},
         {"model": "cnn", "conv": "separable", "pool": "none", "head": "global_max"},
         {"model": "resnet20", "width_multiplier": 0.25},
+        {"model": "resnet20", "width_multiplier": 0.25, "squeeze_ratio": 2},
+        {"model": "cnn", "squeeze_ratio": 4, "head": "global_gem"},
         {"model": "resnet50", "width_multiplier": 0.07, "image_size": 32, "stem": "small"},
         {"model": "mlp", "hidden": (20, 20)},
     ],

@@ -76,6 +76,7 @@ OTHER_VALUES = {
     "logit_scale": [(0.5, {}), (0.5, {"model": "all_cnn_c", "image_size": 12})],
     "activation": [(name, {}) for name in others_of("activation")] + [("tanh", RESNET)],
     "hidden_activation": [("identity", {}), ("relu", {"activation": "tanh"})],
+    "squeeze_ratio": [(1, {}), (4, {}), (2, RESNET), (2, {"activation": "maxout"})],
     "head": [(head, {}) for head in others_of("head")],
     "hidden": [((), {}), ((32,), {}), ((64, 64), {})],
     "residual": [(True, {"model": "mlp", "hidden": (64, 64)})],
