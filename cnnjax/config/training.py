@@ -43,7 +43,8 @@ class Training:
     schedule: str = choice(
         "cosine",
         "Learning rate over the steps: constant, a cosine to zero, a tenth at a half and at"
-        " three quarters, or up over 30% and down to zero.",
+        " three quarters, up over 30% and down to zero, or a triangle of lines from 0.2 up over 23%"
+        " and down to 0.07.",
     )
     warmup_steps: int = structure(
         0, "Steps over which the learning rate rises to its peak, before the schedule.", low=0

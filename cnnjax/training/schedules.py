@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
+import jax.numpy as jnp
 import optax
 from jax import Array
+from jax.typing import ArrayLike
 
 from cnnjax.config import register
 from cnnjax.config.config import Config
@@ -41,6 +43,22 @@ def rise_and_fall(steps: int) -> optax.Schedule:
     ahead, so that its last step is one of nothing.
     """
     return optax.cosine_onecycle_schedule(steps, 1.0)
+
+
+@register.choice("schedule", "triangular")
+def rise_and_fall_in_lines(steps: int) -> optax.Schedule:
+    """A line up from 0.2 over the first 23% of the steps, and one down to 0.07 (Jordan 2024).
+
+    The end lies behind the last step.
+    """
+    peak = int(0.23 * steps)
+
+    def share(step: ArrayLike) -> Array:
+        step = jnp.asarray(step, jnp.float32)
+        rising = 0.2 + 0.8 * step / max(peak, 1)
+        return jnp.where(step < peak, rising, 1 - 0.93 * (step - peak) / (steps - peak))
+
+    return share
 
 
 def make_schedule(structure: Config, numbers: Numbers) -> optax.Schedule:

@@ -121,7 +121,7 @@ def test_one_evaluation_is_enough_for_a_picture(tmp_path):
     assert "after step 100" in write(tmp_path / "one", lines=LINES[1:]).read_text()
 
 
-@pytest.mark.parametrize("schedule", ["constant", "cosine", "step", "one_cycle"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "step", "one_cycle", "triangular"])
 def test_the_rate_is_the_one_in_force_at_each_step(schedule):
     config = Config(steps=8, schedule=schedule, warmup_steps=2, learning_rate=0.5)
     steps, rates = list_rates(config)

@@ -138,6 +138,7 @@ def rates_of(config: Config, steps) -> list[float]:
         ("cosine", (0, 50, 100), (0.1, 0.05, 0.0)),
         ("step", (0, 49, 51, 74, 76), (0.1, 0.1, 0.01, 0.01, 0.001)),
         ("one_cycle", (0, 30, 100), (0.004, 0.1, 0.0)),
+        ("triangular", (0, 23, 100), (0.02, 0.1, 0.007)),
     ],
 )
 def test_schedules(name, steps, rates):
@@ -167,12 +168,21 @@ def one_cycle(step, steps):
     return end + (1 - end) * cosine(step - peak, steps - peak)
 
 
+def triangular(step, steps):
+    """Jordan 2024: 0.2 at the start, 1 at 23%, 0.07 at the end, lines between."""
+    peak = int(0.23 * steps)
+    if step < peak:
+        return float(np.interp(step, [0, peak], [0.2, 1]))
+    return float(np.interp(step, [peak, steps], [1, 0.07]))
+
+
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, 7, 10, 101])
 @pytest.mark.parametrize("warmup", [0, 1, 4])
 @pytest.mark.parametrize(
     ("name", "share"),
-    [("constant", lambda *_: 1.0), ("cosine", cosine), ("step", falling), ("one_cycle", one_cycle)],
-)
+    [("constant", lambda *_: 1.0), ("cosine", cosine), ("step", falling), ("one_cycle", one_cycle),
+     ("triangular", triangular)],
+)  # fmt: skip
 def test_every_step_has_the_rate_of_its_formula_in_float64(name, share, warmup, steps):
     """From the first to the last step, in runs of any length, behind any warm-up.
 
