@@ -15,6 +15,12 @@ class Augmentation:
     flip: bool = structure(
         False, "Whether half of the training images are mirrored, left to right."
     )
+    flip_alternating: bool = structure(
+        False,
+        "Whether each image is mirrored in every other epoch rather than at random: half of them,"
+        " drawn by the seed, in the first, the others in the second, and so on.",
+        used_with={"flip": (True,)},
+    )
     shift: int = structure(0, "Cells by which a training image may move along each axis.", low=0)
     shift_fill: Literal["zero", "reflect"] = structure(
         "zero",

@@ -75,7 +75,7 @@ def describe_values(knob: Knob, allowed: Allowed) -> str:
         return f" of {allowed[0]} or more"
     if isinstance(allowed, (But, Readers)):
         allowed = allowed.among(knob.choices)
-    return f"={'|'.join(map(str, allowed))}"
+    return f"={'|'.join(map(format_value, allowed))}"
 
 
 def default_of(name: str, values: Mapping[str, Any]) -> Any:

@@ -51,6 +51,16 @@ def flip(key: Array, images: Array) -> Array:
                      images[:, :, ::-1], images)  # fmt: skip
 
 
+def alternate_flip(key: Array, images: Array, indices: Array, epochs: Array) -> Array:
+    """Mirrors each image in every other epoch, left to right (Jordan 2024, section 3.6).
+
+    In the first those of which a hash of the key and of the image's index [N] is odd; `epochs` [N],
+    from 0, are those in which the images are seen. Thus no image looks alike in two epochs running.
+    """
+    odd = jax.vmap(lambda index: jax.random.bernoulli(jax.random.fold_in(key, index)))(indices)
+    return jnp.where(_per_image(odd != (epochs % 2 == 1)), images[:, :, ::-1], images)
+
+
 def resample(key: Array, images: Array, degrees: float, least_area: float) -> Array:
     """Turns each image by up to so many degrees and keeps a random square share of its area.
 

@@ -38,6 +38,7 @@ def check(config: Config, dtype: np.dtype, height: int, width: int) -> None:
     asked = {
         "permute_pixels": config.permute_pixels, "roll_pixels": config.roll_pixels > 0,
         "shuffle_labels": config.shuffle_labels, "draw": config.draw == "seed",
+        "flip_alternating": config.flip_alternating,
     }  # fmt: skip
     for name, needs_memory in asked.items():
         if needs_memory:

@@ -21,62 +21,17 @@ from cnnjax.measures.examine import Examination, examine_training, make_examine,
 from cnnjax.measures.observed import Training
 from cnnjax.networks import cost, models
 from cnnjax.training import averages, microbatch, optimizers
+from cnnjax.training.state import Average as Average
+from cnnjax.training.state import Scores as Scores
+from cnnjax.training.state import State as State
+from cnnjax.training.state import TrainData as TrainData
+from cnnjax.training.state import TrainScores as TrainScores
+from cnnjax.training.state import read_sums as read_sums
 
-INIT, ORDER, TRAIN, DRAW, LABELS = range(5)  # what a key derived from a seed is for
-SEED_OF = ("seed_init", "seed_order", "seed_order", "seed_draw", "seed_draw")  # of which seed
+INIT, ORDER, TRAIN, DRAW, LABELS, FLIP = range(6)  # what a key derived from a seed is for
+SEED_OF = ("seed_init", "seed_order", "seed_order", "seed_draw", "seed_draw", "seed_order")
 ENOUGH = 1024  # training images, at most, by which a run is measured before its first step
 AUGMENT, NETWORK = range(2)  # what a key derived from that of a training step is for
-
-
-class Average(NamedTuple):
-    """The average of a run's past, which is evaluated in its place."""
-
-    params: models.Params
-    batch_stats: models.Stats
-
-
-class TrainScores(NamedTuple):
-    """Sums over the examples of the training steps since the last evaluation, added in turn."""
-
-    loss: Any  # [lanes]
-    correct: Any  # [lanes]
-    count: Any  # [lanes]
-    targets: Any  # [lanes, classes]: what a constant prediction could at best learn
-
-
-class TrainData(NamedTuple):
-    """The training split on the device."""
-
-    images: Any  # [n, height, width, channels] uint8
-    labels: Any  # [n] int32
-
-
-class Scores(NamedTuple):
-    """Sums over examples; divide by `count` once, at the end."""
-
-    loss: Array  # [] float32
-    correct: Array  # [] float32
-    count: Array  # [] float32
-
-
-class State(NamedTuple):
-    """One run between two steps: all that it is, wherever its steps are cut.
-
-    Of a run whose loss was once no number nothing else is one either; its steps go on.
-    """
-
-    params: models.Params
-    batch_stats: models.Stats  # what a network keeps besides its parameters
-    ema: Average | None  # None without ema_decay
-    opt_state: optax.OptState
-    step: Array  # [] int32
-    diverged_at: Array  # [] int32: the first step, from 1, whose loss was no number; 0 for none
-    sums: Array  # [3 + classes] float32: as `TrainScores`, since the last evaluation
-
-
-def read_sums(sums: Any) -> TrainScores:
-    """The sums of lanes [lanes, 3 + classes] by name."""
-    return TrainScores(sums[:, 0], sums[:, 1], sums[:, 2], sums[:, 3:])
 
 
 class Program(NamedTuple):
@@ -118,8 +73,11 @@ def make_program(
     model = models.make_model(network, spec.image_shape, spec.num_classes, platform, axis)
 
     prepare = make_prepare(structure, spec.mean, spec.std)
-    # A stream has cut and mirrored its images already.
-    on_device = dataclasses.replace(structure, crop=0.0, flip=False) if spec.streamed else structure
+    # What a stream has done already, or an epoch decides.
+    done = {"crop": 0.0} if spec.streamed else {}
+    if spec.streamed or structure.flip_alternating:
+        done |= {"flip": False, "flip_alternating": False}
+    on_device = dataclasses.replace(structure, **done)
 
     def run_key(numbers: optimizers.Numbers, purpose: int) -> Array:
         return jax.random.fold_in(jax.random.key(numbers[SEED_OF[purpose]]), purpose)
@@ -189,13 +147,17 @@ def make_program(
         optimizer = optimizers.make_optimizer(structure, numbers, model.roles)
         all_labels = find_labels(numbers, data)
 
-        def load_batch(key: Array, indices: Array) -> tuple[Array, Array, Array]:
+        def load_batch(key: Array, indices: Array, step: Array) -> tuple[Array, Array, Array]:
             if axis and spec.streamed:
                 shares = (data.images, all_labels)
                 images, labels = microbatch.gather_batch(shares, indices, axis)
             else:
                 images, labels = data.images[indices], all_labels[indices]
             images = images.astype(jnp.float32)
+            if structure.flip_alternating:
+                before = step * structure.batch_size  # images seen
+                epochs = (before + jnp.arange(structure.batch_size)) // spec.num_train
+                images = augment.alternate_flip(run_key(numbers, FLIP), images, indices, epochs)
             targets = jax.nn.one_hot(labels, spec.num_classes)
             images, targets = augment.augment(
                 on_device, jax.random.fold_in(key, AUGMENT), images, targets, spec.mean, spec.std
@@ -215,7 +177,7 @@ def make_program(
 
         def step(state: State, indices: Array) -> tuple[State, Array]:
             key = jax.random.fold_in(run_key(numbers, TRAIN), state.step)
-            batch = load_batch(key, indices)
+            batch = load_batch(key, indices, state.step)
             # What the network draws never shares a key with what augmentation draws: the i-th
             # key of a split is that of `fold_in` with i.
             own = jax.random.fold_in(key, NETWORK)

@@ -28,6 +28,30 @@ def test_flip_mirrors_half_of_the_images():
     assert mirrored.mean() == pytest.approx(0.5, abs=0.08)
 
 
+def test_alternating_flip_mirrors_each_image_in_every_other_epoch():
+    """Jordan 2024, section 3.6: (hash of the image + epoch) is even, whatever the batch."""
+    images = draw(400)
+    indices = np.random.default_rng(1).permutation(1000)[:400]
+    mirrored = []
+    for epoch in range(4):
+        epochs = jnp.full(400, epoch)
+        found = np.asarray(augment.alternate_flip(KEY, images, jnp.asarray(indices), epochs))
+        turned = (found == np.asarray(images)[:, :, ::-1]).all(axis=(1, 2, 3))
+        assert ((found == images).all(axis=(1, 2, 3)) != turned).all()
+        mirrored.append(turned)
+    assert mirrored[0].mean() == pytest.approx(0.5, abs=0.08)
+    np.testing.assert_array_equal(mirrored[0], ~mirrored[1])
+    np.testing.assert_array_equal(mirrored[0], mirrored[2])
+    np.testing.assert_array_equal(mirrored[1], mirrored[3])
+    alone = augment.alternate_flip(KEY, images[7:8], jnp.asarray(indices[7:8]), jnp.zeros(1, int))
+    assert (np.asarray(alone)[0] == np.asarray(images)[7, :, ::-1]).all() == mirrored[0][7]
+    other = augment.alternate_flip(
+        jax.random.key(1), images, jnp.asarray(indices), jnp.zeros(400, int)
+    )
+    turned = (np.asarray(other) == np.asarray(images)[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert 0.3 < (turned != mirrored[0]).mean() < 0.7
+
+
 def test_shift_moves_by_every_amount_up_to_the_greatest_and_black_comes_in():
     images, seen = draw(300), set()
     padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))

@@ -82,11 +82,11 @@ OTHER_VALUES = {
     "train_split": "train[:9%]", "validation_split": "train[9%:]", "test_split": "test[:9%]",
     "group_by": "patient",
     "feed": "stream", "eval_crop": 0.5, "batch_size": 1, "steps": 1, "eval_every": 1, "seed": 1,
-    "squeeze_ratio": 2, "seed_init": 1, "seed_order": 1, "seed_draw": 1, "stop_at": 1,
-    "patience": 1,
+    "seed_init": 1, "seed_order": 1, "seed_draw": 1, "stop_at": 1, "patience": 1,
+    "squeeze_ratio": 2, "flip_alternating": True,
 }  # fmt: skip
 RESNET = make_config({"model": "resnet18"})
-BASES = {"shift_fill": Config(shift=1),
+BASES = {"shift_fill": Config(shift=1), "flip_alternating": Config(flip=True),
          "match": Config(model="mlp_twin"), "width_multiplier": RESNET, "stem": RESNET,
          "stochastic_depth": RESNET, "momentum": Config(optimizer="momentum"),
          "pad": Config(padding="explicit"),

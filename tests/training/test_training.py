@@ -109,6 +109,30 @@ def test_no_draw_of_augmentation_is_one_of_the_network(tiny, digits, monkeypatch
         assert not one & other
 
 
+def test_an_image_is_mirrored_in_every_other_epoch_also_where_a_batch_has_two(
+    tiny, digits, monkeypatch
+):
+    """48 images in three batches of 32: an epoch ends within the second."""
+    seen = []
+
+    def augment_heard(config, key, images, targets, mean, std):
+        assert not (config.flip or config.flip_alternating)
+        jax.debug.callback(lambda own: seen.append(np.asarray(own)), images)
+        return images, targets
+
+    monkeypatch.setattr(program.augment, "augment", augment_heard)
+    config = dataclasses.replace(tiny, flip=True, flip_alternating=True, batch_size=32, steps=3)
+    functions, data, numbers = make_functions(config, digits)
+    functions.advance(numbers, functions.init(numbers), data.train, 3, 3)
+    jax.effects_barrier()
+    first, second = np.concatenate(seen)[:, :, :, 0].reshape(2, 48, 8, 8)
+    stored = {image.astype(np.float32).tobytes() for image in digits.train.images[:48, ..., 0]}
+    assert {image.tobytes() for image in first} == {image[:, ::-1].tobytes() for image in second}
+    turned = np.mean([image.tobytes() not in stored for image in first])
+    assert 0.2 < turned < 0.8
+    assert np.mean([image.tobytes() not in stored for image in second]) == pytest.approx(1 - turned)
+
+
 @pytest.mark.parametrize(
     "mixing", [{}, {"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 1.0, "cutmix": 1.0}], ids=str
 )
