@@ -65,6 +65,13 @@ class Training:
         below=1.0,
         beside_one=True,
     )
+    lookahead: int = structure(
+        0,
+        "Steps k after which weights and batch statistics go to a slow average of theirs, which has"
+        " moved toward them by 1 - 0.95^k x (step / steps)^3; the last step ends at it (Jordan"
+        " 2024). 0 for none.",
+        low=0,
+    )
     batch_size: int = structure(32, "Images per step.", low=1)
     steps: int = structure(400, "Optimiser steps.", low=1)
     stop_at: int = number(

@@ -116,4 +116,4 @@ def network_of(config: Config) -> Config:
 def count_copies(config: Config) -> int:
     """Arrays of the size of the parameters: themselves, gradients and averages."""
     averages = register.read_trait("optimizer", config.optimizer, "averages", 1)
-    return 2 + averages + (config.ema_decay > 0)
+    return 2 + averages + (config.ema_decay > 0) + (config.lookahead > 0)

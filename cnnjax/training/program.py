@@ -54,6 +54,17 @@ def average(structure: Config, state: State) -> Average | None:
     return averages.move(structure.ema_decay, state.ema, newest, state.step)
 
 
+def look_ahead(structure: Config, state: State) -> State:
+    """The state after a step with its slow average, if one is kept, and where that leads it."""
+    if state.slow is None:
+        return state
+    fast = Average(state.params, state.batch_stats)
+    slow, own = averages.look_ahead(
+        structure.lookahead, structure.steps, state.slow, fast, state.step
+    )
+    return state._replace(params=own.params, batch_stats=own.batch_stats, slow=slow)
+
+
 def make_program(
     structure: Config, spec: DataSpec, platform: str, num_pieces: int = 1, axis: str | None = None
 ) -> Program:  # fmt: skip
@@ -93,9 +104,11 @@ def make_program(
         batch_stats = models.set_filters(batch_stats, spec.filters, model.roles)
         params, batch_stats = models.set_weights((params, batch_stats), spec.start)
         opt_state = optimizers.make_optimizer(structure, numbers, model.roles).init(params)
-        ema = Average(params, batch_stats) if structure.ema_decay else None
+        start = Average(params, batch_stats)
+        ema = start if structure.ema_decay else None
+        slow = start if structure.lookahead else None
         none, sums = jnp.zeros((), jnp.int32), jnp.zeros(3 + spec.num_classes)
-        return State(params, batch_stats, ema, opt_state, none, none, sums)
+        return State(params, batch_stats, ema, slow, opt_state, none, none, sums)
 
     def find_labels(numbers: optimizers.Numbers, data: TrainData) -> Array:
         if not structure.shuffle_labels:
@@ -201,6 +214,7 @@ def make_program(
                 batch_stats=state.batch_stats if num_pieces > 1 else batch_stats,
             )  # fmt: skip
             new = new._replace(sums=state.sums + jnp.concatenate([jnp.stack(scores), targets]))
+            new = look_ahead(structure, new)
             return new._replace(ema=average(structure, new)), scores.loss
 
         order = find_order(numbers, data, state.step, reach, structure.batch_size)

@@ -9,7 +9,7 @@ from cnnjax.networks import models
 
 
 class Average(NamedTuple):
-    """The average of a run's past, which is evaluated in its place."""
+    """An average of a run's past."""
 
     params: models.Params
     batch_stats: models.Stats
@@ -48,6 +48,7 @@ class State(NamedTuple):
     params: models.Params
     batch_stats: models.Stats  # what a network keeps besides its parameters
     ema: Average | None  # None without ema_decay
+    slow: Average | None  # None without lookahead
     opt_state: optax.OptState
     step: Array  # [] int32
     diverged_at: Array  # [] int32: the first step, from 1, whose loss was no number; 0 for none

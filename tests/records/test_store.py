@@ -83,7 +83,7 @@ OTHER_VALUES = {
     "group_by": "patient",
     "feed": "stream", "eval_crop": 0.5, "batch_size": 1, "steps": 1, "eval_every": 1, "seed": 1,
     "seed_init": 1, "seed_order": 1, "seed_draw": 1, "stop_at": 1, "patience": 1,
-    "squeeze_ratio": 2, "flip_alternating": True,
+    "squeeze_ratio": 2, "flip_alternating": True, "lookahead": 5,
 }  # fmt: skip
 RESNET = make_config({"model": "resnet18"})
 BASES = {"shift_fill": Config(shift=1), "flip_alternating": Config(flip=True),

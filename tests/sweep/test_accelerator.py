@@ -126,6 +126,7 @@ OPTIONS = [
     {"connectivity": "lenet5"}, {"connectivity": "random"}, {"first_layer": "whitened"},
     {"bias": False}, {"groups": 2}, {"conv": "separable"}, {"conv": "unshared"},
     {"fill": "partial"}, {"fill": "reflect"}, {"ema_decay": 0.9}, {"optimizer": "muon"},
+    {"lookahead": 5},
     {"norm": "response"}, {"activation": "maxout"}, {"init": "pytorch"}, {"image_size": 12},
     {"dropout": 0.5}, {"mixup": 0.2}, {"logits": "rbf", "hidden": (84,)}, {"head": "global_avg"},
     {"squeeze_ratio": 2}, {**RESNET, "squeeze_ratio": 2}, {"head": "global_gem"},

@@ -15,6 +15,7 @@ SLOW = [
     *({"optimizer": name} for name in KNOBS["optimizer"].choices),
     *({"norm": name} for name in KNOBS["norm"].choices),
     {"model": "mlp"},
+    {"lookahead": 3, "norm": "batch"},
     {"ema_decay": 0.9, "schedule": "cosine", "warmup_steps": 4},
     {"dropout": 0.5, "label_smoothing": 0.1, "mixup": 0.2},
     {"dtype": "bfloat16"},

@@ -84,6 +84,7 @@ OTHER_VALUES = [
     ("clip_norm", 1e-3, {"optimizer": "sgd", "learning_rate": 0.1}), ("label_smoothing", 0.3, {}),
     *[("optimizer", name, {}) for name in KNOBS["optimizer"].choices if name[:4] != "adam"],
     *[("schedule", name, {}) for name in KNOBS["schedule"].choices if name != "cosine"],
+    ("lookahead", 2, {}), ("lookahead", 5, {}), ("lookahead", 4, {"ema_decay": 0.9}),
     ("dtype", "bfloat16", {}), ("dropout", 0.5, {}), ("pool", "stochastic", {}),
     ("seed_init", 1, {}), ("seed_order", 1, {}), ("seed_draw", 1, {"draw": "seed"}),
     ("norm", "batch", {}), ("norm_scale", False, {"norm": "batch"}),

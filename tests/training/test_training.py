@@ -47,6 +47,41 @@ def test_the_average_of_weights_and_batch_statistics_is_what_is_evaluated(tiny, 
         assert float(other.loss) != float(by_average.loss)
 
 
+@pytest.mark.parametrize("num_steps", [7, 10])
+def test_lookahead_goes_back_to_its_slow_average_as_in_airbench94(tiny, digits, num_steps):
+    """Step by step in float64: every fifth step, by the schedule, and at the end of all."""
+    smooth = {"pool": "avg", "activation": "tanh"}  # no tie that the last bit decides
+    plain = dataclasses.replace(
+        tiny, norm="batch", eval_every=0, steps=num_steps, optimizer="nesterov", **smooth
+    )
+    functions, data, numbers = make_functions(plain, digits)
+    ahead, _, _ = make_functions(dataclasses.replace(plain, lookahead=5), digits)
+    one, other = (jax.jit(own.advance, static_argnums=4) for own in (functions, ahead))
+    state = functions.init(numbers)
+    slow = jax.tree.map(np.float64, (state.params, state.batch_stats))
+    found = ahead.init(numbers)
+    for step in range(1, num_steps + 1):
+        state = one(numbers, state, data.train, 1, 1)
+        fast = state.params, state.batch_stats
+        if step % 5 == 0:
+            decay = 0.95**5 * (step / num_steps) ** 3
+            slow = jax.tree.map(
+                lambda old, new, decay=decay: decay * old + (1 - decay) * np.float64(new),
+                slow, fast,
+            )  # fmt: skip
+        if step % 5 == 0 or step == num_steps:
+            params, stats = jax.tree.map(np.float32, slow)
+            state = state._replace(params=params, batch_stats=stats)
+        found = other(numbers, found, data.train, 1, 1)
+        expected = jax.tree.leaves((state.params, state.batch_stats))
+        own = jax.tree.leaves((found.params, found.batch_stats))
+        for leaf, right in zip(own, expected, strict=True):
+            np.testing.assert_allclose(leaf, right, rtol=1e-3, atol=1e-5)
+    at_end = jax.tree.leaves((found.params, found.batch_stats))
+    for leaf, right in zip(at_end, jax.tree.leaves(found.slow), strict=True):
+        np.testing.assert_array_equal(leaf, right)
+
+
 @pytest.mark.slow
 def test_a_long_average_of_a_short_run_is_of_that_run_and_not_of_its_start(digits):
     """0.999 over 100 steps: started from the initial weights it would be 90% those."""
