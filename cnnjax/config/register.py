@@ -191,7 +191,8 @@ def choice(knob: str, name: str, **traits: Any) -> Callable[[F], F]:
     keeps of each parameter; a norm of (config, units, train, name) to units; an init of (key,
     shape, dtype) to a kernel; an augment of (key, images) to images; a corruption of (key, images,
     strength, way, pixels) to images, with `strengths` and their `unit`. `reads` names the knobs
-    that it heeds of norm_scale, norm_momentum and norm_epsilon, and of an optimizer momentum.
+    that it heeds of norm_scale, norm_momentum, norm_epsilon and norm_bias_rate (the rate of a
+    parameter `bias` of the module `name`), and of an optimizer momentum.
     """
     own = [other for other in HOMES if other not in DECORATORS]
     if knob not in own:

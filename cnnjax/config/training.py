@@ -49,6 +49,18 @@ class Training:
     warmup_steps: int = structure(
         0, "Steps over which the learning rate rises to its peak, before the schedule.", low=0
     )
+    norm_bias_rate: float = structure(
+        1.0,
+        "Multiple of the learning rate with which the biases of norms learn.",
+        above=0.0,
+        used_with={"norm": Readers("norm", "norm_bias_rate")},
+    )
+    whitening_bias_steps: int = structure(
+        0,
+        "Steps after which the bias of a whitened first layer stays as it is; 0 for never.",
+        low=0,
+        used_with={"first_layer": ("whitened",)},
+    )
     clip_norm: float = structure(0.0, "Greatest norm of the whole gradient; 0 for any.", low=0.0)
     label_smoothing: float = number(
         0.0,

@@ -22,7 +22,7 @@ from cnnjax.config.errors import ConfigError
 from cnnjax.networks import convolution, layers, norms
 from cnnjax.networks.facts import Layer, Roles
 from cnnjax.networks.values import Call, Found, Value
-from cnnjax.networks.walk import Walk
+from cnnjax.networks.walk import NORMS, Walk
 
 OWN = (convolution.Conv, layers.Pool, layers.Dense, layers.Rbf)
 RNGS: tuple[str, ...] = ("dropout", "pool", "depth")  # what a network may draw in training
@@ -252,11 +252,22 @@ def _find_roles(walk: Walk, logits: Value, found: list[Found]) -> Roles:
     if last is not None and sum(last in one.kernels for one in found) > 1:
         last = None  # other layers have the same kernel
     first = next((one.owner for one in found if one.kernels or one.own), "")
-    return Roles(frozenset(kernels), frozenset(scaled), frozenset(convolutions), last, first)
+    biases = {f"{path}/bias" for path, kind in walk.modules.values() if _is_norm(path, kind)}
+    norm_biases = frozenset(biases & set(walk.sizes))
+    return Roles(
+        frozenset(kernels), frozenset(scaled), frozenset(convolutions), last, first, norm_biases
+    )
+
+
+def _is_norm(path: str, kind: type) -> bool:
+    """Whether a module is a norm: by its type, or as `norms.normalise` names one."""
+    own = path.rpartition("/")[2]
+    return own.startswith("norm_") or issubclass(kind, (*NORMS, norms.BatchNorm))
 
 
 def _check_roles(roles: Roles, sizes: Mapping[str, int]) -> Roles:
-    named = roles.kernels | roles.scaled | roles.convolutions | {roles.logits or ""}
+    named = roles.kernels | roles.scaled | roles.convolutions | roles.norm_biases
+    named |= {roles.logits or ""}
     if unknown := sorted(named - set(sizes) - {""}):
         raise ValueError(
             f"its roles name {unknown[0]}, which is no parameter: there are {', '.join(sizes)}"

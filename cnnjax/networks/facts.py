@@ -37,3 +37,4 @@ class Roles(NamedTuple):
     convolutions: frozenset[str]  # kernels and biases that `freeze=convolutions` leaves as they are
     logits: str | None  # kernel [features, classes] of the layer that gives the logits, if any does
     first: str  # path of the first layer
+    norm_biases: frozenset[str] = frozenset()  # what norms add, for which `norm_bias_rate` is

@@ -76,7 +76,10 @@ def no_norm(config: Config, units: Array, train: bool, name: str) -> Array:
 
 
 @register.choice(
-    "norm", "batch", reads=("norm_scale", "norm_momentum", "norm_epsilon"), biased=True
+    "norm",
+    "batch",
+    reads=("norm_scale", "norm_momentum", "norm_epsilon", "norm_bias_rate"),
+    biased=True,
 )
 def batch_norm(config: Config, units: Array, train: bool, name: str) -> Array:
     """Each channel by the statistics of the batch (Ioffe and Szegedy 2015)."""
@@ -84,13 +87,13 @@ def batch_norm(config: Config, units: Array, train: bool, name: str) -> Array:
     return BatchNorm(momentum, epsilon, config.norm_scale, name=name)(units, train)
 
 
-@register.choice("norm", "layer", reads=("norm_scale",), biased=True)
+@register.choice("norm", "layer", reads=("norm_scale", "norm_bias_rate"), biased=True)
 def layer_norm(config: Config, units: Array, train: bool, name: str) -> Array:
     """All channels together (Ba et al. 2016)."""
     return nn.LayerNorm(**_share(config, units), name=name)(units)
 
 
-@register.choice("norm", "group", reads=("norm_scale",), biased=True)
+@register.choice("norm", "group", reads=("norm_scale", "norm_bias_rate"), biased=True)
 def group_norm(config: Config, units: Array, train: bool, name: str) -> Array:
     """In 8 groups of channels, or fewer that divide them (Wu and He 2018)."""
     groups = math.gcd(units.shape[-1], 8)

@@ -161,13 +161,20 @@ def find_last(roles: Roles, params: optax.Params) -> frozenset[str]:
 def make_optimizer(
     structure: Config, numbers: Numbers, roles: Roles
 ) -> optax.GradientTransformation:
-    """The update rule of a run: clipping of the whole gradient, direction, decay, rate.
+    """The update rule of a run: clipping of the whole gradient, direction, decay, rate by role.
 
     `roles` say which parameters are kernels, and which those of convolutions.
     """
     kernels, schedule = make_mask(roles.kernels), make_schedule(structure, numbers)
     make = register.find("optimizer", structure.optimizer).make
     optimizer = make(numbers, schedule, kernels)
+    if structure.norm_bias_rate != 1:
+        faster = optax.scale(structure.norm_bias_rate)
+        optimizer = optax.chain(optimizer, optax.masked(faster, make_mask(roles.norm_biases)))
+    if structure.whitening_bias_steps:
+        held = optax.scale_by_schedule(lambda step: step < structure.whitening_bias_steps)
+        first = make_mask({f"{roles.first}/bias"})
+        optimizer = optax.chain(optimizer, optax.masked(held, first))
     if structure.clip_norm:
         optimizer = optax.chain(optax.clip_by_global_norm(structure.clip_norm), optimizer)
     if structure.freeze == "none":

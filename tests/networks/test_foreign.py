@@ -34,6 +34,7 @@ def test_roles_follow_from_the_way_of_the_parameters(foreign):
         convolutions=frozenset({"edges/kernel", "edges/bias", "parts/kernel"}),
         logits="answer/kernel",
         first="edges",
+        norm_biases=frozenset({"BatchNorm_0/bias"}),
     )
 
 

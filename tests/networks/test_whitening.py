@@ -1,6 +1,7 @@
 """The fixed first layer whitens the patches of the training images, and stays as it is."""
 
 import dataclasses
+import itertools
 
 import jax
 import numpy as np
@@ -85,6 +86,26 @@ def test_training_leaves_the_filters_as_they_are(digits):
     for tree in (state.params, state.ema.params):
         assert set(tree["conv_1"]) == {"bias"} and np.asarray(tree["conv_1"]["bias"]).any()
     assert not np.allclose(state.batch_stats["norm_2"]["mean"], start.batch_stats["norm_2"]["mean"])
+
+
+def test_its_bias_is_learned_for_some_steps_and_then_stays(tiny, digits):
+    """Jordan 2024: three epochs of 9.9; all else goes on."""
+    config = dataclasses.replace(tiny, first_layer="whitened", whitening_bias_steps=2)
+    functions, data, numbers = make_functions(config, digits)
+    advance = jax.jit(functions.advance, static_argnums=4)
+    states = [functions.init(numbers)]
+    for _ in range(4):
+        states.append(advance(numbers, states[-1], data.train, 1, 1))
+    biases = [np.asarray(state.params["conv_1"]["bias"]) for state in states]
+    assert (biases[1] != biases[0]).any() and (biases[2] != biases[1]).any()
+    np.testing.assert_array_equal(biases[3], biases[2])
+    np.testing.assert_array_equal(biases[4], biases[2])
+    others = [np.asarray(state.params["conv_2"]["bias"]) for state in states]
+    assert all((one != other).any() for one, other in itertools.pairwise(others))
+    plain = make_functions(dataclasses.replace(config, whitening_bias_steps=0), digits)[0]
+    start = plain.init(numbers)
+    same = jax.jit(plain.advance, static_argnums=4)(numbers, start, data.train, 2, 2)
+    np.testing.assert_allclose(biases[2], same.params["conv_1"]["bias"], rtol=1e-4, atol=1e-7)
 
 
 def test_a_learned_first_layer_has_no_filters(tiny, digits):

@@ -83,7 +83,8 @@ OTHER_VALUES = {
     "group_by": "patient",
     "feed": "stream", "eval_crop": 0.5, "batch_size": 1, "steps": 1, "eval_every": 1, "seed": 1,
     "seed_init": 1, "seed_order": 1, "seed_draw": 1, "stop_at": 1, "patience": 1,
-    "squeeze_ratio": 2, "flip_alternating": True, "lookahead": 5,
+    "squeeze_ratio": 2, "flip_alternating": True, "lookahead": 5, "norm_bias_rate": 2.0,
+    "whitening_bias_steps": 3,
 }  # fmt: skip
 RESNET = make_config({"model": "resnet18"})
 BASES = {"shift_fill": Config(shift=1), "flip_alternating": Config(flip=True),
@@ -91,7 +92,9 @@ BASES = {"shift_fill": Config(shift=1), "flip_alternating": Config(flip=True),
          "stochastic_depth": RESNET, "momentum": Config(optimizer="momentum"),
          "pad": Config(padding="explicit"),
          "weight_decay": Config(optimizer="adamw"),
-         **dict.fromkeys(("norm_scale", "norm_momentum", "norm_epsilon"), Config(norm="batch")),
+         "whitening_bias_steps": Config(first_layer="whitened"),
+         **dict.fromkeys(("norm_scale", "norm_momentum", "norm_epsilon", "norm_bias_rate"),
+                         Config(norm="batch")),
          "residual": Config(model="mlp"), "seed_draw": Config(draw="seed"),
          "count_padding": Config(pool="avg", pool_padding="SAME")}  # fmt: skip
 

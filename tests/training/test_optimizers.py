@@ -227,6 +227,33 @@ def test_decay_of_a_gradient_is_that_of_a_kernel_over_one_less_momentum():
     np.testing.assert_allclose(lost, expected, rtol=0.03)
 
 
+@pytest.mark.parametrize("freeze", ["none", "convolutions"])
+def test_norms_biases_learn_at_a_rate_of_their_own_as_a_group_of_pytorch(freeze):
+    """Jordan 2024: SGD with Nesterov's momentum in two groups, of which one has 64 times the rate.
+
+    By PyTorch's documented rule in float64: b = m b + g, and p = p - rate (g + m b).
+    """
+    config = constant(
+        optimizer="nesterov", momentum=0.85, norm="batch", norm_bias_rate=64.0, freeze=freeze,
+        learning_rate=0.01,
+    )  # fmt: skip
+    roles = here.KERNEL._replace(norm_biases=frozenset({"norm_1/bias"}))
+    numbers = {name: jnp.asarray(value) for name, value in numbers_of(config).items()}
+    optimizer = here.make_optimizer(config, numbers, roles=roles)
+    params = {"kernel": jnp.asarray(START), "norm_1": {"bias": jnp.zeros(2)}}
+    state, expected = optimizer.init(params), {"kernel": START.astype(float), "bias": np.zeros(2)}
+    buffers = {name: np.zeros_like(own) for name, own in expected.items()}
+    for grads in GRADS:
+        given = {"kernel": jnp.asarray(grads), "norm_1": {"bias": jnp.asarray(grads[:, 0])}}
+        updates, state = optimizer.update(given, state, params)
+        params = optax.apply_updates(params, updates)
+        for name, own, rate in (("kernel", grads, 0.01), ("bias", grads[:, 0], 0.64)):
+            buffers[name] = 0.85 * buffers[name] + own
+            expected[name] = expected[name] - rate * (own + 0.85 * buffers[name])
+    np.testing.assert_allclose(params["kernel"], expected["kernel"], rtol=1e-6)
+    np.testing.assert_allclose(params["norm_1"]["bias"], expected["bias"], rtol=1e-6)
+
+
 @pytest.mark.parametrize("bound", [0.5, 1e6])
 def test_clipping_is_of_all_layers_together_and_leaves_small_gradients(bound):
     """Pascanu et al. 2013, algorithm 1, in float64."""

@@ -85,6 +85,8 @@ OTHER_VALUES = [
     *[("optimizer", name, {}) for name in KNOBS["optimizer"].choices if name[:4] != "adam"],
     *[("schedule", name, {}) for name in KNOBS["schedule"].choices if name != "cosine"],
     ("lookahead", 2, {}), ("lookahead", 5, {}), ("lookahead", 4, {"ema_decay": 0.9}),
+    ("norm_bias_rate", 64.0, {"norm": "batch"}), ("norm_bias_rate", 64.0, {"norm": "layer"}),
+    ("norm_bias_rate", 64.0, {"norm": "group", "hidden": (12,)}),
     ("dtype", "bfloat16", {}), ("dropout", 0.5, {}), ("pool", "stochastic", {}),
     ("seed_init", 1, {}), ("seed_order", 1, {}), ("seed_draw", 1, {"draw": "seed"}),
     ("norm", "batch", {}), ("norm_scale", False, {"norm": "batch"}),
