@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from cnnjax.config import measured
 from cnnjax.config.allowed import Readers, but
@@ -99,6 +99,11 @@ class Training:
         " of its best one; 0 for none.",
         low=0,
         used_with={"eval_every": SOME},
+    )
+    views: Literal["one", "mirror", "mirror_shift"] = structure(
+        "one",
+        "Of which views of an image the logits are averaged where it is judged: of itself, of its"
+        " mirror image too, or of both also moved by a cell either way, six in all.",
     )
     measure: tuple[str, ...] = structure(
         (),

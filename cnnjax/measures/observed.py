@@ -108,9 +108,11 @@ def observe(
         weight = own.mask * of_test.astype(jnp.float32)
         members = jax.nn.one_hot(own.labels, spec.num_classes) * weight[:, None]
         if model.observe is None:
-            logits, _ = model.apply(params, stats, images, None)
+            logits = models.answer(model, params, stats, images)
             return logits, members[:1], members[:1]
         logits, features = model.observe(params, stats, images)
+        if model.views != "one":  # features are those of the image itself
+            logits = models.answer(model, params, stats, images)
         return logits, members.T @ features, members.sum(axis=0)
 
     logits, sums, counts = lax.map(one, (joined, tested))

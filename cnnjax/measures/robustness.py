@@ -261,7 +261,8 @@ def measure_robustness(
                 ],
                 jax.random.fold_in(own_key, index), own.images.astype(jnp.float32), strength, way,
             )  # fmt: skip
-            found = model.apply(params, stats, observed.prepare(images), None)[0].argmax(axis=-1)
+            seen = observed.prepare(images)
+            found = models.answer(model, params, stats, seen).argmax(axis=-1)
             return found == own.labels, found == classes
 
         places = (jnp.arange(test.labels.shape[0]), test, before)

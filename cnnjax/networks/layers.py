@@ -138,7 +138,7 @@ class Squeeze(nn.Module):
         # Its own non-linearity follows: no piece of the run's is made of its units.
         excite = Dense(config, channels, True, config.bias, self.platform, name="dense_2")
         share = nn.sigmoid(excite(units)).astype(maps.dtype)
-        return maps * share.reshape(len(maps), 1, 1, channels)
+        return maps * share[:, None, None]
 
 
 def activate(config: Config, units: Array) -> Array:

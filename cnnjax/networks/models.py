@@ -22,6 +22,7 @@ from cnnjax.config.data import input_shape
 from cnnjax.config.errors import ConfigError
 from cnnjax.networks import convolution, count, modules, norms
 from cnnjax.networks.facts import Roles
+from cnnjax.networks.views import VIEWS
 from cnnjax.ops import precision, whitening
 
 Params = Any  # a tree of float32 arrays, one branch a layer
@@ -37,13 +38,28 @@ class Model(NamedTuple):
     (dropout, batch statistics, random pooling); with None it evaluates, and changes nothing.
     `observe(params, stats, images)` evaluates too and gives logits and what the layer of the logits
     sees [N, features]; None where the logits are not linear in anything. `roles` say what the
-    parameters are for.
+    parameters are for, and `views` of how many views `answer` takes the mean.
     """
 
     init: Callable[[Array], tuple[Params, Stats]]
     apply: Callable[[Params, Stats, Array, Array | None], tuple[Array, Stats]]
     observe: Callable[[Params, Stats, Array], tuple[Array, Array]] | None
     roles: Roles
+    views: str = "one"
+
+
+def answer(model: Model, params: Params, stats: Stats, images: Array) -> Array:
+    """Logits [N, classes] by which images [N, H, W, C], as the network sees them, are judged.
+
+    The mean over the run's views of each.
+    """
+    if model.views == "one":
+        return model.apply(params, stats, images, None)[0]
+    logits = [
+        weight * model.apply(params, stats, seen, None)[0]
+        for weight, seen in VIEWS[model.views](images)
+    ]
+    return sum(logits[1:], start=logits[0])
 
 
 def probabilities(logits: Array, temperature: float = 1.0) -> Array:
@@ -222,4 +238,4 @@ def make_model(
             logits, _ = apply(params, stats, images, None)
         return logits, jnp.asarray(seen[0], jnp.float32)
 
-    return Model(init, apply, observe if last is not None else None, roles)
+    return Model(init, apply, observe if last is not None else None, roles, config.views)

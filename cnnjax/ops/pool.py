@@ -151,7 +151,7 @@ def generalised_mean(maps: Array, exponent: Array) -> Array:
     cells = jnp.maximum(precision.widen(maps), LEAST)
     largest = jax.lax.stop_gradient(cells.max(axis=(1, 2), keepdims=True))
     powers = (cells / largest) ** exponent
-    mean = powers.mean(axis=(1, 2)) ** (1 / exponent) * largest.reshape(len(maps), -1)
+    mean = powers.mean(axis=(1, 2)) ** (1 / exponent) * largest[:, 0, 0]
     return mean.astype(maps.dtype)
 
 

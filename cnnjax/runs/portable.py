@@ -59,8 +59,7 @@ def make_function(config: Config, own: Final) -> Function:
             if config.permute_pixels:
                 images = permute(images)
             prepared = resize((images.astype(np.float32) - mean) / scale)
-            logits, _ = model.apply(own.params, own.stats, prepared, None)
-            return models.probabilities(logits)
+            return models.probabilities(models.answer(model, own.params, own.stats, prepared))
 
     return answer
 

@@ -211,8 +211,7 @@ def _compile(
     @jax.jit
     def apply(params: Params, stats: Stats, images: jax.Array) -> jax.Array:
         with jax.default_matmul_precision(structure.precision):
-            logits, _ = model.apply(params, stats, jnp.asarray(images), None)
-            return models.probabilities(logits)
+            return models.probabilities(models.answer(model, params, stats, jnp.asarray(images)))
 
     return apply
 

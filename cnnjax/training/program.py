@@ -244,7 +244,7 @@ def make_program(
 
         def judge(batch: batches.Batches) -> Scores:
             images = prepare(batch.images)
-            logits, _ = model.apply(params, batch_stats, images, None)
+            logits = models.answer(model, params, batch_stats, images)
             targets = jax.nn.one_hot(batch.labels, spec.num_classes)
             return score(logits, targets, batch.labels, batch.mask)
 

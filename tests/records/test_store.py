@@ -84,7 +84,7 @@ OTHER_VALUES = {
     "feed": "stream", "eval_crop": 0.5, "batch_size": 1, "steps": 1, "eval_every": 1, "seed": 1,
     "seed_init": 1, "seed_order": 1, "seed_draw": 1, "stop_at": 1, "patience": 1,
     "squeeze_ratio": 2, "flip_alternating": True, "lookahead": 5, "norm_bias_rate": 2.0,
-    "whitening_bias_steps": 3,
+    "whitening_bias_steps": 3, "views": "mirror",
 }  # fmt: skip
 RESNET = make_config({"model": "resnet18"})
 BASES = {"shift_fill": Config(shift=1), "flip_alternating": Config(flip=True),

@@ -35,6 +35,8 @@ CASES = {
     "blurred": (make_small("cnn", pool="blur", conv="separable"), COLOUR, "uint8"),
     "twin": (make_small("mlp_twin"), GREY, "uint8"),
     "few poolings": (Config(widths=(4, 4, 4, 4, 4), hidden=()), GREY, "uint8"),
+    "views": (make_small("cnn", views="mirror_shift"), COLOUR, "uint8"),
+    "squeezed": (make_small("cnn", squeeze_ratio=2, head="global_gem"), COLOUR, "uint8"),
     "maxout": (make_small("cnn", activation="maxout", pool="avg"), GREY, "uint8"),
 }  # fmt: skip
 SLOW = dict.fromkeys(("resnet20", "airbench94", "blurred"), pytest.mark.slow)

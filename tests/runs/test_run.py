@@ -115,6 +115,9 @@ def weights_of(own):
     [
         {"permute_pixels": True},
         {"ema_decay": 0.9},
+        {"lookahead": 5},
+        {"views": "mirror_shift"},
+        {"head": "global_gem", "squeeze_ratio": 2},
         {"norm": "batch", "standardise": "all"},
         {"standardise": "none"},
         {"image_size": 12},
