@@ -41,6 +41,20 @@ class Augmentation:
         low=0.0,
         below=1.0,
     )
+    randaugment: int = structure(
+        0,
+        "RandAugment: operations for each training image, each drawn from 14 (moves, turns, levels,"
+        " colours); 0 for none.",
+        low=0,
+        high=14,
+    )
+    randaugment_magnitude: float = structure(
+        9.0,
+        "Magnitude of RandAugment's operations, of 10.",
+        low=0.0,
+        high=10.0,
+        used_with={"randaugment": SOME},
+    )
     jitter: float = structure(
         0.0,
         "Share by which brightness, contrast and saturation of a training image may change.",

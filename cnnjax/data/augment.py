@@ -17,6 +17,7 @@ from jax.typing import ArrayLike
 
 from cnnjax.config import register
 from cnnjax.config.config import Config
+from cnnjax.data.randaugment import randaugment
 from cnnjax.ops import padding
 
 
@@ -197,22 +198,25 @@ def augment(
     """
     mean, std = (jnp.asarray(own, jnp.float32).reshape(1, 1, 1, -1) for own in (mean, std))
     crop = config.crop or 1.0
-    steps: list[tuple[bool, Callable[[Array, Array], Array]]] = [
-        (config.flip, flip),
-        (config.shift > 0, lambda k, x: shift(k, x, config.shift, config.shift_fill)),
-        (config.rotation > 0 or crop < 1, lambda k, x: resample(k, x, config.rotation, crop)),
-        (config.jitter > 0, lambda k, x: jitter(k, x, config.jitter)),
-        (config.noise > 0, lambda k, x: noise(k, x, config.noise * std)),
-        (config.cutout > 0, lambda k, x: cutout(k, x, config.cutout, mean)),
+    number, magnitude = config.randaugment, config.randaugment_magnitude
+    steps: list[tuple[bool, int | str, Callable[[Array, Array], Array]]] = [
+        (config.flip, 0, flip),
+        (config.shift > 0, 1, lambda k, x: shift(k, x, config.shift, config.shift_fill)),
+        (config.rotation > 0 or crop < 1, 2, lambda k, x: resample(k, x, config.rotation, crop)),
+        (number > 0, "randaugment", lambda k, x: randaugment(k, x, number, magnitude)),
+        (config.jitter > 0, 3, lambda k, x: jitter(k, x, config.jitter)),
+        (config.noise > 0, 4, lambda k, x: noise(k, x, config.noise * std)),
+        (config.cutout > 0, 5, lambda k, x: cutout(k, x, config.cutout, mean)),
     ]
-    for index, (wanted, step) in enumerate(steps):
+    for wanted, of, step in steps:
         if wanted:
-            images = step(jax.random.fold_in(key, index), images)
-    mixing = jax.random.fold_in(key, len(steps))
+            own = _key_of(key, of) if isinstance(of, str) else jax.random.fold_in(key, of)
+            images = step(own, images)
+    mixing = jax.random.fold_in(key, 6)
     for name in config.augment:
         images = register.find("augment", name).make(_key_of(key, name), images)
     if config.mixup and config.cutmix:
-        either = jax.random.fold_in(key, len(steps) + 1)
+        either = jax.random.fold_in(key, 7)
         return mix_either(either, mixing, images, targets, config.mixup, config.cutmix)
     if config.mixup:
         return mixup(mixing, images, targets, config.mixup)

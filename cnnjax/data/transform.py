@@ -108,6 +108,11 @@ def check_foreseen(
             f"--seed_draw={config.seed_draw} does nothing: --draw=auto draws none of the training"
             f" images of {config.dataset}; leave it out, or give --draw=seed"
         )
+    if config.randaugment and dtype != np.uint8:
+        raise ConfigError(
+            f"--randaugment={config.randaugment} needs 8-bit pixels, and those of {config.dataset}"
+            f" are {np.dtype(dtype).name}: leave it out"
+        )
     if feed == "stream":
         stream.check(config, dtype, *shape[:2])
     check_augmentation(config, *shape[:2])

@@ -46,7 +46,7 @@ TRIED: Mapping[str, Sequence[Any]] = {
     "eval_every": (0, 1, 2, 5, LARGEST_INTEGER),
     "warmup_steps": (0, 1), "stop_at": (0, 0, 1), "patience": (0, 0, 1, 2),
     "lookahead": (0, 0, 1, 2, 5), "whitening_bias_steps": (0, 1, 2),
-    "norm_bias_rate": (1e-30, 0.5, 1.0, 64.0, 1e30),
+    "randaugment": (0, 0, 1, 2), "norm_bias_rate": (1e-30, 0.5, 1.0, 64.0, 1e30),
     "batch_size": (1, 1, 2, 3, 4, 7, 16, 21),
     "train_examples": (0, 0, 1, 2, 21, 24),
     "image_size": (0, 0, 0, 1, 2, 3, 8, 13, 32),

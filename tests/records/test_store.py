@@ -85,9 +85,11 @@ OTHER_VALUES = {
     "seed_init": 1, "seed_order": 1, "seed_draw": 1, "stop_at": 1, "patience": 1,
     "squeeze_ratio": 2, "flip_alternating": True, "lookahead": 5, "norm_bias_rate": 2.0,
     "whitening_bias_steps": 3, "views": "mirror",
+    "randaugment": 2, "randaugment_magnitude": 5.0,
 }  # fmt: skip
 RESNET = make_config({"model": "resnet18"})
 BASES = {"shift_fill": Config(shift=1), "flip_alternating": Config(flip=True),
+         "randaugment_magnitude": Config(randaugment=1),
          "match": Config(model="mlp_twin"), "width_multiplier": RESNET, "stem": RESNET,
          "stochastic_depth": RESNET, "momentum": Config(optimizer="momentum"),
          "pad": Config(padding="explicit"),

@@ -126,6 +126,7 @@ OPTIONS = [
     {"connectivity": "lenet5"}, {"connectivity": "random"}, {"first_layer": "whitened"},
     {"bias": False}, {"groups": 2}, {"conv": "separable"}, {"conv": "unshared"},
     {"fill": "partial"}, {"fill": "reflect"}, {"ema_decay": 0.9}, {"optimizer": "muon"},
+    {"randaugment": 2}, {"views": "mirror_shift"}, {"flip": True, "flip_alternating": True},
     {"lookahead": 5}, {"norm_bias_rate": 64.0, "norm": "batch"},
     {"first_layer": "whitened", "whitening_bias_steps": 1},
     {"norm": "response"}, {"activation": "maxout"}, {"init": "pytorch"}, {"image_size": 12},

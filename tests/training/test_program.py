@@ -93,6 +93,7 @@ OTHER_VALUES = [
     ("norm_scale", False, {"norm": "layer"}),
     ("norm_scale", False, {"norm": "group", "hidden": (12,)}),
     ("logit_scale", 0.5, {}), ("flip", True, {}), ("shift", 1, {}),
+    ("randaugment", 2, {}), ("randaugment_magnitude", 5.0, {"randaugment": 2}),
     ("flip_alternating", True, {"flip": True}),
     ("rotation", 20.0, {}), ("crop", 0.5, {}), ("jitter", 0.5, {}), ("noise", 0.5, {}),
     ("cutout", 3, {}), ("mixup", 0.2, {}), ("cutmix", 1.0, {}),
