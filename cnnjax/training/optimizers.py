@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 
 import jax
+import jax.numpy as jnp
 import optax
 from optax import contrib
 
@@ -172,7 +173,9 @@ def make_optimizer(
         faster = optax.scale(structure.norm_bias_rate)
         optimizer = optax.chain(optimizer, optax.masked(faster, make_mask(roles.norm_biases)))
     if structure.whitening_bias_steps:
-        held = optax.scale_by_schedule(lambda step: step < structure.whitening_bias_steps)
+        held = optax.scale_by_schedule(
+            lambda step: jnp.asarray(step) < structure.whitening_bias_steps
+        )
         first = make_mask({f"{roles.first}/bias"})
         optimizer = optax.chain(optimizer, optax.masked(held, first))
     if structure.clip_norm:
