@@ -18,6 +18,10 @@ class Observer(NamedTuple):
     should_stop: Callable[[], bool] = lambda: False
     on_saved: Callable[[int], None] = lambda step: None  # a wave in training, after so many steps
     on_lines: Callable[[Config, Sequence[Mapping[str, Any]]], None] = lambda config, curve: None
+    # Of a segment: training examples, and seconds; before the lines of the evaluation at its end.
+    on_trained: Callable[[int, float], None] = lambda num_examples, seconds: None
+    # What takes a segment, given its place among those of its wave and how many these are.
+    take: Callable[[int, int, Callable[[], Any]], Any] = lambda place, number, take: take()
 
 
 QUIET = Observer()

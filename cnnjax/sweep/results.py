@@ -12,11 +12,11 @@ from cnnjax.measures.examine import Examination
 from cnnjax.sweep import group
 from cnnjax.sweep.best import find_best
 from cnnjax.sweep.placed import GroupData
-from cnnjax.training import program
+from cnnjax.training import program, tally
 
 
 def describe_scores(
-    name: str, scores: program.Scores | program.TrainScores, lane: int
+    name: str, scores: program.Scores | tally.TrainScores, lane: int
 ) -> dict[str, float | None]:
     """Mean loss and accuracy of one lane, as `<name>_loss` and `<name>_accuracy`."""
     loss, correct, count = (float(total[lane]) for total in scores[:3])
@@ -33,11 +33,13 @@ def describe_lane(segment: group.Segment, lane: int, step: int) -> dict[str, Any
     there on a lane has no score.
     """
     assert segment.validation is not None
-    sums, diverged_at = program.read_sums(segment.states.sums), segment.states.diverged_at
+    sums, diverged_at = tally.read_sums(segment.states.sums), segment.states.diverged_at
     scores = describe_scores("train", sums, lane)
     mean = np.asarray(sums.targets[lane], np.float64)
     scores["constant_loss"] = float(special.entr(mean / mean.sum()).sum())
     scores |= describe_scores("validation", segment.validation, lane)
+    last = segment.states.last._asdict()
+    scores |= {name: float(value[lane]) for name, value in last.items()}
     if first := int(diverged_at[lane]):
         return {"step": step, **dict.fromkeys(scores), "diverged_at": first}
     return {"step": step, **scores}

@@ -68,7 +68,7 @@ class Session(NamedTuple):
         segment ends wherever an evaluation or a checkpoint is due, or where it would be long.
         """
         starts = starts or [0] * len(lanes)
-        lengths = group.wave_lengths(lanes, starts, self.every, self.most)
+        lengths = self.cut(lanes, starts)
         with multihost.together("train", lanes, starts=[*starts], fresh=states is None):
             numbers = self.stack(lanes)
         segments = group.train_group(
@@ -79,6 +79,10 @@ class Session(NamedTuple):
             with multihost.together("segment"):
                 segment = multihost.settle(next(segments))
             yield segment
+
+    def cut(self, lanes: Sequence[Config], starts: Sequence[int]) -> list[int]:
+        """Steps of each segment that `train` takes of lanes after so many steps."""
+        return group.wave_lengths(lanes, starts, self.every, self.most)
 
     def evaluate(self, states: program.State, step: int) -> group.Segment:
         """Lanes that were saved before they were evaluated, as at the end of their segment.

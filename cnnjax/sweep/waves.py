@@ -1,6 +1,7 @@
 """One wave: lanes of a session that train at once, from where each was saved to its end."""
 
 import datetime
+import functools
 import itertools
 import math
 import time
@@ -15,7 +16,7 @@ from cnnjax.sweep import checkpoints, final, judged, multihost
 from cnnjax.sweep.best import has_run_out
 from cnnjax.sweep.checkpoints import Checkpoints
 from cnnjax.sweep.final import Final
-from cnnjax.sweep.group import is_due
+from cnnjax.sweep.group import Segment, is_due
 from cnnjax.sweep.observer import Observer
 from cnnjax.sweep.results import describe_lane
 from cnnjax.sweep.session import Session
@@ -98,7 +99,8 @@ def run_wave(
     def are_out() -> bool:
         return all(has_run_out(curve, structure.patience) for curve in curves)
 
-    segments = session.train(lanes, states, starts)
+    number, segments = len(session.cut(lanes, starts)), session.train(lanes, states, starts)
+    segments = _take_each(segments, number, observer)
     if are_out():
         segments = iter(())
     elif states is not None and any(map(_is_lacking, lanes, starts, curves)):
@@ -107,12 +109,14 @@ def run_wave(
         trained = (segment.step - starts[0] - taken) * structure.batch_size * len(lanes)
         states, seconds, taken = segment.states, seconds + segment.seconds, segment.step - starts[0]
         steps = [start + taken for start in starts]
+        if trained:
+            observer.on_trained(trained, segment.seconds)
         if is_apart and taken == left:
             save()
             sealed = True
         if segment.validation is not None:
             scores = _read(segment.validation, look)
-            told = session.fetch(states, ["sums", "diverged_at"])
+            told = session.fetch(states, ["sums", "diverged_at", "last"])
             read = segment._replace(states=told, validation=scores)
             for at, (lane, step, curve) in enumerate(zip(lanes, steps, curves, strict=True)):
                 if _is_lacking(lane, step, curve):
@@ -144,6 +148,12 @@ def run_wave(
     for config, curve, own, network in zip(lanes, curves, finished, kept, strict=True):
         answers = None if own.answers is None else pack(*own.answers)
         yield Result(config, own.scores, curve, rate, session.seconds, wave, answers, network)
+
+
+def _take_each(segments: Iterator[Segment], number: int, observer: Observer) -> Iterator[Segment]:
+    """The segments, each taken by the observer."""
+    for place in range(number):
+        yield observer.take(place, number, functools.partial(next, segments))
 
 
 def _is_lacking(lane: Config, step: int, curve: Sequence[Mapping[str, Any]]) -> bool:

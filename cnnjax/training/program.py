@@ -20,13 +20,11 @@ from cnnjax.data.spec import DataSpec as DataSpec
 from cnnjax.measures.examine import Examination, examine_training, make_examine, sees_training
 from cnnjax.measures.observed import Training
 from cnnjax.networks import cost, models
-from cnnjax.training import averages, microbatch, optimizers
+from cnnjax.training import averages, microbatch, optimizers, schedules, tally
 from cnnjax.training.state import Average as Average
 from cnnjax.training.state import Scores as Scores
 from cnnjax.training.state import State as State
 from cnnjax.training.state import TrainData as TrainData
-from cnnjax.training.state import TrainScores as TrainScores
-from cnnjax.training.state import read_sums as read_sums
 
 INIT, ORDER, TRAIN, DRAW, LABELS, FLIP = range(6)  # what a key derived from a seed is for
 SEED_OF = ("seed_init", "seed_order", "seed_order", "seed_draw", "seed_draw", "seed_order")
@@ -108,7 +106,8 @@ def make_program(
         ema = start if structure.ema_decay else None
         slow = start if structure.lookahead else None
         none, sums = jnp.zeros((), jnp.int32), jnp.zeros(3 + spec.num_classes)
-        return State(params, batch_stats, ema, slow, opt_state, none, none, sums)
+        last = tally.begin_last_step()
+        return State(params, batch_stats, ema, slow, opt_state, none, none, sums, last)
 
     def find_labels(numbers: optimizers.Numbers, data: TrainData) -> Array:
         if not structure.shuffle_labels:
@@ -158,6 +157,7 @@ def make_program(
         numbers: optimizers.Numbers, state: State, data: TrainData, length: Array, reach: int
     ) -> State:
         optimizer = optimizers.make_optimizer(structure, numbers, model.roles)
+        trained = optimizers.find_trained(structure, model.roles, state.params)
         all_labels = find_labels(numbers, data)
 
         def load_batch(key: Array, indices: Array, step: Array) -> tuple[Array, Array, Array]:
@@ -188,7 +188,7 @@ def make_program(
 
         find_grads = jax.grad(share_of_loss, has_aux=True)
 
-        def step(state: State, indices: Array) -> tuple[State, Array]:
+        def step(state: State, indices: Array, is_last: Array) -> tuple[State, Array]:
             key = jax.random.fold_in(run_key(numbers, TRAIN), state.step)
             batch = load_batch(key, indices, state.step)
             # What the network draws never shares a key with what augmentation draws: the i-th
@@ -214,6 +214,8 @@ def make_program(
                 batch_stats=state.batch_stats if num_pieces > 1 else batch_stats,
             )  # fmt: skip
             new = new._replace(sums=state.sums + jnp.concatenate([jnp.stack(scores), targets]))
+            norm = tally.find_norm(tally.pick_trained(grads, trained), is_last)
+            new = new._replace(last=new.last._replace(gradient_norm=norm))
             new = look_ahead(structure, new)
             return new._replace(ema=average(structure, new)), scores.loss
 
@@ -221,11 +223,13 @@ def make_program(
 
         def take(index: Array, so_far: tuple[State, Array]) -> tuple[State, Array]:
             before, losses = so_far
-            after, loss = step(before, order[index])
+            after, loss = step(before, order[index], index == length - 1)
             return after, losses.at[index].set(loss)
 
         last, losses = lax.fori_loop(0, length, take, (begin_sums(state), jnp.zeros(reach)))
-        return end_diverged(state, last, losses, length)
+        schedule = schedules.make_schedule(structure, numbers)
+        moved = tally.find_last_step(schedule, last.step, last.last.gradient_norm, last.params)
+        return end_diverged(state, last._replace(last=moved), losses, length)
 
     def begin(numbers: optimizers.Numbers, last: State, data: TrainData) -> dict[str, Any]:
         state = init(numbers)

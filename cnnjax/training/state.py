@@ -6,6 +6,7 @@ import optax
 from jax import Array
 
 from cnnjax.networks import models
+from cnnjax.training import tally
 
 
 class Average(NamedTuple):
@@ -13,15 +14,6 @@ class Average(NamedTuple):
 
     params: models.Params
     batch_stats: models.Stats
-
-
-class TrainScores(NamedTuple):
-    """Sums over the examples of the training steps since the last evaluation, added in turn."""
-
-    loss: Any  # [lanes]
-    correct: Any  # [lanes]
-    count: Any  # [lanes]
-    targets: Any  # [lanes, classes]: what a constant prediction could at best learn
 
 
 class TrainData(NamedTuple):
@@ -52,9 +44,5 @@ class State(NamedTuple):
     opt_state: optax.OptState
     step: Array  # [] int32
     diverged_at: Array  # [] int32: the first step, from 1, whose loss was no number; 0 for none
-    sums: Array  # [3 + classes] float32: as `TrainScores`, since the last evaluation
-
-
-def read_sums(sums: Any) -> TrainScores:
-    """The sums of lanes [lanes, 3 + classes] by name."""
-    return TrainScores(sums[:, 0], sums[:, 1], sums[:, 2], sums[:, 3:])
+    sums: Array  # [3 + classes] float32: as `tally.TrainScores`, since the last evaluation
+    last: tally.LastStep

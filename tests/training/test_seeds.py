@@ -10,7 +10,7 @@ from cnnjax.config.config import KNOBS, Config, numbers_of
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import transform
 from cnnjax.sweep import feeds, placement
-from cnnjax.training import program
+from cnnjax.training import tally
 from tests.training.test_program import assert_same_bits, lane_of, make_functions, train
 
 OPTAX = True  # see conftest.py
@@ -68,7 +68,7 @@ def test_a_batch_of_all_images_has_the_draw_and_no_order(small, digits):
     def loss(**seeds):
         changed = {**numbers, **{name: np.uint32(seed) for name, seed in seeds.items()}}
         state = functions.advance(changed, functions.init(numbers), data.train, 1, 1)
-        return np.asarray(program.read_sums(state.sums[None]).loss)
+        return np.asarray(tally.read_sums(state.sums[None]).loss)
 
     np.testing.assert_allclose(loss(), loss(seed_order=7), rtol=1e-5)
     assert abs(loss() - loss(seed_draw=7)) > 1e-3
