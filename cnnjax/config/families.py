@@ -30,7 +30,7 @@ RESERVED = frozenset(
     " restart roofline rounds route runs scaling script search search_seed seeds setting"
     " skip_bad_files slurm slurm_account slurm_constraint slurm_options slurm_partition"
     " slurm_time space split spot status stuck_minutes study task_cpus task_gpus task_nodes"
-    " task_tpus time_limit top traceback trials undefok until workdir zone".split()
+    " task_tpus tensorboard time_limit top traceback trials undefok until workdir zone".split()
 )
 
 

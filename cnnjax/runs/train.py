@@ -23,7 +23,7 @@ from cnnjax.records.atomic import parse_json, read_bytes, write_json
 from cnnjax.records.plugins import keep_texts
 from cnnjax.records.provenance import program_version
 from cnnjax.records.record import CHECKPOINTS
-from cnnjax.runs import result
+from cnnjax.runs import curves, result
 from cnnjax.study.options import MINUTES
 from cnnjax.study.plan import count_copies
 from cnnjax.sweep import final, lanes, meshes, placement, runner, start, waiting
@@ -95,6 +95,7 @@ def train_run(
     config: Config, workdir: pathlib.Path, where: Where, checkpoint_every: int | None = None,
     observer: Observer = QUIET, keep: str = "final",
     checkpoint_minutes: float | None = MINUTES, mix: Collection[str] = (), mesh: str = AUTO,
+    tensorboard: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """One run in a folder of its own, a sweep of one lane; gives what is in result.json.
 
@@ -104,11 +105,15 @@ def train_run(
     ConfigError where it cannot be or the folder holds another run, runner.Interrupted when the
     observer asked to stop; the same call then goes on.
     """
+    if tensorboard:
+        curves.import_tensorboard()
     opened = _open(config, where, observer, mesh)
     if (workdir / "config.json").exists():
         check(workdir, config, opened.provenance, mix)
         if found := result.find_finished(workdir, observer.on_note, keep):
             _clear_finished(workdir)
+            lines = result.read_lines(workdir, found.get("provenance", {}))
+            curves.write_finished(workdir, lines, tensorboard, observer.on_note)
             return found
     with leases.claim_folder(workdir, observer.on_note):
         if mixed := claim(workdir, config, opened.provenance, mix):
@@ -118,8 +123,8 @@ def train_run(
         left = config.last_step - find_step(places, config.last_step)
         observer.on_start(1, left * config.batch_size)
         saving = Checkpoints(lambda lane: places, checkpoint_every, checkpoint_minutes)
-        told = observer._replace(on_lines=lambda lane, lines: result.write_lines(workdir, lines))
-        own = _train(config, opened.dataset, told, saving, keep, mesh)
+        with curves.follow(workdir, observer, tensorboard) as told:
+            own = _train(config, opened.dataset, told, saving, keep, mesh)
         described = _write_result(workdir, own, opened, keep)
         shutil.rmtree(places, ignore_errors=True)
     return described
