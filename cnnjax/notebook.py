@@ -36,7 +36,7 @@ from cnnjax.study.claims import Study
 from cnnjax.study.judge import Judgement
 from cnnjax.study.options import Options
 from cnnjax.study.sequential import widen
-from cnnjax.sweep import backend
+from cnnjax.sweep import backend, tracing
 from cnnjax.sweep.observer import QUIET, Observer
 
 Keep = Literal["final", "best", "none"]
@@ -69,13 +69,19 @@ class Results:
 
 def train(
     *, workdir: str | pathlib.Path | None = None, observer: Observer = QUIET, mesh: str = AUTO,
-    **choices: Any,
+    tensorboard: bool = False, profile: str | pathlib.Path | None = None, **choices: Any,
 ) -> Run:  # fmt: skip
     """Trains one network, and scores it on the test split.
 
     Files are written with a `workdir` alone: then the same call goes on where an interrupted run
-    stopped, and reads one that is finished. Raises ConfigError where the run cannot be.
+    stopped, and reads one that is finished. With `tensorboard` it also has event files; a trace of
+    one segment of training goes into the folder `profile`. Raises ConfigError where the run cannot
+    be.
     """
+    if tensorboard and workdir is None:
+        raise ConfigError("tensorboard=True writes into the folder of a run: give a workdir")
+    if profile is not None:
+        observer = observer._replace(take=tracing.make_tracer(pathlib.Path(profile)))
     where, long, given = _split(choices)
     with backend.own_settings():
         if long is None:
@@ -85,7 +91,7 @@ def train(
         if workdir is None:
             return single.train(config, where, observer, mesh)
         folder = pathlib.Path(workdir)
-        train_run(config, folder, where, observer=observer, mesh=mesh)
+        train_run(config, folder, where, observer=observer, mesh=mesh, tensorboard=tensorboard)
         return load_run(folder)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags, words
+from cnnjax.config import flags, paths, words
 from cnnjax.config.config import Config, make_config, structure_of
 from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs, fill_steps
@@ -21,9 +21,10 @@ DESCRIPTION = """
 python -m experiments.train [--name=value ...] --workdir=FOLDER
 
 Trains one network and scores it on the test split. FOLDER gets config.json, provenance.json,
-metrics.jsonl (one JSON object an evaluation), checkpoints/, result.json, final.safetensors with the
-weights (cnnjax.load_run opens them) and report.html with its learning curves. The same command goes
-on where an interrupted run stopped, to the same bits; a finished run is only reported.
+metrics.jsonl (one JSON object an evaluation) and the same as metrics.csv, speed.csv (images a
+second), checkpoints/, result.json, final.safetensors with the weights (cnnjax.load_run opens them)
+and report.html with its learning curves. The same command goes on where an interrupted run stopped,
+to the same bits; a finished run is only reported.
 
 Exit status: 0 done, also where the run diverged or learned nothing, which is said and is in
 result.json; 1 the run broke off, 2 the command line is wrong, 75 interrupted (run the same command
@@ -40,6 +41,8 @@ class Saving(NamedTuple):
     restart: bool  # whether a run that is there is set aside
     mix: tuple[str, ...] = ()  # on what else it may have begun
     mesh: str = AUTO  # on which devices
+    tensorboard: bool = False  # whether with event files
+    profile: pathlib.Path | None = None  # where a trace of it goes
 
 
 def main(argv: Sequence[str], stop: script.Stop) -> int:
@@ -55,6 +58,16 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     rented.define_flags(values)
     absl_flags.DEFINE_boolean(
         "restart", False, "Train afresh: a run that is there is kept as FOLDER.earlier-1, -2, ...",
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_boolean(
+        "tensorboard", False,
+        "Write event files of the learning curve into FOLDER/tensorboard, for TensorBoard.",
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_string(
+        "profile", None,
+        "Folder for a trace of one segment of training, for XProf and Perfetto.",
         flag_values=values,
     )  # fmt: skip
     script.define_mix(
@@ -94,7 +107,10 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     command = flags.quote_command(["python", "-m", "experiments.train", *argv[1:]])
     when = script.read_saving(values)
     mix = script.read_mix(values)
-    saving = Saving(workdir, when, values.keep, values.restart, mix, values.mesh)
+    profile = None if values.profile is None else paths.expand(values.profile)
+    saving = Saving(
+        workdir, when, values.keep, values.restart, mix, values.mesh, values.tensorboard, profile
+    )
     return train(config, saving, where, command, stop, values.quiet)
 
 
@@ -150,16 +166,20 @@ def train(
 
     backend.configure_jax()
     from cnnjax import api
+    from cnnjax.sweep import tracing
     from cnnjax.sweep.runner import Interrupted
 
     try:
         with script.observe(stop, quiet) as observer:
-            workdir, when, keep, restart, mix, mesh = saving
+            workdir, when, keep, restart, mix, mesh, tensorboard, profile = saving
             if restart and (aside := api.set_run_aside(workdir)):
                 observer.on_note(f"the run that was there is in {aside}")
+            traces = tracing.list_traces(profile) if profile else []
+            if profile:
+                observer = observer._replace(take=tracing.make_tracer(profile))
             result = api.train_run(
                 config, workdir, where, when.checkpoint_every, observer, keep,
-                when.checkpoint_minutes, mix, mesh,
+                when.checkpoint_minutes, mix, mesh, tensorboard,
             )  # fmt: skip
     except Interrupted:
         return script.INTERRUPTED
@@ -177,6 +197,9 @@ def train(
             return script.DONE
     words.say(printable(f"result: {workdir / 'result.json'}"))
     words.say(printable(f"report: {page}"))
+    for path in tracing.list_traces(profile) if profile else []:
+        if path not in traces:
+            words.say(printable(f"trace: {path}"))
     return script.DONE
 
 
