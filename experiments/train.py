@@ -94,6 +94,10 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         )
     if values.workdir and shared.is_url(values.workdir):
         flags.refuse("--workdir is a folder of this machine; sweeps share a store: --runs=URL")
+    if values.tensorboard:
+        from cnnjax.runs import curves
+
+        curves.import_tensorboard()
     hosts.join(hosts.read_flags(values), where, stop, values.quiet)
     if epochs is not None:
         say = script.open_notes(values.quiet)

@@ -13,6 +13,7 @@ from cnnjax.config.knobs import ConfigError
 from cnnjax.runs.curves import read_speeds
 from cnnjax.runs.train import train_run
 from cnnjax.sweep.observer import Observer
+from experiments import train as train_script
 
 OPTAX = True  # see conftest.py
 NAMES = ("metrics.jsonl", "metrics.csv")
@@ -145,6 +146,13 @@ def test_without_tensorboardx_it_is_refused_before_anything(config, where, tmp_p
     with pytest.raises(ConfigError, match=r"pip install .*\[tensorboard\]") as refusal:
         train_run(config, tmp_path / "one", where, tensorboard=True)
     assert "\n" not in str(refusal.value) and not (tmp_path / "one").exists()
+
+
+@pytest.mark.parametrize("also", ["--plan", "--workdir=one"])
+def test_a_script_without_tensorboardx_refuses_in_one_line(say, monkeypatch, also):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    status, said, _ = say(train_script.main, "", "--tensorboard", also)
+    assert status == 2 and said.count("\n") == 1 and "pip install" in said
 
 
 def test_python_asks_for_a_folder():
