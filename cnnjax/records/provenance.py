@@ -5,18 +5,24 @@ that imports in turn. Nothing else may reach the root, or touching a report woul
 """
 
 import ast
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
 import os
 import pathlib
 import platform
+import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
+import platformdirs
+
 from cnnjax.config import models as models  # declares the rows
 from cnnjax.config import register
+from cnnjax.records import atomic
 
 PACKAGE = pathlib.Path(__file__).parents[1]
 ROOT = "cnnjax.sweep.session"  # trains lanes and measures them
@@ -85,7 +91,30 @@ def list_closure(root: str = ROOT) -> list[str]:
 
 @functools.cache
 def program_version() -> str:
-    """A hash of our code that decides a lane's numbers: without comments, docstrings and texts."""
+    """A hash of our code that decides a lane's numbers: without comments, docstrings and texts.
+
+    Kept by the bytes of all our code and by the Python that read it: to find it takes a while.
+    """
+    place = pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "program" / _hash_files()
+    with contextlib.suppress(OSError, ValueError):
+        if re.fullmatch("[0-9a-f]{16}", kept := place.read_text(encoding="ascii")):
+            return kept
+    found = find_version()
+    with contextlib.suppress(OSError):
+        atomic.write_text(place, found)
+    return found
+
+
+def _hash_files() -> str:
+    digest = hashlib.sha256(sys.version.encode())
+    for module, path in find_modules().items():
+        digest.update(f"{module} {path.stat().st_size}\n".encode() + path.read_bytes())
+    digest.update(repr([describe_row(model) for model in STOOD_FOR]).encode())
+    return digest.hexdigest()
+
+
+def find_version() -> str:
+    """That of the code as it is."""
     digest, known = hashlib.sha256(), find_modules()
     for module in list_closure():
         digest.update(code_only(known[module].read_text(encoding="utf-8")).encode())

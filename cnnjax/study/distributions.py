@@ -64,3 +64,12 @@ def skew(values: np.ndarray) -> float:
     """The third moment of values [n] over the cube of their standard deviation."""
     apart = values - values.mean()
     return float((apart**3).mean() / (apart**2).mean() ** 1.5)
+
+
+def wilson_interval(right: int, count: int, confidence: float) -> tuple[float, float]:
+    """Wilson's interval (1927) of a share, as scipy.stats.binomtest gives it."""
+    z, share = normal_isf((1 - confidence) / 2), right / count
+    middle = share + z**2 / (2 * count)
+    half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    low, high = ((middle + own) / (1 + z**2 / count) for own in (-half, half))
+    return (float(low) if right else 0.0), (float(high) if right < count else 1.0)

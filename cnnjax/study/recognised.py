@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnnjax.study import statistics
+from cnnjax.study import distributions, statistics
 
 LEVEL = 0.95
 
@@ -65,7 +65,4 @@ def share_of(answers: np.ndarray, place: int) -> Share:
 
 def make_share(right: int, count: int) -> Share:
     """A share with its interval."""
-    from scipy import stats  # half a second, that other commands need not wait for
-
-    found = stats.binomtest(right, count).proportion_ci(LEVEL, method="wilson")
-    return Share(right, count, (float(found.low), float(found.high)))
+    return Share(right, count, distributions.wilson_interval(right, count, LEVEL))

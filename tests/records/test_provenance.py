@@ -28,6 +28,7 @@ def package(tmp_path, monkeypatch):
     """A copy of the package, whose version is told anew at each call."""
     copy = shutil.copytree(provenance.PACKAGE, tmp_path / "cnnjax")
     monkeypatch.setattr(provenance, "PACKAGE", copy)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for remembered in (read_imports, code_only):  # of a text, whose copies are many
         monkeypatch.setattr(provenance, remembered.__name__, remembered)
     find_modules = functools.cache(provenance.find_modules.__wrapped__)  # of the copy
@@ -162,3 +163,22 @@ def test_what_a_refusal_says_does_not_count_and_when_it_refuses_does(package, fi
 def test_what_puts_a_message_into_words_does_not_count(text, counts):
     changed = provenance.code_only(text.replace("of", "from")) != provenance.code_only(text)
     assert changed == counts
+
+
+def test_what_was_found_is_kept_by_the_code_that_it_was_found_of(package, tmp_path):
+    before = provenance.program_version()
+    (place,) = (tmp_path / "cache" / "cnnjax" / "program").iterdir()
+    assert place.read_text() == before == provenance.find_version()
+    place.write_text("0123456789abcdef")
+    assert provenance.program_version() == "0123456789abcdef"
+    place.write_text("damaged")
+    assert provenance.program_version() == before == place.read_text()
+    path = package / "training" / "program.py"
+    path.write_text(path.read_text() + "\nEXTRA = 1\n")
+    assert provenance.program_version() not in (before, "0123456789abcdef")
+
+
+def test_where_nothing_can_be_kept_it_is_found_each_time(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert provenance.program_version.__wrapped__() == provenance.find_version()

@@ -61,3 +61,9 @@ def test_the_noncentral_t():
 def test_skewness():
     values = np.array([0.1, 0.5, 0.2, 3.0])
     assert own.skew(values) == pytest.approx(stats.skew(values))
+
+
+def test_wilsons_interval():
+    for right, count in ((0, 5), (5, 5), (3, 10), (997, 1000)):
+        found = stats.binomtest(right, count).proportion_ci(0.95, method="wilson")
+        assert own.wilson_interval(right, count, 0.95) == pytest.approx((found.low, found.high))
