@@ -17,7 +17,7 @@ from cnnjax.data import decode, source
 from cnnjax.data.builders import drawings
 from cnnjax.data.dataset import Dataset, Feed, Split, Stream
 from cnnjax.data.source import Arrays, Example, Say, Source, say_nothing
-from cnnjax.data.sources import check, files, folder, made, official, prepared
+from cnnjax.data.sources import check, files, folder, made, official, prepared, shares
 
 # Data set -> where each class lies [classes, 2], and which parts its images have [classes, parts].
 POSITIONS = {"dot": drawings.dot_positions}
@@ -107,10 +107,10 @@ def check_loaded(
     by_split = dict(zip(SPLITS, loaded, strict=True))
     labels = {split: own.labels for split, own in by_split.items()}
     if not opened.labels and streamed:
-        notes += check.describe_majority(opened.class_names, labels["test"])
+        notes += shares.describe_majority(opened.class_names, labels["test"])
     elif not opened.labels:
         notes += check.check_classes(name, opened.class_names, labels)
-    notes += check.compare_shares(opened.class_names, labels, opened.cut)
+    notes += shares.compare_shares(opened.class_names, labels, opened.cut)
     if isinstance(opened.splits["train"], Arrays):
         return notes  # compared when they were opened
     images = {split: own.images for split, own in by_split.items()}
@@ -282,4 +282,4 @@ def count_train(
 
 def majority_share(dataset: Dataset) -> float:
     """The share of the test images in the most frequent class: what a constant answer gets."""
-    return check.majority_share(dataset.test.labels)
+    return shares.majority_share(dataset.test.labels)

@@ -10,7 +10,7 @@ from cnnjax.data import load, source, transform
 from cnnjax.data.dataset import Dataset, Split, Stream
 from cnnjax.data.source import Source
 from cnnjax.data.sources import check as rules
-from cnnjax.data.sources import prepared
+from cnnjax.data.sources import prepared, shares
 
 FEW = 20_000  # examples that a plan reads for the sake of their classes
 
@@ -69,7 +69,7 @@ def describe_feed(
             rules.check_classes(request.dataset, opened.class_names, own)
     share = f"; {len(opened.class_names)} classes"
     if labels is not None:
-        share += f", the largest {100 * rules.majority_share(labels):.1f}% of the test images"
+        share += f", the largest {100 * shares.majority_share(labels):.1f}% of the test images"
     said = (
         *opened.notes,
         *load.note_enlarged(opened, request),

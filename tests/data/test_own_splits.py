@@ -19,7 +19,7 @@ from cnnjax.config.config import Config, request_of
 from cnnjax.config.datasets import Request, Where
 from cnnjax.config.knobs import ConfigError
 from cnnjax.data import load, outlook
-from cnnjax.data.sources import check, holdout, official, prepared, whole
+from cnnjax.data.sources import holdout, official, prepared, shares, whole
 from cnnjax.records import atomic
 from cnnjax.records.address import record_id
 from cnnjax.records.packed import unpack_values
@@ -261,9 +261,9 @@ def test_parts_cut_from_files_in_order_of_class_are_named():
     labels = {"train": np.repeat([0, 1], [500, 300]), "validation": np.repeat([0, 1], [5, 95]),
               "test": np.repeat([0, 1], [60, 40])}  # fmt: skip
     cut = {"validation": "train[80%:90%]", "test": "train[90%:]"}
-    (note,) = check.compare_shares(["cat", "dog"], labels, cut)
+    (note,) = shares.compare_shares(["cat", "dog"], labels, cut)
     assert note.startswith("validation is train[80%:90%], where 5.0% are of class cat and 62.5% of")
-    assert not check.compare_shares(["cat", "dog"], labels, {})
+    assert not shares.compare_shares(["cat", "dog"], labels, {})
 
 
 def test_a_set_of_tfds_says_which_parts_were_cut(data_dir):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cnnjax.data.sources import check
+from cnnjax.data.sources import shares
 
 COUNTS = ([[30, 10], [5, 9]], [[300, 100, 20], [50, 90, 1]], [[3, 4], [3, 4]], [[9, 1], [1, 0]])
 
@@ -12,4 +12,4 @@ COUNTS = ([[30, 10], [5, 9]], [[300, 100, 20], [50, 90, 1]], [[3, 4], [3, 4]], [
 @pytest.mark.parametrize("counts", map(np.array, COUNTS))
 def test_unlike_shares_are_pearsons_test(counts):
     expected = stats.chi2_contingency(counts).pvalue
-    assert check._test_shares(counts) == pytest.approx(expected)
+    assert shares.test_unlike(counts) == pytest.approx(expected)
