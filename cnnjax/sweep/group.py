@@ -1,5 +1,6 @@
 """One group of lanes: its compiled program, its training."""
 
+import concurrent.futures
 import functools
 import itertools
 import time
@@ -21,10 +22,12 @@ from cnnjax.training import microbatch, optimizers, program
 
 # On a CPU, level 1 compiles in two thirds of the time and the result runs no slower.
 CPU_COMPILER_OPTIONS = {"xla_backend_optimization_level": 1}
-# Without its newer emitters it takes half the time for plain CNNs and MLPs, which train 0 to 20%
-# slower: so for runs that are short beside it. Releases of JAX that lack the option do without.
+# Without its newer emitters it takes half the time for plain CNNs and MLPs, which run 0 to 20%
+# slower: so where there is little to run. Releases of JAX that lack the option do without.
 QUICK_OPTIONS = {"xla_cpu_use_fusion_emitters": False}
-QUICK_MACS = 2e10  # multiplications of a whole run: about a second of a core
+# Multiplications of a whole run up to which its training is compiled so, and all else: with twenty
+# seeds it takes about as long to train as is saved. A core makes some 3e10 in a second.
+QUICK_TRAINING, QUICK_OTHERS = 6e9, 6e10
 RUN_ONCE = {"xla_backend_optimization_level": 0}  # what draws the few weights of such a run
 # A CPU's convolutions pack their operands into memory that its compiler does not count: programs of
 # 32 to 512 channels took 1.16 to 1.32 times of what it does.
@@ -144,15 +147,13 @@ def compile_group(
     axis = "data" if mesh.shape["data"] > 1 else None
     settled = placement.settle_form(structure, platform, chunk)
     functions = program.make_program(settled, data.spec, platform, num_pieces, axis)
-    options = find_options(structure, data.spec) if platform == "cpu" else {}
-    once = {**options, **RUN_ONCE} if is_quick(structure, data.spec) and options else options
+    options = find_options(structure, data.spec, platform)
 
-    def compile_lanes(
+    def lower(
         function: Callable, *arguments: Any, num_own: int = 1, donate: int | None = None,
-        read: bool = False, options: Mapping[str, Any] = options,
-    ) -> Callable:  # fmt: skip
-        over_all = placement.over_lanes(function, mesh, chunk, num_own, donate, read)
-        return over_all.lower(*arguments).compile(compiler_options=dict(options))
+        read: bool = False,
+    ) -> jax.stages.Lowered:  # fmt: skip
+        return placement.over_lanes(function, mesh, chunk, num_own, donate, read).lower(*arguments)
 
     shapes = jax.eval_shape(placement.over_lanes(functions.init, mesh, chunk, num_own=1), numbers)
     sharding = NamedSharding(mesh, PartitionSpec("run"))
@@ -165,27 +166,45 @@ def compile_group(
         own, train = 3, feeds.describe_chunk(structure, reach, numbers, data, mesh)
     advance = functools.partial(functions.advance, reach=reach)
 
-    return Executables(
-        reach=reach,
-        init=compile_lanes(functions.init, numbers, options=once),
-        advance=compile_lanes(advance, numbers, states, train, np.int32(0), num_own=own, donate=1),
-        evaluate_validation=compile_lanes(functions.evaluate, states, data.validation, read=True),
-        examine=compile_lanes(functions.examine, states, data.validation, data.test, read=True),
-        begin=functions.begin
-        and compile_lanes(functions.begin, numbers, states, data.train, num_own=2, read=True),
-    )
+    begin = functions.begin
+    # While one is compiled the next is traced; what takes longest begins.
+    lowered = {
+        "advance": lambda: lower(
+            advance, numbers, states, train, np.int32(0), num_own=own, donate=1
+        ),
+        "examine": lambda: lower(functions.examine, states, data.validation, data.test, read=True),
+        "evaluate_validation": lambda: lower(
+            functions.evaluate, states, data.validation, read=True
+        ),
+        "init": lambda: lower(functions.init, numbers),
+        "begin": begin
+        and (lambda: lower(begin, numbers, states, data.train, num_own=2, read=True)),
+    }
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        compiling = {
+            name: pool.submit(make().compile, options.get(name, options[""]))
+            for name, make in lowered.items()
+            if make
+        }
+        return Executables(reach=reach, **{name: own.result() for name, own in compiling.items()})
 
 
-def find_options(structure: Config, spec: DataSpec) -> dict[str, Any]:
-    """What a CPU's compiler is told, by how much there is to train for a run of the structure."""
-    quick = QUICK_OPTIONS if is_quick(structure, spec) and takes(QUICK_OPTIONS) else {}
-    return {**CPU_COMPILER_OPTIONS, **quick}
+def find_options(structure: Config, spec: DataSpec, platform: str) -> dict[str, dict[str, Any]]:
+    """What the compiler is told of each program, and of any other under the empty name.
 
-
-def is_quick(structure: Config, spec: DataSpec) -> bool:
-    """Whether a run takes no longer to train than its program to compile."""
+    A CPU's by how much there is to train for a run of the structure.
+    """
+    if platform != "cpu":
+        return {"": {}}
     network = cost.measure(structure, spec.image_shape, spec.num_classes)
-    return 3.0 * network.macs * structure.batch_size * structure.steps <= QUICK_MACS
+    macs = 3.0 * network.macs * structure.batch_size * structure.steps
+    quick = QUICK_OPTIONS if takes(QUICK_OPTIONS) else {}
+    training, others = (
+        {**CPU_COMPILER_OPTIONS, **(quick if macs <= most else {})}
+        for most in (QUICK_TRAINING, QUICK_OTHERS)
+    )
+    once = {**others, **RUN_ONCE} if macs <= QUICK_OTHERS and CPU_COMPILER_OPTIONS else others
+    return {"advance": training, "init": once, "": others}
 
 
 def takes(options: Mapping[str, Any]) -> bool:
