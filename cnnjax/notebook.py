@@ -21,7 +21,7 @@ from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs
 from cnnjax.config.knobs import ConfigError, RunError
 from cnnjax.config.mesh import AUTO
-from cnnjax.records import shared
+from cnnjax.records import atomic, shared
 from cnnjax.records.export import flatten
 from cnnjax.records.record import Record
 from cnnjax.records.store import load_records
@@ -81,7 +81,8 @@ def train(
     if tensorboard and workdir is None:
         raise ConfigError("tensorboard=True writes into the folder of a run: give a workdir")
     if profile is not None:
-        observer = observer._replace(take=tracing.make_tracer(pathlib.Path(profile)))
+        folder = atomic.open_folder(profile, "profile")
+        observer = observer._replace(take=tracing.make_tracer(folder))
     where, long, given = _split(choices)
     with backend.own_settings():
         if long is None:

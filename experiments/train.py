@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from absl import flags as absl_flags
 
-from cnnjax.config import flags, paths, words
+from cnnjax.config import flags, words
 from cnnjax.config.config import Config, make_config, structure_of
 from cnnjax.config.datasets import Where
 from cnnjax.config.epochs import Epochs, fill_steps
 from cnnjax.config.knobs import printable
 from cnnjax.config.mesh import AUTO
-from cnnjax.records import shared
+from cnnjax.records import atomic, shared
 from experiments import hosts, rented, script
 
 DESCRIPTION = """
@@ -94,6 +94,7 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
         )
     if values.workdir and shared.is_url(values.workdir):
         flags.refuse("--workdir is a folder of this machine; sweeps share a store: --runs=URL")
+    profile = values.profile and atomic.open_folder(values.profile, "profile")
     if values.tensorboard:
         from cnnjax.runs import curves
 
@@ -111,7 +112,6 @@ def main(argv: Sequence[str], stop: script.Stop) -> int:
     command = flags.quote_command(["python", "-m", "experiments.train", *argv[1:]])
     when = script.read_saving(values)
     mix = script.read_mix(values)
-    profile = None if values.profile is None else paths.expand(values.profile)
     saving = Saving(
         workdir, when, values.keep, values.restart, mix, values.mesh, values.tensorboard, profile
     )

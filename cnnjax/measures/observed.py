@@ -110,9 +110,8 @@ def observe(
         if model.observe is None:
             logits = models.answer(model, params, stats, images)
             return logits, members[:1], members[:1]
-        logits, features = model.observe(params, stats, images)
-        if model.views != "one":  # features are those of the image itself
-            logits = models.answer(model, params, stats, images)
+        logits, features = model.observe(params, stats, images)  # of the image as it is
+        logits = models.answer(model, params, stats, images, logits)
         return logits, members.T @ features, members.sum(axis=0)
 
     logits, sums, counts = lax.map(one, (joined, tested))

@@ -48,18 +48,20 @@ class Model(NamedTuple):
     views: str = "one"
 
 
-def answer(model: Model, params: Params, stats: Stats, images: Array) -> Array:
+def answer(
+    model: Model, params: Params, stats: Stats, images: Array, first: Array | None = None
+) -> Array:  # fmt: skip
     """Logits [N, classes] by which images [N, H, W, C], as the network sees them, are judged.
 
-    The mean over the run's views of each.
+    The mean over the run's views of each; `first` are those of the image as it is, where known.
     """
-    if model.views == "one":
-        return model.apply(params, stats, images, None)[0]
-    logits = [
-        weight * model.apply(params, stats, seen, None)[0]
-        for weight, seen in VIEWS[model.views](images)
-    ]
-    return sum(logits[1:], start=logits[0])
+    if first is None:
+        first = model.apply(params, stats, images, None)[0]
+    (share, _), *others = VIEWS[model.views](images)
+    if not others:
+        return first
+    logits = [weight * model.apply(params, stats, seen, None)[0] for weight, seen in others]
+    return sum(logits, start=share * first)
 
 
 def probabilities(logits: Array, temperature: float = 1.0) -> Array:

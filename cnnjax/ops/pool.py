@@ -140,18 +140,19 @@ def avg_pool(
 
 
 LEAST = 1e-6  # of a cell in a generalised mean: what is smaller counts as this much
+POWERS = 85.0  # logarithm of the greatest power of a cell in float32, and of one over the least
 
 
 def generalised_mean(maps: Array, exponent: Array) -> Array:
     """(mean of x ** p) ** (1 / p) of each map, x at least 1e-6; [N, H, W, C] and [] -> [N, C].
 
-    The mean where p is 1, the maximum as it grows (Radenovic et al. 2018, eq. 3). It is taken of
-    shares of each map's largest cell, which change nothing and keep powers within float32.
+    The mean where p is 1, the maximum as it grows (Radenovic et al. 2018, eq. 3). Cells are kept
+    to what has a power in float32: shares of each map's largest cell would do, and are rounded by
+    what lies beside.
     """
-    cells = jnp.maximum(precision.widen(maps), LEAST)
-    largest = jax.lax.stop_gradient(cells.max(axis=(1, 2), keepdims=True))
-    powers = (cells / largest) ** exponent
-    mean = powers.mean(axis=(1, 2)) ** (1 / exponent) * largest[:, 0, 0]
+    ends = jnp.exp(jnp.array([-POWERS, POWERS]) / jax.lax.stop_gradient(exponent))
+    cells = jnp.clip(precision.widen(maps), jnp.maximum(ends[0], LEAST), ends[1])
+    mean = (cells**exponent).mean(axis=(1, 2)) ** (1 / exponent)
     return mean.astype(maps.dtype)
 
 

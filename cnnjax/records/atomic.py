@@ -14,6 +14,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
+from cnnjax.config import paths
+from cnnjax.config.errors import ConfigError
+
 
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a file whole or not at all, making its folder if need be.
@@ -138,6 +141,14 @@ def require_writable(folder: pathlib.Path) -> None:
     _make_folder(folder)
     with tempfile.TemporaryFile(dir=folder):
         pass
+
+
+def open_folder(path: str | os.PathLike[str], name: str) -> pathlib.Path:
+    """The path of a folder to write into. Raises ConfigError, with the flag's name, of a file."""
+    folder = paths.expand(path)
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"--{name}={folder} is a file: give a folder")
+    return folder
 
 
 @functools.cache

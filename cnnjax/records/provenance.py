@@ -95,13 +95,16 @@ def program_version() -> str:
 
     Kept by the bytes of all our code and by the Python that read it: to find it takes a while.
     """
-    place = pathlib.Path(platformdirs.user_cache_dir("cnnjax")) / "program" / _hash_files()
-    with contextlib.suppress(OSError, ValueError):
+    place = None
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # the last where no home is known
+        cache = pathlib.Path(platformdirs.user_cache_dir("cnnjax"))
+        place = cache / "program" / _hash_files()
         if re.fullmatch("[0-9a-f]{16}", kept := place.read_text(encoding="ascii")):
             return kept
     found = find_version()
-    with contextlib.suppress(OSError):
-        atomic.write_text(place, found)
+    if place is not None and place.is_absolute():
+        with contextlib.suppress(OSError):
+            atomic.write_text(place, found)
     return found
 
 

@@ -18,7 +18,7 @@ from cnnjax.study.judge import Judgement
 from cnnjax.study.options import FORMATS
 
 SHOWN_BY = ("matplotlib", "numpy", "scipy", "jinja2", "pillow")  # packages that decide how it looks
-TEXTS = (".py", ".html", ".css", ".js")
+TEXTS = (".py", ".html", ".css", ".js", ".json")
 
 
 def write_report(
@@ -34,10 +34,8 @@ def write_report(
 
         return page.write_report(judgement, runs, command, scoreboard, form, errors, key)
     plugins.keep_loaded(runs / "records")
-    if not (index := runs / folders.INDEX).exists():
-        index = folders.write_index(runs)
     shared.push(folder.resolve())
-    shared.push(index)
+    shared.push(folders.write_index(runs))
     return folder / folders.PAGE
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnjax.config import fitting, hints, knobs
 from cnnjax.config.config import KNOBS
+from cnnjax.config.datasets import Request
 from cnnjax.config.epochs import NAME as EPOCHS
 from cnnjax.config.epochs import read
 from cnnjax.config.errors import ConfigError
@@ -160,6 +161,11 @@ def _check_search(study: Study, own: str) -> None:
     for name in search.space:
         with _said_of(own):
             check_knob(name)
+        if "tpe" in methods and name in Request._fields and not search.space[name].choices:
+            raise ConfigError(
+                f"{own}: tpe may propose any {name}, each of which reads its data anew: name a few"
+                " values, or take another method"
+            )
     if "steps" in search.space and "halving" in methods:
         raise ConfigError(f"{own}: halving compares runs of one length: leave steps out")
     if search.race and study.tuning and len(study.tuning.seeds) < FEWEST_OF_RACE:

@@ -28,7 +28,6 @@ QUICK_OPTIONS = {"xla_cpu_use_fusion_emitters": False}
 # Multiplications of a whole run up to which its training is compiled so, and all else: with twenty
 # seeds it takes about as long to train as is saved. A core makes some 3e10 in a second.
 QUICK_TRAINING, QUICK_OTHERS = 6e9, 6e10
-RUN_ONCE = {"xla_backend_optimization_level": 0}  # what draws the few weights of such a run
 # A CPU's convolutions pack their operands into memory that its compiler does not count: programs of
 # 32 to 512 channels took 1.16 to 1.32 times of what it does.
 CPU_SCRATCH = 1.5  # of what is temporary
@@ -203,8 +202,7 @@ def find_options(structure: Config, spec: DataSpec, platform: str) -> dict[str, 
         {**CPU_COMPILER_OPTIONS, **(quick if macs <= most else {})}
         for most in (QUICK_TRAINING, QUICK_OTHERS)
     )
-    once = {**others, **RUN_ONCE} if macs <= QUICK_OTHERS and CPU_COMPILER_OPTIONS else others
-    return {"advance": training, "init": once, "": others}
+    return {"advance": training, "": others}
 
 
 def takes(options: Mapping[str, Any]) -> bool:

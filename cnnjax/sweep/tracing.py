@@ -15,13 +15,11 @@ def list_traces(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def make_tracer(folder: pathlib.Path) -> Callable[[int, int, Callable[[], Any]], Any]:
-    """The `take` of an observer that writes a trace of one segment below a folder, which it makes.
+    """The `take` of an observer that writes a trace of one segment below a folder.
 
     That is the second of the first wave, or the only one: programs were compiled before. Below
-    `plugins/profile/DATE` it has an `.xplane.pb` for XProf and `perfetto_trace.json.gz`. Raises
-    OSError where there can be no such folder.
+    `plugins/profile/DATE` it has an `.xplane.pb` for XProf and `perfetto_trace.json.gz`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     options = jax.profiler.ProfileOptions()
     options.python_tracer_level = 0  # what the program does, and no call in Python
     traced: list[int] = []
@@ -30,6 +28,7 @@ def make_tracer(folder: pathlib.Path) -> Callable[[int, int, Callable[[], Any]],
         if traced or place != min(1, number - 1):
             return segment()
         traced.append(place)
+        folder.mkdir(parents=True, exist_ok=True)
         with (
             jax.profiler.trace(folder, create_perfetto_trace=True, profiler_options=options),
             jax.profiler.TraceAnnotation(NAME),

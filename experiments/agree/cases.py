@@ -22,7 +22,7 @@ class Case(NamedTuple):
     about: str
     base: Overrides
     arms: tuple[Overrides, Overrides]
-    tolerance: float = 0.01
+    tolerance: float = 0.1
 
 
 CASES: dict[str, Case] = {

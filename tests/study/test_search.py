@@ -8,6 +8,7 @@ from cnnjax.config.errors import ConfigError
 from cnnjax.study import checking, proposing, search, space, tuned, tuning, wanted
 from cnnjax.study.arms import keep_apart, make_base, make_trials
 from cnnjax.study.claims import DEFAULT, METHODS, SETTING, Search, Tuning
+from cnnjax.study.space import Axis
 from tests.searching import SIX, SPACE, draw_worth, make, record, run, worth
 
 
@@ -209,6 +210,9 @@ def test_a_flag_that_is_searched_is_refused():
         make_base(make("random"), {"pool": "max"})
 
 
+SIZES = {"image_size": Axis(8, 40, is_whole=True)}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -222,6 +226,7 @@ def test_a_flag_that_is_searched_is_refused():
             "random or halton",
         ),
         ({"tuning": Tuning(search=Search(SPACE, race=True))}, "needs 5 seeds"),
+        ({"tuning": Tuning(search=Search(SIZES, "tpe")), "arms": ({},)}, "name a few values"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused(change, said):
