@@ -12,13 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.scipy import ndimage
 from jax.typing import ArrayLike
 
 from cnnjax.config import register
 from cnnjax.config.config import Config
 from cnnjax.data.randaugment import randaugment
-from cnnjax.ops import padding
+from cnnjax.ops import padding, sampling
 
 
 def _per_image(draw: Array) -> Array:
@@ -89,9 +88,7 @@ def resample(key: Array, images: Array, degrees: float, least_area: float) -> Ar
         cos, sin = side * jnp.cos(angle), side * jnp.sin(angle)
         start = middle + place * (1 - side) * size
         where = [start[0] + cos * rows - sin * columns, start[1] + sin * rows + cos * columns]
-        return jax.vmap(
-            lambda channel: ndimage.map_coordinates(channel, where, order=1), in_axes=2, out_axes=2
-        )(image)
+        return sampling.sample(image, *where)
 
     return jax.vmap(one)(images, angles, sides, places)
 

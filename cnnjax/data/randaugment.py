@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.scipy import ndimage
+
+from cnnjax.ops import sampling
 
 WHITE = 255.0
 LEVELS = 10.0  # of magnitudes
@@ -183,9 +184,7 @@ def warp(images: Array, maps: Array) -> Array:
             if size[axis] > 1 else jnp.zeros(size)
             for axis in range(2)
         ]  # fmt: skip
-        return jax.vmap(
-            lambda channel: ndimage.map_coordinates(channel, where, order=1), in_axes=2, out_axes=2
-        )(image)
+        return sampling.sample(image, *where)
 
     return jax.vmap(one)(images, maps)
 

@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.scipy import ndimage
 
 from cnnjax.config import register
 from cnnjax.data import transform
@@ -20,6 +19,7 @@ from cnnjax.data.batches import Batches
 from cnnjax.data.spec import DataSpec
 from cnnjax.measures.observed import Observed
 from cnnjax.networks import models
+from cnnjax.ops import sampling
 
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 RADIUS = 5  # of the blur's kernel, in pixels
@@ -110,12 +110,7 @@ def contrast(key: Array, images: Array, strength: Array, way: Array, pixels: Pix
 
 def _resample(images: Array, rows: Array, columns: Array, black: float) -> Array:
     """Images at those places [H, W], bilinear."""
-
-    def channel(plane: Array) -> Array:
-        return ndimage.map_coordinates(plane, [rows, columns], order=1, cval=black)
-
-    over_channels = jax.vmap(channel, in_axes=2, out_axes=2)
-    return jax.vmap(over_channels)(images)
+    return jax.vmap(lambda image: sampling.sample(image, rows, columns, black))(images)
 
 
 def _grid(images: Array) -> tuple[Array, Array]:

@@ -68,12 +68,18 @@ def _make_plain(value: object) -> Any:
 
 
 def write_csv(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes a line a row below a header, whole or not at all; None is an empty cell."""
+    """Writes `make_csv` of rows, whole or not at all."""
+    write_text(path, make_csv(rows))
+
+
+def make_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A line a row below a header; None, and what a row lacks, is an empty cell."""
+    names = dict.fromkeys(name for row in rows for name in row)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(map(_guard, rows[0]))
-    writer.writerows([_guard(value) for value in row.values()] for row in rows)
-    write_text(path, buffer.getvalue())
+    writer.writerow(map(_guard, names))
+    writer.writerows([_guard(row.get(name)) for name in names] for row in rows)
+    return buffer.getvalue()
 
 
 def _guard(value: Any) -> Any:

@@ -98,7 +98,7 @@ def program_version() -> str:
     place = None
     with contextlib.suppress(OSError, ValueError, RuntimeError):  # the last where no home is known
         cache = pathlib.Path(platformdirs.user_cache_dir("cnnjax"))
-        place = cache / "program" / _hash_files()
+        place = cache / "program" / hash_files()
         if re.fullmatch("[0-9a-f]{16}", kept := place.read_text(encoding="ascii")):
             return kept
     found = find_version()
@@ -108,7 +108,8 @@ def program_version() -> str:
     return found
 
 
-def _hash_files() -> str:
+def hash_files() -> str:
+    """A hash of all our code, by its bytes, and of the Python that reads it."""
     digest = hashlib.sha256(sys.version.encode())
     for module, path in find_modules().items():
         digest.update(f"{module} {path.stat().st_size}\n".encode() + path.read_bytes())

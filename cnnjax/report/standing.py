@@ -11,14 +11,14 @@ import pathlib
 from collections.abc import Sequence
 
 from cnnjax.records import atomic, plugins, shared
-from cnnjax.records.provenance import PACKAGE
+from cnnjax.records.provenance import PACKAGE, hash_files
 from cnnjax.report import folders, mistaken
 from cnnjax.report.thumbnails import Look, look_nowhere
 from cnnjax.study.judge import Judgement
 from cnnjax.study.options import FORMATS
 
 SHOWN_BY = ("matplotlib", "numpy", "scipy", "jinja2", "pillow")  # packages that decide how it looks
-TEXTS = (".py", ".html", ".css", ".js", ".json")
+TEXTS = (".html", ".css", ".js", ".json")  # beside our code
 
 
 def write_report(
@@ -56,7 +56,7 @@ def make_key(
 
 @functools.cache
 def _hash_code() -> bytes:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(hash_files().encode())
     for name in SHOWN_BY:
         digest.update(f"{name} {importlib.metadata.version(name)}".encode())
     for path in sorted(PACKAGE.rglob("*")):

@@ -9,6 +9,7 @@ from typing import Any
 
 from cnnjax.config import installed
 from cnnjax.config.errors import ConfigError
+from cnnjax.records import export
 from cnnjax.runs import result
 from cnnjax.sweep.observer import Observer
 
@@ -55,7 +56,7 @@ def follow(workdir: pathlib.Path, observer: Observer, tensorboard: bool) -> Iter
                 speeds[own["step"]] = own
                 images, seconds = 0, 0.0
             rows = [speeds[line["step"]] for line in lines if line["step"] in speeds]
-            result.write_csv(workdir / SPEED, rows)
+            export.write_csv(workdir / SPEED, rows)
             if tell:
                 tell(lines, speeds)
             observer.on_lines(lane, lines)

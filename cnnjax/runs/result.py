@@ -3,16 +3,14 @@
 result.json, which is written last, has a checksum of its own and those of the files beside it.
 """
 
-import csv
 import functools
 import hashlib
-import io
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from cnnjax.config.knobs import ConfigError
-from cnnjax.records import atomic, predictions, shape, weights
+from cnnjax.records import atomic, export, predictions, shape, weights
 from cnnjax.records.record import checksum_of, seal
 
 NAME, LINES, CSV = "result.json", "metrics.jsonl", "metrics.csv"
@@ -34,29 +32,15 @@ def write_lines(folder: pathlib.Path, lines: Iterable[Mapping[str, Any]]) -> dic
     texts = [atomic.dump_line(line) for line in lines]
     content = "".join(f"{text}\n" for text in texts).encode()
     atomic.write_bytes(folder / LINES, content)
-    write_csv(folder / CSV, [*map(atomic.parse_json, texts)])
+    export.write_csv(folder / CSV, [*map(atomic.parse_json, texts)])
     return {LINES: hashlib.sha256(content).hexdigest()}
-
-
-def write_csv(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes rows with their names above; what is null, or not in a row, is empty."""
-    atomic.write_bytes(path, _make_csv(rows))
 
 
 def mend_csv(folder: pathlib.Path, lines: Sequence[Mapping[str, Any]]) -> None:
     """Writes metrics.csv where it is not what these lines give."""
     path = folder / CSV
-    if not path.exists() or path.read_bytes() != _make_csv(lines):
-        write_csv(path, lines)
-
-
-def _make_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    text = io.StringIO()
-    names = dict.fromkeys(name for row in rows for name in row)
-    writer = csv.DictWriter(text, [*names], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
+    if not path.exists() or path.read_bytes() != export.make_csv(lines).encode():
+        export.write_csv(path, lines)
 
 
 def parse(

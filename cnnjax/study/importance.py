@@ -82,13 +82,13 @@ def is_in_batches(searched: Searched) -> bool:
 
 def rank_by_length(searched: Searched) -> np.ndarray:
     """Ranks [trials]: by steps a seed, those of the same by score; all that failed at the end."""
+    from scipy import stats  # half a second, that other commands need not wait for
+
     keys = [
         (trial.steps / max(trial.seeds, 1), trial.score)
         if np.isfinite(trial.score) else (-1.0, 0.0)
         for trial in searched.trials
     ]  # fmt: skip
-    from scipy import stats  # half a second, that other commands need not wait for
-
     order = {key: place for place, key in enumerate(sorted(set(keys)))}
     return stats.rankdata([order[key] for key in keys])
 

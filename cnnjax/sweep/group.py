@@ -148,12 +148,6 @@ def compile_group(
     functions = program.make_program(settled, data.spec, platform, num_pieces, axis)
     options = find_options(structure, data.spec, platform)
 
-    def lower(
-        function: Callable, *arguments: Any, num_own: int = 1, donate: int | None = None,
-        read: bool = False,
-    ) -> jax.stages.Lowered:  # fmt: skip
-        return placement.over_lanes(function, mesh, chunk, num_own, donate, read).lower(*arguments)
-
     shapes = jax.eval_shape(placement.over_lanes(functions.init, mesh, chunk, num_own=1), numbers)
     sharding = NamedSharding(mesh, PartitionSpec("run"))
     states = jax.tree.map(
@@ -165,31 +159,34 @@ def compile_group(
         own, train = 3, feeds.describe_chunk(structure, reach, numbers, data, mesh)
     advance = functools.partial(functions.advance, reach=reach)
 
-    begin = functions.begin
-    # While one is compiled the next is traced; what takes longest begins.
-    lowered = {
-        "advance": lambda: lower(
-            advance, numbers, states, train, np.int32(0), num_own=own, donate=1
-        ),
-        "examine": lambda: lower(functions.examine, states, data.validation, data.test, read=True),
-        "evaluate_validation": lambda: lower(
-            functions.evaluate, states, data.validation, read=True
-        ),
-        "init": lambda: lower(functions.init, numbers),
-        "begin": begin
-        and (lambda: lower(begin, numbers, states, data.train, num_own=2, read=True)),
-    }
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        compiling = {
-            name: pool.submit(make().compile, options.get(name, options[""]))
-            for name, make in lowered.items()
-            if make
-        }
-        return Executables(reach=reach, **{name: own.result() for name, own in compiling.items()})
+
+        def compile_lanes(
+            function: Callable, *arguments: Any, name: str = "", num_own: int = 1,
+            donate: int | None = None, read: bool = False,
+        ) -> concurrent.futures.Future:  # fmt: skip
+            over_all = placement.over_lanes(function, mesh, chunk, num_own, donate, read)
+            return pool.submit(over_all.lower(*arguments).compile, options.get(name, options[""]))
+
+        # While one is compiled the next is traced; what takes longest begins.
+        advancing = compile_lanes(
+            advance, numbers, states, train, np.int32(0), name="advance", num_own=own, donate=1
+        )
+        examine = compile_lanes(functions.examine, states, data.validation, data.test, read=True)
+        evaluate = compile_lanes(functions.evaluate, states, data.validation, read=True)
+        init = compile_lanes(functions.init, numbers)
+        begin = functions.begin and compile_lanes(
+            functions.begin, numbers, states, data.train, num_own=2, read=True
+        )
+        return Executables(
+            reach=reach, init=init.result(), advance=advancing.result(),
+            evaluate_validation=evaluate.result(), examine=examine.result(),
+            begin=begin and begin.result(),
+        )  # fmt: skip
 
 
 def find_options(structure: Config, spec: DataSpec, platform: str) -> dict[str, dict[str, Any]]:
-    """What the compiler is told of each program, and of any other under the empty name.
+    """What the compiler is told of a program by name, and of any other under the empty name.
 
     A CPU's by how much there is to train for a run of the structure.
     """

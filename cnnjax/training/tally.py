@@ -43,12 +43,7 @@ def pick_trained(tree: optax.Params, trained: optax.Params) -> list[Array]:
 
 def find_norm(grads: list[Array], is_last: Array) -> Array:
     """The norm of a step's gradients where it is the last of several; else 0, which costs less."""
-    return lax.cond(is_last, _find_norm, lambda grads: jnp.zeros(()), grads)
-
-
-def _find_norm(tree: Any) -> Array:
-    leaves = (leaf.astype(jnp.float32) for leaf in jax.tree.leaves(tree))
-    return jnp.sqrt(jnp.stack([(leaf * leaf).sum() for leaf in leaves]).sum())
+    return lax.cond(is_last, optax.tree.norm, lambda grads: jnp.zeros(()), grads)
 
 
 def find_last_step(
@@ -56,4 +51,4 @@ def find_last_step(
 ) -> LastStep:
     """How a run moved in its `step`-th step, from 1."""
     rate = jnp.asarray(schedule(step - 1), jnp.float32)
-    return LastStep(rate, gradient_norm, _find_norm(params))
+    return LastStep(rate, gradient_norm, optax.tree.norm(params))

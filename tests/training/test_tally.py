@@ -10,8 +10,8 @@ from cnnjax.config.config import Config
 from cnnjax.data import prepare
 from cnnjax.networks import cost, count
 from cnnjax.sweep import runner
-from cnnjax.training import program
 from tests import here
+from tests.heard import hear_augmented
 from tests.training.test_program import make_functions
 
 OPTAX = True  # see conftest.py
@@ -24,21 +24,11 @@ def find_norm(leaves) -> float:
 
 def find_by_hand(config: Config, digits, steps: int, only: str = "") -> dict[str, float]:
     """Norms after so many steps: of the gradient by `only` those parameters, of all parameters."""
-    seen, augment = [], program.augment.augment
-
-    def listen(*arguments):
-        images, targets = augment(*arguments)
-        jax.debug.callback(lambda *found: seen.append([np.array(own) for own in found]),
-                           images, targets)  # fmt: skip
-        return images, targets
-
     functions, data, numbers = make_functions(config, digits)
     before = functions.advance(numbers, functions.init(numbers), data.train, steps - 1, steps)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(program.augment, "augment", listen)
+    with hear_augmented() as heard:
         after = functions.advance(numbers, before, data.train, 1, 1)
-        jax.effects_barrier()
-    ((images, targets),) = seen
+    ((images, targets),) = heard
     network = cost.find_network(config, data.spec.image_shape, 10)
     model = here.make_model(network, data.spec.image_shape, 10)
     mean, scale = prepare.find_scale(config, data.spec.mean, data.spec.std)

@@ -13,6 +13,7 @@ from cnnjax.networks import cost, models
 from cnnjax.sweep import placed, placement
 from cnnjax.training import program
 from tests import here
+from tests.heard import hear_augmented
 from tests.training.test_program import assert_same_bits, lane_of, make_functions, train
 
 OPTAX = True  # see conftest.py
@@ -171,23 +172,14 @@ def test_an_image_is_mirrored_in_every_other_epoch_also_where_a_batch_has_two(
 @pytest.mark.parametrize(
     "mixing", [{}, {"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 1.0, "cutmix": 1.0}], ids=str
 )
-def test_smoothing_of_mixed_targets_is_that_of_the_mixture(tiny, digits, monkeypatch, mixing):
+def test_smoothing_of_mixed_targets_is_that_of_the_mixture(tiny, digits, mixing):
     """The loss of a step against Szegedy et al. 2016, section 7, of what was mixed, in float64."""
     config = dataclasses.replace(tiny, label_smoothing=0.2, steps=1, **mixing)
-    seen, augment = [], program.augment.augment
-
-    def listen(*arguments):
-        images, targets = augment(*arguments)
-        jax.debug.callback(lambda *found: seen.append([np.array(own) for own in found]),
-                           images, targets)  # fmt: skip
-        return images, targets
-
-    monkeypatch.setattr(program.augment, "augment", listen)
     functions, data, numbers = make_functions(config, digits)
     state = functions.init(numbers)
-    scores = functions.advance(numbers, state, data.train, 1, 1).sums
-    jax.effects_barrier()
-    ((images, targets),) = seen
+    with hear_augmented() as heard:
+        scores = functions.advance(numbers, state, data.train, 1, 1).sums
+    ((images, targets),) = heard
     network = cost.find_network(config, data.spec.image_shape, 10)
     model = here.make_model(network, data.spec.image_shape, 10)
     mean, scale = prepare.find_scale(config, data.spec.mean, data.spec.std)
